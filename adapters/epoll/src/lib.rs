@@ -1,0 +1,1 @@
+//! One epoll fd that runs libxl's events inside any event loop.

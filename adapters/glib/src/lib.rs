@@ -1,0 +1,1 @@
+//! libxl's events on a GLib main context.

@@ -1,0 +1,1 @@
+//! One suite that shows whether an event loop hosts libxl correctly.

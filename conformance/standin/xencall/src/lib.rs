@@ -1,0 +1,1 @@
+//! A stand-in for libxencall: libxl without a hypervisor.

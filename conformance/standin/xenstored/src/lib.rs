@@ -1,0 +1,1 @@
+//! A stand-in for xenstored: the wire protocol, watches and transactions without Xen.

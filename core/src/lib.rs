@@ -1,0 +1,1 @@
+//! The registration state machine that runs libxl inside any event loop.

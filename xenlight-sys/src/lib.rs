@@ -1,0 +1,1 @@
+//! Raw bindings to Xen's libxl, loaded at run time.

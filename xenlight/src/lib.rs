@@ -1,0 +1,1 @@
+//! Safe libxl on any event loop.
