@@ -1,0 +1,71 @@
+use crate::{Deadline, FdSource, Interest, LoopError, TimerSource, Token};
+use alloc::boxed::Box;
+
+/// What a host's event loop does for the guest.
+///
+/// The six registration methods are called from inside the guest's hooks: on any thread (R1), with
+/// the guest's own lock held by the caller and with no lock of this crate held. So they must not
+/// wait: not for a dispatch in flight, not for the loop's thread, not for a lock that is held
+/// across [`FdSource::ready`] or [`TimerSource::expire`] (R15, O2). They must not call the guest,
+/// and must not make an occurrence before they return (O1).
+///
+/// In return the loop holds a source for as long as it likes: a source that the guest is done with
+/// answers an occurrence by doing nothing, so a loop that lets go late is slow, never wrong.
+pub trait EventLoop: Send + Sync {
+    /// Watches `source.fd()` for `interest` and calls [`FdSource::ready`] while it is there, level style (O10).
+    ///
+    /// Every fd that poll(2) takes is legal, regular files included (R7), and the same fd can be
+    /// there several times at once, each with an interest of its own (R4). An empty interest keeps
+    /// the source without any occurrence, not even for an error or a hang-up (R5). When this
+    /// returns, a loop that sleeps on another thread already watches the fd, or has been woken to
+    /// do so (R9).
+    ///
+    /// # Errors
+    /// Nothing has changed, and the source is dropped. Libxl does not survive a failure here for
+    /// its SIGCHLD pipe (S6), so a loop fails only when it has to.
+    fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError>;
+
+    /// Replaces the interest of the source that has `token`. What [`add_fd`](Self::add_fd) promises holds for the new interest.
+    ///
+    /// # Errors
+    /// The old interest stays in force.
+    fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError>;
+
+    /// Ends the watch. When this returns, the guest may close the fd, and the same number may come
+    /// back in an `add_fd` for another file (R8): readiness of the old file is never reported to
+    /// the new source. Unknown tokens are ignored.
+    fn remove_fd(&self, token: Token);
+
+    /// Calls [`TimerSource::expire`] once `deadline` has passed: never before it (R12), due timers
+    /// in the order of their deadlines and, between equal ones, of their registration (O7), also
+    /// after a step of the wall clock. [`Deadline::ASAP`] and the past are due at once, which still
+    /// means after this method has returned (R11, O1).
+    ///
+    /// # Errors
+    /// Nothing has changed, and the source is dropped.
+    fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError>;
+
+    /// Moves the timer's deadline, wakes the loop where it is now earlier (R9). A timer that the
+    /// loop has already taken is left alone (R14). It cannot fail: libxl would not notice (R3), and
+    /// a lost `{0,0}` is a hang (O5).
+    fn modify_timer(&self, token: Token, deadline: Deadline);
+
+    /// Forgets the timer. Unknown tokens are ignored.
+    fn remove_timer(&self, token: Token);
+
+    /// Waits on the calling thread until something here is due, or until the fd `interrupt` is
+    /// readable, then dispatches at most as much as one turn of the host loop would.
+    ///
+    /// Closing uses it where the host loop does not run, or is the caller. It may be called from
+    /// any thread, beside the host loop, and inside a dispatch.
+    ///
+    /// # Errors
+    /// The loop cannot wait (for instance because its fds are gone); nothing was dispatched.
+    fn turn(&self, interrupt: i32) -> Result<(), LoopError>;
+
+    /// Calls `gone` once, when the host loop has let go of everything here and will never dispatch
+    /// again; at once, when that is so already. No lock is held then; the thread is the one which
+    /// ended the loop. Registrations go on to be accepted afterwards (S6): [`turn`](Self::turn)
+    /// serves them.
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>);
+}

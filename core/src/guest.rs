@@ -1,0 +1,46 @@
+use crate::Readiness;
+use crate::interest::Interest;
+
+/// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
+/// interpreted, not unique (R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GuestValue(pub u64);
+
+/// The library that is hosted, seen from the core.
+///
+/// No lock of this crate is held in any of these calls, except the outer lock of
+/// [`LockRule::Serialized`](crate::LockRule::Serialized) where that is said.
+pub trait Guest: Send + Sync + 'static {
+    /// The fd is ready (`libxl_osevent_occurred_fd`). The calling thread is inside the gate, and
+    /// under the outer lock if there is one. `asked` is the interest in force when the occurrence was
+    /// claimed. It can arrive after its deregistration, unless there is an outer lock (O3).
+    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness);
+
+    /// The timeout has expired or was cancelled with `{0,0}` (`libxl_osevent_occurred_timeout`):
+    /// once for each registration (O5). Gate and lock as for [`occurred_fd`](Self::occurred_fd).
+    fn occurred_timeout(&self, value: GuestValue);
+
+    /// The gate is closed and empty: free the guest (`libxl_ctx_free`). Called once, on the thread
+    /// that closed the gate or left it last, outside every call into the guest (X4, X5), under the
+    /// outer lock if there is one. Hooks are still answered (X2).
+    fn release(&self);
+
+    /// Nothing is registered any more: [`release`](Self::release) has returned, and what it left
+    /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock.
+    fn closed(&self) {}
+
+    /// No call into the guest is in progress, as [`Registry::when_idle`](crate::Registry::when_idle)
+    /// asked to be told. Outside the gate and the outer lock.
+    fn idle(&self) {}
+
+    /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is ready. Outside the gate.
+    fn own_fd(&self, value: GuestValue, readiness: Readiness) {
+        let _ = (value, readiness);
+    }
+
+    /// A timer of the host's own, added with
+    /// [`Registry::watch_deadline`](crate::Registry::watch_deadline), has expired. Outside the gate.
+    fn own_timeout(&self, value: GuestValue) {
+        let _ = value;
+    }
+}

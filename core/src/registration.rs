@@ -1,0 +1,212 @@
+//! One registration: what the guest asked for with one hook call.
+//!
+//! # References
+//! A registration lives as long as anybody refers to it: the guest, from the hook that registers
+//! until it deregisters or its timeout is taken (the registry's table is that reference); the loop, from
+//! entering it until it has really let go (a source is that reference); each occurrence in flight
+//! (the source that it was made through). The last one frees it, wherever that happens, hooks
+//! included. That is harmless there: a registration is plain data, its end calls neither guest nor
+//! loop nor user code.
+//!
+//! # Ended
+//! One word of state holds the interest and the mark `ENDED`. Setting the mark is an atomic
+//! exchange, so that of expiry, deregistration and sweep exactly one *takes* a timeout (O5, R14);
+//! `{0,0}` takes nothing, it only makes the expiry come soon. An occurrence is *claimed* by reading the word; none is
+//! claimed after deregistration has returned, because the mark is never cleared.
+//!
+//! All accesses to the word are relaxed: it publishes no other memory (everything else here is
+//! written before the registration is shared, and never again), uniqueness of the taker needs only
+//! that the exchange is one modification, and a thread that has learnt in whatever way that a
+//! deregistration returned reads the mark by coherence.
+
+use crate::sync::{AtomicU32, Ordering};
+use crate::{GuestValue, Interest, Readiness};
+use alloc::sync::Arc;
+use core::fmt;
+use core::num::NonZeroU64;
+
+/// Names one registration, for ever: tokens are not used twice, so that a late, doubled or foreign
+/// one is found out by looking it up (R10, R14). Copy it freely.
+///
+/// As a handle it is what the guest keeps in `for_app_registration`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(NonZeroU64);
+
+impl Token {
+    /// Set in every handle: a 64-bit user pointer never has it, which tells the two apart where 4.2.0 passes an address (R13).
+    const MARK: u64 = 1 << 63;
+    const SERIAL_BITS: u32 = 44;
+    const REGISTRY_MASK: u64 = (1 << (63 - Self::SERIAL_BITS)) - 1;
+
+    /// Serial numbers suffice for 1.7e13 registrations: half a million a second for a year.
+    pub(crate) const fn new(registry: u32, serial: u64) -> Self {
+        let registry = registry as u64 & Self::REGISTRY_MASK;
+        let serial = serial & ((1 << Self::SERIAL_BITS) - 1);
+        match NonZeroU64::new(Self::MARK | registry << Self::SERIAL_BITS | serial) {
+            Some(bits) => Self(bits),
+            None => unreachable!(),
+        }
+    }
+
+    /// What to store in `for_app_registration`. Never zero.
+    pub const fn to_handle(self) -> u64 {
+        self.0.get()
+    }
+
+    /// From what came back. `None` when no token looks so; whether it names a live registration,
+    /// or one of this registry, only the registry knows.
+    pub const fn from_handle(handle: u64) -> Option<Self> {
+        match NonZeroU64::new(handle) {
+            Some(bits) if handle & Self::MARK != 0 => Some(Self(bits)),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn registry(self) -> u32 {
+        (self.0.get() >> Self::SERIAL_BITS & Self::REGISTRY_MASK) as u32
+    }
+
+    pub(crate) const fn serial(self) -> u64 {
+        self.0.get() & ((1 << Self::SERIAL_BITS) - 1)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.registry(), self.serial())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({self})")
+    }
+}
+
+/// Whose registration it is: the guest's, dispatched inside the gate, or one of the host's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Guest,
+    Own,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Fd(i32),
+    Timeout,
+}
+
+const ENDED: u32 = 1 << 16;
+
+pub(crate) struct Registration {
+    pub(crate) token: Token,
+    pub(crate) owner: Owner,
+    pub(crate) kind: Kind,
+    pub(crate) value: GuestValue,
+    state: AtomicU32,
+    dispatcher: Arc<dyn Dispatcher>,
+}
+
+/// The registry, as a source sees it: without the guest's type.
+pub(crate) trait Dispatcher: Send + Sync {
+    fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool;
+    fn dispatch_timeout(&self, registration: &Registration) -> bool;
+    fn born(&self);
+    fn disposed(&self);
+}
+
+impl Registration {
+    pub(crate) fn new(
+        token: Token,
+        owner: Owner,
+        kind: Kind,
+        value: GuestValue,
+        interest: Interest,
+        dispatcher: Arc<dyn Dispatcher>,
+    ) -> Self {
+        dispatcher.born();
+        Self { token, owner, kind, value, state: AtomicU32::new(interest.bits().into()), dispatcher }
+    }
+
+    /// The interest, unless the registration has ended.
+    pub(crate) fn claim(&self) -> Option<Interest> {
+        let state = self.state.load(Ordering::Relaxed);
+        (state & ENDED == 0).then(|| Interest::from_bits(state as u16))
+    }
+
+    /// Ends it. True for the one caller that did.
+    pub(crate) fn end(&self) -> bool {
+        self.state.fetch_or(ENDED, Ordering::Relaxed) & ENDED == 0
+    }
+
+    pub(crate) fn set_interest(&self, interest: Interest) {
+        // The update never fails: the closure always has a next state.
+        let _ = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
+            Some(state & ENDED | u32::from(interest.bits()))
+        });
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.dispatcher.disposed();
+    }
+}
+
+/// The loop's reference to an fd registration. Keep it as long as the loop may still report the
+/// fd; clone it into a batch of readiness that is worked off later.
+#[derive(Clone)]
+pub struct FdSource(pub(crate) Arc<Registration>);
+
+impl FdSource {
+    /// Which registration this is.
+    pub fn token(&self) -> Token {
+        self.0.token
+    }
+
+    /// The fd to watch, as the guest gave it: not a duplicate (O11), and the guest's to close.
+    pub fn fd(&self) -> i32 {
+        match self.0.kind {
+            Kind::Fd(fd) => fd,
+            Kind::Timeout => unreachable!("an FdSource is made for fds only"),
+        }
+    }
+
+    /// Makes one occurrence on the calling thread, if the registration still stands and its
+    /// interest covers something of `readiness`; true if it did.
+    ///
+    /// It can take seconds, because the guest works in it and waits for its own lock (O12, O8), and
+    /// it calls the loop's registration methods. Hold no lock that those take (O2). Not from inside
+    /// a hook (O1).
+    pub fn ready(&self, readiness: Readiness) -> bool {
+        self.0.dispatcher.dispatch_fd(&self.0, readiness)
+    }
+}
+
+/// The loop's reference to a timeout registration.
+pub struct TimerSource(pub(crate) Arc<Registration>);
+
+impl TimerSource {
+    /// Which registration this is.
+    pub fn token(&self) -> Token {
+        self.0.token
+    }
+
+    /// Makes the timer's one occurrence on the calling thread, unless somebody took it before
+    /// (O5); true if it did. The rules of [`FdSource::ready`] hold.
+    pub fn expire(self) -> bool {
+        self.0.dispatcher.dispatch_timeout(&self.0)
+    }
+}
+
+impl fmt::Debug for FdSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FdSource({}, fd {})", self.token(), self.fd())
+    }
+}
+
+impl fmt::Debug for TimerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimerSource({})", self.token())
+    }
+}

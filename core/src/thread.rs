@@ -1,0 +1,15 @@
+use crate::ThreadId;
+use core::num::NonZeroU64;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// The calling thread's name, for [`Registry::new`](crate::Registry::new): a number never given to another thread.
+pub fn current_thread() -> ThreadId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    std::thread_local! {
+        // Relaxed: only the value matters.
+        static ME: ThreadId = ThreadId(
+            NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).expect("64 bits of threads do not run out"),
+        );
+    }
+    ME.with(|me| *me)
+}
