@@ -1,0 +1,181 @@
+//! Finding and loading libxl.
+
+use core::ffi::c_void;
+use core::fmt;
+use core::ptr::NonNull;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use libloading::os::unix;
+
+use crate::release::BySoname;
+use crate::soname;
+use crate::symbols::Table;
+use crate::{LoadError, Release};
+
+/// A loaded libxl, with its functions as methods.
+///
+/// It stays loaded for the life of the process, also after this is dropped: pointers to its functions
+/// remain good. See the [crate](crate) for the rules that each call must keep.
+pub struct Library {
+    pub(crate) table: Table,
+    release: Release,
+    path: PathBuf,
+}
+
+impl Library {
+    /// Loads the newest libxl that the dynamic linker finds: `libxenlight.so.4.40` down to
+    /// `libxenlight.so.4.3`, then `libxenlight.so.2.0`, the name that all of 4.2.x have.
+    ///
+    /// From any thread. Takes the dynamic linker's lock and reads files; it runs no code of libxl's
+    /// but its initialisers.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NotFound`] if there is none that can be loaded; the other kinds are about the first
+    /// that could.
+    pub fn load() -> Result<Self, LoadError> {
+        let names = (3..=40).rev().map(|minor| format!("libxenlight.so.4.{minor}"));
+        Self::load_first(names.chain(["libxenlight.so.2.0".to_owned()]))
+    }
+
+    /// Loads the libxl at `path`, whatever the file is called. A name without a slash is looked for
+    /// as the dynamic linker does it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`LoadError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let object = SharedObject::open(path.as_os_str())
+            .map_err(|message| LoadError::NotFound { tried: vec![path.display().to_string()], message })?;
+        Self::of(object)
+    }
+
+    /// The release that this libxl belongs to. All of 4.2.x count as 4.2; if its SONAME does not tell
+    /// the release, this is the last one that changed something that matters here (contract V).
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    /// The file, as the dynamic linker found it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn load_first(names: impl Iterator<Item = String>) -> Result<Self, LoadError> {
+        let mut tried = Vec::new();
+        let mut telling = None;
+        let mut last = String::new();
+        for name in names {
+            match SharedObject::open(name.as_ref()) {
+                Ok(object) => return Self::of(object),
+                // A message about the name itself says that there is no such file. Any other is about
+                // one that is there, and tells more. (The texts vary with the locale.)
+                Err(message) if !message.starts_with(&format!("{name}:")) && telling.is_none() => {
+                    telling = Some(message);
+                }
+                Err(message) => last = message,
+            }
+            tried.push(name);
+        }
+        Err(LoadError::NotFound { tried, message: telling.unwrap_or(last) })
+    }
+
+    fn of(object: SharedObject) -> Result<Self, LoadError> {
+        let release = object.release()?;
+        let table = Table::find(&object, release)?;
+        Ok(Self { table, release, path: object.path })
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Library").field("path", &self.path).field("release", &self.release).finish_non_exhaustive()
+    }
+}
+
+/// A shared object that has been loaded for good (RTLD_NODELETE): closing the handle unloads nothing.
+pub(crate) struct SharedObject {
+    handle: unix::Library,
+    path: PathBuf,
+    soname: Option<String>,
+}
+
+impl SharedObject {
+    /// Loads it; what the dynamic linker says is the error.
+    fn open(name: &OsStr) -> Result<Self, String> {
+        let flags = unix::RTLD_NOW | unix::RTLD_LOCAL | libc::RTLD_NODELETE;
+        // SAFETY: libxl and the libraries it needs have no initialisers with demands on the caller, and
+        // their finalisers do not run before the process ends. A file of another kind that a user
+        // names is the user's to vouch for, as with a program that he starts.
+        let handle = unsafe { unix::Library::open(Some(name), flags) };
+        let raw = handle.map_err(|error| linker_message(&error))?.into_raw();
+        // SAFETY: the handle is open.
+        let identity = unsafe { soname::identify(raw) };
+        // SAFETY: from `into_raw` above, and wrapped this once.
+        let handle = unsafe { unix::Library::from_raw(raw) };
+        let (path, soname) = match identity {
+            Some(identity) => (identity.path, identity.soname),
+            None => (PathBuf::from(name), None),
+        };
+        Ok(Self { handle, path, soname })
+    }
+
+    /// The address of a symbol that must be there.
+    pub(crate) fn require(&self, symbol: &'static str) -> Result<NonNull<c_void>, LoadError> {
+        self.find(symbol).ok_or_else(|| LoadError::MissingSymbol { library: self.name(), symbol })
+    }
+
+    fn find(&self, symbol: &str) -> Option<NonNull<c_void>> {
+        // SAFETY: nothing is read through the pointer here; whoever does knows what is there.
+        let found = unsafe { self.handle.get::<*mut c_void>(symbol) };
+        NonNull::new(found.ok()?.into_raw())
+    }
+
+    fn release(&self) -> Result<Release, LoadError> {
+        let soname = self.soname.as_deref().unwrap_or_default();
+        match Release::by_soname(soname) {
+            BySoname::Release(release) => Ok(release),
+            BySoname::Nothing => Ok(Release::by_symbols(|symbol| self.find(symbol).is_some())),
+            BySoname::TooOld => Err(LoadError::TooOld { library: self.name(), soname: soname.to_owned() }),
+            BySoname::Unknown => Err(LoadError::UnknownRelease { library: self.name(), soname: soname.to_owned() }),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// The dynamic linker's own words.
+fn linker_message(error: &libloading::Error) -> String {
+    use core::error::Error;
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_library_is_an_error_that_says_what_to_install() {
+        let names = ["libxenlight.so.4.98", "libxenlight.so.4.97", "libxenlight.so.4.96"];
+        let error = Library::load_first(names.iter().map(|&name| name.to_owned())).unwrap_err();
+        let text = error.to_string();
+        for part in
+            ["3 names, libxenlight.so.4.98 to libxenlight.so.4.96", "apt-get install libxenmisc4.17", "xen-libs"]
+        {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+        let LoadError::NotFound { tried, message } = error else { panic!("{error:?}") };
+        assert_eq!(tried, names);
+        assert!(message.contains("libxenlight.so.4.96"), "{message:?}");
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_in_the_error() {
+        let error = Library::open("/nonexistent/libxenlight.so.4.17").unwrap_err();
+        assert!(error.to_string().contains("tried /nonexistent/libxenlight.so.4.17)"), "{error}");
+    }
+}
