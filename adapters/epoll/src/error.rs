@@ -1,0 +1,47 @@
+use std::fmt;
+
+/// Why there is no reactor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// This process has as many files open as it may. A reactor takes two.
+    TooManyFiles,
+    /// The machine has as many files open as it may, or no memory for one more.
+    OutOfResources,
+    /// The operating system refused for another reason.
+    Os {
+        /// The system call.
+        call: &'static str,
+        /// Its errno.
+        errno: i32,
+    },
+}
+
+impl CreateError {
+    pub(crate) fn from_call(call: &'static str, errno: i32) -> Self {
+        match errno {
+            libc::EMFILE => Self::TooManyFiles,
+            libc::ENFILE | libc::ENOMEM | libc::ENOSPC => Self::OutOfResources,
+            _ => Self::Os { call, errno },
+        }
+    }
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyFiles => f.write_str(
+                "too many open files: a reactor needs two; close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)",
+            ),
+            Self::OutOfResources => f.write_str(
+                "the machine is out of memory, or out of files (see /proc/sys/fs/file-nr): end something, then try again",
+            ),
+            Self::Os { call, errno } => {
+                let reason = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "{call} failed: {reason}; does a sandbox forbid it?")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CreateError {}

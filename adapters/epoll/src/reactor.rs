@@ -1,0 +1,285 @@
+use crate::CreateError;
+use crate::interest_set::{InterestSet, Key};
+use crate::os::{self, Change};
+use crate::timers::Timers;
+use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// An event loop's inside without the loop: all fds and timers of any number of guests behind one fd.
+///
+/// Whoever has a loop watches [`as_fd`](AsFd::as_fd) for input, level style, and calls [`dispatch`](Self::dispatch)
+/// when it is readable. All methods may be called from any thread, at the same time, and from inside an occurrence.
+/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the guest makes it (O12).
+///
+/// # After fork
+/// A child that does not exec shares both fds with its parent: what it registers or deregisters changes the parent's
+/// set. So it must not touch the reactor, nor any registry on it (X7). Both fds are close-on-exec.
+pub struct Reactor {
+    epoll: OwnedFd,
+    /// In the epoll set. Readable when a timer is due, or when there is an fd that is always ready.
+    timer: OwnedFd,
+    /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence,
+    /// the end of a source, or a `gone` handler: so hooks may wait for it (R15, O2).
+    ///
+    /// Whoever panics while holding it has found an invariant of ours broken. The next one uses what there is:
+    /// a hook cannot do anything better.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    fds: InterestSet,
+    timers: Timers,
+    /// What the timer was last set to, nanoseconds of the monotonic clock.
+    ///
+    /// Never later than [`wanted`](Self::wanted) while the lock is free, so nothing due is slept through (R9). It is
+    /// earlier only while a dispatch is working timers off, which sets it before it ends; if a panic ends it, the
+    /// fd stays readable and the next dispatch does.
+    armed: Option<u64>,
+    host: Host,
+}
+
+#[derive(Default)]
+struct Host {
+    is_gone: bool,
+    /// To be called when it is.
+    gone: VecDeque<Box<dyn FnOnce() + Send>>,
+}
+
+/// How many fds, timers, and always ready fds a round serves. The kernel puts what it has reported at the end of its
+/// list, so a chunk is worked off in full, or its rest would have to wait for a turn of all the others; small chunks keep the
+/// time between two looks at the clock short.
+const CHUNK: usize = 16;
+
+impl Reactor {
+    /// A dispatch begins no further round after this many occurrences.
+    pub const OCCURRENCES: usize = 64;
+
+    /// A dispatch begins no further round after this time.
+    pub const TIME: Duration = Duration::from_millis(2);
+
+    /// A reactor with nothing registered. It takes two fds.
+    ///
+    /// # Errors
+    /// The process or the machine is out of something; [`CreateError`] says of what.
+    pub fn new() -> Result<Arc<Self>, CreateError> {
+        let epoll = os::new_epoll().map_err(|errno| CreateError::from_call("epoll_create1", errno))?;
+        let timer = os::new_timer().map_err(|errno| CreateError::from_call("timerfd_create", errno))?;
+        os::control(epoll.as_fd(), Change::Add, timer.as_raw_fd(), Interest::IN.to_poll(), Key::NONE.to_data())
+            .map_err(|errno| CreateError::from_call("epoll_ctl", errno))?;
+        Ok(Arc::new(Self { epoll, timer, state: Mutex::default() }))
+    }
+
+    /// Makes the occurrences that are due and returns how many that were. It does not wait for any to become due.
+    ///
+    /// It works in rounds: up to 16 ready fds, then up to 16 due timers, then up to 16 fds that are always ready. It
+    /// ends when nothing more is due, or after the round in which [`OCCURRENCES`](Self::OCCURRENCES) or
+    /// [`TIME`](Self::TIME) is reached, and leaves [`as_fd`](AsFd::as_fd) readable if something remains. So
+    /// neither the host loop nor anything here starves (O9); an occurrence that takes long cannot be cut short (O12).
+    ///
+    /// A panic in an occurrence comes out of here. The reactor is whole then, and the next dispatch goes on where
+    /// this one stopped; only that occurrence is lost.
+    ///
+    /// A source can be called once more when it is not ready any more: somebody else, on another thread or in an
+    /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that (O4).
+    ///
+    /// # Errors
+    /// The reactor's fds are gone: something in this process closed fds that were not its own.
+    pub fn dispatch(&self) -> Result<usize, LoopError> {
+        let now = os::monotonic();
+        let end = now.saturating_add(Self::TIME.as_nanos() as u64);
+        let mut made = 0;
+        loop {
+            let (ready, made_for_fds) = self.serve_ready()?;
+            made += made_for_fds + self.serve_timers(now) + self.serve_always_ready();
+            let more = {
+                let mut state = self.state();
+                state.arm(self.timer.as_fd())?;
+                ready == CHUNK
+                    || state.timers.earliest().is_some_and(|earliest| earliest <= now)
+                    || state.fds.always_ready() > CHUNK
+            };
+            if !more || made >= Self::OCCURRENCES || os::monotonic() >= end {
+                return Ok(made);
+            }
+        }
+    }
+
+    /// To be called by an adapter when its host loop ended or let go of the reactor, and will not dispatch any more. Calls what
+    /// [`on_gone`](EventLoop::on_gone) left, on this thread. There is no way back. What is registered stays so.
+    pub fn detach(&self) {
+        self.state().host.is_gone = true;
+        // One by one: should one panic, the others are still there for the next call.
+        loop {
+            let gone = self.state().host.gone.pop_front();
+            match gone {
+                Some(gone) => gone(),
+                None => return,
+            }
+        }
+    }
+
+    /// Whether [`detach`](Self::detach) was called.
+    pub fn is_detached(&self) -> bool {
+        self.state().host.is_gone
+    }
+
+    /// Up to a chunk of fds; how many the kernel reported, and the occurrences made.
+    fn serve_ready(&self) -> Result<(usize, usize), LoopError> {
+        let mut chunk = [os::NO_EVENT; CHUNK];
+        let ready = os::collect(self.epoll.as_fd(), &mut chunk).map_err(LoopError::Os)?;
+        let events = chunk.into_iter().take(ready);
+        let made =
+            events.map(|event| self.serve(Key::from_data(event.u64), Readiness::from_poll(event.events as i16))).sum();
+        Ok((ready, made))
+    }
+
+    fn serve_timers(&self, now: u64) -> usize {
+        let mut made = 0;
+        for _ in 0..CHUNK {
+            let Some(timer) = self.state().timers.pop_due(now) else { break };
+            made += usize::from(timer.expire());
+        }
+        made
+    }
+
+    fn serve_always_ready(&self) -> usize {
+        let turns = self.state().fds.always_ready().min(CHUNK);
+        let mut made = 0;
+        for _ in 0..turns {
+            let Some((key, readiness)) = self.state().fds.next_always_ready() else { break };
+            made += self.serve(key, readiness);
+        }
+        made
+    }
+
+    /// One occurrence for each registration of the entry that wants some of it. Each is looked up when its turn has come: the one
+    /// before may have ended it.
+    fn serve(&self, key: Key, readiness: Readiness) -> usize {
+        let (mut made, mut after) = (0, None);
+        loop {
+            let Some(due) = self.state().fds.next_due(key, readiness, after) else { return made };
+            made += usize::from(due.source.ready(due.readiness));
+            if due.is_last {
+                return made;
+            }
+            after = Some(due.order);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the timer should be set to.
+    fn wanted(&self) -> Option<u64> {
+        // In the past: readable at once.
+        if self.fds.always_ready() > 0 { Some(0) } else { self.timers.earliest() }
+    }
+
+    fn arm(&mut self, timer: BorrowedFd<'_>) -> Result<(), LoopError> {
+        let wanted = self.wanted();
+        if wanted != self.armed {
+            os::set_timer(timer, wanted).map_err(LoopError::Os)?;
+            self.armed = wanted;
+        }
+        Ok(())
+    }
+}
+
+impl EventLoop for Reactor {
+    fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
+        let token = source.token();
+        let mut state = self.state();
+        let result = match state.fds.add(self.epoll.as_fd(), source, interest) {
+            Err((error, refused)) => Err((error, Some(refused))),
+            Ok(()) => {
+                state.arm(self.timer.as_fd()).map_err(|error| (error, state.fds.remove(self.epoll.as_fd(), token)))
+            }
+        };
+        drop(state);
+        result.map_err(|(error, _refused)| error)
+    }
+
+    fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
+        let mut state = self.state();
+        state.fds.modify(self.epoll.as_fd(), token, interest)?;
+        state.arm(self.timer.as_fd())
+    }
+
+    fn remove_fd(&self, token: Token) {
+        let mut state = self.state();
+        let removed = state.fds.remove(self.epoll.as_fd(), token);
+        // A failure would leave it armed: the next dispatch tries again, and reports it.
+        let _ = state.arm(self.timer.as_fd());
+        drop(state);
+        drop(removed);
+    }
+
+    fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError> {
+        let token = source.token();
+        let mut state = self.state();
+        state.timers.add(source, deadline);
+        let result = state.arm(self.timer.as_fd()).map_err(|error| (error, state.timers.remove(token)));
+        drop(state);
+        result.map_err(|(error, _refused)| error)
+    }
+
+    fn modify_timer(&self, token: Token, deadline: Deadline) {
+        let mut state = self.state();
+        state.timers.modify(token, deadline);
+        // It fails only when the fd is gone; then the next dispatch reports it.
+        let _ = state.arm(self.timer.as_fd());
+    }
+
+    fn remove_timer(&self, token: Token) {
+        let mut state = self.state();
+        let removed = state.timers.remove(token);
+        let _ = state.arm(self.timer.as_fd());
+        drop(state);
+        drop(removed);
+    }
+
+    /// A negative `interrupt` never interrupts.
+    fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+        let [_, interrupted] = os::wait_for_either(self.as_raw_fd(), interrupt).map_err(LoopError::Os)?;
+        if interrupted & libc::POLLNVAL != 0 {
+            return Err(LoopError::BadFd(interrupt));
+        }
+        self.dispatch().map(|_| ())
+    }
+
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) {
+        let mut state = self.state();
+        if !state.host.is_gone {
+            state.host.gone.push_back(gone);
+            return;
+        }
+        drop(state);
+        gone();
+    }
+}
+
+impl AsFd for Reactor {
+    /// Readable when a dispatch would do something. To be watched for input, level style, and for nothing else.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl AsRawFd for Reactor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+}
+
+impl std::fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reactor").field("epoll", &self.epoll).field("timer", &self.timer).finish_non_exhaustive()
+    }
+}
