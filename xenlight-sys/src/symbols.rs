@@ -198,6 +198,12 @@ symbol_table! {
         fn list_vm(ctx: *mut Ctx, count: *mut c_int) -> *mut Vminfo;
         /// Frees what [`Library::list_vm`] returned.
         fn vminfo_list_free(list: *mut Vminfo, count: c_int);
+        /// The state of all domains, domain 0 included, as an array that [`Library::dominfo_list_free`]
+        /// frees; NULL on failure. How far apart its entries are varies by release: as far as
+        /// [`Library::dominfo_init`] clears. Quicker than [`Library::list_vm`].
+        fn list_domain(ctx: *mut Ctx, count: *mut c_int) -> *mut Dominfo;
+        /// Frees what [`Library::list_domain`] returned.
+        fn dominfo_list_free(list: *mut Dominfo, count: c_int);
         /// Fills in the state of one domain. An unknown one: `ERROR_INVAL`, `ERROR_DOMAIN_NOTFOUND` from
         /// 4.6 on.
         fn domain_info(ctx: *mut Ctx, info: *mut Dominfo, domid: u32) -> c_int;
