@@ -1,0 +1,208 @@
+//! Closing a ctx, in the only order that libxl survives.
+//!
+//! 1. New work is refused.
+//! 2. Operations are aborted, and they, their children and the reports of those are waited for (X3):
+//!    the loop goes on meanwhile.
+//! 3. Evgens are disabled.
+//! 4. The gate closes; what is in progress ends (X4).
+//! 5. The ctx is freed, outside every call into libxl (X5), with hooks still answered (X2).
+//! 6. Cancelled timeouts that have not occurred are swept (X6); futures and streams end.
+//!
+//! # Nobody waits
+//! Each step is taken by whichever thread finds that it can be: the core calls [`step`] when no
+//! guest call is in progress, which is asked for when the close begins and whenever an operation
+//! or a child has ended. So a drop on the loop's thread does not wait for libxl's lock while another
+//! thread works under it (O12). A blocking close only turns the loop until the last step is done.
+//!
+//! # Why no operation slips through
+//! `start` checks the phase inside the gate. If it saw `Open`, the phase changed later, so the request for
+//! an idle moment came later, too, and that moment is after the start has left the gate; by then the operation
+//! is in the table. If it came to the gate after the idle moment, it sees `Closing`.
+
+use crate::ctx::Hosted;
+use crate::error::Error;
+use crate::signal::Signal;
+use crate::{delivery, lock};
+use osevent_core::{LoopError, Registry};
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closing,
+    Closed,
+}
+
+struct State {
+    phase: Phase,
+    loop_gone: bool,
+    /// A thread is in `step`; another that comes meanwhile only sets `again`.
+    stepping: bool,
+    again: bool,
+    /// A thread of our own turns the loop to the end.
+    driven: bool,
+    wakers: Vec<Waker>,
+}
+
+pub(crate) struct Closing {
+    state: Mutex<State>,
+    /// Raised when it is done, and never cleared: it interrupts every thread that turns the loop for it.
+    done: Signal,
+}
+
+impl Closing {
+    pub(crate) fn new() -> io::Result<Self> {
+        let state = State {
+            phase: Phase::Open,
+            loop_gone: false,
+            stepping: false,
+            again: false,
+            driven: false,
+            wakers: Vec::new(),
+        };
+        Ok(Self { state: Mutex::new(state), done: Signal::new()? })
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if lock(&self.state).phase == Phase::Open { Ok(()) } else { Err(Error::Closed) }
+    }
+
+    pub(crate) fn loop_is_gone(&self) -> bool {
+        lock(&self.state).loop_gone
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).phase == Phase::Closed
+    }
+
+    pub(crate) fn done_fd(&self) -> RawFd {
+        self.done.fd()
+    }
+
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Closed {
+            return Poll::Ready(());
+        }
+        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    /// Something that a close waits for has ended.
+    pub(crate) fn progressed(&self, registry: &Registry<Hosted>) {
+        if lock(&self.state).phase == Phase::Closing {
+            registry.when_idle();
+        }
+    }
+}
+
+/// Begins to close, unless that has happened.
+pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
+    {
+        let mut state = lock(&registry.guest().closing.state);
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.phase = Phase::Closing;
+    }
+    registry.when_idle();
+    drive_if_orphaned(registry);
+}
+
+/// The host loop dispatches no more.
+pub(crate) fn loop_gone(registry: &Arc<Registry<Hosted>>) {
+    lock(&registry.guest().closing.state).loop_gone = true;
+    drive_if_orphaned(registry);
+}
+
+/// Closes and turns the loop on this thread until that is done.
+pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
+    begin(registry);
+    let closing = &registry.guest().closing;
+    while !closing.is_closed() {
+        registry.event_loop().turn(closing.done_fd())?;
+    }
+    Ok(())
+}
+
+fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
+    {
+        let mut state = lock(&registry.guest().closing.state);
+        if state.phase != Phase::Closing || !state.loop_gone || state.driven {
+            return;
+        }
+        state.driven = true;
+    }
+    let driven = registry.clone();
+    let spawned = std::thread::Builder::new().name("xenlight-close".into()).spawn(move || {
+        if let Err(error) = run(&driven) {
+            log::error!("a libxl ctx cannot be closed and stays: its event loop is gone, and {error}");
+        }
+    });
+    if let Err(error) = spawned {
+        lock(&registry.guest().closing.state).driven = false;
+        log::error!(
+            "a libxl ctx cannot be closed and stays: its event loop is gone, and no thread can be made: {error}"
+        );
+    }
+}
+
+/// Takes the steps that can be taken now. The core calls it, as `Guest::idle`.
+pub(crate) fn step(registry: &Arc<Registry<Hosted>>) {
+    let closing = &registry.guest().closing;
+    {
+        let mut state = lock(&closing.state);
+        if state.phase != Phase::Closing {
+            return;
+        }
+        state.again = true;
+        if state.stepping {
+            return;
+        }
+        state.stepping = true;
+    }
+    loop {
+        {
+            let mut state = lock(&closing.state);
+            if !std::mem::take(&mut state.again) {
+                state.stepping = false;
+                return;
+            }
+        }
+        advance(registry);
+    }
+}
+
+fn advance(registry: &Arc<Registry<Hosted>>) {
+    let hosted = registry.guest();
+    for operation in hosted.operations.all() {
+        // Too old to abort, over meanwhile, or asked before: it is waited for all the same.
+        if let Err(error) = operation.abort() {
+            log::debug!("while closing: {error}");
+        }
+    }
+    if !hosted.operations.is_empty() || !hosted.children.is_empty() {
+        return;
+    }
+    hosted.events.disable_all(registry);
+    registry.close();
+}
+
+/// The ctx is freed and nothing is registered. The core calls it, as `Guest::closed`.
+pub(crate) fn finished(hosted: &Hosted) {
+    // Completions whose operations are over, but which the loop has not come to deliver.
+    delivery::deliver_rest(hosted);
+    hosted.events.end();
+    let wakers = {
+        let mut state = lock(&hosted.closing.state);
+        state.phase = Phase::Closed;
+        std::mem::take(&mut state.wakers)
+    };
+    hosted.closing.done.raise();
+    wakers.into_iter().for_each(Waker::wake);
+}

@@ -1,0 +1,429 @@
+//! A libxl ctx on an event loop.
+
+use crate::children::{self, Children};
+use crate::close;
+use crate::delivery::{self, Queue};
+use crate::error::{Code, Error};
+use crate::events::{self, Callback, Distribution, Event, Events, Watch};
+use crate::hooks::{self, HookState};
+use crate::library::{Library, Release};
+use crate::lock;
+use crate::logger::Logger;
+use crate::operation::Operations;
+use core::ffi::{c_char, c_int, c_void};
+use osevent_core::{
+    Census, EventLoop, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread,
+};
+use std::ffi::CStr;
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::task::{Context, Poll};
+use xenlight_sys::{self as sys, codes};
+
+/// One connection to Xen's toolstack, hosted by an event loop.
+///
+/// `Send` and `Sync`: any thread may use it at any time. A call can take seconds, because libxl has
+/// one lock for a ctx and works while holding it (O12).
+///
+/// Dropping it closes it without waiting: what is still in progress is aborted, the loop carries on until it has
+/// ended, and frees libxl's ctx then. Where the loop is gone, a thread of this crate does that.
+/// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
+/// bound to how long that takes.
+pub struct Ctx {
+    pub(crate) registry: Arc<Registry<Hosted>>,
+}
+
+/// How a [`Ctx`] shall be opened.
+#[must_use = "nothing is opened before `open`"]
+pub struct Builder {
+    library: Library,
+    children: Children,
+    on_event: Option<Callback>,
+}
+
+impl Builder {
+    /// Who learns of the deaths of libxl's children; by pidfd, if this is not called.
+    pub fn children(mut self, children: Children) -> Self {
+        self.children = children;
+        self
+    }
+
+    /// Called with each event: on the loop's thread, outside every call into libxl, so that it may
+    /// do anything, running the loop again or dropping the ctx included (E2). A panic in it ends that
+    /// turn of the loop, nothing else; what the loop does with it is said there.
+    pub fn on_event(mut self, callback: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(callback));
+        self
+    }
+
+    /// Opens it on this loop. From any thread; takes a few milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Open`] with advice where libxl cannot reach Xen; [`Error::Unsupported`] for a way
+    /// of owning children that the loaded release does not have; [`Error::LoopGone`]; [`Error::Io`] and
+    /// [`Error::Registration`] where fds have run out or the loop refuses.
+    pub fn open(self, event_loop: Arc<dyn EventLoop>) -> Result<Ctx, Error> {
+        let release = self.library.release();
+        if release < Release::V4_4 && !matches!(self.children, Children::ByPidfd | Children::Host) {
+            let what = "having libxl handle SIGCHLD with an event loop of the host's";
+            return Err(Error::Unsupported { what, needs: Release::V4_4, loaded: release });
+        }
+        let no_fd = |source| Error::Io { doing: "make an eventfd", source };
+        let queue = Queue::new().map_err(no_fd)?;
+        let closing = close::Closing::new().map_err(no_fd)?;
+        // Earlier ones do not tolerate an occurrence after its deregistration (O3).
+        let rule = if release < Release::V4_3 {
+            LockRule::Serialized(Box::new(Exclusion::default()))
+        } else {
+            LockRule::Concurrent
+        };
+        let registry = Registry::new(event_loop, rule, current_thread, |registry| Hosted {
+            ctx: OnceLock::new(),
+            registry: registry.clone(),
+            keep: Mutex::new(None),
+            logger: Logger::new(),
+            library: self.library,
+            hooks: HookState::default(),
+            queue,
+            operations: Operations::default(),
+            events: Distribution::new(self.on_event),
+            children: children::Living::new(),
+            closing,
+        });
+        let ctx = Ctx { registry };
+        ctx.registry.guest().keep_alive(&ctx.registry);
+        ctx.connect(self.children)?;
+        Ok(ctx)
+    }
+}
+
+impl Ctx {
+    /// Opens a ctx with default options and no event callback; see [`events`](Self::events).
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open(library: &Library, event_loop: Arc<dyn EventLoop>) -> Result<Self, Error> {
+        Self::builder(library).open(event_loop)
+    }
+
+    /// A ctx with options.
+    pub fn builder(library: &Library) -> Builder {
+        Builder { library: library.clone(), children: Children::default(), on_event: None }
+    }
+
+    /// The library it belongs to.
+    pub fn library(&self) -> &Library {
+        &self.registry.guest().library
+    }
+
+    /// Reports the shutdown and death of a domain, for as long as the watch lives. A domain that
+    /// does not exist is reported dead.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
+    pub fn watch_death(&self, domid: u32) -> Result<Watch, Error> {
+        events::watch_death(&self.registry, domid)
+    }
+
+    /// Reports that the domain ejects the medium of a disk; `vdev` as in its configuration, for instance `hdc`.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
+    pub fn watch_eject(&self, domid: u32, vdev: &str) -> Result<Watch, Error> {
+        events::watch_eject(&self.registry, domid, vdev)
+    }
+
+    /// The events from now on, as a stream; each stream gets all. Beside the callback, if there is one.
+    pub fn events(&self) -> Events {
+        self.registry.guest().events.stream()
+    }
+
+    /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`].
+    /// Tell each ctx, if there are several (S2). True if it was a child of this ctx's. Never from
+    /// a signal handler.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn child_exited(&self, pid: i32, status: i32) -> Result<bool, Error> {
+        let call = self.registry.enter()?;
+        let hosted = self.registry.guest();
+        // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
+        let rc = unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
+        hosted.closing.progressed(&self.registry);
+        Ok(rc == 0)
+    }
+
+    /// Begins to close: no new work is taken, operations are aborted, the loop carries on until
+    /// they have ended, and the future resolves when libxl's ctx is freed and nothing is registered.
+    /// Any thread may await it; the loop must run meanwhile.
+    pub fn close(&self) -> Close {
+        close::begin(&self.registry);
+        Close(self.registry.clone())
+    }
+
+    /// Closes, and turns the loop itself on this thread until that is done. For programs whose loop does not run (any more),
+    /// or whose loop this thread is to run.
+    ///
+    /// # Errors
+    /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
+    /// [`Error::Loop`] if the loop cannot wait; the close goes on by itself.
+    pub fn close_blocking(&self) -> Result<(), Error> {
+        if self.registry.is_inside() || self.registry.guest().queue.is_delivering() {
+            return Err(Error::InsideCallback("close_blocking"));
+        }
+        Ok(close::run(&self.registry)?)
+    }
+
+    /// What is registered with the loop and in progress, for diagnosis and tests.
+    pub fn census(&self) -> Census {
+        self.registry.census()
+    }
+
+    fn connect(&self, children: Children) -> Result<(), Error> {
+        let registry = &self.registry;
+        let hosted = registry.guest();
+        registry.watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
+        let weak = Arc::downgrade(registry);
+        registry.event_loop().on_gone(Box::new(move || {
+            if let Some(registry) = weak.upgrade() {
+                close::loop_gone(&registry);
+            }
+        }));
+        if hosted.closing.loop_is_gone() {
+            return Err(Error::LoopGone);
+        }
+        let library = hosted.library();
+        let call = registry.enter()?;
+        let mut raw = ptr::null_mut();
+        // SAFETY: `raw` is written during the call; the logger is part of the registry, which
+        // outlives the ctx (X1).
+        let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
+        let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
+            return Err(Error::Open { code: Code(rc), advice: advice() });
+        };
+        let set = hosted.ctx.set(RawCtx(raw));
+        debug_assert!(set.is_ok(), "a ctx is connected once");
+        let ctx = hosted.raw(&call);
+        let user = Arc::as_ptr(registry).cast_mut().cast::<c_void>();
+        // SAFETY: the hooks are static and the registry outlives the ctx (X1). Nothing is
+        // registered yet, and nobody else has the ctx: these come first, in this order (X1, E5).
+        unsafe {
+            library.osevent_register_hooks(ctx, &hooks::HOOKS, user);
+            library.event_register_callbacks(ctx, &events::HOOKS, user);
+            library.childproc_setmode(ctx, children.hooks(), user);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Ctx {
+    fn drop(&mut self) {
+        close::begin(&self.registry);
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx").field("library", self.library()).field("census", &self.census()).finish()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("library", &self.library)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A ctx that is being closed: resolves when that is done. Dropping it changes nothing.
+#[must_use = "the ctx closes without being awaited, but nobody learns when"]
+pub struct Close(Arc<Registry<Hosted>>);
+
+impl Close {
+    /// What is still registered and in progress.
+    pub fn census(&self) -> Census {
+        self.0.census()
+    }
+}
+
+impl Future for Close {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.guest().closing.poll(context.waker())
+    }
+}
+
+impl fmt::Debug for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Close").field("census", &self.census()).finish()
+    }
+}
+
+const QUEUE: GuestValue = GuestValue(0);
+
+/// Libxl, as the core's guest: all that belongs to one ctx.
+pub(crate) struct Hosted {
+    /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
+    ctx: OnceLock<RawCtx>,
+    registry: Weak<Registry<Self>>,
+    /// The registry's own: libxl has its address until the ctx is freed (X1).
+    keep: Mutex<Option<Arc<Registry<Self>>>>,
+    logger: Logger,
+    library: Library,
+    pub(crate) hooks: HookState,
+    pub(crate) queue: Queue,
+    pub(crate) operations: Operations,
+    pub(crate) events: Distribution,
+    pub(crate) children: children::Living,
+    pub(crate) closing: close::Closing,
+}
+
+struct RawCtx(NonNull<sys::Ctx>);
+
+// SAFETY: libxl locks its ctx; any thread may call it while it is not being freed, which the gate
+// sees to (X4).
+unsafe impl Send for RawCtx {}
+// SAFETY: as above.
+unsafe impl Sync for RawCtx {}
+
+impl Hosted {
+    pub(crate) fn library(&self) -> &sys::Library {
+        self.library.sys()
+    }
+
+    /// The ctx, to be used while `call` lives.
+    pub(crate) fn raw(&self, _call: &GuestCall<'_, Self>) -> *mut sys::Ctx {
+        self.raw_inside()
+    }
+
+    /// The ctx, to be used inside a callback of libxl's, which runs inside the gate.
+    pub(crate) fn raw_inside(&self) -> *mut sys::Ctx {
+        self.ctx.get().map_or(ptr::null_mut(), |ctx| ctx.0.as_ptr())
+    }
+
+    pub(crate) fn is_4_2(&self) -> bool {
+        self.library.release() < Release::V4_3
+    }
+
+    /// The error for what libxl returned, with what a hook refused where that is the cause.
+    pub(crate) fn error(&self, doing: &'static str, rc: c_int) -> Error {
+        let by_hook = rc > 0 || rc == codes::ERROR_OSEVENT_REG_FAIL;
+        let refusal = if by_hook { self.hooks.take_refusal() } else { None };
+        Error::Libxl { doing, code: Code(rc), refusal }
+    }
+
+    pub(crate) fn check(&self, doing: &'static str, rc: c_int) -> Result<(), Error> {
+        if rc == 0 { Ok(()) } else { Err(self.error(doing, rc)) }
+    }
+
+    /// A string of libxl's as ours; frees it.
+    ///
+    /// # Safety
+    /// `string` is null, or was returned by libxl to be freed by its caller.
+    pub(crate) unsafe fn take_string(&self, string: *mut c_char) -> Option<String> {
+        if string.is_null() {
+            return None;
+        }
+        // SAFETY: a C string, by the caller's promise.
+        let ours = unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned();
+        // SAFETY: libxl allocated it with malloc(3), for its caller to free.
+        unsafe { libc::free(string.cast()) };
+        Some(ours)
+    }
+
+    fn keep_alive(&self, registry: &Arc<Registry<Self>>) {
+        *lock(&self.keep) = Some(registry.clone());
+    }
+
+    fn pointer(value: GuestValue) -> *mut c_void {
+        ptr::with_exposed_provenance_mut(value.0 as usize)
+    }
+}
+
+impl Guest for Hosted {
+    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
+        let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
+        let (events, revents) = (asked.to_poll(), readiness.to_poll());
+        // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
+        // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
+        unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
+    }
+
+    fn occurred_timeout(&self, value: GuestValue) {
+        // SAFETY: as above; the core makes one occurrence for a registration (O5).
+        unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
+    }
+
+    fn release(&self) {
+        // SAFETY: the gate is closed and empty (X4, X5). Operations and children have ended (X3),
+        // the evgens are off.
+        unsafe { self.library().ctx_free(self.raw_inside()) };
+    }
+
+    fn closed(&self) {
+        close::finished(self);
+        // Not the last reference: whoever called into the registry has one.
+        let _kept = lock(&self.keep).take();
+    }
+
+    fn idle(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            close::step(&registry);
+        }
+    }
+
+    fn own_fd(&self, value: GuestValue, _: Readiness) {
+        let Some(registry) = self.registry.upgrade() else { return };
+        if value == QUEUE {
+            delivery::deliver(self);
+        } else {
+            children::own_fd(&registry, value);
+        }
+    }
+
+    fn own_timeout(&self, _: GuestValue) {
+        if let Some(registry) = self.registry.upgrade() {
+            children::own_timeout(&registry);
+        }
+    }
+}
+
+/// The outer lock for libxl 4.2 (O2), held for as long as libxl works.
+#[derive(Default)]
+struct Exclusion {
+    held: Mutex<bool>,
+    freed: Condvar,
+}
+
+impl OuterLock for Exclusion {
+    fn lock(&self) {
+        let held = lock(&self.held);
+        let mut held = self.freed.wait_while(held, |held| *held).unwrap_or_else(std::sync::PoisonError::into_inner);
+        *held = true;
+    }
+
+    fn unlock(&self) {
+        *lock(&self.held) = false;
+        self.freed.notify_one();
+    }
+}
+
+/// Why libxl probably cannot be opened here.
+fn advice() -> &'static str {
+    // SAFETY: no preconditions.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !Path::new("/dev/xen/privcmd").exists() && !Path::new("/proc/xen/privcmd").exists() {
+        "this is no Xen dom0: boot Xen, and see that the modules xen-privcmd and xen-evtchn are loaded"
+    } else if !root {
+        "run it as root: Xen's toolstack needs that"
+    } else {
+        "is xenstored running? the log (target libxl) has the reason"
+    }
+}

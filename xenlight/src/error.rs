@@ -1,0 +1,140 @@
+use crate::Release;
+use osevent_core::{LoopError, RegistrationError};
+use std::fmt;
+use std::io;
+use xenlight_sys::codes;
+
+/// What went wrong, by who can do something about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no libxl, or none that can be used.
+    #[error(transparent)]
+    Load(#[from] xenlight_sys::LoadError),
+    /// Libxl made no ctx.
+    #[error("libxl cannot be opened: {code}; {advice}")]
+    Open {
+        /// What libxl returned.
+        code: Code,
+        /// What probably is the matter, from a look at this machine.
+        advice: &'static str,
+    },
+    /// Libxl refused a call, or the operation failed.
+    #[error("cannot {doing}: {code}{}", refusal.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Libxl {
+        /// What was tried.
+        doing: &'static str,
+        /// What libxl returned; the reason is in the log, under the target `libxl`.
+        code: Code,
+        /// What this ctx's event loop last refused, where `code` says that it did (R3).
+        refusal: Option<RegistrationError>,
+    },
+    /// The ctx is closed, or being closed.
+    #[error("the ctx is closed")]
+    Closed,
+    /// The host's event loop is gone, so nobody would ever complete the operation. Attach a loop anew and open another ctx on it.
+    #[error("the event loop of this ctx has ended: no operation can be completed any more")]
+    LoopGone,
+    /// A blocking call was made from inside an event callback, the logger, or another call into libxl: it would wait for its own caller.
+    #[error("{0} cannot be called from inside a callback: it would wait for itself; use the future instead")]
+    InsideCallback(&'static str),
+    /// The loaded libxl is too old for it.
+    #[error("{what} needs Xen {needs} or later; libxl {loaded} is loaded")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+        /// The first release that can do it.
+        needs: Release,
+        /// The one that is loaded.
+        loaded: Release,
+    },
+    /// A domain's configuration that libxl would have taken for another one.
+    #[error("the domain's configuration is wrong at {path}: {problem}")]
+    Config {
+        /// Where, as `b_info.max_memkb`.
+        path: String,
+        /// What is wrong there, and what would be right.
+        problem: String,
+    },
+    /// A file that is not what `xl save` writes, or of a kind that cannot be restored.
+    #[error("this is no save file that can be restored: {0}")]
+    SaveFile(&'static str),
+    /// A string with a NUL byte in it cannot be passed to libxl.
+    #[error("{0} has a NUL byte in it")]
+    Nul(&'static str),
+    /// The operating system refused.
+    #[error("cannot {doing}: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The event loop refused a source of the ctx's own.
+    #[error("the event loop refused: {0}")]
+    Loop(#[from] LoopError),
+    /// The event loop refused to register a source of the ctx's own.
+    #[error("cannot register with the event loop: {0}")]
+    Registration(#[from] RegistrationError),
+    /// Text from libxl, or from a program of Xen's, that is not what it should be.
+    #[error("cannot understand {what}: {problem}")]
+    Format {
+        /// Whose.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// What a call into libxl returned: a negative number of libxl's, or a positive one that a hook gave it (R3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(pub i32);
+
+impl Code {
+    /// Libxl's name for it, for instance `ERROR_TIMEDOUT`.
+    pub fn name(self) -> Option<&'static str> {
+        codes::error_name(self.0)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{name} ({})", self.0),
+            None if self.0 > 0 => write!(f, "{} ({})", io::Error::from_raw_os_error(self.0), self.0),
+            None => write!(f, "libxl's error {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({self})")
+    }
+}
+
+impl Error {
+    /// Libxl's code, where it is libxl that failed.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Libxl { code, .. } | Self::Open { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether the operation ended because it was asked to abort (E6).
+    pub fn is_aborted(&self) -> bool {
+        self.code() == Some(Code(codes::ERROR_ABORTED))
+    }
+
+    /// Whether there is no such domain.
+    pub fn is_no_such_domain(&self) -> bool {
+        self.code() == Some(Code(codes::ERROR_DOMAIN_NOTFOUND))
+    }
+}
+
+impl From<osevent_core::Closed> for Error {
+    fn from(_: osevent_core::Closed) -> Self {
+        Self::Closed
+    }
+}

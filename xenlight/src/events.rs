@@ -1,0 +1,410 @@
+//! What libxl reports of domains: watches that ask for it, and events that tell.
+
+use crate::ctx::Hosted;
+use crate::delivery::Item;
+use crate::{Error, Release, lock};
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use futures_core::Stream;
+use osevent_core::Registry;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::pin::Pin;
+use std::ptr::null_mut;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+use xenlight_sys::codes;
+use xenlight_sys::event::{Event as RawEvent, EventHooks, EvgenDiskEject, EvgenDomainDeath};
+
+/// Something happened that a [`Watch`] asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The domain; 0 for a [`Disaster`](EventKind::Disaster).
+    pub domid: u32,
+    /// The watch that asked. `None` where libxl reports without being asked.
+    pub watch: Option<WatchId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The domain has shut down and is still there. A save does that, too, with
+    /// [`ShutdownReason::Suspend`], which is not its end; a watch reports it once only, so make a
+    /// new one after a save and resume (E11).
+    Shutdown(ShutdownReason),
+    /// The domain is gone.
+    Death,
+    /// The guest ejected the disk.
+    Eject {
+        /// The virtual device, for instance `hdc`.
+        vdev: String,
+        /// The whole event as libxl's JSON, with the disk's configuration.
+        json: String,
+    },
+    /// Libxl lost track: events of the type, or all of them, may be missing from now on. Ask for
+    /// the state of the domains, or open another ctx.
+    Disaster {
+        /// Libxl's words.
+        message: String,
+        /// The errno, if there is one.
+        errno: i32,
+    },
+    /// A type that this crate does not know, as libxl's JSON.
+    Other {
+        /// Libxl's number of the type.
+        number: u32,
+        /// The whole event.
+        json: String,
+    },
+}
+
+/// Why a domain has shut down (Xen's `SHUTDOWN_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ShutdownReason {
+    /// It powered itself off.
+    Poweroff,
+    /// It wants to be started again.
+    Reboot,
+    /// It was suspended, for a save or a migration: not its end.
+    Suspend,
+    /// It crashed.
+    Crash,
+    /// Its watchdog ran out.
+    Watchdog,
+    /// It wants to be made anew in place.
+    SoftReset,
+    /// A number that this crate does not know.
+    Other(u8),
+}
+
+impl From<u8> for ShutdownReason {
+    fn from(reason: u8) -> Self {
+        match c_int::from(reason) {
+            codes::SHUTDOWN_REASON_POWEROFF => Self::Poweroff,
+            codes::SHUTDOWN_REASON_REBOOT => Self::Reboot,
+            codes::SHUTDOWN_REASON_SUSPEND => Self::Suspend,
+            codes::SHUTDOWN_REASON_CRASH => Self::Crash,
+            codes::SHUTDOWN_REASON_WATCHDOG => Self::Watchdog,
+            codes::SHUTDOWN_REASON_SOFT_RESET => Self::SoftReset,
+            _ => Self::Other(reason),
+        }
+    }
+}
+
+/// Names a watch of one ctx, for ever (E10). It is the `for_user` that libxl is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WatchId(u64);
+
+impl WatchId {
+    /// The number.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// Asks libxl for events for as long as it lives. No event of it is delivered after its drop, on the thread that delivers.
+///
+/// Dropping it calls libxl, which may wait for libxl's lock (O12).
+#[must_use = "dropping a watch ends it; `keep` leaves it on until the ctx is closed"]
+pub struct Watch {
+    registry: Weak<Registry<Hosted>>,
+    id: WatchId,
+}
+
+impl Watch {
+    /// What its events carry in [`Event::watch`].
+    pub fn id(&self) -> WatchId {
+        self.id
+    }
+
+    /// Leaves it on until the ctx is closed (E7).
+    pub fn keep(mut self) -> WatchId {
+        self.registry = Weak::new();
+        self.id
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let Some(registry) = self.registry.upgrade() else { return };
+        let hosted = registry.guest();
+        // A closed gate: the close has disabled it.
+        let Ok(call) = registry.enter() else { return };
+        let evgen = lock(&hosted.events.watches).standing.remove(&self.id.0);
+        if let Some(watched) = evgen {
+            disable(hosted, hosted.raw(&call), watched.evgen);
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watch").field(&self.id.0).finish()
+    }
+}
+
+/// The events of a ctx, from when this was made. It ends when the ctx is closed.
+///
+/// Poll it from any task on any thread. It holds what has not been taken, without a bound.
+#[must_use = "a stream that is not polled collects events"]
+pub struct Events(Arc<Mutex<Buffer>>);
+
+#[derive(Default)]
+struct Buffer {
+    events: VecDeque<Event>,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut buffer = lock(&self.0);
+        if let Some(event) = buffer.events.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        if buffer.ended {
+            return Poll::Ready(None);
+        }
+        buffer.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("waiting", &lock(&self.0).events.len()).finish()
+    }
+}
+
+pub(crate) type Callback = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// One ctx's watches, and who is told.
+pub(crate) struct Distribution {
+    callback: Option<Callback>,
+    watches: Mutex<Watches>,
+    streams: Mutex<Streams>,
+}
+
+#[derive(Default)]
+struct Streams {
+    listening: Vec<Weak<Mutex<Buffer>>>,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct Watches {
+    last: u64,
+    standing: HashMap<u64, Watched>,
+}
+
+struct Watched {
+    domid: u32,
+    evgen: Evgen,
+}
+
+#[derive(Clone, Copy)]
+enum Evgen {
+    /// Being enabled.
+    Starting,
+    Death(*mut EvgenDomainDeath),
+    Eject(*mut EvgenDiskEject),
+}
+
+// SAFETY: libxl takes an evgen on any thread; it is freed once, by whoever removed it from the table.
+unsafe impl Send for Evgen {}
+
+impl Distribution {
+    pub(crate) fn new(callback: Option<Callback>) -> Self {
+        Self { callback, watches: Mutex::default(), streams: Mutex::default() }
+    }
+
+    pub(crate) fn stream(&self) -> Events {
+        let buffer = Arc::new(Mutex::new(Buffer::default()));
+        let mut streams = lock(&self.streams);
+        streams.listening.retain(|stream| stream.strong_count() > 0);
+        if streams.ended {
+            lock(&buffer).ended = true;
+        } else {
+            streams.listening.push(Arc::downgrade(&buffer));
+        }
+        Events(buffer)
+    }
+
+    /// On the loop's thread, with no lock held.
+    pub(crate) fn deliver(&self, event: Event) {
+        if let Some(watch) = event.watch
+            && !lock(&self.watches).standing.contains_key(&watch.0)
+        {
+            return;
+        }
+        let streams: Vec<_> = lock(&self.streams).listening.iter().filter_map(Weak::upgrade).collect();
+        for stream in streams {
+            let waker = {
+                let mut buffer = lock(&stream);
+                buffer.events.push_back(event.clone());
+                buffer.waker.take()
+            };
+            waker.into_iter().for_each(Waker::wake);
+        }
+        if let Some(callback) = &self.callback {
+            callback(event);
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        let streams = {
+            let mut streams = lock(&self.streams);
+            streams.ended = true;
+            std::mem::take(&mut streams.listening)
+        };
+        for stream in streams.iter().filter_map(Weak::upgrade) {
+            let waker = {
+                let mut buffer = lock(&stream);
+                buffer.ended = true;
+                buffer.waker.take()
+            };
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    pub(crate) fn disable_all(&self, registry: &Registry<Hosted>) {
+        let Ok(call) = registry.enter() else { return };
+        let hosted = registry.guest();
+        let watches = std::mem::take(&mut lock(&self.watches).standing);
+        for watched in watches.into_values() {
+            disable(hosted, hosted.raw(&call), watched.evgen);
+        }
+    }
+}
+
+fn disable(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, evgen: Evgen) {
+    match evgen {
+        Evgen::Starting => {}
+        // SAFETY: the caller is inside the gate, and took the evgen out of the table, so it is
+        // enabled and nobody else disables it.
+        Evgen::Death(evgen) => unsafe { hosted.library().evdisable_domain_death(ctx, evgen) },
+        // SAFETY: as above.
+        Evgen::Eject(evgen) => unsafe { hosted.library().evdisable_disk_eject(ctx, evgen) },
+    }
+}
+
+/// Asks for the shutdown and death of a domain.
+pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Result<Watch, Error> {
+    watch(registry, domid, "watch a domain's death", |hosted, ctx, id| {
+        let mut evgen = null_mut();
+        // SAFETY: the ctx lives while the gate is held, `evgen` is written during the call.
+        let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid, id, &mut evgen) };
+        (rc, Evgen::Death(evgen))
+    })
+}
+
+/// Asks for the ejects of a disk.
+pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &str) -> Result<Watch, Error> {
+    let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
+    watch(registry, domid, "watch a disk's ejects", |hosted, ctx, id| {
+        let mut evgen = null_mut();
+        // SAFETY: as above; `vdev` is copied.
+        let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, vdev.as_ptr(), id, &mut evgen) };
+        (rc, Evgen::Eject(evgen))
+    })
+}
+
+fn watch(
+    registry: &Arc<Registry<Hosted>>,
+    domid: u32,
+    doing: &'static str,
+    enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
+) -> Result<Watch, Error> {
+    let hosted = registry.guest();
+    let call = registry.enter()?;
+    hosted.closing.check_open()?;
+    if hosted.closing.loop_is_gone() {
+        return Err(Error::LoopGone);
+    }
+    let id = {
+        let mut watches = lock(&hosted.events.watches);
+        watches.last += 1;
+        let id = watches.last;
+        // Before it is enabled: the first event can come at once, on another thread.
+        watches.standing.insert(id, Watched { domid, evgen: Evgen::Starting });
+        id
+    };
+    let (rc, evgen) = enable(hosted, hosted.raw(&call), id);
+    let mut watches = lock(&hosted.events.watches);
+    if rc != 0 {
+        watches.standing.remove(&id);
+        drop(watches);
+        return Err(hosted.error(doing, rc));
+    }
+    watches.standing.insert(id, Watched { domid, evgen });
+    Ok(Watch { registry: Arc::downgrade(registry), id: WatchId(id) })
+}
+
+/// For `libxl_event_register_callbacks`; the user pointer is the registry.
+pub(crate) static HOOKS: EventHooks =
+    EventHooks { event_occurs_mask: codes::EVENTMASK_ALL, event_occurs: Some(event_occurs), disaster: Some(disaster) };
+
+/// On any thread inside libxl, with the ctx unlocked (E1).
+unsafe extern "C" fn event_occurs(user: *mut c_void, event: *mut RawEvent) {
+    // SAFETY: `user` is the registry, which outlives the ctx (X1).
+    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.guest();
+    // SAFETY: libxl passes an event that is the application's until it frees it (E3).
+    let ours = read(hosted, unsafe { &mut *event });
+    // SAFETY: freed once, and before the ctx: this call is inside the gate (E3).
+    unsafe { hosted.library().event_free(hosted.raw_inside(), event) };
+    hosted.queue.push(Item::Event(ours));
+}
+
+fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
+    let json = |event: &mut RawEvent| {
+        // SAFETY: ctx and event are alive; the string is ours to free.
+        unsafe { hosted.take_string(hosted.library().event_to_json(hosted.raw_inside(), event)) }.unwrap_or_default()
+    };
+    let kind = match event.kind {
+        // SAFETY: the type says which field of the union counts.
+        codes::EVENT_TYPE_DOMAIN_SHUTDOWN => EventKind::Shutdown(unsafe { event.detail.shutdown_reason }.into()),
+        codes::EVENT_TYPE_DOMAIN_DEATH => EventKind::Death,
+        codes::EVENT_TYPE_DISK_EJECT => {
+            // SAFETY: likewise.
+            let vdev = unsafe { event.detail.vdev };
+            let vdev = if vdev.is_null() {
+                String::new()
+            } else {
+                // SAFETY: a string of the event's, valid until that is freed.
+                unsafe { CStr::from_ptr(vdev) }.to_string_lossy().into_owned()
+            };
+            EventKind::Eject { vdev, json: json(event) }
+        }
+        number => EventKind::Other { number, json: json(event) },
+    };
+    let watch = match event.for_user {
+        // 4.2.0 does not fill it in (E3): the domain tells then, as far as it is watched once only.
+        0 if hosted.library().release() == Release::V4_2 => {
+            let watches = lock(&hosted.events.watches);
+            watches.standing.iter().find(|(_, watched)| watched.domid == event.domid).map(|(id, _)| *id)
+        }
+        0 => None,
+        id => Some(id),
+    };
+    Event { domid: event.domid, watch: watch.map(WatchId), kind }
+}
+
+/// Libxl may not be called from here (E4).
+unsafe extern "C" fn disaster(user: *mut c_void, _: c_uint, message: *const c_char, errno: c_int) {
+    // SAFETY: `user` is the registry, which outlives the ctx (X1).
+    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.guest();
+    let message = if message.is_null() {
+        String::new()
+    } else {
+        // SAFETY: libxl passes a string that lasts for the call.
+        unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
+    };
+    hosted.queue.push(Item::Event(Event { domid: 0, watch: None, kind: EventKind::Disaster { message, errno } }));
+}

@@ -1,0 +1,140 @@
+//! The six functions that libxl calls to have fds and timeouts watched.
+//!
+//! Each comes with libxl's lock held, on any thread that is inside libxl (R1), and passes on to the
+//! registry at once. The user pointer is the registry, which the ctx's owner keeps until the ctx is freed (X1).
+
+use crate::ctx::Hosted;
+use crate::lock;
+use core::ffi::{c_int, c_short, c_void};
+use libc::timeval;
+use osevent_core::{Deadline, GuestValue, Interest, RegistrationError, Registry, Token};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use xenlight_sys::event::OseventHooks;
+
+pub(crate) static HOOKS: OseventHooks =
+    OseventHooks { fd_register, fd_modify, fd_deregister, timeout_register, timeout_modify, timeout_deregister };
+
+/// What a hook refused last, for the error of the operation that it made fail (R3), and what 4.2 needs.
+#[derive(Default)]
+pub(crate) struct HookState {
+    refusal: Mutex<Option<RegistrationError>>,
+    /// 4.2.0 passes timeout_deregister the address of the handle, and 4.2.1 the handle; they cannot
+    /// be told apart (R13). So each handle is also found by where it was written to.
+    by_address: Mutex<HashMap<usize, Token>>,
+}
+
+impl HookState {
+    pub(crate) fn take_refusal(&self) -> Option<RegistrationError> {
+        lock(&self.refusal).take()
+    }
+}
+
+/// # Safety
+/// `user` is what libxl was given with [`HOOKS`], and its ctx is alive.
+unsafe fn registry<'a>(user: *mut c_void) -> &'a Registry<Hosted> {
+    // SAFETY: the owner of the ctx keeps the registry until the ctx is freed (X1).
+    unsafe { &*user.cast::<Registry<Hosted>>() }
+}
+
+fn refused(registry: &Registry<Hosted>, hook: &str, error: RegistrationError) -> c_int {
+    log::debug!("{hook} refused: {error}");
+    let code = error.code();
+    *lock(&registry.guest().hooks.refusal) = Some(error);
+    code
+}
+
+fn handle(value: *mut c_void) -> u64 {
+    value.addr() as u64
+}
+
+fn pointer(token: Token) -> *mut c_void {
+    std::ptr::without_provenance_mut(token.to_handle() as usize)
+}
+
+unsafe extern "C" fn fd_register(
+    user: *mut c_void,
+    fd: c_int,
+    handle_out: *mut *mut c_void,
+    events: c_short,
+    for_libxl: *mut c_void,
+) -> c_int {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    // Libxl wants its pointer back as a pointer, so its provenance is exposed.
+    let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
+    match registered {
+        // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
+        Ok(token) => unsafe { handle_out.write(pointer(token)) },
+        Err(error) => return refused(registry, "fd_register", error),
+    }
+    0
+}
+
+unsafe extern "C" fn fd_modify(
+    user: *mut c_void,
+    fd: c_int,
+    handle_in_out: *mut *mut c_void,
+    events: c_short,
+) -> c_int {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    // SAFETY: libxl passes where it keeps the handle that fd_register wrote.
+    let handle = handle(unsafe { *handle_in_out });
+    let modified = Interest::from_poll(events).and_then(|interest| registry.modify_fd(handle, fd, interest));
+    modified.map_or_else(|error| refused(registry, "fd_modify", error), |()| 0)
+}
+
+unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_void) {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    if let Err(error) = registry.deregister_fd(handle(value), fd) {
+        log::error!("fd_deregister: {error}");
+    }
+}
+
+unsafe extern "C" fn timeout_register(
+    user: *mut c_void,
+    handle_out: *mut *mut c_void,
+    deadline: timeval,
+    for_libxl: *mut c_void,
+) -> c_int {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
+        .and_then(|deadline| registry.register_timeout(deadline, value));
+    match registered {
+        Ok(token) => {
+            if registry.guest().is_4_2() {
+                lock(&registry.guest().hooks.by_address).insert(handle_out.addr(), token);
+            }
+            // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
+            unsafe { handle_out.write(pointer(token)) };
+            0
+        }
+        Err(error) => refused(registry, "timeout_register", error),
+    }
+}
+
+unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut c_void, deadline: timeval) -> c_int {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    // SAFETY: libxl passes where it keeps the handle that timeout_register wrote.
+    let handle = handle(unsafe { *handle_in_out });
+    let modified = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
+        .and_then(|deadline| registry.modify_timeout(handle, deadline));
+    modified.map_or_else(|error| refused(registry, "timeout_modify", error), |()| 0)
+}
+
+unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
+    // SAFETY: libxl passes its user pointer.
+    let registry = unsafe { registry(user) };
+    let handle = Token::from_handle(handle(value))
+        .or_else(|| lock(&registry.guest().hooks.by_address).remove(&value.addr()))
+        .map_or(handle(value), Token::to_handle);
+    if let Err(error) = registry.deregister_timeout(handle) {
+        log::error!("timeout_deregister: {error}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Libxl's log, passed on to the `log` crate.
+
+use core::ffi::{c_char, c_int, c_uint, c_ulong};
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use xenlight_sys::log::{self as sys, VaList, format_message};
+
+/// Longer messages are cut.
+const LONGEST: usize = 1024;
+
+/// One ctx's logger: its address goes to libxl.
+#[repr(C)]
+pub(crate) struct Logger {
+    // First: libxl knows this part.
+    functions: sys::Logger,
+    process: libc::pid_t,
+}
+
+impl Logger {
+    pub(crate) fn new() -> Self {
+        let functions = sys::Logger { vmessage, progress: Some(progress), destroy };
+        // SAFETY: no preconditions.
+        Self { functions, process: unsafe { libc::getpid() } }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::Logger {
+        (&raw const *self).cast_mut().cast()
+    }
+}
+
+/// Under libxl's lock, on any thread, and in forked children (X9). There nothing is logged: the
+/// application's logger may take a lock that another thread held when the child was forked.
+unsafe extern "C" fn vmessage(
+    logger: *mut sys::Logger,
+    level: c_uint,
+    errno: c_int,
+    context: *const c_char,
+    format: *const c_char,
+    arguments: VaList,
+) {
+    // SAFETY: libxl gives back the address of a `Logger`, which outlives its ctx (X1).
+    let process = unsafe { (*logger.cast::<Logger>()).process };
+    let level = match level {
+        sys::LEVEL_CRITICAL | sys::LEVEL_ERROR => log::Level::Error,
+        sys::LEVEL_WARN => log::Level::Warn,
+        sys::LEVEL_NOTICE | sys::LEVEL_INFO => log::Level::Info,
+        sys::LEVEL_PROGRESS | sys::LEVEL_DETAIL | sys::LEVEL_VERBOSE => log::Level::Debug,
+        _ => log::Level::Trace,
+    };
+    // SAFETY: no preconditions.
+    if level > log::max_level() || unsafe { libc::getpid() } != process {
+        return;
+    }
+    let mut buffer = [0; LONGEST];
+    // SAFETY: format and arguments are this call's own, and used once.
+    let message = unsafe { format_message(&mut buffer, format, arguments) };
+    let message = String::from_utf8_lossy(message);
+    // The application's logger is no libxl code: its panic must not unwind into C.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let context = if context.is_null() {
+            String::new()
+        } else {
+            // SAFETY: libxl passes a string that lasts for the call.
+            format!("{}: ", unsafe { CStr::from_ptr(context) }.to_string_lossy())
+        };
+        if errno > 0 {
+            let errno = std::io::Error::from_raw_os_error(errno);
+            log::log!(target: "libxl", level, "{context}{message}: {errno}");
+        } else {
+            log::log!(target: "libxl", level, "{context}{message}");
+        }
+    }));
+}
+
+/// How far an operation has come is no log message.
+unsafe extern "C" fn progress(
+    _: *mut sys::Logger,
+    _: *const c_char,
+    _: *const c_char,
+    _: c_int,
+    _: c_ulong,
+    _: c_ulong,
+) {
+}
+
+/// Libxl never calls it; the ctx owns the logger.
+unsafe extern "C" fn destroy(_: *mut sys::Logger) {}
