@@ -178,4 +178,29 @@ mod tests {
         let error = Library::open("/nonexistent/libxenlight.so.4.17").unwrap_err();
         assert!(error.to_string().contains("tried /nonexistent/libxenlight.so.4.17)"), "{error}");
     }
+
+    /// In a process of its own, as the linker reads its search path at the start.
+    #[test]
+    fn a_library_that_is_there_but_cannot_be_loaded_is_the_one_that_is_reported() {
+        const CHILD: &str = "XENLIGHT_SYS_TEST_PRINTS_WHY_NOTHING_LOADS";
+        const NAME: &str = "library::tests::a_library_that_is_there_but_cannot_be_loaded_is_the_one_that_is_reported";
+        if std::env::var_os(CHILD).is_some() {
+            let names = ["libxenlight.so.4.98", "libxenlight.so.4.97", "libxenlight.so.4.96"];
+            let error = Library::load_first(names.iter().map(|&name| name.to_owned())).unwrap_err();
+            println!("{error}");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("libxenlight.so.4.97");
+        std::fs::write(&broken, "no ELF file").unwrap();
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env(CHILD, "1")
+            .env("LD_LIBRARY_PATH", folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let message = format!("libxl cannot be loaded: {}: ", broken.display());
+        assert!(text.contains(&message), "{message:?} is not in {text:?}");
+    }
 }

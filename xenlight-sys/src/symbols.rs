@@ -194,7 +194,7 @@ symbol_table! {
         fn postfork_child_noexec(ctx: *mut Ctx);
 
         /// All domains (4.6 and earlier: without domain 0), as an array that
-        /// [`Library::vminfo_list_free`] frees; NULL on failure. Slow with many: several ms for each.
+        /// [`Library::vminfo_list_free`] frees; NULL on failure. Stub domains are left out. Slow with many.
         fn list_vm(ctx: *mut Ctx, count: *mut c_int) -> *mut Vminfo;
         /// Frees what [`Library::list_vm`] returned.
         fn vminfo_list_free(list: *mut Vminfo, count: c_int);
@@ -236,8 +236,8 @@ symbol_table! {
         fn domain_suspend(
             ctx: *mut Ctx, domid: u32, fd: c_int, flags: c_int, how: *const AsyncopHow,
         ) -> c_int;
-        /// Lets a suspended domain run on. `suspend_cancel` 1: its suspend call returns "cancelled", which
-        /// any kernel that can suspend understands; 0: it is made to start anew from its saved state.
+        /// Lets a suspended domain run on. `suspend_cancel` 1: co-operative, its suspend call returns
+        /// "cancelled", which its kernel must support; 0: it is made to set itself up anew.
         fn domain_resume(
             ctx: *mut Ctx, domid: u32, suspend_cancel: c_int, how: *const AsyncopHow,
         ) -> c_int;
