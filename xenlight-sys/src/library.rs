@@ -16,7 +16,7 @@ use crate::{LoadError, Release};
 /// A loaded libxl, with its functions as methods.
 ///
 /// It stays loaded for the life of the process, also after this is dropped: pointers to its functions
-/// remain good. See the [crate](crate) for the rules that each call must keep.
+/// remain good. See the [crate] for the rules that each call must keep.
 pub struct Library {
     pub(crate) table: Table,
     release: Release,
