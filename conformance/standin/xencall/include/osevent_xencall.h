@@ -1,0 +1,56 @@
+/*
+ * Control of osevent's stand-in for libxencall. Every function may be called from any thread and takes no lock.
+ *
+ * Preload the stand-in (LD_PRELOAD=/path/to/libxencall.so), then find these with dlsym(RTLD_DEFAULT, ...) or declare
+ * them weak: a null pointer means that the stand-in is not there and that libxl would talk to a real Xen.
+ */
+#ifndef OSEVENT_XENCALL_H
+#define OSEVENT_XENCALL_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What osevent_xencall_in_force() reports. Preloaded, all of it. */
+#define OSEVENT_XENCALL_HYPERCALLS     (1u << 0) /* xencall_* resolve to the stand-in */
+#define OSEVENT_XENCALL_FOREIGN_MEMORY (1u << 1) /* xenforeignmemory_* do */
+#define OSEVENT_XENCALL_CLOCK          (1u << 2) /* gettimeofday does */
+#define OSEVENT_XENCALL_DEVICES        (1u << 3) /* open and its kin do: /dev/xen and /proc/xen are closed */
+#define OSEVENT_XENCALL_ALONE          (1u << 4) /* the real libxencall is not mapped */
+#define OSEVENT_XENCALL_ALL            0x1fu
+
+/* The version of this interface: 1. That the symbol exists at all says that the stand-in is loaded. */
+uint32_t osevent_xencall_is_standin(void);
+/* Which of the stand-in's parts the program's global scope resolves to, as OSEVENT_XENCALL_* bits. */
+uint32_t osevent_xencall_in_force(void);
+
+/* Creates or changes a pretend domain. flags: XEN_DOMINF_* with the shutdown reason in bits 16-23; hvm_guest, paused,
+ * running, shutdown, dying ... as in xen/domctl.h. 0, or -1 with errno EINVAL: domid above 0x7fef. */
+int osevent_xencall_set_domain(uint32_t domid, uint32_t flags);
+/* The domain's flags, or -1 with errno ESRCH. */
+int64_t osevent_xencall_domain(uint32_t domid);
+/* The domain is gone. 0, or -1 with errno ESRCH. */
+int osevent_xencall_remove_domain(uint32_t domid);
+/* An eventfd (non-blocking, close-on-exec, the stand-in's own: never close it) that becomes readable when a domain
+ * shuts down, starts dying or goes, whoever did it: Xen's VIRQ_DOM_EXC. Whoever plays xenstored reads it and fires
+ * @releaseDomain. -1 where it could not be made. */
+int osevent_xencall_dom_exc_fd(void);
+
+/* gettimeofday(2) lags by this many milliseconds. libxl stamps a timeout with gettimeofday() + N s: with a lag of
+ * 9900 its 10 s timeout is due after 0.1 s for a host that compares it with any other clock. */
+void osevent_xencall_set_clock_skew_ms(int64_t ms);
+
+/* How many hypercalls were asked for (each entry of a multicall, and the multicall, count). */
+uint64_t osevent_xencall_hypercalls(void);
+/* How many of them the stand-in answered with ENOSYS, or EACCES for an interface version that it does not know. */
+uint64_t osevent_xencall_refused_hypercalls(void);
+/* How many attempts to open something under /dev/xen or /proc/xen were refused. */
+uint64_t osevent_xencall_refused_opens(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

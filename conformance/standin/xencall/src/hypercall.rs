@@ -1,0 +1,219 @@
+//! The hypercalls that are answered.
+//!
+//! Layouts and interface versions are those of `xen/include/public/{sysctl,domctl}.h` at the tags RELEASE-4.16.0 to
+//! RELEASE-4.22.0: sysctl 0x14 to 0x16, domctl 0x14 to 0x18. Between these, `xen_sysctl_getdomaininfolist`,
+//! `xen_domctl_getdomaininfo` (112 bytes) and the heads of both structs did not change; 4.15 and earlier differ.
+
+use std::{ops::RangeInclusive, ptr, sync::atomic::Ordering::Relaxed};
+
+use crate::domains::{NoDomain, PAUSED, Table, table};
+
+/// Executes a hypercall; the value, or the errno.
+///
+/// # Safety
+/// Where the hypercall's arguments are addresses, they must be those of structs as Xen's public headers of the
+/// interface version in them lay them out, valid until the return, as the caller of any hypercall promises.
+pub unsafe fn execute(number: u64, arguments: &[u64; 5]) -> Result<i64, i32> {
+    let table = table();
+    // Relaxed: a counter that publishes nothing.
+    table.hypercalls.fetch_add(1, Relaxed);
+    let argument = arguments[0] as *mut u8;
+    let result = match number {
+        // SAFETY: the caller's promise for the struct at the first argument.
+        SYSCTL => unsafe { sysctl(table, argument.cast()) },
+        // SAFETY: as above.
+        DOMCTL => unsafe { domctl(table, argument.cast()) },
+        // SAFETY: as above, for an array of the length in the second argument and for what its entries point to.
+        MULTICALL => unsafe { multicall(argument.cast(), arguments[1]) },
+        _ => Err(libc::ENOSYS),
+    };
+    if matches!(result, Err(libc::ENOSYS | libc::EACCES)) {
+        table.refused_hypercalls.fetch_add(1, Relaxed);
+    }
+    result
+}
+
+/// # Safety
+/// `operation` points to a `xen_sysctl_t`, its buffer to `max_domains` entries.
+unsafe fn sysctl(table: &Table, operation: *mut Sysctl) -> Result<i64, i32> {
+    // SAFETY: the caller's promise; every Xen interface version begins with these two words.
+    let head = unsafe { ptr::read(operation.cast::<Head>()) };
+    if !SYSCTL_VERSIONS.contains(&head.interface_version) {
+        return Err(libc::EACCES);
+    }
+    if head.command != SYSCTL_GETDOMAININFOLIST {
+        return Err(libc::ENOSYS);
+    }
+    // SAFETY: the version says that the struct has this layout, and nobody else uses it during the hypercall.
+    let list = unsafe { &mut (*operation).getdomaininfolist };
+    list.num_domains = 0;
+    for (domid, flags) in table.from(list.first_domain.into()).take(list.max_domains as usize) {
+        // SAFETY: fewer than max_domains entries were written so far.
+        unsafe { list.buffer.add(list.num_domains as usize).write(DomainInfo::new(domid, flags)) };
+        list.num_domains += 1;
+    }
+    Ok(0)
+}
+
+/// # Safety
+/// `operation` points to a `xen_domctl_t`.
+unsafe fn domctl(table: &Table, operation: *mut Domctl) -> Result<i64, i32> {
+    // SAFETY: as in `sysctl`.
+    let head = unsafe { ptr::read(operation.cast::<Head>()) };
+    if !DOMCTL_VERSIONS.contains(&head.interface_version) {
+        return Err(libc::EACCES);
+    }
+    // SAFETY: the version says that the struct has this layout, and nobody else uses it during the hypercall.
+    let operation = unsafe { &mut *operation };
+    let domid = u32::from(operation.domain);
+    let no_domain = |NoDomain| libc::ESRCH;
+    match head.command {
+        DOMCTL_GETDOMAININFO => {
+            let flags = table.flags(domid).ok_or(libc::ESRCH)?;
+            operation.getdomaininfo = DomainInfo::new(domid, flags);
+        }
+        DOMCTL_PAUSEDOMAIN => {
+            table.change(domid, PAUSED, true).map_err(no_domain)?;
+        }
+        // Xen has a count of pauses; libxl pauses a domain once.
+        DOMCTL_UNPAUSEDOMAIN => {
+            if table.change(domid, PAUSED, false).map_err(no_domain)? == 0 {
+                return Err(libc::EINVAL);
+            }
+        }
+        DOMCTL_DESTROYDOMAIN if domid == 0 => return Err(libc::EINVAL),
+        DOMCTL_DESTROYDOMAIN => table.remove(domid).map_err(no_domain)?,
+        _ => return Err(libc::ENOSYS),
+    }
+    Ok(0)
+}
+
+/// libxenctrl wraps memory_op in these.
+///
+/// # Safety
+/// `calls` points to `count` entries, which keep the promise of [`execute`].
+unsafe fn multicall(calls: *mut MulticallEntry, count: u64) -> Result<i64, i32> {
+    for index in 0..count as usize {
+        // SAFETY: within the array that the caller promised, and used by nobody else during the hypercall.
+        let call = unsafe { &mut *calls.add(index) };
+        let [a, b, c, d, e, _] = call.arguments;
+        // SAFETY: the caller's promise.
+        call.result = match unsafe { execute(call.number, &[a, b, c, d, e]) } {
+            Ok(value) => value,
+            Err(errno) => -i64::from(errno),
+        };
+    }
+    Ok(0)
+}
+
+/// `xen_domctl_getdomaininfo`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct DomainInfo {
+    domain: u16,
+    pad1: u16,
+    flags: u32,
+    tot_pages: u64,
+    max_pages: u64,
+    outstanding_pages: u64,
+    shr_pages: u64,
+    paged_pages: u64,
+    shared_info_frame: u64,
+    cpu_time: u64,
+    nr_online_vcpus: u32,
+    max_vcpu_id: u32,
+    ssidref: u32,
+    handle: [u8; 16],
+    cpupool: u32,
+    gpaddr_bits: u8,
+    pad2: [u8; 7],
+    emulation_flags: u32,
+    misc_flags: u32,
+}
+
+impl DomainInfo {
+    /// A domain of 4 MiB and one vCPU, with an uuid made of its id.
+    fn new(domid: u32, flags: u32) -> Self {
+        let mut handle = [0; 16];
+        handle[12..].copy_from_slice(&domid.to_be_bytes());
+        Self {
+            domain: domid as u16,
+            pad1: 0,
+            flags,
+            tot_pages: PAGES,
+            max_pages: PAGES,
+            outstanding_pages: 0,
+            shr_pages: 0,
+            paged_pages: 0,
+            shared_info_frame: 0,
+            cpu_time: 0,
+            nr_online_vcpus: 1,
+            max_vcpu_id: 0,
+            ssidref: 0,
+            handle,
+            cpupool: 0,
+            gpaddr_bits: 0,
+            pad2: [0; 7],
+            emulation_flags: 0,
+            misc_flags: 0,
+        }
+    }
+}
+
+/// What `xen_sysctl` and `xen_domctl` begin with.
+#[repr(C)]
+struct Head {
+    command: u32,
+    interface_version: u32,
+}
+
+/// `xen_sysctl`, with the one member of its union that is used.
+#[repr(C)]
+struct Sysctl {
+    head: Head,
+    getdomaininfolist: GetDomainInfoList,
+}
+
+/// `xen_sysctl_getdomaininfolist`.
+#[repr(C)]
+struct GetDomainInfoList {
+    first_domain: u16,
+    max_domains: u32,
+    buffer: *mut DomainInfo,
+    num_domains: u32,
+}
+
+/// `xen_domctl`, with the one member of its union that is used.
+#[repr(C)]
+struct Domctl {
+    head: Head,
+    domain: u16,
+    pad: [u16; 3],
+    getdomaininfo: DomainInfo,
+}
+
+/// `multicall_entry`.
+#[repr(C)]
+struct MulticallEntry {
+    number: u64,
+    result: i64,
+    arguments: [u64; 6],
+}
+
+const PAGES: u64 = 1024;
+
+const MULTICALL: u64 = 13;
+const SYSCTL: u64 = 35;
+const DOMCTL: u64 = 36;
+
+const SYSCTL_VERSIONS: RangeInclusive<u32> = 0x14..=0x16;
+const SYSCTL_GETDOMAININFOLIST: u32 = 6;
+
+const DOMCTL_VERSIONS: RangeInclusive<u32> = 0x14..=0x18;
+const DOMCTL_DESTROYDOMAIN: u32 = 2;
+const DOMCTL_PAUSEDOMAIN: u32 = 3;
+const DOMCTL_UNPAUSEDOMAIN: u32 = 4;
+const DOMCTL_GETDOMAININFO: u32 = 5;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The daemon's state, and how changes reach those who watch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    connection::Connection,
+    path::HOME,
+    request::{self, Answer},
+    tree::{Change, Tree},
+    wire::{Message, Refusal, kind},
+};
+
+/// Everything behind the server's one lock.
+pub(crate) struct Daemon {
+    pub(crate) tree: Tree,
+    /// The domains that were introduced and not released.
+    pub(crate) domains: BTreeSet<u32>,
+    pub(crate) connections: BTreeMap<u64, Connection>,
+    last_connection: u64,
+    /// Whether backends that are asked to close do so at once.
+    pub(crate) auto_close_backends: bool,
+}
+
+/// XenbusStateClosing and XenbusStateClosed.
+const CLOSING: &[u8] = b"5";
+const CLOSED: &[u8] = b"6";
+
+impl Daemon {
+    /// The store as xenstored and xen-init-dom0 leave it.
+    pub(crate) fn new() -> Self {
+        let mut tree = Tree::new();
+        tree.make("/tool/xenstored");
+        tree.write(&format!("{HOME}/domid"), b"0");
+        tree.write(&format!("{HOME}/name"), b"Domain-0");
+        Self {
+            tree,
+            domains: BTreeSet::from([0]),
+            connections: BTreeMap::new(),
+            last_connection: 0,
+            auto_close_backends: false,
+        }
+    }
+
+    /// Takes in a client.
+    pub(crate) fn connect(&mut self, connection: Connection) {
+        self.last_connection += 1;
+        self.connections.insert(self.last_connection, connection);
+    }
+
+    /// Reads what a client sent and answers all of it.
+    pub(crate) fn serve(&mut self, client: u64) {
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        for message in connection.receive() {
+            self.answer(client, &message);
+        }
+    }
+
+    /// Answers one message. The order of what goes out is the real daemon's.
+    fn answer(&mut self, client: u64, message: &Message) {
+        let header = message.header;
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        let answer = request::handle(&mut self.tree, &mut self.domains, connection, message);
+        let Answer { payload, changes, first_event } = answer.unwrap_or_else(Answer::refusal);
+        self.announce(&changes);
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        match payload {
+            Ok(payload) => connection.queue(header.kind, header.request, header.transaction, &payload),
+            Err(refusal) => {
+                let name = [refusal.name().as_bytes(), &[0]].concat();
+                connection.queue(kind::ERROR, header.request, header.transaction, &name);
+            }
+        }
+        if let Some(event) = first_event {
+            connection.queue_event(event);
+        }
+        self.close_backends(&changes);
+    }
+
+    /// Writes a value as a client of the socket would.
+    pub(crate) fn write(&mut self, path: &str, value: &[u8]) {
+        let change = self.tree.write(path, value);
+        self.announce(std::slice::from_ref(&change));
+        self.close_backends(&[change]);
+    }
+
+    /// Removes a node as a client of the socket would.
+    pub(crate) fn remove(&mut self, path: &str) -> Result<(), Refusal> {
+        let changes = self.tree.remove(path)?;
+        self.announce(&changes);
+        Ok(())
+    }
+
+    /// Queues the events of changes for all who watch.
+    pub(crate) fn announce(&mut self, changes: &[Change]) {
+        for change in changes {
+            for connection in self.connections.values_mut() {
+                connection.queue_events(change);
+            }
+        }
+    }
+
+    /// Plays the backend drivers: a backend whose state is Closing becomes Closed.
+    fn close_backends(&mut self, changes: &[Change]) {
+        if !self.auto_close_backends {
+            return;
+        }
+        for Change { path, .. } in changes {
+            let is_state = path.contains("/backend/") && path.ends_with("/state");
+            if is_state && self.tree.get(path).is_ok_and(|node| node.value == CLOSING) {
+                let change = self.tree.write(path, CLOSED);
+                self.announce(&[change]);
+            }
+        }
+    }
+
+    /// Sends what the sockets take, and forgets the clients that are gone.
+    pub(crate) fn flush(&mut self) {
+        self.connections.retain(|_, connection| {
+            connection.flush();
+            !connection.dead
+        });
+    }
+}
