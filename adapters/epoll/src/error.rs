@@ -1,10 +1,10 @@
 use std::fmt;
 
-/// Why there is no reactor.
+/// Why there is no reactor, or nothing to wait on it with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// This process has as many files open as it may. A reactor takes two.
+    /// This process has as many files open as it may.
     TooManyFiles,
     /// The machine has as many files open as it may, or no memory for one more.
     OutOfResources,
@@ -18,6 +18,11 @@ pub enum CreateError {
 }
 
 impl CreateError {
+    /// For a system call that made no fd; adapters that need some of their own use it, too.
+    pub fn new(call: &'static str, error: &std::io::Error) -> Self {
+        Self::from_call(call, error.raw_os_error().unwrap_or(libc::EIO))
+    }
+
     pub(crate) fn from_call(call: &'static str, errno: i32) -> Self {
         match errno {
             libc::EMFILE => Self::TooManyFiles,
@@ -31,10 +36,10 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyFiles => f.write_str(
-                "too many open files: a reactor needs two; close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)",
+                "this process has too many files open to wait for more: close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)",
             ),
             Self::OutOfResources => f.write_str(
-                "the machine is out of memory, or out of files (see /proc/sys/fs/file-nr): end something, then try again",
+                "the machine is out of memory, or of files (see /proc/sys/fs/file-nr): end something, then try again",
             ),
             Self::Os { call, errno } => {
                 let reason = std::io::Error::from_raw_os_error(*errno);

@@ -1,1 +1,107 @@
 //! libxl's events on a GLib main context.
+//!
+//! A [`Loop`] puts a reactor (`osevent-epoll`) on a [`glib::MainContext`] of your choice, as one source that
+//! watches one fd, however many fds and timeouts libxl has registered. The source runs where the context runs: every
+//! occurrence is made on the thread that iterates it, at the priority that you chose.
+//!
+//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one (O12). A program
+//! with a user interface therefore gives libxl a context on a thread of its own.
+//!
+//! # Threads
+//! Everything may be called on any thread. [`Builder::attach`] wakes a context that runs elsewhere. Occurrences may iterate the
+//! context again (a nested main loop): the source can recurse.
+//!
+//! # How it ends
+//! - The [`Loop`] is dropped: from then on no dispatch begins on the context. The source itself goes at the context's next
+//!   iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source
+//!   from one thread while another ends its context, so the source removes itself.
+//! - The context goes first, or somebody destroys the source: the loop is gone.
+//!
+//! Either way what waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`].
+//!
+//! # Panics
+//! A panic in an occurrence never unwinds into GLib: it ends there, after the process's panic hook
+//! ([`std::panic::set_hook`]) has reported it, and the source goes on serving. The occurrence in which it happened is lost.
+//!
+//! # The shortest program
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let context = glib::MainContext::default();
+//! let main_loop = glib::MainLoop::new(Some(&context), false);
+//! let xen = osevent_glib::Loop::builder().name("libxl").attach(&context)?;
+//! let event_loop = xen.event_loop(); // for osevent_core::Registry, or for xenlight
+//! # drop(event_loop); let quit = main_loop.clone(); glib::idle_add_once(move || quit.quit());
+//! main_loop.run();
+//! # Ok(()) }
+//! ```
+#![cfg(target_os = "linux")]
+
+mod source;
+
+use osevent_core::EventLoop;
+use osevent_epoll::{CreateError, Reactor};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// A reactor on a main context. Dropping it takes the reactor off; see the [crate's documentation](crate#how-it-ends).
+#[derive(Debug)]
+#[must_use = "dropping it takes the reactor off the context"]
+pub struct Loop {
+    reactor: Arc<Reactor>,
+    /// Its other end is watched by the source.
+    leave: UnixStream,
+}
+
+/// How the source shows on the main context.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is attached yet"]
+pub struct Builder {
+    priority: glib::Priority,
+    name: glib::GString,
+}
+
+impl Loop {
+    /// Starts with [`glib::Priority::DEFAULT`] and the name "osevent".
+    pub fn builder() -> Builder {
+        Builder { priority: glib::Priority::DEFAULT, name: "osevent".into() }
+    }
+
+    /// The loop, for a registry or a ctx. It may outlive `self` and the context.
+    pub fn event_loop(&self) -> Arc<dyn EventLoop> {
+        self.reactor.clone()
+    }
+}
+
+impl Builder {
+    /// Higher priorities (lower numbers) are dispatched first; lower ones wait while the guest is busy, for this is
+    /// how GLib does it.
+    pub fn priority(self, priority: glib::Priority) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// What debuggers and profilers show.
+    pub fn name(self, name: impl Into<glib::GString>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Makes a reactor and puts it on `context`, of which it keeps no reference.
+    ///
+    /// # Errors
+    /// No fd is left, or no memory; four fds are needed.
+    pub fn attach(&self, context: &glib::MainContext) -> Result<Loop, CreateError> {
+        let reactor = Reactor::new()?;
+        let (leave, left) = UnixStream::pair().map_err(|error| CreateError::new("socketpair", &error))?;
+        source::attach(context, &reactor, left, self.priority, self.name.as_gstr());
+        Ok(Loop { reactor, leave })
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.reactor.detach();
+        // Not only closed: a forked child may hold a copy (S5). It fails when the other end is closed already, with
+        // the source.
+        let _ = self.leave.shutdown(Shutdown::Both);
+    }
+}
