@@ -1,3 +1,64 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask COMMAND`.
+//!
+//! It needs nothing of what it sets up: neither GLib nor Xen.
 
-fn main() {}
+mod apt;
+mod ci;
+mod conformance;
+mod lab;
+mod setup;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The commands of the osevent project")]
+struct Xtask {
+    #[command(subcommand)]
+    command: XtaskCommand,
+}
+
+#[derive(Subcommand)]
+enum XtaskCommand {
+    /// Install the system packages that the project needs
+    Setup,
+    /// Set up, check and test everything; ends with one line that counts
+    Test(ci::Options),
+    /// Run the conformance suite; with --guest xen, on a real Xen in the lab
+    #[command(disable_help_flag = true)]
+    Conformance {
+        /// The suite's own arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run a program as root in the dom0 of a real Xen, in QEMU
+    ///
+    /// Exits as the program does; 128+n if signal n killed it; 127 if dom0 cannot start it; 124 when the time is
+    /// over; 125 if Xen or dom0 panicked or no exit code came back for another reason; 2 if the lab cannot start.
+    Lab(lab::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Xtask::parse().command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: XtaskCommand) -> Result<u8> {
+    match command {
+        XtaskCommand::Setup => setup::run().map(|()| 0),
+        XtaskCommand::Test(options) => ci::run(&Workspace::load()?, &options),
+        XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
+        XtaskCommand::Lab(options) => lab::run(&Workspace::load()?, &options),
+    }
+}

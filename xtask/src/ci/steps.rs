@@ -1,0 +1,132 @@
+//! The steps of `test`, in their order: what is quick to fail comes first, what needs the lab last.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::tally::Tally;
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// One step.
+pub(super) struct Step {
+    /// What `--skip` and `--only` call it.
+    pub(super) name: &'static str,
+    /// What it does, for people.
+    pub(super) what: &'static str,
+    /// Runs it to its end. An error means that it failed and had nothing to count.
+    pub(super) run: fn(&Workspace) -> Result<Tally>,
+}
+
+/// All steps.
+pub(super) const STEPS: [Step; 11] = [
+    Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
+    Step { name: "fmt", what: "the format of the sources", run: fmt },
+    Step { name: "clippy", what: "lints, each crate alone", run: clippy },
+    Step { name: "docs", what: "the documentation, private items too", run: docs },
+    Step { name: "test", what: "tests of all crates but xtask", run: test },
+    Step { name: "doctest", what: "the programs in the documentation", run: doctest },
+    Step { name: "loom", what: "the core's races, every interleaving", run: loom },
+    Step { name: "no-std", what: "a program without std that links the core", run: no_std },
+    Step { name: "libxl", what: "conformance against libxl without a hypervisor", run: |w| conformance(w, "libxl") },
+    Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab },
+    Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
+];
+
+/// The program that links the core without std, outside the workspace.
+const NO_STD: &str = "core/no-std-program/Cargo.toml";
+
+fn fmt(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = check(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+    tally += check(workspace.cargo().args(["fmt", "--check", "--manifest-path", NO_STD]))?;
+    Ok(tally)
+}
+
+fn clippy(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for package in &workspace.packages {
+        let mut cargo = workspace.cargo();
+        cargo.args(["clippy", "--all-targets", "--package", package]);
+        tally += check(cargo.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(tally)
+}
+
+fn docs(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    cargo.env("RUSTDOCFLAGS", "-D warnings");
+    check(cargo.args(["doc", "--workspace", "--no-deps", "--document-private-items"]))
+}
+
+fn test(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--workspace", "--exclude", "xtask"]);
+    count(cargo.args(["--all-targets", "--no-fail-fast"]))
+}
+
+fn doctest(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    count(cargo.args(["test", "--workspace", "--doc", "--no-fail-fast"]))
+}
+
+fn loom(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    // Other flags would have everything else in the target folder built anew, twice.
+    cargo.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", workspace.target.join("loom"));
+    count(cargo.args(["test", "--package", "osevent-core", "--release", "--test", "loom"]))
+}
+
+fn no_std(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("no-std"));
+    check(cargo.args(["run", "--manifest-path", NO_STD]))
+}
+
+fn lab(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--package", "xtask", "--all-targets", "--no-fail-fast"]);
+    // One machine at a time: each wants 2 GiB.
+    count(cargo.args(["--", "--include-ignored", "--test-threads=1"]))
+}
+
+fn conformance(workspace: &Workspace, guest: &str) -> Result<Tally> {
+    let report = workspace.target.join(format!("conformance-{guest}.json"));
+    if report.exists() {
+        fs::remove_file(&report)?;
+    }
+    let mut xtask = Command::new(env::current_exe()?);
+    xtask.args(["conformance", "--guest", guest, "--json"]).arg(&report);
+    let well = status(xtask.current_dir(&workspace.root))?;
+    let report = fs::read_to_string(&report).context("the suite left no report")?;
+    Ok(Tally::of_report(&report)?.ended(well))
+}
+
+/// A command that counts as one, by how it ends.
+fn check(command: &mut Command) -> Result<Tally> {
+    Ok(if status(command)? { Tally::PASSED } else { Tally::FAILED })
+}
+
+fn status(command: &mut Command) -> Result<bool> {
+    let status = command.stdin(Stdio::null()).status();
+    let status = status.with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    Ok(status.success())
+}
+
+/// A `cargo test`, whose result lines are counted on their way to our output.
+fn count(cargo: &mut Command) -> Result<Tally> {
+    let mut child = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let output = child.stdout.take().context("cargo's output is piped")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        if let Some(counted) = Tally::of_line(&line) {
+            tally += counted;
+        }
+    }
+    Ok(tally.ended(child.wait()?.success()))
+}

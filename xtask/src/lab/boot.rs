@@ -1,0 +1,214 @@
+//! The machine: QEMU without KVM, which runs Xen, which runs dom0.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use lab_frame::{Frame, PORT};
+
+use super::image::Image;
+use super::payload::Payload;
+use super::verdict::Verdict;
+
+/// The size of the machine and its time limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    /// MiB of memory, 768 of them dom0's.
+    pub(crate) memory: u64,
+    /// Processors, all of them dom0's.
+    pub(crate) cpus: u32,
+    /// From the start of QEMU to the end of the program.
+    pub(crate) timeout: Duration,
+    /// More words for Xen's command line.
+    pub(crate) xen_args: String,
+}
+
+/// What a run took and how it ended.
+pub(crate) struct Report {
+    /// How it ended.
+    pub(crate) verdict: Verdict,
+    /// From the start of QEMU to that of the program.
+    pub(crate) started_after: Option<Duration>,
+}
+
+/// What QEMU needs beside the machine's memory, MiB.
+const OVERHEAD: u64 = 256;
+
+/// Refuses a machine that does not fit into this one.
+pub(crate) fn check_memory(machine: &Machine) -> Result<()> {
+    let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
+    let available = available(&text).context("/proc/meminfo has no MemAvailable")?;
+    let needed = machine.memory + OVERHEAD;
+    if available < needed {
+        bail!(
+            "the lab needs {needed} MiB of free memory and this machine has {available}: close something, or give \
+             the lab less with --memory (1280 do for small programs)"
+        );
+    }
+    Ok(())
+}
+
+/// MiB available, from the text of /proc/meminfo.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+/// Boots the machine in `folder`, runs the payload in it and relays what it writes to our own outputs.
+///
+/// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes.
+pub(crate) fn run(
+    qemu: &Path,
+    machine: &Machine,
+    image: &Image,
+    payload: &Payload,
+    fetch: &[PathBuf],
+    folder: &Path,
+) -> Result<Report> {
+    // QEMU takes names apart at commas and spaces, so it gets short ones, in a folder of its own.
+    symlink(image.xen(), folder.join("xen"))?;
+    symlink(image.linux(), folder.join("linux"))?;
+    let mut initrd = File::create(folder.join("initrd"))?;
+    io::copy(&mut File::open(image.dom0())?, &mut initrd)?;
+    payload.write_to(image, io::BufWriter::new(initrd))?;
+
+    let start = Instant::now();
+    let mut qemu = Qemu(command(qemu, machine, folder).spawn()?);
+    let mut errors = qemu.0.stderr.take().context("QEMU's errors are piped")?;
+    let errors = thread::spawn(move || {
+        let mut words = String::new();
+        errors.read_to_string(&mut words).map(|_| words)
+    });
+    let output = qemu.0.stdout.take().context("QEMU's output is piped")?;
+    let (sender, frames) = mpsc::channel();
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        while let Ok(Some(frame)) = Frame::read_from(&mut output) {
+            if sender.send(frame).is_err() {
+                break;
+            }
+        }
+    });
+
+    let mut fetched: Vec<Option<File>> = fetch.iter().map(|_| None).collect();
+    let mut started_after = None;
+    let verdict = loop {
+        let left = machine.timeout.saturating_sub(start.elapsed());
+        match frames.recv_timeout(left) {
+            Ok(Frame::Starting) => started_after = Some(start.elapsed()),
+            Ok(Frame::Stdout(bytes)) => relay(io::stdout(), &bytes)?,
+            Ok(Frame::Stderr(bytes)) => relay(io::stderr(), &bytes)?,
+            Ok(Frame::FileBytes(place, bytes)) => {
+                open(&mut fetched, fetch, place)?.write_all(&bytes)?;
+            }
+            Ok(Frame::FileEnd(place)) => drop(open(&mut fetched, fetch, place)?),
+            Ok(Frame::FileMissing(place, why)) => {
+                let to = fetch.get(usize::from(place)).context("file not asked for")?;
+                eprintln!("lab: nothing to bring back to {}: {why}", to.display());
+            }
+            Ok(Frame::Exited(code)) => break Verdict::Exited(code),
+            Ok(Frame::Signalled(signal)) => break Verdict::Signalled(signal),
+            Ok(Frame::NotStarted(why)) => break Verdict::NotStarted(why),
+            Err(RecvTimeoutError::Timeout) => {
+                let timed_out =
+                    Verdict::TimedOut { seconds: machine.timeout.as_secs(), started: started_after.is_some() };
+                break console(folder).unwrap_or(timed_out);
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = qemu.0.wait()?;
+                let words = errors.join().unwrap_or(Ok(String::new()))?;
+                break if status.success() {
+                    console(folder).unwrap_or(Verdict::MachineEnded)
+                } else {
+                    Verdict::QemuFailed(format!("{status}: {}", words.trim()))
+                };
+            }
+        }
+    };
+    Ok(Report { verdict, started_after })
+}
+
+/// QEMU, which ends when this is dropped: dom0 holds nothing that would have to be saved.
+struct Qemu(Child);
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // Fails where it has already ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(qemu: &Path, machine: &Machine, folder: &Path) -> Command {
+    let xen = format!("console=com1 com1=115200 dom0_mem=768M,max:768M {}", machine.xen_args);
+    // setpriv ends QEMU should we be killed.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(qemu)
+        // A panic of Xen or dom0 ends in a reset, which ends QEMU: no "noreboot" anywhere.
+        .args(["-nodefaults", "-no-user-config", "-no-reboot"])
+        .args(["-display", "none", "-machine", "pc"])
+        .args(["-accel", "tcg,thread=multi"])
+        // Without rdrand each domain takes 3 s longer to create.
+        .args(["-cpu", "qemu64,+rdrand"])
+        .args(["-smp", &machine.cpus.to_string()])
+        .args(["-m", &machine.memory.to_string()])
+        .args(["-kernel", "xen", "-append", &xen])
+        // Modules of Xen, with their command lines: dom0's kernel, and its first file system.
+        .args(["-initrd", "linux console=hvc0 panic=-1,initrd"])
+        .args(["-serial", "file:console.log"])
+        .args(["-chardev", "stdio,id=agent,signal=off"])
+        .args(["-device", &format!("isa-debugcon,iobase={PORT:#x},chardev=agent")])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn relay(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes)?;
+    to.flush()
+}
+
+/// The file on this machine for the bytes of the file with that place in the list, created with the first of them.
+fn open<'a>(files: &'a mut [Option<File>], paths: &[PathBuf], place: u8) -> Result<&'a mut File> {
+    let place = usize::from(place);
+    let (file, path) = files.get_mut(place).zip(paths.get(place)).context("file not asked for")?;
+    if file.is_none() {
+        let new = File::create(path);
+        *file = Some(new.with_context(|| format!("cannot write {}", path.display()))?);
+    }
+    file.as_mut().context("just opened")
+}
+
+fn console(folder: &Path) -> Option<Verdict> {
+    let log = fs::read(folder.join("console.log")).unwrap_or_default();
+    Verdict::from_console(&String::from_utf8_lossy(&log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_that_does_not_fit_is_refused_with_what_to_do() {
+        let machine = Machine { memory: 1 << 40, cpus: 1, timeout: Duration::ZERO, xen_args: String::new() };
+        let error = check_memory(&machine).unwrap_err().to_string();
+        assert!(error.contains("--memory"), "{error}");
+    }
+
+    #[test]
+    fn available_memory_is_read_in_mebibytes() {
+        let text = "MemTotal:  4096 kB\nMemAvailable:    2097152 kB\n";
+        assert_eq!(available(text), Some(2048));
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! What the machine boots: Xen, Linux and dom0's first file system, made once for a set of packages.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use flate2::read::GzDecoder;
+
+use super::archive::Archive;
+use super::packages::PackageSet;
+use super::{guests, kernel, libraries};
+
+/// A folder with all that the machine boots.
+pub(crate) struct Image {
+    folder: PathBuf,
+    /// The paths in dom0's file system, without a leading slash.
+    pub(crate) contents: BTreeSet<String>,
+}
+
+impl Image {
+    /// The image of the packages that apt has now, made if there is none. `lab` is where the lab keeps things.
+    pub(crate) fn ready(lab: &Path) -> Result<Image> {
+        fs::create_dir_all(lab)?;
+        let lock = File::create(lab.join("lock"))?;
+        lock.lock()?;
+        let packages = PackageSet::resolve(&lab.join("packages"))?;
+        let folder = lab.join(format!("image-{:016x}", key(&packages)));
+        if !folder.exists() {
+            make(lab, &packages, &folder).context("cannot make the lab's image")?;
+        }
+        let contents = fs::read_to_string(folder.join("contents"))?;
+        let contents = contents.lines().map(str::to_owned).collect();
+        Ok(Image { folder, contents })
+    }
+
+    /// The hypervisor, an ELF file that QEMU loads.
+    pub(crate) fn xen(&self) -> PathBuf {
+        self.folder.join("xen")
+    }
+
+    /// dom0's kernel, an ELF file that Xen loads.
+    pub(crate) fn linux(&self) -> PathBuf {
+        self.folder.join("linux")
+    }
+
+    /// dom0's first file system, to which more archives can be appended.
+    pub(crate) fn dom0(&self) -> PathBuf {
+        self.folder.join("dom0.cpio")
+    }
+
+    /// Whether dom0 has a command of that name.
+    pub(crate) fn has_command(&self, name: &str) -> bool {
+        self.contents.contains(&format!("bin/{name}"))
+    }
+}
+
+/// Programs of Xen that dom0 gets, and libraries that programs load by themselves.
+const TOOLS: [&str; 6] = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0"];
+const LOADED: [&str; 2] = [libraries::LINKER, "libgcc_s.so.1"];
+/// The commands that the one program `xenstore` answers to.
+const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chmod", "watch"];
+/// Kernel modules, below `kernel/drivers/xen`; `/init` knows the order.
+const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs/xenfs"];
+
+/// A hash of all that goes into an image: the packages, and the sources that make it of them.
+fn key(packages: &PackageSet) -> u64 {
+    const RECIPE: [&str; 6] = [
+        include_str!("image.rs"),
+        include_str!("archive.rs"),
+        include_str!("guests.rs"),
+        include_str!("kernel.rs"),
+        include_str!("libraries.rs"),
+        INIT,
+    ];
+    let mut hasher = DefaultHasher::new();
+    packages.files().hash(&mut hasher);
+    RECIPE.hash(&mut hasher);
+    hasher.finish()
+}
+
+const INIT: &str = include_str!("dom0/init");
+
+/// Makes an image in `folder`, and removes those that it replaces.
+fn make(lab: &Path, packages: &PackageSet, folder: &Path) -> Result<()> {
+    let start = Instant::now();
+    let count = packages.files().len();
+    eprintln!("lab: making the image from {count} packages of Debian, once");
+    let downloads = lab.join("packages.d");
+    packages.download(&downloads)?;
+    let work = lab.join("work");
+    if work.exists() {
+        fs::remove_dir_all(&work)?;
+    }
+    let unpacked = work.join("unpacked");
+    fs::create_dir_all(&unpacked)?;
+    packages.unpack(&downloads, &unpacked)?;
+
+    let image = work.join("image");
+    fs::create_dir(&image)?;
+    let mut xen = Vec::new();
+    let boot = unpacked.join("boot");
+    let packed = only(&boot, |name| name.ends_with(".gz"))?;
+    GzDecoder::new(File::open(packed)?).read_to_end(&mut xen)?;
+    fs::write(image.join("xen"), xen)?;
+    let packed = only(&boot, |name| name.starts_with("vmlinuz-"))?;
+    let linux = kernel::unpack(&fs::read(packed)?)?;
+    fs::write(image.join("linux"), &linux)?;
+
+    let dom0 = BufWriter::new(File::create(image.join("dom0.cpio"))?);
+    let mut dom0 = Dom0 { archive: Archive::new(dom0), contents: BTreeSet::new() };
+    dom0.fill(&unpacked, &linux)?;
+    let mut contents = dom0.contents.into_iter().collect::<Vec<_>>().join("\n");
+    contents.push('\n');
+    dom0.archive.finish()?.flush()?;
+    fs::write(image.join("contents"), contents)?;
+
+    for entry in lab.read_dir()?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("image-") {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    fs::rename(image, folder)?;
+    fs::remove_dir_all(&work)?;
+    eprintln!("lab: image made in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// dom0's first file system while it is written.
+struct Dom0<W: Write> {
+    archive: Archive<W>,
+    contents: BTreeSet<String>,
+}
+
+impl<W: Write> Dom0<W> {
+    fn fill(&mut self, unpacked: &Path, linux: &[u8]) -> Result<()> {
+        let tools = only(&unpacked.join("usr/lib"), |name| name.starts_with("xen-") && name != "xen-common")?;
+        let version = tools.file_name().unwrap_or_default().to_string_lossy();
+        let libexec = format!("usr/lib/{version}");
+        for folder in [
+            "bin",
+            "dev",
+            "etc",
+            "etc/xen",
+            "lab",
+            "lab/program",
+            "lib",
+            "lib/modules",
+            "proc",
+            "root",
+            "run",
+            "sys",
+            "tmp",
+            "usr",
+            "usr/lib",
+            &libexec,
+            "var",
+            "var/lib",
+            "var/lib/xen",
+            "var/lib/xenstored",
+            "var/log",
+            "var/log/xen",
+            "var/log/xen/console",
+        ] {
+            self.archive.folder(folder)?;
+        }
+        let commands = format!("{libexec}/bin");
+        for (link, to) in [
+            ("lib64", "lib"),
+            ("sbin", "bin"),
+            ("usr/bin", "/bin"),
+            ("usr/sbin", "/bin"),
+            (&*commands, "/bin"),
+            ("var/run", "/run"),
+            ("var/lock", "/run/lock"),
+        ] {
+            self.archive.link(link, to)?;
+        }
+        self.file("init", true, INIT.as_bytes())?;
+        self.copy("etc/xen/xl.conf", &unpacked.join("etc/xen/xl.conf"))?;
+        self.busybox(unpacked)?;
+        self.tools(unpacked, &tools.join("bin"))?;
+        let modules = only(&merged(unpacked, "lib/modules"), |_| true)?;
+        for module in MODULES {
+            let path = modules.join(format!("kernel/drivers/xen/{module}.ko"));
+            let name = module.rsplit('/').next().unwrap_or(module);
+            self.copy(&format!("lib/modules/{name}.ko"), &path)?;
+        }
+        self.guests(unpacked, linux)
+    }
+
+    fn busybox(&mut self, unpacked: &Path) -> Result<()> {
+        let busybox = merged(unpacked, "bin/busybox");
+        self.copy("bin/busybox", &busybox)?;
+        let list = Command::new(&busybox).arg("--list").output()?.stdout;
+        for applet in String::from_utf8_lossy(&list).lines() {
+            if applet != "busybox" {
+                self.link(&format!("bin/{applet}"), "busybox")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Xen's programs and the libraries of all of them.
+    fn tools(&mut self, unpacked: &Path, tools: &Path) -> Result<()> {
+        let mut programs = vec![("xenstore", unpacked.join("usr/bin/xenstore"))];
+        programs.extend(TOOLS.map(|name| (name, tools.join(name))));
+        let mut needed = BTreeSet::new();
+        for (name, path) in &programs {
+            self.copy(&format!("bin/{name}"), path)?;
+            for (name, path) in libraries::of_unpacked(unpacked, path)? {
+                let path = path.with_context(|| format!("the packages hold no {name}"))?;
+                needed.insert((name, path));
+            }
+        }
+        for name in LOADED {
+            let path = libraries::find(unpacked, name);
+            let path = path.with_context(|| format!("the packages hold no {name}"))?;
+            needed.insert((name.to_owned(), path));
+        }
+        for (name, path) in needed {
+            let to = format!("lib/{name}");
+            if !self.contents.contains(&to) {
+                self.copy(&to, &path)?;
+            }
+        }
+        for command in XENSTORE {
+            self.link(&format!("bin/xenstore-{command}"), "xenstore")?;
+        }
+        Ok(())
+    }
+
+    fn guests(&mut self, unpacked: &Path, linux: &[u8]) -> Result<()> {
+        let busybox = fs::read(merged(unpacked, "bin/busybox"))?;
+        self.file("lab/idle", false, &guests::idle())?;
+        self.file("lab/poweroff", false, &guests::poweroff())?;
+        self.file("lab/linux", false, linux)?;
+        self.file("lab/linux.cpio", false, &guests::linux_ramdisk(&busybox)?)?;
+        for (path, config) in guests::CONFIGS {
+            self.file(path, false, config.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, to: &str, from: &Path) -> Result<()> {
+        let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        self.file(to, true, &content)
+    }
+
+    fn file(&mut self, path: &str, executable: bool, content: &[u8]) -> Result<()> {
+        self.contents.insert(path.trim_start_matches('/').to_owned());
+        self.archive.file(path, executable, content)
+    }
+
+    fn link(&mut self, path: &str, to: &str) -> Result<()> {
+        self.contents.insert(path.to_owned());
+        self.archive.link(path, to)
+    }
+}
+
+/// A path below `unpacked` that newer packages have below its `usr`.
+fn merged(unpacked: &Path, path: &str) -> PathBuf {
+    let newer = unpacked.join("usr").join(path);
+    if newer.exists() { newer } else { unpacked.join(path) }
+}
+
+/// The one entry of `folder` whose name is as `wanted`.
+fn only(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
+    let entries = folder.read_dir().with_context(|| format!("the packages hold no {}", folder.display()))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let found: Vec<PathBuf> =
+        paths.filter(|path| wanted(&path.file_name().unwrap_or_default().to_string_lossy())).collect();
+    match &found[..] {
+        [path] => Ok(path.clone()),
+        _ => bail!("of all in {}, not one fits but {found:?}", folder.display()),
+    }
+}

@@ -1,0 +1,70 @@
+//! The shared libraries that a program needs, as the dynamic linker itself says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// A library: the name that programs ask for, and where it lies, if anywhere.
+pub(crate) type Library = (String, Option<PathBuf>);
+
+/// The libraries of a program or library of this machine. None for a script or a static program.
+pub(crate) fn of_host(program: &Path) -> Result<Vec<Library>> {
+    list(Command::new("ldd").arg(program))
+}
+
+/// The libraries of a program that lies unpacked in `root` and is to find them there, with the linker that lies
+/// there as well.
+pub(crate) fn of_unpacked(root: &Path, program: &Path) -> Result<Vec<Library>> {
+    let folders = folders(root);
+    let path: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+    let linker = find(root, LINKER).context("the packages hold no dynamic linker")?;
+    list(Command::new(linker).args(["--library-path", &path.join(":"), "--list"]).arg(program))
+}
+
+/// The library of that name in `root`, an unpacked system.
+pub(crate) fn find(root: &Path, name: &str) -> Option<PathBuf> {
+    let mut paths = folders(root).into_iter().map(|folder| folder.join(name));
+    paths.find(|path| path.exists())
+}
+
+/// The dynamic linker, which every program names by its path.
+pub(crate) const LINKER: &str = "ld-linux-x86-64.so.2";
+
+/// Where libraries lie, be `/lib` a link to `/usr/lib` or not.
+fn folders(root: &Path) -> [PathBuf; 2] {
+    ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|folder| root.join(folder))
+}
+
+fn list(command: &mut Command) -> Result<Vec<Library>> {
+    let program = command.get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+    // It fails for what is not dynamic, and has then nothing to list.
+    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn parse(list: &str) -> Vec<Library> {
+    list.lines()
+        .filter_map(|line| line.split_once(" => "))
+        .map(|(name, found)| {
+            let path = found.split(" (").next().filter(|path| path.contains('/'));
+            let name = name.trim().rsplit('/').next().unwrap_or_default();
+            (name.to_owned(), path.map(PathBuf::from))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_found_and_not_found_are_told_apart() {
+        let list = "\tlinux-vdso.so.1 (0x00007ffc)\n\tlibc.so.6 => /lib/libc.so.6 (0x00007f)\n\
+                    \tlibxenlight.so.4.17 => not found\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        let expected: [Library; 2] =
+            [("libc.so.6".into(), Some("/lib/libc.so.6".into())), ("libxenlight.so.4.17".into(), None)];
+        assert_eq!(parse(list), expected);
+        assert_eq!(parse("\tnot a dynamic executable\n"), []);
+    }
+}

@@ -1,0 +1,156 @@
+//! `lab`: runs a program as root in the dom0 of a real Xen, in QEMU, on a machine without Xen or KVM.
+//!
+//! [`packages`] says which of Debian's packages it takes, [`image`] makes Xen, Linux and dom0's file system of them
+//! once, [`payload`] adds the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
+//! wait in dom0: [`guests`]. Two programs run there for the lab: the script `dom0/init` and the agent.
+
+mod archive;
+mod boot;
+mod guests;
+mod image;
+mod kernel;
+mod libraries;
+mod packages;
+mod payload;
+mod verdict;
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::workspace::Workspace;
+use crate::{apt, setup};
+use boot::Machine;
+use image::Image;
+use payload::Payload;
+
+/// What to run and in how large a machine.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Another file to put beside the program, which is started in the same folder; repeat for more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) with: Vec<PathBuf>,
+    /// A file to bring back from dom0 when the program has ended; repeat for more
+    #[arg(long, value_name = "DOM0_PATH=HOST_PATH", value_parser = fetch)]
+    pub(crate) fetch: Vec<(String, PathBuf)>,
+    /// The machine's memory in MiB; dom0 has 768 of them
+    #[arg(long, default_value_t = 2048)]
+    pub(crate) memory: u64,
+    /// The machine's processors
+    #[arg(long, default_value_t = 2)]
+    pub(crate) cpus: u32,
+    /// Seconds from the start of the machine to the end of the program
+    #[arg(long, default_value_t = 300)]
+    pub(crate) timeout: u64,
+    /// Where to keep the console log, instead of in the target folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// More words for Xen's command line
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) xen_args: String,
+    /// A path on this machine (with a slash in it), a binary or example of the workspace, or a command of dom0;
+    /// and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Options {
+    /// The options of a command line with nothing but `command`.
+    pub(crate) fn new(command: Vec<OsString>) -> Options {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let words = [OsString::from("lab"), OsString::from("--")];
+        <Line as clap::Parser>::parse_from(words.into_iter().chain(command)).options
+    }
+}
+
+fn fetch(text: &str) -> Result<(String, PathBuf), String> {
+    let (from, to) = text.split_once('=').ok_or("has no '=' between the path in dom0 and the one here")?;
+    Ok((from.to_owned(), to.into()))
+}
+
+/// Runs the program; returns what to exit with, as [`verdict::Verdict::exit_code`] says.
+///
+/// # Errors
+/// When the lab cannot be started: no QEMU, no memory, no packages, no such program.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+    let start = Instant::now();
+    let machine = Machine {
+        memory: options.memory,
+        cpus: options.cpus,
+        timeout: Duration::from_secs(options.timeout),
+        xen_args: options.xen_args.clone(),
+    };
+    boot::check_memory(&machine)?;
+    let qemu = qemu()?;
+    let lab = workspace.target.join("lab");
+    let image = Image::ready(&lab)?;
+    let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
+    let payload = Payload::prepare(workspace, &image, &options.command, &options.with, from)?;
+
+    let folder = run_folder(&lab)?;
+    let mut log = folder.join("console.log");
+    if let Some(path) = &options.log {
+        let path = std::path::absolute(path)?;
+        symlink(&path, &log)?;
+        log = path;
+    }
+    let prepared = start.elapsed();
+    let report = boot::run(&qemu, &machine, &image, &payload, &to, &folder)?;
+    for file in ["xen", "linux", "initrd"] {
+        fs::remove_file(folder.join(file))?;
+    }
+
+    let started = match report.started_after {
+        Some(after) => format!("started after {:.1} s", (prepared + after).as_secs_f64()),
+        None => "never started".to_owned(),
+    };
+    eprintln!(
+        "lab: {} ({started}, {:.1} s in all; console: {})",
+        report.verdict,
+        start.elapsed().as_secs_f64(),
+        log.display()
+    );
+    Ok(report.verdict.exit_code())
+}
+
+/// QEMU, installed if it is not there and can be.
+fn qemu() -> Result<PathBuf> {
+    const QEMU: &str = "qemu-system-x86_64";
+    if let Ok(path) = which::which(QEMU) {
+        return Ok(path);
+    }
+    eprintln!("lab: there is no {QEMU}: installing Debian's {}", setup::QEMU);
+    if apt::available() {
+        apt::install(&[setup::QEMU])?;
+    }
+    which::which(QEMU).with_context(|| {
+        format!("the lab needs {QEMU}. On Debian: apt-get install --no-install-recommends {}", setup::QEMU)
+    })
+}
+
+/// A new folder for this run; only the newest ones are kept.
+fn run_folder(lab: &Path) -> Result<PathBuf> {
+    const KEPT: usize = 20;
+    let runs = lab.join("runs");
+    fs::create_dir_all(&runs)?;
+    let mut old: Vec<PathBuf> = runs.read_dir()?.flatten().map(|e| e.path()).collect();
+    old.sort();
+    for folder in old.iter().rev().skip(KEPT) {
+        // Another lab may be at the same.
+        let _ = fs::remove_dir_all(folder);
+    }
+    let seconds = UNIX_EPOCH.elapsed()?.as_secs();
+    let folder = runs.join(format!("{seconds}-{}", process::id()));
+    fs::create_dir(&folder)?;
+    Ok(folder)
+}

@@ -1,0 +1,137 @@
+//! The program to run and all that it needs, as an archive that is laid over dom0's first file system.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use lab_frame::{COMMAND_FILE, FETCH_FILE, PROGRAM_FOLDER};
+
+use super::archive::Archive;
+use super::image::Image;
+use super::libraries;
+use crate::workspace::Workspace;
+
+/// What is to run in dom0.
+pub(crate) struct Payload {
+    agent: PathBuf,
+    command: Vec<OsString>,
+    files: Vec<PathBuf>,
+    fetch: Vec<String>,
+}
+
+impl Payload {
+    /// Finds the program, and builds it if it is one of the workspace.
+    ///
+    /// `command` starts with a path on this machine (if there is a slash in it), the name of a binary or example of
+    /// the workspace, or else a command of dom0.
+    pub(crate) fn prepare(
+        workspace: &Workspace,
+        image: &Image,
+        command: &[OsString],
+        with: &[PathBuf],
+        fetch: Vec<String>,
+    ) -> Result<Payload> {
+        let [program, arguments @ ..] = command else {
+            bail!("no program given");
+        };
+        let agent = workspace.program("lab-agent").context("the workspace has no lab-agent")?;
+        let mut payload = Payload {
+            agent: workspace.build(agent, true)?,
+            command: vec![program.clone()],
+            files: with.to_vec(),
+            fetch,
+        };
+        let of_workspace = program.to_str().and_then(|name| workspace.program(name));
+        if program.as_bytes().contains(&b'/') {
+            payload.program(PathBuf::from(program))?;
+        } else if let Some(program) = of_workspace {
+            payload.program(workspace.build(program, false)?)?;
+        } else if !image.has_command(&program.to_string_lossy()) {
+            bail!(
+                "{} is neither a path (with a slash in it), nor a binary or example of the workspace, nor a \
+                 command of dom0",
+                program.display()
+            );
+        }
+        payload.command.extend(arguments.iter().cloned());
+        for file in &payload.files {
+            if !file.is_file() {
+                bail!("there is no file {}", file.display());
+            }
+        }
+        Ok(payload)
+    }
+
+    fn program(&mut self, path: PathBuf) -> Result<()> {
+        let name = path.file_name().context("the program has no name")?;
+        self.command[0] = in_program_folder(name);
+        self.files.push(path);
+        Ok(())
+    }
+
+    /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need.
+    pub(crate) fn write_to(&self, image: &Image, out: impl Write) -> Result<()> {
+        let mut archive = Archive::new(out);
+        let mut needed = BTreeSet::new();
+        let agent = (OsStr::new("/bin/lab-agent").to_owned(), &self.agent);
+        let names = self.files.iter().map(|path| {
+            let name = path.file_name().unwrap_or_default();
+            (in_program_folder(name), path)
+        });
+        for (to, path) in names.chain([agent]) {
+            let content = fs::read(path).with_context(|| path.display().to_string())?;
+            if content.starts_with(b"\x7fELF") {
+                needed.extend(missing_libraries(image, path)?);
+            }
+            let to = to.to_str().context("a file's name is not UTF-8")?;
+            archive.file(to, true, &content)?;
+        }
+        for (name, path) in needed {
+            archive.file(&format!("lib/{name}"), true, &fs::read(path)?)?;
+        }
+        let words = self.command.iter().map(|word| word.as_bytes());
+        archive.file(COMMAND_FILE, false, &nul_ended(words))?;
+        let paths = self.fetch.iter().map(|path| path.as_bytes());
+        archive.file(FETCH_FILE, false, &nul_ended(paths))?;
+        archive.finish()?.flush()?;
+        Ok(())
+    }
+}
+
+fn in_program_folder(name: &OsStr) -> OsString {
+    Path::new(PROGRAM_FOLDER).join(name).into_os_string()
+}
+
+/// The libraries that `program` needs and dom0 does not have.
+fn missing_libraries(image: &Image, program: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut missing = Vec::new();
+    for (name, path) in libraries::of_host(program)? {
+        if !image.contents.contains(&format!("lib/{name}")) {
+            let path = path.with_context(|| {
+                let program = program.display();
+                format!("{program} needs {name}, which is neither on this machine nor in dom0")
+            })?;
+            missing.push((name, path));
+        }
+    }
+    Ok(missing)
+}
+
+fn nul_ended<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    words.flat_map(|word| [word, &[0]].concat()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_argument_is_kept() {
+        let words = [&b"sh"[..], b"", b"x"];
+        assert_eq!(nul_ended(words.into_iter()), b"sh\0\0x\0");
+    }
+}

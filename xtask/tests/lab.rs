@@ -1,0 +1,114 @@
+//! The lab tells apart how a program, dom0 and Xen end. Each case boots a machine, which takes seconds and 2 GiB.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// Runs `cargo xtask lab` with `arguments`.
+fn lab(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).arg("lab").args(arguments).output().expect("xtask starts")
+}
+
+/// Runs it, and wants `code` and, among the lab's own words, `words`. Returns the program's standard output.
+fn expect(arguments: &[&str], code: i32, words: &str) -> String {
+    let output = lab(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(errors.contains(words), "{errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A file for one test, in the target folder.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn outputs_exit_code_and_files_come_back() {
+    let (with, fetched, log) = (file("beside it"), file("fetched"), file("console.log"));
+    fs::write(&with, "a file beside it\n").unwrap();
+    let script = "cat 'beside it'; echo error >&2; xl list >/tmp/list; exit 7";
+    let output = lab(&[
+        "--with",
+        with.to_str().unwrap(),
+        "--fetch",
+        &format!("/tmp/list={}", fetched.display()),
+        "--log",
+        log.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{errors}");
+    assert_eq!(output.stdout, b"a file beside it\n");
+    assert!(errors.lines().any(|line| line == "error"), "{errors}");
+    assert!(fs::read_to_string(fetched).unwrap().contains("Domain-0"));
+    assert!(fs::read_to_string(log).unwrap().contains("(XEN) Xen version"));
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn domains_wait_to_be_created() {
+    let script = "
+        until_log() { n=0; until grep -q \"$2\" /var/log/xen/console/guest-$1.log; do
+            n=$((n + 1)); [ $n -lt 600 ] || exit 1; usleep 100000; done; }
+        xl create -q /lab/idle.cfg && xl domid idle &&
+        xl create -q /lab/poweroff.cfg && xl create -q /lab/linux.cfg && until_log linux 'lab: up' &&
+        xl shutdown -w linux && ! xl domid poweroff && xl destroy idle && xl list | wc -l";
+    let output = expect(&["--", "sh", "-c", script], 0, "exit code 0");
+    assert_eq!(output.lines().last(), Some("2"), "only the heading and dom0 are left: {output}");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn crash_of_the_program_is_told_from_an_exit_code() {
+    let code = expect(&["--", "sh", "-c", "exit 139"], 139, "exit code 139");
+    assert_eq!(code, "");
+    expect(&["--", "sh", "-c", "kill -SEGV $$"], 139, "killed by signal 11");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn time_out_tells_whether_the_program_was_started() {
+    expect(&["--timeout", "1", "--", "true"], 124, "time-out: the program had not been started");
+    expect(&["--timeout", "30", "--", "sleep", "1000"], 124, "time-out: the program had not ended");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn panic_of_dom0_is_told() {
+    let crash = "echo c >/proc/sysrq-trigger";
+    expect(&["--", "sh", "-c", crash], 125, "dom0 panicked: not syncing: sysrq triggered crash");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn panic_of_xen_is_told() {
+    let words = "Xen panicked: Domain 0 allocation is too small";
+    expect(&["--xen-args", "dom0_mem=16M", "--", "true"], 125, words);
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn reset_is_told_from_a_panic() {
+    expect(&["--", "sh", "-c", "xl debug-keys R; sleep 100"], 125, "reset or switched off without a panic");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn script_without_its_interpreter_is_told() {
+    let script = file("script");
+    fs::write(&script, "#!/no/such/shell\n").unwrap();
+    expect(&["--", script.to_str().unwrap()], 127, "dom0 cannot start the program");
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_before_the_boot() {
+    expect(&["--memory", "1000000000", "--", "true"], 2, "MiB of free memory");
+    expect(&["--", "./no-such-program"], 2, "no file ./no-such-program");
+    expect(&["--", "no-such-program"], 2, "nor a command of dom0");
+    expect(&["--fetch", "nothing", "--", "true"], 2, "no '='");
+}
