@@ -8,12 +8,13 @@ pub(crate) const HOME: &str = "/local/domain/0";
 /// The absolute path of a node, checked.
 pub(crate) fn absolute(path: &[u8]) -> Result<String, Refusal> {
     let path = str::from_utf8(path).map_err(|_| Refusal::Invalid)?;
-    let (path, limit) = if path.starts_with('/') {
+    let (path, limit) = if path.starts_with(['/', '@']) {
         (path.to_owned(), ABSOLUTE_PATH_MAX)
     } else {
         (format!("{HOME}/{path}"), HOME.len() + 1 + RELATIVE_PATH_MAX)
     };
-    let legal = path.len() <= limit
+    let legal = path.starts_with('/')
+        && path.len() <= limit
         && (path == "/" || !path.ends_with('/'))
         && !path.contains("//")
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/_@".contains(&byte));
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn malformed_paths_are_invalid() {
-        for path in [&b""[..], b"/a/", b"//", b"/a//b", b"/a b", b"/a\xff", b"a/", b"/a.b"] {
+        for path in [&b""[..], b"/a/", b"//", b"/a//b", b"/a b", b"/a\xff", b"a/", b"/a.b", b"@releaseDomain"] {
             assert_eq!(absolute(path), Err(Refusal::Invalid), "{path:?}");
         }
     }
