@@ -165,7 +165,7 @@ mod tests {
         let notes: Vec<(u64, Vec<u8>)> = notes
             .map(|note| match note {
                 Note::Unknown(note) => {
-                    assert_eq!(note.name_bytes(), b"Xen\0");
+                    assert_eq!(note.name, b"Xen\0");
                     (note.n_type, note.desc.to_vec())
                 }
                 other => panic!("not a note of Xen: {other:?}"),
