@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use workspace::Workspace;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The commands of the osevent project")]
+#[command(name = "xtask", bin_name = "cargo xtask", about = "The commands of the osevent project")]
 struct Xtask {
     #[command(subcommand)]
     command: XtaskCommand,

@@ -14,6 +14,7 @@ use flate2::read::GzDecoder;
 use super::archive::Archive;
 use super::packages::PackageSet;
 use super::{guests, kernel, libraries};
+use crate::apt;
 
 /// A folder with all that the machine boots.
 pub(crate) struct Image {
@@ -28,10 +29,20 @@ impl Image {
         fs::create_dir_all(lab)?;
         let lock = File::create(lab.join("lock"))?;
         lock.lock()?;
-        let packages = PackageSet::resolve(&lab.join("packages"))?;
-        let folder = lab.join(format!("image-{:016x}", key(&packages)));
+        let cache = lab.join("packages");
+        let mut packages = PackageSet::resolve(&cache)?;
+        let mut folder = folder(lab, &packages);
         if !folder.exists() {
-            make(lab, &packages, &folder).context("cannot make the lab's image")?;
+            let downloads = lab.join("packages.d");
+            if let Err(error) = packages.download(&downloads) {
+                // Lists that are not fresh name files that the mirror no longer has.
+                eprintln!("lab: {error:#}\nlab: trying again with new lists: apt-get update");
+                apt::update().context("the lab needs new lists of packages")?;
+                packages = PackageSet::resolve(&cache)?;
+                packages.download(&downloads)?;
+                folder = self::folder(lab, &packages);
+            }
+            make(lab, &packages, &downloads, &folder).context("cannot make the lab's image")?;
         }
         let contents = fs::read_to_string(folder.join("contents"))?;
         let contents = contents.lines().map(str::to_owned).collect();
@@ -67,8 +78,9 @@ const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chm
 /// Kernel modules, below `kernel/drivers/xen`; `/init` knows the order.
 const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs/xenfs"];
 
-/// A hash of all that goes into an image: the packages, and the sources that make it of them.
-fn key(packages: &PackageSet) -> u64 {
+/// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources
+/// that make it of them.
+fn folder(lab: &Path, packages: &PackageSet) -> PathBuf {
     const RECIPE: [&str; 6] = [
         include_str!("image.rs"),
         include_str!("archive.rs"),
@@ -80,25 +92,22 @@ fn key(packages: &PackageSet) -> u64 {
     let mut hasher = DefaultHasher::new();
     packages.files().hash(&mut hasher);
     RECIPE.hash(&mut hasher);
-    hasher.finish()
+    lab.join(format!("image-{:016x}", hasher.finish()))
 }
 
 const INIT: &str = include_str!("dom0/init");
 
-/// Makes an image in `folder`, and removes those that it replaces.
-fn make(lab: &Path, packages: &PackageSet, folder: &Path) -> Result<()> {
+/// Makes an image in `folder` of the packages in `downloads`, and removes those that it replaces.
+fn make(lab: &Path, packages: &PackageSet, downloads: &Path, folder: &Path) -> Result<()> {
     let start = Instant::now();
-    let count = packages.files().len();
-    eprintln!("lab: making the image from {count} packages of Debian, once");
-    let downloads = lab.join("packages.d");
-    packages.download(&downloads)?;
+    eprintln!("lab: making the image, once");
     let work = lab.join("work");
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     let unpacked = work.join("unpacked");
     fs::create_dir_all(&unpacked)?;
-    packages.unpack(&downloads, &unpacked)?;
+    packages.unpack(downloads, &unpacked)?;
 
     let image = work.join("image");
     fs::create_dir(&image)?;

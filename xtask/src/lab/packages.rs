@@ -91,7 +91,7 @@ impl PackageSet {
         if wanted.is_empty() {
             return Ok(());
         }
-        eprintln!("lab: downloading {} packages", wanted.len());
+        eprintln!("lab: downloading {} packages of Debian", wanted.len());
         // As root, apt complains when its own user may not write here; it downloads all the same.
         let result = Command::new("apt-get")
             .args(["download", "-q", "-o", "APT::Sandbox::User=root"])
@@ -101,7 +101,7 @@ impl PackageSet {
             .output()?;
         if !result.status.success() || !missing().is_empty() {
             let words = String::from_utf8_lossy(&result.stderr);
-            bail!("apt-get download failed; are apt's lists old (apt-get update)?\n{words}");
+            bail!("apt-get download failed: {}", words.trim());
         }
         Ok(())
     }
