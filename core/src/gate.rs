@@ -2,27 +2,39 @@
 //!
 //! # What it guarantees
 //! `Guest::release` is called once, when no thread is inside, and nobody gets inside afterwards
-//! (X4); never on a thread that is inside (X5). It never waits.
+//! (X4); never on a thread that is inside (X5). Neither closing nor leaving waits for anybody.
 //!
 //! # Why
-//! All decisions are made under one lock. `close` sets `phase` to `Closed`, after which `enter`
-//! refuses. Whoever then finds `inside` empty, the closer itself or the last to leave, moves
-//! `phase` on to `Releasing`; that happens once because `phase` never goes back. A closer that is itself
-//! inside finds `inside` not empty, so the release is its own outermost `leave`'s: nobody waits for
-//! anybody, and there is no cycle to deadlock in.
+//! All decisions are made under one lock, which is never held across a call. `phase` only goes
+//! forward: `Open`, `Closed`, `Releasing`, `Released`.
+//!
+//! - *Nobody begins after the close*: a thread is counted only while `phase` is `Open`.
+//! - *Nobody is inside at the release*: `Closed` becomes `Releasing` only where `inside` is found
+//!   empty, and nothing fills it any more.
+//! - *Somebody releases*: while `Closed`, `inside` is looked at by the closer and by whoever leaves,
+//!   so the one after whom it is empty sees that. *Only one does*, because it is the one that makes
+//!   `Closed` into `Releasing`.
+//! - *No deadlock*: a closer that is itself inside finds `inside` not empty, so the release falls to
+//!   its own outermost `leave` or to a later one of another thread.
+//!
+//! Everything that a call did happens before the release, because both went through the lock.
 //!
 //! # The outer lock (serialized guests, O2)
-//! It is taken before the count is raised and given back after the count is lowered, so a thread
-//! that waits for it is not counted and a closer has nothing to wait for. `inside` tells a nested
-//! call, which must not take it again. The release runs under it, so that the hooks that the
-//! guest calls meanwhile (X2) are under it, too.
+//! It is held by a thread from its outermost `enter` to the `leave` that matches, and through the
+//! release, so that the hooks which the guest calls there (X2) are under it, too. It is taken before
+//! the count is raised and given back after the count is lowered: a thread that waits for it is not
+//! counted, so a closer has nothing to wait for but the lock itself, and the one who holds that
+//! without being counted is about to be refused or has just left, and gives it back without waiting.
+//! `inside` tells a nested call, which must not take it again; only the thread itself changes its
+//! own entry, so what it reads there cannot be out of date.
 
 use crate::sync::Lock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use core::num::NonZeroU64;
 
-/// Names a thread, as long as it lives.
+/// Names a thread: no two that are alive at once have the same, and none changes its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ThreadId(pub NonZeroU64);
 
@@ -31,19 +43,21 @@ pub enum LockRule {
     /// The guest tolerates an occurrence after its deregistration (4.2.2 and later, O3). No lock
     /// is held across any call.
     Concurrent,
-    /// It does not (4.2.0, 4.2.1): one lock is held across every call into the guest. Every such
-    /// call of the program must go through [`Registry::enter`](crate::Registry::enter), and none may wait inside the
-    /// guest for another thread's occurrence (E8).
+    /// It does not (4.2.0, 4.2.1): one lock is held across every call into the guest, so that none
+    /// arrives after its deregistration. Every such call of the program must go through
+    /// [`Registry::enter`](crate::Registry::enter), and none may wait inside the guest for another
+    /// thread's occurrence (E8).
     Serialized(Box<dyn OuterLock>),
 }
 
 /// A mutual exclusion that may be held for seconds, so it should put waiters to sleep.
 ///
-/// Locked and unlocked on the same thread; never locked twice by one.
+/// Locked and unlocked on the same thread; never locked twice by one for the same guest. Two guests
+/// may share one as long as no call into one is made from inside a call into the other.
 pub trait OuterLock: Send + Sync {
-    /// Waits until it is free and takes it.
+    /// Waits until it is free and takes it. Must not panic.
     fn lock(&self);
-    /// Gives it back.
+    /// Gives it back. Called on the thread that took it, also while that unwinds. Must not panic.
     fn unlock(&self);
 }
 
@@ -78,7 +92,8 @@ pub(crate) enum Due {
 
 struct State {
     phase: Phase,
-    /// Each thread inside, and how deep. As long as the largest number of threads that ever met here.
+    /// Each thread inside, and how deep. Has room for twice the threads that ever met here, so that
+    /// entering does not allocate in the steady state.
     inside: Vec<(ThreadId, u32)>,
     idle_wanted: bool,
 }
@@ -105,33 +120,47 @@ impl Gate {
 
     pub(crate) fn enter(&self) -> Result<(), Closed> {
         let me = (self.current_thread)();
-        if let Some(outer) = &self.outer
-            && !self.is_inside(me)
-        {
-            outer.lock();
-        }
-        let refused_outermost = {
-            let mut state = self.state.lock();
-            let at = state.inside.iter().position(|(thread, _)| *thread == me);
-            match at {
-                _ if state.phase != Phase::Open => Some(at.is_none()),
-                Some(at) => {
-                    state.inside[at].1 += 1;
-                    None
-                }
-                None => {
-                    state.inside.push((me, 1));
-                    None
-                }
+        let Some(outer) = &self.outer else { return self.count(me) };
+        // Refused here already where it can be: the lock may be held for seconds.
+        let nested = {
+            let state = self.state.lock();
+            if state.phase != Phase::Open {
+                return Err(Closed);
             }
+            state.position(me).is_some()
         };
-        let Some(outermost) = refused_outermost else { return Ok(()) };
-        if let Some(outer) = &self.outer
-            && outermost
-        {
-            outer.unlock();
+        if nested {
+            return self.count(me);
         }
-        Err(Closed)
+        outer.lock();
+        self.count(me).inspect_err(|Closed| outer.unlock())
+    }
+
+    /// Counts `me` in, unless the gate is closed. Allocates outside the lock.
+    fn count(&self, me: ThreadId) -> Result<(), Closed> {
+        let mut roomier = Vec::new();
+        loop {
+            let full = {
+                let mut state = self.state.lock();
+                if state.phase != Phase::Open {
+                    return Err(Closed);
+                }
+                if let Some(at) = state.position(me) {
+                    state.inside[at].1 += 1;
+                    return Ok(());
+                }
+                if roomier.capacity() > state.inside.capacity() {
+                    roomier.append(&mut state.inside);
+                    mem::swap(&mut roomier, &mut state.inside);
+                }
+                if state.inside.len() < state.inside.capacity() {
+                    state.inside.push((me, 1));
+                    return Ok(());
+                }
+                state.inside.capacity()
+            };
+            roomier = Vec::with_capacity(2 * full);
+        }
     }
 
     /// Undoes one `enter` of this thread. For `Due::Release` the outer lock is still held: the
@@ -140,8 +169,7 @@ impl Gate {
         let me = (self.current_thread)();
         let (outermost, due) = {
             let mut state = self.state.lock();
-            let at = state.inside.iter().position(|(thread, _)| *thread == me);
-            let at = at.expect("a thread leaves the gate as often as it entered");
+            let at = state.position(me).expect("a thread leaves the gate as often as it entered");
             state.inside[at].1 -= 1;
             let outermost = state.inside[at].1 == 0;
             if outermost {
@@ -176,7 +204,7 @@ impl Gate {
             }
             state.due(me)
         };
-        // A thread that holds it now has not been counted, will be refused, and gives it back.
+        // Not for long: whoever holds it now is on its way in and will be refused, or on its way out.
         if due == Due::Release
             && let Some(outer) = &self.outer
         {
@@ -185,6 +213,7 @@ impl Gate {
         due
     }
 
+    /// The release is over, on the thread that was told to do it.
     pub(crate) fn released(&self) {
         self.state.lock().phase = Phase::Released;
         if let Some(outer) = &self.outer {
@@ -192,28 +221,25 @@ impl Gate {
         }
     }
 
-    /// Whether hooks are still answered (X2).
-    pub(crate) fn answers_hooks(&self) -> bool {
-        self.state.lock().phase != Phase::Released
-    }
-
     /// Whether this thread is inside, or is the one that releases.
     pub(crate) fn current_is_inside(&self) -> bool {
-        self.is_inside((self.current_thread)())
+        let me = (self.current_thread)();
+        let state = self.state.lock();
+        state.phase == Phase::Releasing(me) || state.position(me).is_some()
     }
 
-    /// Threads inside.
+    /// Threads inside; one that releases is not.
     pub(crate) fn in_flight(&self) -> usize {
         self.state.lock().inside.len()
-    }
-
-    fn is_inside(&self, thread: ThreadId) -> bool {
-        let state = self.state.lock();
-        state.phase == Phase::Releasing(thread) || state.inside.iter().any(|(inside, _)| *inside == thread)
     }
 }
 
 impl State {
+    fn position(&self, thread: ThreadId) -> Option<usize> {
+        self.inside.iter().position(|(inside, _)| *inside == thread)
+    }
+
+    /// What is due if nobody is inside. For `Release`, this thread is the one that does it.
     fn due(&mut self, me: ThreadId) -> Due {
         if !self.inside.is_empty() {
             return Due::Nothing;

@@ -9,7 +9,8 @@ pub struct GuestValue(pub u64);
 /// The library that is hosted, seen from the core.
 ///
 /// No lock of this crate is held in any of these calls, except the outer lock of
-/// [`LockRule::Serialized`](crate::LockRule::Serialized) where that is said.
+/// [`LockRule::Serialized`](crate::LockRule::Serialized) where that is said. A call that unwinds
+/// leaves gate and outer lock as one that returns.
 pub trait Guest: Send + Sync + 'static {
     /// The fd is ready (`libxl_osevent_occurred_fd`). The calling thread is inside the gate, and
     /// under the outer lock if there is one. `asked` is the interest in force when the occurrence was
@@ -22,15 +23,18 @@ pub trait Guest: Send + Sync + 'static {
 
     /// The gate is closed and empty: free the guest (`libxl_ctx_free`). Called once, on the thread
     /// that closed the gate or left it last, outside every call into the guest (X4, X5), under the
-    /// outer lock if there is one. Hooks are still answered (X2).
+    /// outer lock if there is one. Hooks are still answered (X2); new calls into the guest are
+    /// refused.
     fn release(&self);
 
-    /// Nothing is registered any more: [`release`](Self::release) has returned, and what it left
-    /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock.
+    /// Nothing is registered any more: [`release`](Self::release) has returned or unwound, and what it left
+    /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock. The
+    /// owner may drop its reference to the registry here.
     fn closed(&self) {}
 
-    /// No call into the guest is in progress, as [`Registry::when_idle`](crate::Registry::when_idle)
-    /// asked to be told. Outside the gate and the outer lock.
+    /// There was a moment without any call into the guest, as
+    /// [`Registry::when_idle`](crate::Registry::when_idle) asked to be told. Outside the gate and the
+    /// outer lock, so another thread may be inside again, or have closed the gate, by now.
     fn idle(&self) {}
 
     /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is ready. Outside the gate.

@@ -4,24 +4,27 @@
 //! A registration lives as long as anybody refers to it: the guest, from the hook that registers
 //! until it deregisters or its timeout is taken (the registry's table is that reference); the loop, from
 //! entering it until it has really let go (a source is that reference); each occurrence in flight
-//! (the source that it was made through). The last one frees it, wherever that happens, hooks
-//! included. That is harmless there: a registration is plain data, its end calls neither guest nor
-//! loop nor user code.
+//! (the source that it was made through). The last one frees it, wherever that happens, hooks and
+//! the loop's own locks included. That is harmless there: a registration is plain data, and it refers to
+//! its registry weakly, so its end calls neither guest nor loop, and runs nothing of the user's. For the time of
+//! an occurrence the reference is made strong: the guest does not die under its own feet, and if
+//! its owner lets go meanwhile it dies in the dispatch, where no lock is held.
 //!
 //! # Ended
-//! One word of state holds the interest and the mark `ENDED`. Setting the mark is an atomic
-//! exchange, so that of expiry, deregistration and sweep exactly one *takes* a timeout (O5, R14);
-//! `{0,0}` takes nothing, it only makes the expiry come soon. An occurrence is *claimed* by reading the word; none is
-//! claimed after deregistration has returned, because the mark is never cleared.
+//! One word of state holds the interest and the mark `ENDED`, which is never cleared. Setting it is
+//! an atomic exchange, so that of expiry, deregistration and sweep exactly one *takes* a timeout
+//! (O5, R14); `{0,0}` takes nothing, it only makes the expiry come soon. An fd's occurrence is
+//! *claimed* by reading the word, a timeout's by taking it; none is claimed after deregistration
+//! has returned, because deregistration has set the mark.
 //!
 //! All accesses to the word are relaxed: it publishes no other memory (everything else here is
-//! written before the registration is shared, and never again), uniqueness of the taker needs only
-//! that the exchange is one modification, and a thread that has learnt in whatever way that a
-//! deregistration returned reads the mark by coherence.
+//! written before the registration is shared, and never again); uniqueness of the taker needs only
+//! that each exchange is one modification; and on a thread that knows that a deregistration
+//! returned, because something synchronized the two, coherence makes the read find the mark.
 
 use crate::sync::{AtomicU32, Ordering};
 use crate::{GuestValue, Interest, Readiness};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::num::NonZeroU64;
 
@@ -103,16 +106,17 @@ pub(crate) struct Registration {
     pub(crate) owner: Owner,
     pub(crate) kind: Kind,
     pub(crate) value: GuestValue,
+    /// The interest's bits and `ENDED`.
     state: AtomicU32,
-    dispatcher: Arc<dyn Dispatcher>,
+    registry: Weak<dyn Dispatcher>,
+    /// Counted for the census.
+    _alive: Arc<()>,
 }
 
 /// The registry, as a source sees it: without the guest's type.
 pub(crate) trait Dispatcher: Send + Sync {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool;
     fn dispatch_timeout(&self, registration: &Registration) -> bool;
-    fn born(&self);
-    fn disposed(&self);
 }
 
 impl Registration {
@@ -122,10 +126,11 @@ impl Registration {
         kind: Kind,
         value: GuestValue,
         interest: Interest,
-        dispatcher: Arc<dyn Dispatcher>,
+        registry: Weak<dyn Dispatcher>,
+        alive: Arc<()>,
     ) -> Self {
-        dispatcher.born();
-        Self { token, owner, kind, value, state: AtomicU32::new(interest.bits().into()), dispatcher }
+        let state = AtomicU32::new(interest.bits().into());
+        Self { token, owner, kind, value, state, registry, _alive: alive }
     }
 
     /// The interest, unless the registration has ended.
@@ -147,14 +152,9 @@ impl Registration {
     }
 }
 
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.dispatcher.disposed();
-    }
-}
-
 /// The loop's reference to an fd registration. Keep it as long as the loop may still report the
-/// fd; clone it into a batch of readiness that is worked off later.
+/// fd; clone it into a batch of readiness that is worked off later. It may be dropped anywhere,
+/// under the loop's own locks included, and keeps neither guest nor loop alive.
 #[derive(Clone)]
 pub struct FdSource(pub(crate) Arc<Registration>);
 
@@ -172,18 +172,22 @@ impl FdSource {
         }
     }
 
-    /// Makes one occurrence on the calling thread, if the registration still stands and its
-    /// interest covers something of `readiness`; true if it did.
+    /// Makes one occurrence on the calling thread, if the registration still stands, the gate is
+    /// open and the interest covers something of `readiness`; true if it did.
     ///
-    /// It can take seconds, because the guest works in it and waits for its own lock (O12, O8), and
-    /// it calls the loop's registration methods. Hold no lock that those take (O2). Not from inside
-    /// a hook (O1).
+    /// It can take seconds, because the guest works in it and waits for its own lock (O12, O8); it
+    /// calls the loop's registration methods; and where a close was waiting for this call, it frees
+    /// the guest. Hold no lock that those take (O2). Not from inside a hook (O1). A guest written in
+    /// Rust that unwinds does so through here, and has left the gate then.
+    ///
+    /// When the gate is closed already, this sets the source's interest to none in the loop, so
+    /// that a level-triggered loop does not spin until the guest is freed.
     pub fn ready(&self, readiness: Readiness) -> bool {
-        self.0.dispatcher.dispatch_fd(&self.0, readiness)
+        self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_fd(&self.0, readiness))
     }
 }
 
-/// The loop's reference to a timeout registration.
+/// The loop's reference to a timeout registration. As with [`FdSource`], it may be dropped anywhere.
 pub struct TimerSource(pub(crate) Arc<Registration>);
 
 impl TimerSource {
@@ -195,7 +199,7 @@ impl TimerSource {
     /// Makes the timer's one occurrence on the calling thread, unless somebody took it before
     /// (O5); true if it did. The rules of [`FdSource::ready`] hold.
     pub fn expire(self) -> bool {
-        self.0.dispatcher.dispatch_timeout(&self.0)
+        self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_timeout(&self.0))
     }
 }
 

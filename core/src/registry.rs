@@ -4,34 +4,46 @@
 //! Hook → registry → [`EventLoop`]; and back: loop → [`FdSource::ready`] → (ended? gate?) →
 //! [`Guest`]. No lock is held across any of these arrows, but for the outer lock of serialized guests (O2).
 //!
-//! # Who may free what
-//! The registry owns the guest, every registration refers to the registry, the table holds the guest's
-//! registrations, and the loop holds its sources: a circle, broken by the sweep at the end of a close.
-//! The owner of the guest keeps its own reference until [`Guest::closed`], so that the last one
-//! never goes in a hook.
+//! # Who owns whom
+//! The registry owns the guest, the table holds the registrations that stand, and the loop holds its
+//! sources, which refer to the registry weakly: no circle, and a loop that lets go late keeps
+//! nothing but a few words. The owner of the guest keeps the registry until [`Guest::closed`], so
+//! that the hooks find it and the last reference never goes in one.
+//!
+//! # Registered in the table first, in the loop second
+//! A source can be ready on another thread before the loop's method has returned, so the table must
+//! know the registration before. That leaves a gap in which a sweep finds the registration in the
+//! table and not in the loop. So whoever registers looks at the table again afterwards: before the
+//! sweep emptied it, then the sweep withdraws what the loop already has; or after, then the one who
+//! registered does it. Only sources of the host's own and misplaced hooks can get there (X4).
 
 use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Owner, Registration};
-use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::sync::Lock;
 use crate::{
-    Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, Readiness, RegistrationError, TimerSource, Token,
+    Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LoopError, Readiness, RegistrationError, TimerSource,
+    Token,
 };
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::hash::{BuildHasherDefault, Hasher};
 use core::marker::PhantomData;
+use core::mem;
+use core::sync::atomic::{AtomicU32, Ordering};
 use hashbrown::HashMap;
 
 /// The registrations of one guest with one loop, and the gate to the guest.
 ///
-/// All methods may be called from any thread. None waits, except for a few instructions, and
-/// [`enter`](Self::enter) for the outer lock of a serialized guest.
+/// All methods may be called from any thread. None waits, except for a few instructions of another
+/// thread, and, for the outer lock of a serialized guest, [`enter`](Self::enter) and the closing one.
+///
+/// Whoever owns the guest keeps the registry until [`Guest::closed`] has been called. One that is
+/// dropped unclosed takes its sources out of the loop, and does not call [`Guest::release`].
 pub struct Registry<G: Guest> {
     number: u32,
     gate: Gate,
     table: Lock<Table>,
-    /// Registrations that somebody still refers to; publishes nothing.
-    alive: AtomicUsize,
+    /// Each registration that somebody still refers to has a clone.
+    alive: Arc<()>,
     event_loop: Arc<dyn EventLoop>,
     guest: G,
     this: Weak<Self>,
@@ -44,7 +56,7 @@ pub struct Census {
     pub registered: usize,
     /// Registrations that still have a reference, the loop's and those in flight included.
     pub alive: usize,
-    /// Threads inside the guest.
+    /// Threads inside the guest, other than one that releases it.
     pub in_flight: usize,
 }
 
@@ -61,11 +73,16 @@ pub struct GuestCall<'a, G: Guest> {
 
 struct Table {
     next_serial: u64,
-    standing: HashMap<u64, Arc<Registration>, BuildHasherDefault<SerialHasher>>,
+    standing: Standing,
+    /// Nothing is registered any more.
+    swept: bool,
 }
 
+/// By serial number.
+type Standing = HashMap<u64, Arc<Registration>, BuildHasherDefault<SerialHasher>>;
+
 // Not loom's: it only has to be different for each registry, and statics outlive a loom model.
-static NEXT_NUMBER: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(1);
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
 
 impl<G: Guest> Registry<G> {
     /// A registry for the guest that `guest` makes, hosted by `event_loop`.
@@ -79,10 +96,10 @@ impl<G: Guest> Registry<G> {
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             // Relaxed: only the value matters.
-            number: NEXT_NUMBER.fetch_add(1, core::sync::atomic::Ordering::Relaxed),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             gate: Gate::new(current_thread, rule),
-            table: Lock::new(Table { next_serial: 1, standing: HashMap::default() }),
-            alive: AtomicUsize::new(0),
+            table: Lock::new(Table { next_serial: 1, standing: Standing::default(), swept: false }),
+            alive: Arc::new(()),
             event_loop,
             guest: guest(this),
             this: this.clone(),
@@ -103,7 +120,7 @@ impl<G: Guest> Registry<G> {
     pub fn census(&self) -> Census {
         Census {
             registered: self.table.lock().standing.len(),
-            alive: self.alive.load(Ordering::Relaxed),
+            alive: Arc::strong_count(&self.alive) - 1,
             in_flight: self.gate.in_flight(),
         }
     }
@@ -125,17 +142,18 @@ impl<G: Guest> Registry<G> {
     }
 
     /// Calls [`Guest::idle`] when no call into the guest is in progress: now, or when the last one
-    /// leaves. Asking twice before it came is asking once; after `close` it may not come at all.
+    /// leaves, on that thread. Asking twice before it came is asking once. Once
+    /// [`close`](Self::close) was called it does not become due any more.
     pub fn when_idle(&self) {
         if self.gate.when_idle() == Due::Idle {
             self.guest.idle();
         }
     }
 
-    /// Closes the gate. No call into the guest begins any more; when those in progress are over
-    /// ([`Guest::release`] is called, what it left registered is swept (X6), and [`Guest::closed`]
-    /// is called): on this thread, now, where none is in progress; on that of the last one otherwise.
-    /// Calling it again does nothing.
+    /// Closes the gate: no call into the guest begins any more. When those in progress are over,
+    /// [`Guest::release`] is called, what it left registered is swept (X6), the host's own sources
+    /// included, and [`Guest::closed`] is called: on this thread, now, where none is in progress; on
+    /// that of the last one otherwise, as its call returns (X5). Calling it again does nothing.
     pub fn close(&self) {
         if self.gate.close() == Due::Release {
             self.release();
@@ -143,13 +161,19 @@ impl<G: Guest> Registry<G> {
     }
 
     fn release(&self) {
+        let _finish = Finish(self);
         self.guest.release();
-        self.gate.released();
-        let swept: Vec<_> = self.table.lock().standing.drain().collect();
-        for (_, registration) in swept {
-            self.withdraw(&registration);
+    }
+
+    fn sweep(&self) {
+        let swept = {
+            let mut table = self.table.lock();
+            table.swept = true;
+            mem::take(&mut table.standing)
+        };
+        for registration in swept.values() {
+            self.withdraw(registration);
         }
-        self.guest.closed();
     }
 
     // The hooks.
@@ -171,9 +195,13 @@ impl<G: Guest> Registry<G> {
         self.check_hook()?;
         let registration = self.find(handle)?;
         Self::check_fd(&registration, Owner::Guest, fd)?;
-        self.event_loop.modify_fd(registration.token, interest)?;
-        registration.set_interest(interest);
-        Ok(())
+        let Some(old) = registration.claim() else { return Err(RegistrationError::Ended(registration.token)) };
+        // Both count meanwhile: a loop may report the new one before it returns, and an
+        // edge-triggered one not again (O10).
+        registration.set_interest(old | interest);
+        let modified = self.event_loop.modify_fd(registration.token, interest);
+        registration.set_interest(if modified.is_ok() { interest } else { old });
+        Ok(modified?)
     }
 
     /// The fd_deregister hook. No occurrence is claimed after it has returned; one that was
@@ -185,8 +213,7 @@ impl<G: Guest> Registry<G> {
         self.check_hook()?;
         let registration = self.find(handle)?;
         Self::check_fd(&registration, Owner::Guest, fd)?;
-        self.remove(&registration);
-        Ok(())
+        if self.remove(&registration) { Ok(()) } else { Err(RegistrationError::Ended(registration.token)) }
     }
 
     /// The timeout_register hook.
@@ -253,13 +280,12 @@ impl<G: Guest> Registry<G> {
         self.add_timeout(Owner::Own, deadline, value)
     }
 
-    /// Ends what `watch_fd` or `watch_deadline` began; true unless it had ended before.
+    /// Ends what `watch_fd` or `watch_deadline` began; true unless it had ended before. For a timer,
+    /// true means that [`Guest::own_timeout`] is never called for it. A call of [`Guest::own_fd`]
+    /// that was claimed before this may still be in progress, or about to begin, on another thread.
     pub fn unwatch(&self, token: Token) -> bool {
         match self.find(token.to_handle()) {
-            Ok(registration) if registration.owner == Owner::Own => {
-                self.remove(&registration);
-                true
-            }
+            Ok(registration) if registration.owner == Owner::Own => self.remove(&registration),
             _ => false,
         }
     }
@@ -271,22 +297,16 @@ impl<G: Guest> Registry<G> {
             return Err(RegistrationError::NegativeFd(fd));
         }
         let registration = self.insert(owner, Kind::Fd(fd), interest, value)?;
-        self.event_loop
-            .add_fd(FdSource(registration.clone()), interest)
-            .map_err(|refusal| self.take_back(&registration, refusal))?;
-        Ok(registration.token)
+        let added = self.event_loop.add_fd(FdSource(registration.clone()), interest);
+        self.settle(&registration, added)
     }
 
     fn add_timeout(&self, owner: Owner, deadline: Deadline, value: GuestValue) -> Result<Token, RegistrationError> {
         let registration = self.insert(owner, Kind::Timeout, Interest::NONE, value)?;
-        self.event_loop
-            .add_timer(TimerSource(registration.clone()), deadline)
-            .map_err(|refusal| self.take_back(&registration, refusal))?;
-        Ok(registration.token)
+        let added = self.event_loop.add_timer(TimerSource(registration.clone()), deadline);
+        self.settle(&registration, added)
     }
 
-    /// Before the loop gets its source: the guest's reference must be there when an occurrence
-    /// comes, which can be on another thread before the loop's method has returned.
     fn insert(
         &self,
         owner: Owner,
@@ -294,25 +314,49 @@ impl<G: Guest> Registry<G> {
         interest: Interest,
         value: GuestValue,
     ) -> Result<Arc<Registration>, RegistrationError> {
-        let this = self.this.upgrade().ok_or(RegistrationError::Closed)?;
-        if !self.gate.answers_hooks() {
-            return Err(RegistrationError::Closed);
-        }
         let serial = {
             let mut table = self.table.lock();
             table.next_serial += 1;
             table.next_serial - 1
         };
         let token = Token::new(self.number, serial);
-        let registration = Arc::new(Registration::new(token, owner, kind, value, interest, this));
-        self.table.lock().standing.insert(serial, registration.clone());
-        Ok(registration)
+        let (this, alive) = (self.this.clone(), self.alive.clone());
+        let registration = Arc::new(Registration::new(token, owner, kind, value, interest, this, alive));
+        // Allocates outside the lock. Moving n entries over happens under it, and then not again for
+        // n registrations at least.
+        let mut roomier = Standing::default();
+        loop {
+            let wanted = {
+                let mut table = self.table.lock();
+                if table.swept {
+                    return Err(RegistrationError::Closed);
+                }
+                if table.standing.len() == table.standing.capacity() && roomier.capacity() > table.standing.len() {
+                    roomier.extend(table.standing.drain());
+                    mem::swap(&mut roomier, &mut table.standing);
+                }
+                if table.standing.len() < table.standing.capacity() {
+                    table.standing.insert(serial, registration.clone());
+                    return Ok(registration);
+                }
+                2 * table.standing.len() + 8
+            };
+            roomier = Standing::with_capacity_and_hasher(wanted, BuildHasherDefault::default());
+        }
     }
 
-    fn take_back(&self, registration: &Registration, refusal: crate::LoopError) -> RegistrationError {
-        registration.end();
-        self.forget(registration);
-        refusal.into()
+    /// After the loop has accepted or refused it: the second look at the table.
+    fn settle(&self, registration: &Registration, added: Result<(), LoopError>) -> Result<Token, RegistrationError> {
+        if let Err(refusal) = added {
+            registration.end();
+            self.forget(registration);
+            return Err(refusal.into());
+        }
+        let swept = self.table.lock().swept;
+        if swept {
+            self.withdraw(registration);
+        }
+        Ok(registration.token)
     }
 
     fn forget(&self, registration: &Registration) {
@@ -320,11 +364,14 @@ impl<G: Guest> Registry<G> {
         let _forgotten = self.table.lock().standing.remove(&registration.token.serial());
     }
 
-    fn remove(&self, registration: &Registration) {
-        if registration.end() {
+    /// True for the one caller that ended it.
+    fn remove(&self, registration: &Registration) -> bool {
+        let ended = registration.end();
+        if ended {
             self.forget(registration);
         }
         self.withdraw(registration);
+        ended
     }
 
     fn withdraw(&self, registration: &Registration) {
@@ -376,7 +423,13 @@ impl<G: Guest> Dispatcher for Registry<G> {
         }
         // Claimed only inside the gate and the outer lock: under the latter no deregistration can
         // come between claim and occurrence.
-        let Ok(_call) = self.enter() else { return false };
+        let Ok(_call) = self.enter() else {
+            if registration.claim().is_some() {
+                // Fails only for a token that the loop has forgotten meanwhile.
+                let _ = self.event_loop.modify_fd(registration.token, Interest::NONE);
+            }
+            return false;
+        };
         let Some(asked) = registration.claim() else { return false };
         let mut readiness = readiness.for_interest(asked);
         if readiness.is_empty() {
@@ -408,13 +461,23 @@ impl<G: Guest> Dispatcher for Registry<G> {
         self.guest.occurred_timeout(registration.value);
         true
     }
+}
 
-    fn born(&self) {
-        self.alive.fetch_add(1, Ordering::Relaxed);
+/// What follows the guest's release, also when that unwinds: an outer lock held for ever would stop
+/// the program, and an owner that waits for the close would wait for ever.
+struct Finish<'a, G: Guest>(&'a Registry<G>);
+
+impl<G: Guest> Drop for Finish<'_, G> {
+    fn drop(&mut self) {
+        self.0.gate.released();
+        self.0.sweep();
+        self.0.guest.closed();
     }
+}
 
-    fn disposed(&self) {
-        self.alive.fetch_sub(1, Ordering::Relaxed);
+impl<G: Guest> Drop for Registry<G> {
+    fn drop(&mut self) {
+        self.sweep();
     }
 }
 

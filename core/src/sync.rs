@@ -2,7 +2,7 @@
 
 #[cfg(not(loom))]
 mod imp {
-    pub(crate) use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
 
     // With std, a waiter gives its processor to the holder: a preempted holder costs a time slice
     // otherwise.
@@ -27,7 +27,7 @@ mod imp {
 
 #[cfg(loom)]
 mod imp {
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
 
     pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
 
