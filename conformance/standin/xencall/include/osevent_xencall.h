@@ -3,6 +3,9 @@
  *
  * Preload the stand-in (LD_PRELOAD=/path/to/libxencall.so), then find these with dlsym(RTLD_DEFAULT, ...) or declare
  * them weak: a null pointer means that the stand-in is not there and that libxl would talk to a real Xen.
+ *
+ * OSEVENT_XENCALL_STATE_DIR=/existing/directory, in the environment when it is loaded, keeps libxl's files there
+ * instead of /var/lib/xen and /var/run/xen, so that an ordinary user can destroy pretend domains.
  */
 #ifndef OSEVENT_XENCALL_H
 #define OSEVENT_XENCALL_H

@@ -122,7 +122,8 @@ fn announce() {
     unsafe { libc::write(dom_exc_fd(), one.as_ptr().cast(), one.len()) };
 }
 
-/// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of them.
+/// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
+/// them, and nothing is left to be initialised where `open` is called in a signal handler.
 #[cfg(not(test))]
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -130,6 +131,7 @@ static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         table();
         dom_exc_fd();
+        crate::files::state_directory();
     }
     at_load
 };

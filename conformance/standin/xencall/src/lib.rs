@@ -22,6 +22,9 @@
 //! | first, by `dlopen` with `RTLD_GLOBAL` | yes | yes | no: libc comes earlier in the global scope |
 //! | first, by `dlopen` with `RTLD_LOCAL` | yes, by its soname | no | no |
 //!
+//! With `OSEVENT_XENCALL_STATE_DIR=/existing/directory` in the environment an ordinary user can destroy pretend domains
+//! as well: libxl's files go there instead of `/var/lib/xen` and `/var/run/xen`, see [`files`].
+//!
 //! It does not matter how libxenlight is loaded afterwards, `RTLD_LOCAL` included. Setting `LD_PRELOAD` in a running
 //! process changes nothing: the program has to be executed anew.
 //!
@@ -46,7 +49,7 @@ compile_error!("the stand-in knows the hypercall structs and the linker of x86-6
 pub mod abi;
 pub mod clock;
 pub mod control;
-pub mod devices;
 mod domains;
+pub mod files;
 pub mod foreign_memory;
 pub mod hypercall;

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::{c_char, c_int, c_void},
+    ffi::{c_int, c_void},
     fs,
     os::fd::{BorrowedFd, RawFd},
     path::PathBuf,
@@ -23,7 +23,7 @@ const ALONE: u32 = 1 << 4;
 const PAUSED: u32 = 1 << 3;
 
 #[test]
-fn preloaded_libxl_lists_and_pauses_pretend_domains_and_sees_one_die() {
+fn preloaded_libxl_lists_pauses_and_destroys_pretend_domains_and_sees_them_die() {
     let output = run_inside("preload");
     print!("{output}");
 }
@@ -51,6 +51,7 @@ fn run_inside(loading: &str) -> String {
     command
         .args(["--exact", "inside", "--ignored", "--nocapture", "--test-threads=1"])
         .env("STANDIN_LOADING", loading)
+        .env("OSEVENT_XENCALL_STATE_DIR", folder.path())
         .env("XENSTORED_PATH", folder.path().join("socket"));
     if loading == "preload" {
         command.env("LD_PRELOAD", standin());
@@ -131,8 +132,13 @@ fn whole_play(control: &Control, libxl: &Libxl) {
     libxl.watch_death(ctx, 5);
     assert_eq!(control.remove_domain(5), 0);
     assert_eq!(control.remove_domain(5), -1);
-    assert_eq!(libxl.domains(ctx), [0, 32751]);
     assert_eq!(libxl.wait_for_event(ctx), (5, DOMAIN_DEATH));
+    // libxl destroys in a forked child: its hypercall is seen here, by the table and by the event fd.
+    assert_eq!(control.set_domain(6, 0), 0);
+    libxl.watch_death(ctx, 6);
+    assert_eq!(libxl.on_domain("libxl_domain_destroy", ctx, 6), 0);
+    assert_eq!(libxl.domains(ctx), [0, 32751]);
+    assert_eq!(libxl.wait_for_event(ctx), (6, DOMAIN_DEATH));
     libxl.close(ctx);
 
     let lag = |ms: i64| {
@@ -201,38 +207,8 @@ impl Control {
 /// The few functions of libxl 4.17 that are needed.
 struct Libxl(Library);
 
-/// `xentoollog_logger`: libxl crashes with none.
-#[repr(C)]
-struct Logger {
-    message: unsafe extern "C" fn(*mut c_void, c_int, c_int, *const c_char, *const c_char, *mut c_void),
-    progress: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, c_int, u64, u64),
-    destroy: unsafe extern "C" fn(*mut c_void),
-}
-
-static LOGGER: Logger = {
-    unsafe extern "C" fn message(
-        _logger: *mut c_void,
-        _level: c_int,
-        _errno: c_int,
-        _context: *const c_char,
-        _format: *const c_char,
-        _arguments: *mut c_void,
-    ) {
-    }
-    unsafe extern "C" fn progress(
-        _logger: *mut c_void,
-        _context: *const c_char,
-        _doing: *const c_char,
-        _percent: c_int,
-        _done: u64,
-        _total: u64,
-    ) {
-    }
-    unsafe extern "C" fn destroy(_logger: *mut c_void) {}
-    Logger { message, progress, destroy }
-};
-
 const DOMAIN_DEATH: u32 = 2;
+const XTL_ERROR: c_int = 8;
 
 type Ctx = *mut c_void;
 
@@ -242,12 +218,18 @@ impl Libxl {
         unsafe { self.0.get(name) }.unwrap()
     }
 
+    /// Opens a ctx that reports errors to stderr; libxl crashes without any logger.
     fn open(&self) -> Ctx {
+        // SAFETY: a descriptor that is open for the process's life, and a C string.
+        let stderr = unsafe { libc::fdopen(libc::STDERR_FILENO, c"w".as_ptr()) };
+        let create = self
+            .symbol::<unsafe extern "C" fn(*mut libc::FILE, c_int, u32) -> *mut c_void>("xtl_createlogger_stdiostream");
+        // SAFETY: a stream that is never closed; neither is the logger.
+        let logger = unsafe { create(stderr, XTL_ERROR, 0) };
         let mut ctx = ptr::null_mut();
-        let alloc =
-            self.symbol::<unsafe extern "C" fn(*mut Ctx, c_int, u32, *const Logger) -> c_int>("libxl_ctx_alloc");
+        type Alloc = unsafe extern "C" fn(*mut Ctx, c_int, u32, *mut c_void) -> c_int;
         // SAFETY: the out pointer outlives the call, the logger everything.
-        assert_eq!(unsafe { alloc(&mut ctx, 0, 0, &LOGGER) }, 0, "libxl_ctx_alloc");
+        assert_eq!(unsafe { self.symbol::<Alloc>("libxl_ctx_alloc")(&mut ctx, 0, 0, logger) }, 0);
         ctx
     }
 
