@@ -124,14 +124,13 @@ fn announce() {
 
 /// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
 /// them, and nothing is left to be initialised where `open` is called in a signal handler.
-#[cfg(not(test))]
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(not(test), unsafe(link_section = ".init_array"))]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         table();
         dom_exc_fd();
-        crate::files::state_directory();
+        crate::files::prepare();
     }
     at_load
 };

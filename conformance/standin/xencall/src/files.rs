@@ -99,15 +99,11 @@ pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int
 /// `fopen(3)`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut libc::FILE {
-    type Fopen = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut libc::FILE;
-    static NEXT: OnceLock<Fopen> = OnceLock::new();
-    // SAFETY: the type is that of the C library's function.
-    let next = NEXT.get_or_init(|| unsafe { mem::transmute::<*mut c_void, Fopen>(next(c"fopen")) });
     let mut room = PathBuffer::new();
     // SAFETY: the caller's promise.
     let path = unsafe { room.moved(path) };
     // SAFETY: the caller's promise, passed on.
-    unsafe { next(path, mode) }
+    unsafe { (next().fopen)(path, mode) }
 }
 
 /// `glob(3)`.
@@ -118,26 +114,48 @@ pub unsafe extern "C" fn glob(
     failed: Option<GlobFailed>,
     found: *mut libc::glob_t,
 ) -> c_int {
-    type Glob = unsafe extern "C" fn(*const c_char, c_int, Option<GlobFailed>, *mut libc::glob_t) -> c_int;
-    static NEXT: OnceLock<Glob> = OnceLock::new();
-    // SAFETY: the type is that of the C library's function.
-    let next = NEXT.get_or_init(|| unsafe { mem::transmute::<*mut c_void, Glob>(next(c"glob")) });
     let mut room = PathBuffer::new();
     // SAFETY: the caller's promise.
     let pattern = unsafe { room.moved(pattern) };
     // SAFETY: the caller's promise, passed on.
-    unsafe { next(pattern, flags, failed, found) }
+    unsafe { (next().glob)(pattern, flags, failed, found) }
 }
 
 /// What `glob` calls for a directory that it cannot read.
 pub type GlobFailed = unsafe extern "C" fn(*const c_char, c_int) -> c_int;
 
-/// The function of this name in the objects after this one: the C library's.
-fn next(name: &CStr) -> *mut c_void {
-    // SAFETY: a C string.
-    let function = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-    assert!(!function.is_null(), "the C library has no {name:?}");
-    function
+/// The C library's own functions: we bear their names, so that they are found only behind us.
+struct Next {
+    fopen: Fopen,
+    glob: Glob,
+}
+
+type Fopen = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut libc::FILE;
+type Glob = unsafe extern "C" fn(*const c_char, c_int, Option<GlobFailed>, *mut libc::glob_t) -> c_int;
+
+fn next() -> &'static Next {
+    static NEXT: OnceLock<Next> = OnceLock::new();
+    NEXT.get_or_init(|| {
+        let find = |name: &CStr| {
+            // SAFETY: a C string.
+            let function = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+            assert!(!function.is_null(), "the C library has no {name:?}");
+            function
+        };
+        let (fopen, glob) = (find(c"fopen"), find(c"glob"));
+        Next {
+            // SAFETY: the C library's function of that name, which has this type.
+            fopen: unsafe { mem::transmute::<*mut c_void, Fopen>(fopen) },
+            // SAFETY: as above.
+            glob: unsafe { mem::transmute::<*mut c_void, Glob>(glob) },
+        }
+    })
+}
+
+/// Initialises what is used below, while the object is loaded: a forked child must not find it half done.
+pub(crate) fn prepare() {
+    next();
+    state_directory();
 }
 
 /// # Safety
@@ -183,7 +201,7 @@ impl PathBuffer {
 }
 
 /// Where libxl's state is kept instead, with a slash at its end.
-pub(crate) fn state_directory() -> Option<&'static [u8]> {
+fn state_directory() -> Option<&'static [u8]> {
     static DIRECTORY: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     DIRECTORY
         .get_or_init(|| {
