@@ -10,6 +10,7 @@ use crate::library::{Library, Release};
 use crate::lock;
 use crate::logger::Logger;
 use crate::operation::Operations;
+use crate::trace::{Trace, Tracer};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
     Census, EventLoop, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread,
@@ -43,6 +44,7 @@ pub struct Builder {
     library: Library,
     children: Children,
     on_event: Option<Callback>,
+    tracer: Option<Tracer>,
 }
 
 impl Builder {
@@ -57,6 +59,13 @@ impl Builder {
     /// turn of the loop, nothing else; what the loop does with it is said there.
     pub fn on_event(mut self, callback: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Arc::new(callback));
+        self
+    }
+
+    /// Called with each step between libxl and the loop, for diagnosis: on any thread, also from
+    /// inside a hook, where libxl's lock is held. So it must neither wait nor call libxl (R15).
+    pub fn trace(mut self, tracer: impl Fn(Trace) + Send + Sync + 'static) -> Self {
+        self.tracer = Some(Box::new(tracer));
         self
     }
 
@@ -87,7 +96,7 @@ impl Builder {
             keep: Mutex::new(None),
             logger: Logger::new(),
             library: self.library,
-            hooks: HookState::default(),
+            hooks: HookState::new(self.tracer),
             queue,
             operations: Operations::default(),
             events: Distribution::new(self.on_event),
@@ -112,7 +121,7 @@ impl Ctx {
 
     /// A ctx with options.
     pub fn builder(library: &Library) -> Builder {
-        Builder { library: library.clone(), children: Children::default(), on_event: None }
+        Builder { library: library.clone(), children: Children::default(), on_event: None, tracer: None }
     }
 
     /// The library it belongs to.
@@ -351,12 +360,14 @@ impl Guest for Hosted {
     fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
         let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
         let (events, revents) = (asked.to_poll(), readiness.to_poll());
+        self.hooks.trace(Trace::FdOccurrence { fd, events, revents });
         // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
         // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
         unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
     }
 
     fn occurred_timeout(&self, value: GuestValue) {
+        self.hooks.trace(Trace::TimeoutOccurrence);
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
         unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
     }

@@ -5,6 +5,7 @@
 
 use crate::ctx::Hosted;
 use crate::lock;
+use crate::trace::{Trace, Tracer};
 use core::ffi::{c_int, c_short, c_void};
 use libc::timeval;
 use osevent_core::{Deadline, GuestValue, Interest, RegistrationError, Registry, Token};
@@ -16,8 +17,8 @@ pub(crate) static HOOKS: OseventHooks =
     OseventHooks { fd_register, fd_modify, fd_deregister, timeout_register, timeout_modify, timeout_deregister };
 
 /// What a hook refused last, for the error of the operation that it made fail (R3), and what 4.2 needs.
-#[derive(Default)]
 pub(crate) struct HookState {
+    tracer: Option<Tracer>,
     refusal: Mutex<Option<RegistrationError>>,
     /// 4.2.0 passes timeout_deregister the address of the handle, and 4.2.1 the handle; they cannot
     /// be told apart (R13). So each handle is also found by where it was written to.
@@ -25,6 +26,16 @@ pub(crate) struct HookState {
 }
 
 impl HookState {
+    pub(crate) fn new(tracer: Option<Tracer>) -> Self {
+        Self { tracer, refusal: Mutex::default(), by_address: Mutex::default() }
+    }
+
+    pub(crate) fn trace(&self, step: Trace) {
+        if let Some(tracer) = &self.tracer {
+            tracer(step);
+        }
+    }
+
     pub(crate) fn take_refusal(&self) -> Option<RegistrationError> {
         lock(&self.refusal).take()
     }
@@ -64,12 +75,16 @@ unsafe extern "C" fn fd_register(
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
     let value = GuestValue(for_libxl.expose_provenance() as u64);
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
-    match registered {
-        // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
-        Ok(token) => unsafe { handle_out.write(pointer(token)) },
-        Err(error) => return refused(registry, "fd_register", error),
-    }
-    0
+    let (handle, code) = match registered {
+        Ok(token) => {
+            // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
+            unsafe { handle_out.write(pointer(token)) };
+            (token.to_handle(), 0)
+        }
+        Err(error) => (0, refused(registry, "fd_register", error)),
+    };
+    registry.guest().hooks.trace(Trace::FdRegister { handle, fd, events, code });
+    code
 }
 
 unsafe extern "C" fn fd_modify(
@@ -83,7 +98,9 @@ unsafe extern "C" fn fd_modify(
     // SAFETY: libxl passes where it keeps the handle that fd_register wrote.
     let handle = handle(unsafe { *handle_in_out });
     let modified = Interest::from_poll(events).and_then(|interest| registry.modify_fd(handle, fd, interest));
-    modified.map_or_else(|error| refused(registry, "fd_modify", error), |()| 0)
+    let code = modified.map_or_else(|error| refused(registry, "fd_modify", error), |()| 0);
+    registry.guest().hooks.trace(Trace::FdModify { handle, fd, events, code });
+    code
 }
 
 unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_void) {
@@ -92,6 +109,7 @@ unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_v
     if let Err(error) = registry.deregister_fd(handle(value), fd) {
         log::error!("fd_deregister: {error}");
     }
+    registry.guest().hooks.trace(Trace::FdDeregister { handle: handle(value), fd });
 }
 
 unsafe extern "C" fn timeout_register(
@@ -105,17 +123,20 @@ unsafe extern "C" fn timeout_register(
     let value = GuestValue(for_libxl.expose_provenance() as u64);
     let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.register_timeout(deadline, value));
-    match registered {
+    let (handle, code) = match registered {
         Ok(token) => {
             if registry.guest().is_4_2() {
                 lock(&registry.guest().hooks.by_address).insert(handle_out.addr(), token);
             }
             // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
             unsafe { handle_out.write(pointer(token)) };
-            0
+            (token.to_handle(), 0)
         }
-        Err(error) => refused(registry, "timeout_register", error),
-    }
+        Err(error) => (0, refused(registry, "timeout_register", error)),
+    };
+    let deadline = (deadline.tv_sec, deadline.tv_usec);
+    registry.guest().hooks.trace(Trace::TimeoutRegister { handle, deadline, code });
+    code
 }
 
 unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut c_void, deadline: timeval) -> c_int {
@@ -125,7 +146,10 @@ unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut 
     let handle = handle(unsafe { *handle_in_out });
     let modified = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.modify_timeout(handle, deadline));
-    modified.map_or_else(|error| refused(registry, "timeout_modify", error), |()| 0)
+    let code = modified.map_or_else(|error| refused(registry, "timeout_modify", error), |()| 0);
+    let deadline = (deadline.tv_sec, deadline.tv_usec);
+    registry.guest().hooks.trace(Trace::TimeoutModify { handle, deadline, code });
+    code
 }
 
 unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
@@ -137,4 +161,5 @@ unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
     if let Err(error) = registry.deregister_timeout(handle) {
         log::error!("timeout_deregister: {error}");
     }
+    registry.guest().hooks.trace(Trace::TimeoutDeregister { handle });
 }
