@@ -101,32 +101,15 @@ fn always_ready() -> Readiness {
 }
 
 impl InterestSet {
-    /// On failure nothing has changed, and the source is to be dropped without the lock.
-    pub(crate) fn add(
-        &mut self,
-        epoll: BorrowedFd<'_>,
-        source: FdSource,
-        interest: Interest,
-    ) -> Result<(), (LoopError, FdSource)> {
+    /// On failure nothing has changed.
+    pub(crate) fn add(&mut self, epoll: BorrowedFd<'_>, source: FdSource, interest: Interest) -> Result<(), LoopError> {
         let (token, fd) = (source.token(), source.fd());
-        let member = Member { order: self.registered, interest, source };
+        let nobody = Entry { generation: 0, place: Place::Nowhere, members: Vec::with_capacity(1) };
+        let entry = self.entries.entry(fd).or_insert(nobody);
+        entry.members.push(Member { order: self.registered, interest, source });
         self.registered += 1;
-        let entry = self.entries.entry(fd).or_insert_with(|| Entry {
-            generation: 0,
-            place: Place::Nowhere,
-            members: Vec::with_capacity(1),
-        });
-        entry.members.push(member);
-        if let Err(error) = self.tell_kernel(epoll, fd) {
-            let entry = self.entries.get_mut(&fd).expect("it was put there above");
-            let member = entry.members.pop().expect("it was pushed above");
-            if entry.members.is_empty() {
-                self.entries.remove(&fd);
-            }
-            return Err((error, member.source));
-        }
         self.fds.insert(token, fd);
-        Ok(())
+        self.tell_kernel(epoll, fd).inspect_err(|_| self.take_out(token, fd))
     }
 
     /// On failure the old interest stays.
@@ -136,20 +119,23 @@ impl InterestSet {
         self.tell_kernel(epoll, fd).inspect_err(|_| self.member(fd, token).interest = before)
     }
 
-    /// What is returned is to be dropped without the lock.
-    #[must_use]
-    pub(crate) fn remove(&mut self, epoll: BorrowedFd<'_>, token: Token) -> Option<FdSource> {
-        let fd = self.fds.remove(&token)?;
-        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
-        let at = entry.members.iter().position(|member| member.source.token() == token);
-        let member = entry.members.remove(at.expect("each token is a member of its fd's entry"));
-        // It cannot matter that the kernel refuses: where another registration remains, it has what it had, and more
-        // than its interest is masked out; where none does, only deletion was asked, which does not fail.
+    pub(crate) fn remove(&mut self, epoll: BorrowedFd<'_>, token: Token) {
+        let Some(&fd) = self.fds.get(&token) else { return };
+        // First, so that an entry without members is not in the kernel's set. It cannot matter that the kernel refuses:
+        // where another registration remains, it has what it had, and more than its interest is masked out; where
+        // none does, only deletion is asked, which does not fail.
+        self.member(fd, token).interest = Interest::NONE;
         let _ = self.tell_kernel(epoll, fd);
-        if self.entries.get(&fd).is_some_and(|entry| entry.members.is_empty()) {
+        self.take_out(token, fd);
+    }
+
+    fn take_out(&mut self, token: Token, fd: RawFd) {
+        self.fds.remove(&token);
+        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
+        entry.members.retain(|member| member.source.token() != token);
+        if entry.members.is_empty() {
             self.entries.remove(&fd);
         }
-        Some(member.source)
     }
 
     /// The first member after `after` in the entry of `key` that wants something of `readiness`.
@@ -230,5 +216,21 @@ impl InterestSet {
             self.always_ready.remove(&fd);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_keys_survive_the_way_through_the_kernel_and_are_told_apart() {
+        let keys = [(0, 0), (0, 1), (1, 0), (i32::MAX, u32::MAX), (-1, 0)];
+        let data = keys.map(|(fd, generation)| {
+            let key = Key { fd, generation };
+            assert_eq!(Key::from_data(key.to_data()), key);
+            key.to_data()
+        });
+        assert_eq!(data.iter().collect::<BTreeSet<_>>().len(), keys.len());
     }
 }

@@ -21,8 +21,8 @@ pub struct Reactor {
     epoll: OwnedFd,
     /// In the epoll set. Readable when a timer is due, or when there is an fd that is always ready.
     timer: OwnedFd,
-    /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence,
-    /// the end of a source, or a `gone` handler: so hooks may wait for it (R15, O2).
+    /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
+    /// `gone` handler: so hooks may wait for it (R15, O2).
     ///
     /// Whoever panics while holding it has found an invariant of ours broken. The next one uses what there is:
     /// a hook cannot do anything better.
@@ -196,14 +196,8 @@ impl EventLoop for Reactor {
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
         let token = source.token();
         let mut state = self.state();
-        let result = match state.fds.add(self.epoll.as_fd(), source, interest) {
-            Err((error, refused)) => Err((error, Some(refused))),
-            Ok(()) => {
-                state.arm(self.timer.as_fd()).map_err(|error| (error, state.fds.remove(self.epoll.as_fd(), token)))
-            }
-        };
-        drop(state);
-        result.map_err(|(error, _refused)| error)
+        state.fds.add(self.epoll.as_fd(), source, interest)?;
+        state.arm(self.timer.as_fd()).inspect_err(|_| state.fds.remove(self.epoll.as_fd(), token))
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
@@ -214,35 +208,30 @@ impl EventLoop for Reactor {
 
     fn remove_fd(&self, token: Token) {
         let mut state = self.state();
-        let removed = state.fds.remove(self.epoll.as_fd(), token);
-        // A failure would leave it armed: the next dispatch tries again, and reports it.
+        state.fds.remove(self.epoll.as_fd(), token);
+        // It fails only where the fd is not ours any more; then the next dispatch reports it.
         let _ = state.arm(self.timer.as_fd());
-        drop(state);
-        drop(removed);
     }
 
     fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError> {
         let token = source.token();
         let mut state = self.state();
         state.timers.add(source, deadline);
-        let result = state.arm(self.timer.as_fd()).map_err(|error| (error, state.timers.remove(token)));
-        drop(state);
-        result.map_err(|(error, _refused)| error)
+        state.arm(self.timer.as_fd()).inspect_err(|_| state.timers.remove(token))
     }
 
     fn modify_timer(&self, token: Token, deadline: Deadline) {
         let mut state = self.state();
         state.timers.modify(token, deadline);
-        // It fails only when the fd is gone; then the next dispatch reports it.
+        // As in `remove_fd`.
         let _ = state.arm(self.timer.as_fd());
     }
 
     fn remove_timer(&self, token: Token) {
         let mut state = self.state();
-        let removed = state.timers.remove(token);
+        state.timers.remove(token);
+        // As in `remove_fd`.
         let _ = state.arm(self.timer.as_fd());
-        drop(state);
-        drop(removed);
     }
 
     /// A negative `interrupt` never interrupts.

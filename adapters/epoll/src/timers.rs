@@ -31,10 +31,10 @@ impl Timers {
         self.queue.insert(*place, source);
     }
 
-    /// What is returned is to be dropped without the lock.
-    #[must_use]
-    pub(crate) fn remove(&mut self, token: Token) -> Option<TimerSource> {
-        self.places.remove(&token).and_then(|place| self.queue.remove(&place))
+    pub(crate) fn remove(&mut self, token: Token) {
+        if let Some(place) = self.places.remove(&token) {
+            self.queue.remove(&place);
+        }
     }
 
     /// Takes the first that is due at `now`. Only one at a time, because its occurrence may register or hurry another
@@ -59,8 +59,8 @@ impl Timers {
 /// order (O7), whatever a preemption between the readings does to a measurement.
 #[derive(Default)]
 struct Clocks {
-    /// Monotonic minus wall, in nanoseconds; at most [`SLACK`](Self::SLACK) above the truth, never below, so that no
-    /// timer is early.
+    /// Monotonic minus wall, in nanoseconds. At most two [`SLACK`](Self::SLACK)s above the truth after a good
+    /// measurement, and not below it, so that no timer is early; a step of less than one slack is not noticed.
     distance: i64,
 }
 
@@ -88,6 +88,11 @@ impl Clocks {
             }
             (least, most) = Self::bounds();
         }
+        self.consider(least, most);
+    }
+
+    /// Takes the upper bound, unless what there is can be the truth, or a slack more.
+    fn consider(&mut self, least: i64, most: i64) {
         if self.distance < least || self.distance > most.saturating_add(Self::SLACK) {
             self.distance = most;
         }
@@ -99,5 +104,49 @@ impl Clocks {
         let wall = os::wall();
         let after = os::monotonic().cast_signed();
         (before.saturating_sub(wall), after.saturating_sub(wall))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r12_the_distance_is_never_below_what_was_measured() {
+        let mut clocks = Clocks::default();
+        clocks.consider(-5_000_000, -4_999_900);
+        assert_eq!(clocks.distance, -4_999_900);
+        // The wall clock steps forward an hour, and back.
+        clocks.consider(-3_605_000_000, -3_604_999_000);
+        assert_eq!(clocks.distance, -3_604_999_000);
+        clocks.consider(-5_000_000, -4_999_900);
+        assert_eq!(clocks.distance, -4_999_900);
+    }
+
+    #[test]
+    fn o7_a_preempted_measurement_does_not_part_equal_deadlines() {
+        let mut clocks = Clocks::default();
+        clocks.consider(-5_000_100, -5_000_000);
+        clocks.consider(-5_000_100, 0);
+        assert_eq!(clocks.distance, -5_000_000);
+        clocks.consider(-5_000_500, -5_000_050);
+        assert_eq!(clocks.distance, -5_000_000);
+        // But it does not stay as bad as a bad first one.
+        let mut clocks = Clocks::default();
+        clocks.consider(-5_000_100, -1_000);
+        clocks.consider(-5_000_100, -5_000_000);
+        assert_eq!(clocks.distance, -5_000_000);
+    }
+
+    #[test]
+    fn r11_no_deadline_overflows() {
+        for distance in [i64::MIN, -1, 0, i64::MAX] {
+            for micros in [1, i64::MAX / 1_000, i64::MAX] {
+                let mut clocks = Clocks { distance };
+                let at = clocks.convert(Deadline::from_micros(micros));
+                assert!(at <= i64::MAX.cast_unsigned());
+            }
+        }
+        assert_eq!(Clocks::default().convert(Deadline::ASAP), 0);
     }
 }

@@ -1,0 +1,45 @@
+//! A process without a free fd. A test program of its own, because it lowers the process's limit.
+
+use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_epoll::{CreateError, Reactor};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Guest for Counter {
+    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn occurred_timeout(&self, _: GuestValue) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn release(&self) {}
+}
+
+#[test]
+fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {
+    let reactor = Reactor::new().unwrap();
+    let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Counter::default());
+    let limit = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
+    // SAFETY: `limit` outlives the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+    let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/zero").ok()).collect();
+    assert!(files.len() > 10, "the table was full before");
+
+    let error = Reactor::new().expect_err("there is no fd for it");
+    assert_eq!(error, CreateError::TooManyFiles);
+    assert!(error.to_string().contains("ulimit -n"), "{error}");
+    files.pop();
+    assert_eq!(Reactor::new().expect_err("one is not enough"), CreateError::TooManyFiles);
+
+    let (last, null) = (files.pop().unwrap(), File::options().write(true).open("/dev/null").unwrap());
+    registry.register_fd(null.as_raw_fd(), Interest::OUT, GuestValue(1)).unwrap();
+    registry.register_fd(last.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    registry.register_timeout(Deadline::ASAP, GuestValue(3)).unwrap();
+    reactor.turn(-1).unwrap();
+    assert_eq!(registry.guest().0.load(Ordering::Relaxed), 3);
+    registry.close();
+}

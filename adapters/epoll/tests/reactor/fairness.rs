@@ -1,0 +1,100 @@
+use crate::world::{FOREVER, Occurrence, Occurrence::*, World, eventfd};
+use osevent_core::{Deadline, Interest};
+use osevent_epoll::Reactor;
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// What one round can add to a dispatch's budget: a chunk each of fds, timers and always ready fds.
+const ROUND: usize = 3 * 16;
+
+fn never_ending_timer(world: &World, value: u64) {
+    world.act(value, move |world| _ = world.timer(Deadline::ASAP, value));
+    world.timer(Deadline::ASAP, value);
+}
+
+#[test]
+fn o9_everything_that_is_ready_is_served_within_a_few_dispatches() {
+    let world = World::new();
+    let mut all = vec![];
+    let busy: Vec<OwnedFd> = (0..100).map(|_| eventfd(1)).collect();
+    for (fd, value) in busy.iter().zip(0..) {
+        world.fd(fd, Interest::IN, value);
+        all.push(Fd(value, libc::POLLIN));
+    }
+    let files: Vec<File> = (0..40).map(|_| File::options().write(true).open("/dev/null").unwrap()).collect();
+    for (file, value) in files.iter().zip(1_000..) {
+        world.fd(file, Interest::OUT, value);
+        all.push(Fd(value, libc::POLLOUT));
+    }
+    for value in 2_000..2_010 {
+        never_ending_timer(&world, value);
+        all.push(Timeout(value));
+    }
+    // Each dispatch makes two rounds or one, of 16 of each kind.
+    const DISPATCHES: usize = 7;
+    for _ in 0..5 {
+        let mut served: HashMap<Occurrence, usize> = HashMap::new();
+        for _ in 0..DISPATCHES {
+            assert!(world.is_readable(FOREVER));
+            for occurrence in world.turn() {
+                *served.entry(occurrence).or_default() += 1;
+            }
+        }
+        for one in &all {
+            assert!(served.contains_key(one), "{one:?} starves");
+        }
+    }
+}
+
+#[test]
+fn o9_a_dispatch_ends_though_more_is_ready() {
+    let world = World::new();
+    let busy: Vec<OwnedFd> = (0..200).map(|_| eventfd(1)).collect();
+    for (fd, value) in busy.iter().zip(0..) {
+        world.fd(fd, Interest::IN, value);
+    }
+    let made = world.turn().len();
+    assert!((16..Reactor::OCCURRENCES + ROUND).contains(&made), "{made}");
+    assert!(world.is_readable(FOREVER), "the rest is still due");
+}
+
+#[test]
+fn o9_a_timer_that_renews_itself_ends_no_dispatch_late_and_starves_no_fd() {
+    let world = World::new();
+    never_ending_timer(&world, 1);
+    let ready = eventfd(1);
+    world.fd(&ready, Interest::IN, 2);
+    let log = world.turn();
+    assert!(log.len() < Reactor::OCCURRENCES + ROUND, "{}", log.len());
+    assert!(log.contains(&Fd(2, libc::POLLIN)));
+    assert!(world.is_readable(FOREVER));
+}
+
+#[test]
+fn o9_slow_occurrences_end_a_dispatch_after_a_round() {
+    let world = World::new();
+    let busy: Vec<OwnedFd> = (0..100).map(|_| eventfd(1)).collect();
+    for (fd, value) in busy.iter().zip(0..) {
+        world.fd(fd, Interest::IN, value);
+        world.act(value, |_| {
+            let started = Instant::now();
+            while started.elapsed() < Reactor::TIME / 8 {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    assert_eq!(world.turn().len(), 16);
+}
+
+#[test]
+fn a_small_dispatch_is_one_round() {
+    // One always ready file does not keep a dispatch going until its budget is spent.
+    let world = World::new();
+    let null = File::options().write(true).open("/dev/null").unwrap();
+    world.fd(&null, Interest::OUT, 1);
+    let started = Instant::now();
+    assert_eq!(world.turn().len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(1));
+}

@@ -1,0 +1,12 @@
+//! The reactor against real fds and clocks. Each test is named for the clause of docs/contract.md that it holds the
+//! reactor to.
+
+mod closed_early;
+mod fairness;
+mod fds;
+mod lifecycle;
+mod nesting;
+mod stress;
+mod timers;
+mod wakeups;
+mod world;
