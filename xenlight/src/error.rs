@@ -2,6 +2,7 @@ use crate::Release;
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use xenlight_sys::codes;
 
 /// What went wrong, by who can do something about it.
@@ -55,6 +56,22 @@ pub enum Error {
         path: String,
         /// What is wrong there, and what would be right.
         problem: String,
+    },
+    /// `xl` did not make sense of a configuration file.
+    #[error("xl cannot read {}: {words}", file.display())]
+    Xl {
+        /// The file.
+        file: PathBuf,
+        /// What `xl` said, or why it did not run.
+        words: String,
+    },
+    /// A create or restore was aborted, and has left the domain behind, half made: destroy it.
+    #[error("{source}; domain {domid} is left behind, unfinished: destroy it")]
+    Unfinished {
+        /// The domain.
+        domid: u32,
+        /// How the operation ended.
+        source: Box<Error>,
     },
     /// A file that is not what `xl save` writes, or of a kind that cannot be restored.
     #[error("this is no save file that can be restored: {0}")]
@@ -118,6 +135,7 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Libxl { code, .. } | Self::Open { code, .. } => Some(*code),
+            Self::Unfinished { source, .. } => source.code(),
             _ => None,
         }
     }

@@ -1,0 +1,255 @@
+//! A domain's configuration.
+
+use crate::ctx::Hosted;
+use crate::domain::object;
+use crate::structs::Owned;
+use crate::{Error, Library, Release, round_trip};
+use serde::Deserializer;
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::path::{self, Path};
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+use uuid::Uuid;
+use xenlight_sys as sys;
+use xenlight_sys::domain::DomainConfig;
+
+/// A domain's configuration, as libxl's JSON (`libxl_domain_config`).
+///
+/// Its keys are those of libxl's own types, which `libxl_types.idl` in Xen's source lists, and grow
+/// with the releases. [`from_json`](Self::from_json) sees to what can be seen without libxl; what the loaded libxl would not
+/// understand as it is meant is refused where the configuration is used.
+#[derive(Clone, PartialEq)]
+pub struct Config(Map<String, Value>);
+
+impl Config {
+    /// Takes JSON such as [`to_json`](Self::to_json) or `xl create -n` make. The least is
+    ///
+    /// ```
+    /// let config = xenlight::Config::from_json(
+    ///     r#"{"c_info": {"type": "pv", "name": "tiny"},
+    ///         "b_info": {"kernel": "/boot/tiny", "type.pv": {}}}"#,
+    /// )?;
+    /// assert_eq!(config.name(), "tiny");
+    /// # Ok::<(), xenlight::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`], with the place: it is no JSON; a key comes twice; name, type, or the part for that type
+    /// are missing; or there is something that would end the process inside libxl (parts for two types,
+    /// CPUs of a number beyond reason).
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let value = Unique.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+        let value = value.map_err(|error| {
+            let text = error.to_string();
+            let problem = text.split(" at line ").next().unwrap_or_default().to_owned();
+            Error::Config { path: format!("line {}, column {}", error.line(), error.column()), problem }
+        })?;
+        let Value::Object(config) = value else {
+            return Err(wrong("line 1, column 1", "it must be an object, {…}"));
+        };
+        check_parts(&config)?;
+        round_trip::check_harmless(&config)?;
+        Ok(Self(config))
+    }
+
+    /// Has `xl` read a configuration file of its own kind: runs `xl create -q -n` on it, as root in dom0, and
+    /// takes the JSON that this prints.
+    ///
+    /// Blocks until `xl` has ended, a few hundred milliseconds. Not with [`Children::Libxl`](crate::Children::Libxl) or
+    /// [`LibxlAlways`](crate::Children::LibxlAlways), which take away its exit status.
+    ///
+    /// # Errors
+    /// [`Error::Xl`] with `xl`'s own words, or if there is no `xl`; [`Error::Config`] as [`from_json`](Self::from_json).
+    pub fn from_xl_file(file: impl AsRef<Path>) -> Result<Self, Error> {
+        let file = file.as_ref();
+        let failed = |words: String| Error::Xl { file: file.to_owned(), words };
+        // A name like `-x` would be an option of xl's.
+        let absolute = path::absolute(file).map_err(|error| failed(error.to_string()))?;
+        let xl = Command::new("xl").args(["create", "-q", "-n"]).arg(&absolute).stdin(Stdio::null()).output();
+        let output = xl.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => failed("there is no xl; install Xen's tools (Debian: xen-utils)".to_owned()),
+            _ => failed(error.to_string()),
+        })?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(format!("{} ({})", words.trim_end(), output.status)));
+        }
+        Self::from_json(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// The JSON, in several lines.
+    pub fn to_json(&self) -> String {
+        format!("{:#}", Value::Object(self.0.clone()))
+    }
+
+    /// The domain's name; empty where a domain's own configuration has none.
+    pub fn name(&self) -> &str {
+        text(&self.0, "c_info", "name")
+    }
+
+    /// Reads one that libxl has filled in, without the number that its domain happens to have.
+    pub(crate) fn from_libxl(hosted: &Hosted, ctx: *mut sys::Ctx, config: &Owned<DomainConfig>) -> Result<Self, Error> {
+        let mut config = object("libxl's domain_config", to_json(hosted, ctx, config))?;
+        if let Some(Value::Object(c_info)) = config.get_mut("c_info") {
+            c_info.remove("domid");
+        }
+        Ok(Self(config))
+    }
+
+    /// For libxl, which is known to understand it then. A uuid is made up if there is none: libxl
+    /// would take the nil one.
+    pub(crate) fn to_libxl(
+        &self,
+        library: &Library,
+        hosted: &Hosted,
+        ctx: *mut sys::Ctx,
+    ) -> Result<Owned<DomainConfig>, Error> {
+        let mut config = self.0.clone();
+        if Uuid::from_str(text(&config, "c_info", "uuid")).is_ok_and(|uuid| uuid.is_nil())
+            || !has(&config, "c_info", "uuid")
+        {
+            let uuid = random_uuid().map_err(|source| Error::Io { doing: "make up a uuid", source })?;
+            if let Some(Value::Object(c_info)) = config.get_mut("c_info") {
+                c_info.insert("uuid".to_owned(), Value::String(uuid.to_string()));
+            }
+        }
+        let config = Value::Object(config);
+        round_trip::check(&config, &|config| {
+            let understood = from_json(library, ctx, config)?;
+            understood.map(|understood| object("libxl's domain_config", to_json(hosted, ctx, &understood))).transpose()
+        })?;
+        from_json(library, ctx, &config)?.ok_or_else(|| wrong("", "libxl does not take it"))
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Config({})", Value::Object(self.0.clone()))
+    }
+}
+
+/// `None` if libxl refuses it.
+fn from_json(library: &Library, ctx: *mut sys::Ctx, config: &Value) -> Result<Option<Owned<DomainConfig>>, Error> {
+    let Some(from_json) = library.sys().domain_config_from_json() else {
+        let loaded = library.release();
+        return Err(Error::Unsupported { what: "a configuration in JSON", needs: Release::V4_5, loaded });
+    };
+    // Serialised, a NUL byte is an escape sequence.
+    let json = CString::new(config.to_string()).map_err(|_| Error::Nul("the configuration"))?;
+    let parsed = Owned::new(library);
+    // SAFETY: the ctx is alive, the struct initialised, the string good for the call.
+    let rc = unsafe { from_json(ctx, parsed.as_ptr(), json.as_ptr()) };
+    Ok((rc == 0).then_some(parsed))
+}
+
+fn to_json(hosted: &Hosted, ctx: *mut sys::Ctx, config: &Owned<DomainConfig>) -> Option<String> {
+    // SAFETY: ctx and struct are alive; the string is ours to free.
+    unsafe { hosted.take_string(hosted.library().domain_config_to_json(ctx, config.as_ptr())) }
+}
+
+/// What libxl needs and does not always ask for.
+fn check_parts(config: &Map<String, Value>) -> Result<(), Error> {
+    if text(config, "c_info", "name").is_empty() {
+        return Err(wrong("c_info.name", "it is missing: the domain's name, as a string"));
+    }
+    let kind = text(config, "c_info", "type");
+    if kind.is_empty() {
+        return Err(wrong("c_info.type", r#"it is missing: "pv", "hvm" or "pvh""#));
+    }
+    let part = format!("type.{}", kind.to_ascii_lowercase());
+    if !has(config, "b_info", &part) {
+        return Err(wrong(&format!("b_info.{part}"), "it is missing: what only this type of domain has, {} at least"));
+    }
+    Ok(())
+}
+
+fn has(config: &Map<String, Value>, part: &str, key: &str) -> bool {
+    config.get(part).and_then(|part| part.get(key)).is_some()
+}
+
+fn text<'a>(config: &'a Map<String, Value>, part: &str, key: &str) -> &'a str {
+    config.get(part).and_then(|part| part.get(key)).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(crate) fn wrong(path: &str, problem: &str) -> Error {
+    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+fn random_uuid() -> io::Result<Uuid> {
+    let mut bytes = [0; 16];
+    // SAFETY: `bytes` is writable, and has this length.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    match usize::try_from(got) {
+        // The kernel does not cut requests of up to 256 bytes short.
+        Ok(16) => Ok(uuid::Builder::from_random_bytes(bytes).into_uuid()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Reads a JSON value in which no key comes twice: libxl would take the first, serde_json the last.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("the number is too large"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(element) = elements.next_element_seed(Unique)? {
+            array.push(element);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("the key {key:?} comes twice")));
+            }
+            let value = entries.next_value_seed(Unique)?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}

@@ -1,0 +1,127 @@
+//! Taking a domain's devices away.
+
+use crate::operation::{self, Operation};
+use crate::structs::{Owned, Struct};
+use crate::{Ctx, Error};
+use core::ffi::c_int;
+use std::ffi::CString;
+use xenlight_sys as sys;
+use xenlight_sys::domain::{AsyncopHow, DeviceDisk, DeviceNic};
+
+/// # Devices
+///
+/// Begun from any thread, also inside callbacks; the device is looked for before the call returns,
+/// and its absence is its error. `remove_…` asks the domain to let go of it and waits for that, up to 10 s, and
+/// then for the hotplug script, up to 40 s; `destroy_…` does not ask. Both run the script as a child process.
+impl Ctx {
+    /// Takes a network interface away; `devid` counts from 0.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], with `ERROR_TIMEDOUT` (or `ERROR_FAIL` in older releases) where the domain
+    /// or the script took too long; there is no such interface: `ERROR_NOTFOUND`, `ERROR_FAIL` or
+    /// `ERROR_INVAL`, by release. [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
+    ///
+    /// ```no_run
+    /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+    /// ctx.remove_nic(domid, 0)?.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn remove_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
+        self.take_nic("remove a network interface", domid, devid, sys::Library::device_nic_remove)
+    }
+
+    /// Takes a network interface away without asking the domain.
+    ///
+    /// # Errors
+    /// As for [`remove_nic`](Self::remove_nic).
+    pub fn destroy_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
+        self.take_nic("destroy a network interface", domid, devid, sys::Library::device_nic_destroy)
+    }
+
+    /// Takes a disk away; `vdev` as in its configuration, for instance `xvda`.
+    ///
+    /// # Errors
+    /// As for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
+    pub fn remove_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
+        self.take_disk("remove a disk", domid, vdev, sys::Library::device_disk_remove)
+    }
+
+    /// Takes a disk away without asking the domain.
+    ///
+    /// # Errors
+    /// As for [`remove_disk`](Self::remove_disk).
+    pub fn destroy_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
+        self.take_disk("destroy a disk", domid, vdev, sys::Library::device_disk_destroy)
+    }
+
+    fn take_nic(
+        &self,
+        doing: &'static str,
+        domid: u32,
+        devid: u32,
+        take: Take<DeviceNic>,
+    ) -> Result<Operation<()>, Error> {
+        let number = c_int::try_from(devid).unwrap_or(-1);
+        let nic = self.ask(|hosted, ctx| {
+            let nic = Owned::<DeviceNic>::new(self.library());
+            // SAFETY: the ctx lives during `ask`; the nic is written during the call. That initialises it
+            // once more, which leaks nothing, as nothing hangs on a fresh one.
+            let rc = unsafe { hosted.library().devid_to_device_nic(ctx, domid, number, nic.as_ptr()) };
+            hosted.check(doing, rc)?;
+            // SAFETY: ctx and nic are alive; the string is ours to free.
+            let json = unsafe { hosted.take_string(hosted.library().device_nic_to_json(ctx, nic.as_ptr())) };
+            let what = "libxl's device_nic";
+            let found = crate::domain::object(what, json)?;
+            // Libxl takes the number from xenstore, and 0 if it is not there.
+            if found.get("devid").and_then(serde_json::Value::as_u64) != Some(devid.into()) {
+                let problem = format!("xenstore has no handle {devid} for it, so that another would be taken");
+                return Err(Error::Format { what, problem });
+            }
+            Ok(nic)
+        })?;
+        self.take(doing, domid, nic, take)
+    }
+
+    fn take_disk(
+        &self,
+        doing: &'static str,
+        domid: u32,
+        vdev: &str,
+        take: Take<DeviceDisk>,
+    ) -> Result<Operation<()>, Error> {
+        let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
+        let disk = self.ask(|hosted, ctx| {
+            let disk = Owned::<DeviceDisk>::new(self.library());
+            // SAFETY: as for a nic; the name is good for the call.
+            let rc = unsafe { hosted.library().vdev_to_device_disk(ctx, domid, vdev.as_ptr(), disk.as_ptr()) };
+            hosted.check(doing, rc)?;
+            Ok(disk)
+        })?;
+        self.take(doing, domid, disk, take)
+    }
+
+    fn take<T: Struct + 'static>(
+        &self,
+        doing: &'static str,
+        domid: u32,
+        device: Owned<T>,
+        take: Take<T>,
+    ) -> Result<Operation<()>, Error> {
+        let device_ptr = device.as_ptr();
+        operation::start(
+            &self.registry,
+            doing,
+            // SAFETY: the ctx is alive; the device is owned by the other closure, which lives until the
+            // operation has ended (E9).
+            |ctx, how| unsafe { take(self.library().sys(), ctx, domid, device_ptr, how) },
+            move |result| {
+                drop(device);
+                result
+            },
+        )
+    }
+}
+
+/// `libxl_device_…_remove` or `_destroy`.
+type Take<T> = unsafe fn(&sys::Library, *mut sys::Ctx, u32, *mut T, *const AsyncopHow) -> c_int;

@@ -1,0 +1,487 @@
+//! Domains: which there are, what state they are in, and the calls that lead them through their life.
+
+use crate::config::Config;
+use crate::ctx::Hosted;
+use crate::operation::{self, Operation};
+use crate::structs::Owned;
+use crate::{Ctx, Error, Release, ShutdownReason};
+use core::ffi::c_int;
+use serde_json::{Map, Value};
+use std::ffi::CString;
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration};
+use xenlight_sys::domain::{DomainConfig, Dominfo, OPAQUE_SIZE, Opaque};
+use xenlight_sys::{self as sys, codes};
+
+/// The state of a domain at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DomainInfo {
+    /// Its number, until it is gone.
+    pub domid: u32,
+    /// Its uuid; nil for domain 0.
+    pub uuid: Uuid,
+    /// `pv`, `hvm` or `pvh`, as libxl calls it; empty where it does not say.
+    pub kind: String,
+    /// One of its virtual CPUs is on a physical one.
+    pub running: bool,
+    /// All its virtual CPUs wait for something.
+    pub blocked: bool,
+    /// It is paused.
+    pub paused: bool,
+    /// It has shut down, for this reason, and is still there.
+    pub shutdown: Option<ShutdownReason>,
+    /// It is being destroyed.
+    pub dying: bool,
+    /// What it has claimed and does not use yet, in KiB.
+    pub outstanding_memory: u64,
+    /// What it has, in KiB.
+    pub current_memory: u64,
+    /// What it shares with others, in KiB.
+    pub shared_memory: u64,
+    /// What has been paged out, in KiB.
+    pub paged_memory: u64,
+    /// What it may have, in KiB.
+    pub max_memory: u64,
+    /// The time that its virtual CPUs have run, added up.
+    pub cpu_time: Duration,
+    /// The highest number of a virtual CPU; one less than their count.
+    pub max_vcpu_id: u32,
+    /// The virtual CPUs that are online.
+    pub vcpus_online: u32,
+    /// The CPU pool that it is in.
+    pub cpupool: u32,
+}
+
+/// The hypervisor that runs, whatever release the library is of. As text, `4.17.7`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct XenVersion {
+    /// The first number.
+    pub major: u32,
+    /// The second.
+    pub minor: u32,
+    /// What follows, such as `.7` or `-rc3`.
+    pub extra: String,
+}
+
+impl fmt::Display for XenVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}{}", self.major, self.minor, self.extra)
+    }
+}
+
+/// # Questions
+///
+/// They are answered before they return: from any thread, also inside callbacks. Each may wait for
+/// libxl's lock while another thread works inside (O12).
+impl Ctx {
+    /// All domains, domain 0 included, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] with `ERROR_FAIL` where Xen refused; [`Error::Closed`]; [`Error::Format`].
+    pub fn domains(&self) -> Result<Vec<DomainInfo>, Error> {
+        const DOING: &str = "list the domains";
+        self.ask(|hosted, ctx| {
+            let library = hosted.library();
+            let stride = dominfo_size(library)?;
+            let mut count: c_int = 0;
+            // SAFETY: the ctx lives during `ask`; `count` is written during the call.
+            let list = unsafe { library.list_domain(ctx, &mut count) };
+            if list.is_null() {
+                return Err(hosted.error(DOING, codes::ERROR_FAIL));
+            }
+            let all = (0..usize::try_from(count).unwrap_or(0)).map(|at| {
+                // SAFETY: libxl returned `count` entries that are `stride` bytes apart.
+                let entry = unsafe { list.byte_add(at * stride) };
+                // SAFETY: an initialised entry of the list, which is freed below.
+                unsafe { read(hosted, ctx, entry) }
+            });
+            let all = all.collect();
+            // SAFETY: from `list_domain`, with its count, and not used after.
+            unsafe { library.dominfo_list_free(list, count) };
+            all
+        })
+    }
+
+    /// The state of one domain.
+    ///
+    /// # Errors
+    /// There is none: [`Error::is_no_such_domain`], or `ERROR_INVAL` with Xen 4.5 and earlier. Otherwise as
+    /// [`domains`](Self::domains).
+    pub fn info(&self, domid: u32) -> Result<DomainInfo, Error> {
+        self.ask(|hosted, ctx| {
+            let info = Owned::<Dominfo>::new(self.library());
+            // SAFETY: the ctx lives during `ask`; `info` is initialised, and written during the call.
+            let rc = unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) };
+            hosted.check("ask for a domain's state", rc)?;
+            // SAFETY: filled in by libxl, and alive.
+            unsafe { read(hosted, ctx, info.as_ptr()) }
+        })
+    }
+
+    /// The domain's name; `None` if there is no such domain, or it has no name.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn name(&self, domid: u32) -> Result<Option<String>, Error> {
+        self.ask(|hosted, ctx| {
+            // SAFETY: the ctx lives during `ask`; the string is ours to free.
+            Ok(unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid)) })
+        })
+    }
+
+    /// The domain of this name, if there is one. Asks for all domains first.
+    ///
+    /// # Errors
+    /// [`Error::Nul`], [`Error::Closed`], or what libxl says.
+    pub fn find(&self, name: &str) -> Result<Option<u32>, Error> {
+        let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
+        self.ask(|hosted, ctx| {
+            let mut domid = 0;
+            // SAFETY: the ctx lives during `ask`; both pointers are good for the call.
+            match unsafe { hosted.library().name_to_domid(ctx, name.as_ptr(), &mut domid) } {
+                0 => Ok(Some(domid)),
+                codes::ERROR_INVAL => Ok(None),
+                rc => Err(hosted.error("find a domain by its name", rc)),
+            }
+        })
+    }
+
+    /// The hypervisor's free memory in KiB.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] or [`Error::Closed`].
+    pub fn free_memory(&self) -> Result<u64, Error> {
+        self.ask(|hosted, ctx| {
+            let (mut short, mut long) = (0, 0);
+            let rc = match hosted.library().get_free_memory() {
+                // SAFETY: the ctx lives during `ask`; the number is written during the call.
+                FreeMemory::Bits32(get) => unsafe { get(ctx, &mut short) },
+                // SAFETY: likewise.
+                FreeMemory::Bits64(get) => unsafe { get(ctx, &mut long) },
+            };
+            hosted.check("ask for the free memory", rc)?;
+            Ok(long.max(u64::from(short)))
+        })
+    }
+
+    /// The hypervisor's version.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], [`Error::Closed`] or [`Error::Format`].
+    pub fn xen_version(&self) -> Result<XenVersion, Error> {
+        self.ask(|hosted, ctx| {
+            // SAFETY: the ctx lives during `ask`, and what is returned belongs to it.
+            let info = unsafe { hosted.library().get_version_info(ctx) };
+            if info.is_null() {
+                return Err(hosted.error("ask for Xen's version", codes::ERROR_FAIL));
+            }
+            // SAFETY: not null, so it is the ctx's; this does not write to it.
+            let json = unsafe { hosted.library().version_info_to_json(ctx, info.cast_mut()) };
+            // SAFETY: the string is ours to free.
+            let version = object("libxl's version info", unsafe { hosted.take_string(json) })?;
+            Ok(XenVersion {
+                major: number(&version, "xen_version_major"),
+                minor: number(&version, "xen_version_minor"),
+                extra: text(&version, "xen_version_extra").to_owned(),
+            })
+        })
+    }
+}
+
+/// # A domain's life
+///
+/// Each of these begins an operation, from any thread, also inside callbacks. The future resolves
+/// when it has ended; the loop must run until then.
+///
+/// Beginning is not always quick: it waits for libxl's lock, which another thread may hold for
+/// seconds, and libxl builds a PV domain, kernel and ramdisk included, before
+/// [`create`](Ctx::create) returns (O12). A program whose loop must not stop meanwhile begins operations on a
+/// thread of its own.
+///
+/// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
+/// earlier ones they do their work before they return, and what they return is over (contract V).
+///
+/// Errors on beginning: [`Error::Closed`], [`Error::LoopGone`], or [`Error::Libxl`]. The operation's own
+/// are [`Error::Libxl`] with what libxl says, whose words are in the log; where there is no such
+/// domain, [`Error::is_no_such_domain`] with Xen 4.6 and later as a rule, `ERROR_INVAL` or
+/// `ERROR_FAIL` otherwise.
+impl Ctx {
+    /// Makes a domain, paused: [`unpause`](Self::unpause) lets it begin. Resolves to its number.
+    ///
+    /// A uuid that the configuration does not have is made up.
+    ///
+    /// Of a create that fails, libxl destroys what there is so far. If that fails, too, the log says
+    /// so, and the domain can be [found](Self::find) by its name. One that is aborted, by
+    /// [`Operation::abort`] or by closing the ctx, leaves a domain behind, which is to be destroyed:
+    /// [`Error::Unfinished`] has its number.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life), and [`Error::Config`] where the configuration is not what libxl would
+    /// understand, before anything is done; [`Error::Unsupported`] with Xen 4.4 and earlier,
+    /// which take no JSON.
+    ///
+    /// ```no_run
+    /// # async fn example(ctx: xenlight::Ctx) -> Result<(), xenlight::Error> {
+    /// let config = xenlight::Config::from_json(
+    ///     r#"{"c_info": {"type": "pv", "name": "tiny"},
+    ///         "b_info": {"max_vcpus": 1, "max_memkb": 4096, "target_memkb": 4096,
+    ///                    "kernel": "/boot/tiny", "type.pv": {}}}"#,
+    /// )?;
+    /// let domid = ctx.create(&config)?.await?;
+    /// ctx.unpause(domid)?.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create(&self, config: &Config) -> Result<Operation<u32>, Error> {
+        let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
+        let domid = Arc::new(AtomicU32::new(NO_DOMAIN));
+        let (config_ptr, domid_ptr) = (config.as_ptr(), domid.as_ptr());
+        operation::start(
+            &self.registry,
+            "create a domain",
+            |ctx, how| {
+                // SAFETY: the ctx is alive; configuration and domid are owned by the other closure, which lives
+                // until the operation has ended (E9).
+                unsafe { self.library().sys().domain_create_new(ctx, config_ptr, domid_ptr, how, ptr::null()) }
+            },
+            move |result| created(config, &domid, result),
+        )
+    }
+
+    /// Stops the domain's virtual CPUs.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life).
+    pub fn pause(&self, domid: u32) -> Result<Operation<()>, Error> {
+        self.control("pause a domain", self.library().sys().domain_pause(), domid)
+    }
+
+    /// Lets the domain's virtual CPUs run; a new domain begins.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life).
+    pub fn unpause(&self, domid: u32) -> Result<Operation<()>, Error> {
+        self.control("unpause a domain", self.library().sys().domain_unpause(), domid)
+    }
+
+    /// Asks the domain to power itself off. The operation ends when the domain has taken note, not when
+    /// it is off: [`watch_death`](Self::watch_death) tells that. One that does not listen lets it run
+    /// into libxl's limit of 60 s, `ERROR_TIMEDOUT`, unless it is aborted.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without drivers of Xen's.
+    pub fn shutdown(&self, domid: u32) -> Result<Operation<()>, Error> {
+        self.control("shut a domain down", self.library().sys().domain_shutdown(), domid)
+    }
+
+    /// Asks the domain to shut down in order to be started again, which is left to the caller: on
+    /// [`ShutdownReason::Reboot`], destroy it and create it anew. The operation ends as that of [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    /// As for [`shutdown`](Self::shutdown).
+    pub fn reboot(&self, domid: u32) -> Result<Operation<()>, Error> {
+        self.control("reboot a domain", self.library().sys().domain_reboot(), domid)
+    }
+
+    /// Destroys the domain, whatever it does.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life).
+    pub fn destroy(&self, domid: u32) -> Result<Operation<()>, Error> {
+        self.start("destroy a domain", move |library, ctx, how| {
+            // SAFETY: the ctx is alive.
+            unsafe { library.domain_destroy(ctx, domid, how) }
+        })
+    }
+
+    /// Lets a domain that was suspended by a [`save`](Self::save) run on. Then
+    /// [watch it](Self::watch_death) anew, since the save was its one shutdown event (E11).
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life).
+    pub fn resume(&self, domid: u32) -> Result<Operation<()>, Error> {
+        const SUSPEND_CANCEL: c_int = 1;
+        self.start("resume a domain", move |library, ctx, how| {
+            // SAFETY: the ctx is alive.
+            unsafe { library.domain_resume(ctx, domid, SUSPEND_CANCEL, how) }
+        })
+    }
+
+    /// The domain's present configuration, such as to make another like it: without `c_info.domid`.
+    ///
+    /// # Errors
+    /// As [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
+    pub fn config(&self, domid: u32) -> Result<Operation<Config>, Error> {
+        const DOING: &str = "retrieve a domain's configuration";
+        let config = Owned::<DomainConfig>::new(self.library());
+        let config_ptr = config.as_ptr();
+        let registry = Arc::downgrade(&self.registry);
+        // On the loop's thread, outside libxl, or on this one.
+        let finish = move |result: Result<(), Error>| {
+            result?;
+            let registry = registry.upgrade().ok_or(Error::Closed)?;
+            let call = registry.enter()?;
+            let hosted = registry.guest();
+            Config::from_libxl(hosted, hosted.raw(&call), &config)
+        };
+        match self.library().sys().retrieve_domain_configuration() {
+            RetrieveConfiguration::Missing => {
+                Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
+            }
+            RetrieveConfiguration::Blocking(retrieve) => {
+                let result = self.ask(|hosted, ctx| {
+                    // SAFETY: the ctx lives during `ask`; the configuration is initialised, and written during the call.
+                    hosted.check(DOING, unsafe { retrieve(ctx, domid, config_ptr) })
+                });
+                Ok(Operation::ready(finish(result)))
+            }
+            RetrieveConfiguration::Asynchronous(retrieve) => operation::start(
+                &self.registry,
+                DOING,
+                // SAFETY: the ctx is alive; the configuration is initialised and owned by `finish`, which lives
+                // until the operation has ended (E9).
+                |ctx, how| unsafe { retrieve(ctx, domid, config_ptr, how) },
+                finish,
+            ),
+        }
+    }
+
+    fn control(&self, doing: &'static str, form: DomainControl, domid: u32) -> Result<Operation<()>, Error> {
+        match form {
+            DomainControl::Blocking(control) => {
+                // SAFETY: the ctx lives during `ask`.
+                let result = self.ask(|hosted, ctx| hosted.check(doing, unsafe { control(ctx, domid) }));
+                Ok(Operation::ready(result))
+            }
+            // SAFETY: the ctx is alive.
+            DomainControl::Asynchronous(control) => {
+                self.start(doing, |_, ctx, how| unsafe { control(ctx, domid, how) })
+            }
+        }
+    }
+
+    /// Begins an operation that was given no pointers.
+    fn start(
+        &self,
+        doing: &'static str,
+        initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int,
+    ) -> Result<Operation<()>, Error> {
+        let library = self.library().sys();
+        operation::start(&self.registry, doing, |ctx, how| initiate(library, ctx, how), |result| result)
+    }
+
+    /// Makes a synchronous call, inside the gate.
+    pub(crate) fn ask<R>(&self, call: impl FnOnce(&Hosted, *mut sys::Ctx) -> Result<R, Error>) -> Result<R, Error> {
+        let inside = self.registry.enter()?;
+        let hosted = self.registry.guest();
+        hosted.closing.check_open()?;
+        call(hosted, hosted.raw(&inside))
+    }
+}
+
+/// What a domid is before libxl has written it: `INVALID_DOMID`.
+pub(crate) const NO_DOMAIN: u32 = u32::MAX;
+
+/// The result of a create or restore that had `domid` to write to.
+pub(crate) fn created(config: Owned<DomainConfig>, domid: &AtomicU32, result: Result<(), Error>) -> Result<u32, Error> {
+    drop(config);
+    // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
+    let domid = domid.load(Ordering::Relaxed);
+    match result {
+        Ok(()) => Ok(domid),
+        Err(error) if error.is_aborted() && domid != NO_DOMAIN => {
+            Err(Error::Unfinished { domid, source: Box::new(error) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The distance of the entries in a list of `Dominfo`: as much as its `_init` clears.
+fn dominfo_size(library: &sys::Library) -> Result<usize, Error> {
+    const POISON: u8 = 0xa5;
+    let probe = Opaque::<Dominfo>::zeroed();
+    let bytes = probe.as_ptr().cast::<u8>();
+    // SAFETY: `probe` has this many bytes.
+    unsafe { ptr::write_bytes(bytes, POISON, OPAQUE_SIZE) };
+    // SAFETY: far larger than any release needs; nothing hangs on a fresh one, so it needs no disposal.
+    unsafe { library.dominfo_init(probe.as_ptr()) };
+    // SAFETY: initialised above, nobody writes to it any more.
+    let bytes = unsafe { std::slice::from_raw_parts(bytes, OPAQUE_SIZE) };
+    let size = bytes.iter().rposition(|byte| *byte != POISON).map_or(0, |last| last + 1);
+    // It begins with a uuid and a domid, and ends where a u64 can begin.
+    if size < size_of::<sys::domain::Vminfo>() || size % align_of::<u64>() != 0 || size == OPAQUE_SIZE {
+        return Err(Error::Format { what: "libxl's dominfo", problem: format!("it seems to have {size} bytes") });
+    }
+    Ok(size)
+}
+
+/// # Safety
+/// `info` is initialised and alive, and so is the ctx.
+unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Result<DomainInfo, Error> {
+    // SAFETY: the caller's promise.
+    let json = unsafe { hosted.library().dominfo_to_json(ctx, info) };
+    // SAFETY: the string is ours to free.
+    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
+    Ok(domain_info(&info, hosted.library().release()))
+}
+
+/// What is false, zero or nil is not in the JSON.
+fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
+    let flag = |key| info.get(key) == Some(&Value::Bool(true));
+    let shutdown = flag("shutdown").then(|| match text(info, "shutdown_reason") {
+        "poweroff" => ShutdownReason::Poweroff,
+        // There it is number 0, which is left out.
+        "" if release < Release::V4_4 => ShutdownReason::Poweroff,
+        "reboot" => ShutdownReason::Reboot,
+        "suspend" => ShutdownReason::Suspend,
+        "crash" => ShutdownReason::Crash,
+        "watchdog" => ShutdownReason::Watchdog,
+        "soft_reset" => ShutdownReason::SoftReset,
+        _ => ShutdownReason::Other(u8::MAX),
+    });
+    DomainInfo {
+        domid: number(info, "domid"),
+        uuid: text(info, "uuid").parse().unwrap_or_default(),
+        kind: text(info, "domain_type").to_owned(),
+        running: flag("running"),
+        blocked: flag("blocked"),
+        paused: flag("paused"),
+        shutdown,
+        dying: flag("dying"),
+        outstanding_memory: number(info, "outstanding_memkb"),
+        current_memory: number(info, "current_memkb"),
+        shared_memory: number(info, "shared_memkb"),
+        paged_memory: number(info, "paged_memkb"),
+        max_memory: number(info, "max_memkb"),
+        cpu_time: Duration::from_nanos(number(info, "cpu_time")),
+        max_vcpu_id: number(info, "vcpu_max_id"),
+        vcpus_online: number(info, "vcpu_online"),
+        cpupool: number(info, "cpupool"),
+    }
+}
+
+/// JSON of libxl's as an object.
+pub(crate) fn object(what: &'static str, json: Option<String>) -> Result<Map<String, Value>, Error> {
+    let problem = match json.as_deref().map(serde_json::from_str) {
+        Some(Ok(Value::Object(object))) => return Ok(object),
+        Some(Ok(_)) => "it is no JSON object".to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => "libxl made no JSON of it".to_owned(),
+    };
+    Err(Error::Format { what, problem })
+}
+
+fn number<N: TryFrom<u64> + Default>(object: &Map<String, Value>, key: &str) -> N {
+    object.get(key).and_then(Value::as_u64).and_then(|number| number.try_into().ok()).unwrap_or_default()
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,239 @@
+//! Saving a domain to a file and making it anew from one, in the format of `xl save` and `xl restore`.
+//!
+//! A file is a header, optional data, and the stream that libxl reads and writes. Numbers are in
+//! the byte order of the machine.
+//!
+//! | offset | bytes | |
+//! |---|---|---|
+//! | 0 | 32 | [`MAGIC`] |
+//! | 32 | 4 | [`BYTE_ORDER`] |
+//! | 36 | 4 | mandatory flags: [`JSON`], [`STREAM_V2`]; others are for newer readers |
+//! | 40 | 4 | optional flags: none is known, any is skipped |
+//! | 44 | 4 | length of the optional data |
+//! | 48 | 4 | length of the configuration, its NUL byte included |
+//! | 52 | … | the configuration; what optional data follow it are skipped |
+//!
+//! The stream begins right after: reading and writing go through the file's own position, unbuffered,
+//! and libxl carries on where they ended.
+
+use crate::config::Config;
+use crate::domain::{NO_DOMAIN, created};
+use crate::operation::{self, Operation};
+use crate::structs::Owned;
+use crate::{Ctx, Error, Release};
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use xenlight_sys::by_release::CreateRestore;
+use xenlight_sys::domain::RestoreParams;
+
+const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
+const BYTE_ORDER: u32 = 0x0102_0304;
+/// The configuration is JSON, not of xl's own kind: always, from Xen 4.5 on.
+const JSON: u32 = 1;
+/// The stream is of version 2: always, from Xen 4.6 on.
+const STREAM_V2: u32 = 2;
+/// More than any configuration needs; a damaged length must not fill the memory.
+const LONGEST: u32 = 16 << 20;
+
+/// # Saving and restoring
+///
+/// To and from files that `xl restore` and `xl save` take and make, of Xen 4.5 and later. See
+/// [above](#a-domains-life) for what an operation is, and its errors.
+impl Ctx {
+    /// Suspends the domain and saves it to `file`, from its present position on; the file is closed when the operation has ended.
+    ///
+    /// `config` is what a restore shall make: [`config`](Self::config) has it, before. The header is
+    /// written before this returns, so a pipe must have a reader on another thread.
+    ///
+    /// Afterwards the domain is still there, suspended: [`destroy`](Self::destroy) it, or
+    /// [`resume`](Self::resume) it. A save that failed or was aborted may leave it suspended as well, and
+    /// an incomplete file. A watch reports the suspension as a shutdown (E11).
+    ///
+    /// # Errors
+    /// [As for all](#a-domains-life), and [`Error::Io`] if the header cannot be written,
+    /// [`Error::Config`], and [`Error::Unsupported`] with Xen 4.4 and earlier.
+    ///
+    /// ```no_run
+    /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = ctx.config(domid)?.await?;
+    /// let saved = ctx.save(domid, std::fs::File::create("/var/lib/xen/save/vm")?, &config)?.await;
+    /// match saved {
+    ///     Ok(()) => ctx.destroy(domid)?.await?,
+    ///     Err(_) => ctx.resume(domid)?.await?,
+    /// }
+    /// let again = ctx.restore(std::fs::File::open("/var/lib/xen/save/vm")?)?.await?;
+    /// ctx.unpause(again)?.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Result<Operation<()>, Error> {
+        const PLAIN: i32 = 0;
+        // What cannot be restored is not saved.
+        drop(self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?);
+        let mut file = File::from(file.into());
+        write_header(&mut file, &config.to_json(), flags(self.library().release()))
+            .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
+        let fd = file.as_raw_fd();
+        operation::start(
+            &self.registry,
+            "save a domain",
+            // SAFETY: the ctx is alive; the fd is open until the other closure has run, after the operation (E9).
+            |ctx, how| unsafe { self.library().sys().domain_suspend(ctx, domid, fd, PLAIN, how) },
+            move |result| {
+                drop(file);
+                result
+            },
+        )
+    }
+
+    /// Makes a domain of a file that [`save`](Self::save) or `xl save` has written, from its present
+    /// position on; paused, as [`create`](Self::create) does, and with the same to be said about failures. The file is closed when the operation has ended.
+    ///
+    /// The domain must not exist any more: its name would be there twice.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create), and [`Error::SaveFile`] where the file is damaged, no save file, or
+    /// one of another age of Xen than the library's; [`Error::Io`] where it cannot be read.
+    pub fn restore(&self, file: impl Into<OwnedFd>) -> Result<Operation<u32>, Error> {
+        let mut file = File::from(file.into());
+        let json = read_header(&mut file, flags(self.library().release()))?;
+        let config = Config::from_json(&json)?;
+        let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
+        let params = self.restore_params()?;
+        let domid = Arc::new(AtomicU32::new(NO_DOMAIN));
+        let (config_ptr, params_ptr, domid_ptr) = (config.as_ptr(), params.as_ptr(), domid.as_ptr());
+        let fd = file.as_raw_fd();
+        let library = self.library().sys();
+        operation::start(
+            &self.registry,
+            "restore a domain",
+            |ctx, how| {
+                const NO_WAY_BACK: i32 = -1;
+                match library.domain_create_restore() {
+                    // SAFETY: the ctx is alive; configuration, domid, fd and parameters are owned by the other
+                    // closure, which lives until the operation has ended (E9).
+                    CreateRestore::Plain(restore) => unsafe {
+                        restore(ctx, config_ptr, domid_ptr, fd, how, ptr::null())
+                    },
+                    // SAFETY: likewise.
+                    CreateRestore::Params(restore) => unsafe {
+                        restore(ctx, config_ptr, domid_ptr, fd, params_ptr, how, ptr::null())
+                    },
+                    // SAFETY: likewise.
+                    CreateRestore::SendBack(restore) => unsafe {
+                        restore(ctx, config_ptr, domid_ptr, fd, NO_WAY_BACK, params_ptr, how, ptr::null())
+                    },
+                }
+            },
+            move |result| {
+                drop((file, params));
+                created(config, &domid, result)
+            },
+        )
+    }
+
+    fn restore_params(&self) -> Result<Owned<RestoreParams>, Error> {
+        let params = Owned::<RestoreParams>::new(self.library());
+        let library = self.library().sys();
+        if let Some(from_json) = library.domain_restore_params_from_json()
+            && flags(library.release()) & STREAM_V2 != 0
+        {
+            const VERSION_2: &CStr = cr#"{"stream_version": 2}"#;
+            self.ask(|hosted, ctx| {
+                // SAFETY: the ctx lives during `ask`; the struct is initialised, the string static.
+                let rc = unsafe { from_json(ctx, params.as_ptr(), VERSION_2.as_ptr()) };
+                hosted.check("set a restore's parameters", rc)
+            })?;
+        }
+        Ok(params)
+    }
+}
+
+/// The flags of the files that this release's `xl` and libxl write, which are those that they read.
+fn flags(release: Release) -> u32 {
+    if release < Release::V4_6 { JSON } else { JSON | STREAM_V2 }
+}
+
+fn write_header(file: &mut impl Write, json: &str, flags: u32) -> io::Result<()> {
+    let config = u32::try_from(json.len() + 1).ok();
+    let optional = config.and_then(|config| config.checked_add(4)).filter(|optional| *optional <= LONGEST);
+    let (Some(config), Some(optional)) = (config, optional) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the configuration is too long"));
+    };
+    let mut header = Vec::from(MAGIC);
+    for number in [BYTE_ORDER, flags, 0, optional, config] {
+        header.extend(number.to_ne_bytes());
+    }
+    header.extend(json.as_bytes());
+    header.push(0);
+    file.write_all(&header)
+}
+
+/// Returns the configuration. `flags` are what a file must have, all of them and no other.
+fn read_header(file: &mut impl Read, flags: u32) -> Result<String, Error> {
+    let mut magic = [0; MAGIC.len()];
+    read(file, &mut magic, "it is shorter than a header")?;
+    if magic != *MAGIC {
+        return Err(Error::SaveFile("it does not begin as one of xl's"));
+    }
+    let mut numbers = [0; 4];
+    for number in &mut numbers {
+        *number = read_number(file, "it ends inside the header")?;
+    }
+    let [byte_order, mandatory, _, optional] = numbers;
+    if byte_order != BYTE_ORDER {
+        return Err(Error::SaveFile("it was written by a machine with another byte order"));
+    }
+    if mandatory & !(JSON | STREAM_V2) != 0 {
+        return Err(Error::SaveFile("it has features that are not known: it was written by a newer xl"));
+    }
+    if optional == 0 {
+        return Err(Error::SaveFile("it has no configuration"));
+    }
+    if mandatory & JSON == 0 {
+        return Err(Error::SaveFile("its configuration is not in JSON: it was written by Xen 4.4 or earlier"));
+    }
+    if mandatory != flags {
+        return Err(Error::SaveFile(
+            "its stream is of a version that the loaded libxl does not take: Xen 4.5 and earlier write the first, later ones the second",
+        ));
+    }
+    if optional > LONGEST {
+        return Err(Error::SaveFile("the length of its configuration is beyond reason: it is damaged"));
+    }
+    const INSIDE: &str = "it ends inside the configuration";
+    let length = read_number(file, INSIDE)?;
+    let Some(rest) = optional.checked_sub(4).and_then(|optional| optional.checked_sub(length)) else {
+        return Err(Error::SaveFile("its configuration is longer than the part it is in: it is damaged"));
+    };
+    let mut config = vec![0; length as usize];
+    read(file, &mut config, INSIDE)?;
+    let skipped = io::copy(&mut file.take(rest.into()), &mut io::sink()).map_err(cannot_read)?;
+    if skipped != u64::from(rest) {
+        return Err(Error::SaveFile(INSIDE));
+    }
+    let config = CStr::from_bytes_with_nul(&config).ok().and_then(|config| config.to_str().ok());
+    config.map(str::to_owned).ok_or(Error::SaveFile("its configuration is no text: it is damaged"))
+}
+
+fn read_number(file: &mut impl Read, ends: &'static str) -> Result<u32, Error> {
+    let mut number = [0; 4];
+    read(file, &mut number, ends)?;
+    Ok(u32::from_ne_bytes(number))
+}
+
+fn read(file: &mut impl Read, bytes: &mut [u8], ends: &'static str) -> Result<(), Error> {
+    file.read_exact(bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::SaveFile(ends),
+        _ => cannot_read(error),
+    })
+}
+
+fn cannot_read(source: io::Error) -> Error {
+    Error::Io { doing: "read the save file", source }
+}
