@@ -60,7 +60,7 @@ fn apt_get() -> Result<Command> {
         }
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     } else {
-        bail!("this needs root: run it as root, or install sudo");
+        bail!("you are not root, and there is no sudo");
     }
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command.args(["-q", "-o", "DPkg::Lock::Timeout=600"]);

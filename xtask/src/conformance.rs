@@ -52,7 +52,8 @@ fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
         arguments[at] = format!("--json={REPORT}").into();
     }
     arguments.insert(0, PROGRAM.into());
-    lab::Options { fetch, memory: 3072, timeout: 900, ..lab::Options::new(arguments) }
+    // The suite bounds each case itself.
+    lab::Options { fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) }
 }
 
 /// The value of `--name VALUE` or `--name=VALUE`.

@@ -1,6 +1,8 @@
 //! `setup`: installs the system packages that the workspace builds, tests and runs with.
 
-use anyhow::{Result, bail};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 
 use crate::apt;
 
@@ -17,11 +19,29 @@ const PACKAGES: [(&str, &str); 6] = [
 /// The package with QEMU for the lab.
 pub(crate) const QEMU: &str = "qemu-system-x86";
 
-/// Installs what is missing, as root or through sudo.
+/// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.
+const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// Installs what is missing: packages as root or through sudo, parts of the toolchain through rustup.
 ///
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
+    packages()?;
+    for (command, component) in COMPONENTS {
+        let there = Command::new("cargo").args([command, "--version"]).output();
+        if !there.is_ok_and(|output| output.status.success()) {
+            println!("setup: installing {component}");
+            let added = Command::new("rustup").args(["component", "add", component]).status();
+            if !added.is_ok_and(|status| status.success()) {
+                bail!("cargo {command} is missing, and rustup component add {component} failed");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn packages() -> Result<()> {
     if !apt::available() {
         let list = PACKAGES.map(|(package, why)| format!("  {package}: {why}"));
         let list = list.join("\n");
@@ -34,14 +54,14 @@ pub(crate) fn run() -> Result<()> {
     }
     for (package, why) in PACKAGES {
         if missing.contains(&package) {
-            println!("setup: installing {package} ({why})");
+            println!("setup: {package} is missing ({why})");
         }
     }
-    apt::install(&missing).map_err(|error| {
+    println!("setup: installing what is missing");
+    apt::install(&missing).with_context(|| {
         let list = missing.join(" ");
-        error.context(format!(
-            "set-up is not complete. To do by hand, as root: apt-get update && \
-             apt-get install --no-install-recommends {list}"
-        ))
+        format!(
+            "set-up is not complete. By hand, as root: apt-get update && apt-get install --no-install-recommends {list}"
+        )
     })
 }

@@ -79,7 +79,8 @@ pub(crate) fn run(
     payload.write_to(image, io::BufWriter::new(initrd))?;
 
     let start = Instant::now();
-    let mut qemu = Qemu(command(qemu, machine, folder).spawn()?);
+    let child = command(qemu, machine, folder).spawn();
+    let mut qemu = Qemu(child.context("cannot run setpriv (util-linux), which runs QEMU")?);
     let mut errors = qemu.0.stderr.take().context("QEMU's errors are piped")?;
     let errors = thread::spawn(move || {
         let mut words = String::new();

@@ -129,13 +129,15 @@ fn qemu() -> Result<PathBuf> {
     if let Ok(path) = which::which(QEMU) {
         return Ok(path);
     }
-    eprintln!("lab: there is no {QEMU}: installing Debian's {}", setup::QEMU);
+    let advice = || {
+        let package = setup::QEMU;
+        format!("the lab needs {QEMU}. On Debian, as root: apt-get install --no-install-recommends {package}")
+    };
     if apt::available() {
-        apt::install(&[setup::QEMU])?;
+        eprintln!("lab: there is no {QEMU}: installing Debian's {}", setup::QEMU);
+        apt::install(&[setup::QEMU]).with_context(advice)?;
     }
-    which::which(QEMU).with_context(|| {
-        format!("the lab needs {QEMU}. On Debian: apt-get install --no-install-recommends {}", setup::QEMU)
-    })
+    which::which(QEMU).with_context(advice)
 }
 
 /// A new folder for this run; only the newest ones are kept.

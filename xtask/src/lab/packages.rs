@@ -138,7 +138,8 @@ fn stamp() -> Result<String> {
 
 fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().display().to_string();
-    let output = command.stdin(Stdio::null()).output()?;
+    // "Depends:" is translated elsewhere.
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         bail!("{program} does not know all of the lab's packages: {words}");

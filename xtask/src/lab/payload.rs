@@ -38,6 +38,9 @@ impl Payload {
         let [program, arguments @ ..] = command else {
             bail!("no program given");
         };
+        if fetch.len() > usize::from(u8::MAX) {
+            bail!("the lab brings back 255 files at most");
+        }
         let agent = workspace.program("lab-agent").context("the workspace has no lab-agent")?;
         let mut payload = Payload {
             agent: workspace.build(agent, true)?,
