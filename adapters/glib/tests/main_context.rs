@@ -1,0 +1,422 @@
+//! A reactor on real main contexts.
+
+use glib::{ControlFlow, MainContext, MainLoop, Priority};
+use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_glib::Loop;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// Waits are bounded by this; none comes near it unless something is broken.
+const FOREVER: Duration = Duration::from_secs(20);
+
+type Act = Box<dyn Fn(u64) + Send + Sync>;
+
+/// Logs each occurrence with its thread, then does what the test told it to.
+struct Script {
+    log: Mutex<Vec<(u64, ThreadId)>>,
+    act: Act,
+}
+
+impl Script {
+    fn occurred(&self, value: u64) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push((value, thread::current().id()));
+        (self.act)(value);
+    }
+}
+
+impl Guest for Script {
+    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+        self.occurred(value.0);
+    }
+    fn occurred_timeout(&self, value: GuestValue) {
+        self.occurred(value.0);
+    }
+    fn release(&self) {}
+}
+
+/// A guest on the loop.
+struct Hosted(Arc<Registry<Script>>);
+
+impl Hosted {
+    fn new(event_loop: Arc<dyn EventLoop>, act: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Script {
+            log: Mutex::default(),
+            act: Box::new(act),
+        }))
+    }
+
+    fn due(&self, value: u64) {
+        self.0.register_timeout(Deadline::ASAP, GuestValue(value)).unwrap();
+    }
+
+    fn log(&self) -> Vec<u64> {
+        let log = self.0.guest().log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().map(|(value, _)| *value).collect()
+    }
+}
+
+fn nothing(_: u64) {}
+
+fn attached(context: &MainContext) -> Loop {
+    Loop::builder().attach(context).expect("fds are free")
+}
+
+/// Iterates until `done`, waiting in between.
+fn iterate_until(context: &MainContext, done: impl Fn() -> bool) {
+    let late = Arc::new(AtomicBool::new(false));
+    let alarm = glib::timeout_source_new(FOREVER, None, Priority::HIGH, {
+        let late = late.clone();
+        move || {
+            late.store(true, Ordering::Relaxed);
+            ControlFlow::Break
+        }
+    });
+    alarm.attach(Some(context));
+    while !done() {
+        context.iteration(true);
+        assert!(!late.load(Ordering::Relaxed), "nothing wakes the context");
+    }
+    alarm.destroy();
+}
+
+fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    event_loop.on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
+    count
+}
+
+fn eventfd(count: u32) -> OwnedFd {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: the kernel has just made it for us.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A context that runs on a thread of its own until the returned function is called.
+fn running() -> (MainContext, impl FnOnce() -> ThreadId) {
+    let context = MainContext::new();
+    let main_loop = MainLoop::new(Some(&context), false);
+    let runner = thread::spawn({
+        let main_loop = main_loop.clone();
+        move || {
+            main_loop.run();
+            thread::current().id()
+        }
+    });
+    let (runs, started) = mpsc::channel();
+    context.invoke(move || runs.send(()).expect("the test waits for it"));
+    started.recv_timeout(FOREVER).expect("it runs");
+    let stop = move || {
+        main_loop.quit();
+        runner.join().expect("it does not panic")
+    };
+    (context, stop)
+}
+
+#[test]
+fn occurrences_are_made_on_the_thread_that_runs_the_context() {
+    let (context, stop) = running();
+    let (occurred, told) = mpsc::channel();
+    // Attached from here, while it sleeps over there (R9).
+    let attached = attached(&context);
+    let ready = eventfd(1);
+    let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
+    hosted.due(1);
+    assert_eq!(told.recv_timeout(FOREVER), Ok(1));
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(2));
+    assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
+    hosted.0.close();
+    let runner = stop();
+    assert!(hosted.0.guest().log.lock().unwrap().iter().all(|(_, thread)| *thread == runner));
+}
+
+#[test]
+fn r9_a_timer_hurried_from_another_thread_wakes_the_context() {
+    let (context, stop) = running();
+    let (occurred, told) = mpsc::channel();
+    let attached = attached(&context);
+    let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
+    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(1)).unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
+    hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(1));
+    stop();
+}
+
+#[test]
+fn the_priority_orders_it_among_other_sources() {
+    for (priority, before) in [(Priority::HIGH, true), (Priority::LOW, false)] {
+        let context = MainContext::new();
+        let attached = Loop::builder().priority(priority).attach(&context).unwrap();
+        let order = Arc::new(Mutex::new(vec![]));
+        let hosted = Hosted::new(attached.event_loop(), {
+            let order = order.clone();
+            move |_| order.lock().unwrap().push("reactor")
+        });
+        let idle = glib::idle_source_new(None, Priority::DEFAULT, {
+            let order = order.clone();
+            move || {
+                order.lock().unwrap().push("idle");
+                ControlFlow::Break
+            }
+        });
+        idle.attach(Some(&context));
+        let ready = eventfd(1);
+        let token = hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+        while order.lock().unwrap().len() < 2 {
+            assert!(context.iteration(false));
+            if order.lock().unwrap().last() == Some(&"reactor") {
+                let _ = hosted.0.modify_fd(token.to_handle(), ready.as_raw_fd(), Interest::NONE);
+            }
+        }
+        let expected = if before { ["reactor", "idle"] } else { ["idle", "reactor"] };
+        assert_eq!(*order.lock().unwrap(), expected);
+    }
+}
+
+#[test]
+fn the_source_has_the_name_and_can_recurse() {
+    let context = MainContext::new();
+    let seen = Arc::new(Mutex::new(None));
+    let attached = Loop::builder().name("libxl of dom0").priority(Priority::LOW).attach(&context).unwrap();
+    let hosted = Hosted::new(attached.event_loop(), {
+        let seen = seen.clone();
+        move |_| {
+            let source = current_source();
+            *seen.lock().unwrap() = Some((source.name().map(String::from), source.priority(), source.can_recurse()));
+        }
+    });
+    hosted.due(1);
+    iterate_until(&context, || seen.lock().unwrap().is_some());
+    let expected = (Some("libxl of dom0".to_owned()), 300, true);
+    assert_eq!(seen.lock().unwrap().take(), Some(expected));
+}
+
+/// Inside a dispatch only.
+fn current_source() -> glib::Source {
+    // SAFETY: the source is being dispatched on this thread, so GLib returns it and it is alive; a reference is added.
+    unsafe { glib::translate::from_glib_none(glib::ffi::g_main_current_source()) }
+}
+
+#[test]
+fn a_main_loop_inside_an_occurrence_serves_further_occurrences() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let inner = Arc::new(Mutex::new(None::<Arc<Registry<Script>>>));
+    let hosted = Hosted::new(attached.event_loop(), {
+        let (context, inner) = (context.clone(), inner.clone());
+        move |value| {
+            if value == 1 {
+                let registry = inner.lock().unwrap().clone().expect("it is there before the iteration");
+                registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+                iterate_until(&context, || registry.guest().log.lock().unwrap().len() == 2);
+            }
+        }
+    });
+    *inner.lock().unwrap() = Some(hosted.0.clone());
+    hosted.due(1);
+    iterate_until(&context, || !hosted.log().is_empty());
+    assert_eq!(hosted.log(), [1, 2]);
+    inner.lock().unwrap().take();
+}
+
+#[test]
+fn a_dropped_loop_is_gone_at_once_and_its_source_at_the_next_iteration() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let event_loop = attached.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop.clone(), nothing);
+    hosted.due(1);
+    drop(attached);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    let references = Arc::strong_count(&event_loop);
+    while context.iteration(false) {}
+    assert!(hosted.log().is_empty(), "nothing is dispatched any more");
+    assert!(Arc::strong_count(&event_loop) < references, "the source let go of the reactor");
+    event_loop.turn(-1).unwrap();
+    assert_eq!(hosted.log(), [1], "S6");
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_guest_is_busy() {
+    let (context, stop) = running();
+    let ready = Arc::new(eventfd(1));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let (occurred, told) = mpsc::channel();
+                    let attached = attached(&context);
+                    let event_loop = attached.event_loop();
+                    let gone = gone_counter(&event_loop);
+                    let hosted = Hosted::new(event_loop, move |_| _ = occurred.send(()));
+                    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+                    told.recv_timeout(FOREVER).expect("it is dispatched");
+                    drop(attached);
+                    assert_eq!(gone.load(Ordering::SeqCst), 1);
+                    hosted.0.close();
+                }
+            });
+        }
+    });
+    stop();
+    drain(&context);
+}
+
+/// Whatever is left to do is done, and then there is nothing: no source keeps the context busy.
+fn drain(context: &MainContext) {
+    let started = Instant::now();
+    while context.iteration(false) {
+        assert!(started.elapsed() < FOREVER, "something spins");
+    }
+}
+
+#[test]
+fn a_loop_dropped_while_its_context_ends_on_another_thread_is_safe() {
+    for _ in 0..300 {
+        let context = MainContext::new();
+        let attached = attached(&context);
+        let event_loop = attached.event_loop();
+        let gone = gone_counter(&event_loop);
+        let (ready, go) = mpsc::channel();
+        let ender = thread::spawn(move || {
+            ready.send(()).expect("the test waits for it");
+            drop(context);
+        });
+        go.recv().expect("it is about to");
+        drop(attached);
+        ender.join().expect("it does not panic");
+        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        assert_eq!(Arc::strong_count(&event_loop), 1, "nothing is left of the source");
+    }
+}
+
+#[test]
+fn a_context_that_ends_first_is_noticed() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let event_loop = attached.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop.clone(), nothing);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    drop(context);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    hosted.due(1);
+    event_loop.turn(-1).unwrap();
+    assert_eq!(hosted.log(), [1], "S6");
+    drop(attached);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_source_that_somebody_destroys_is_noticed() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let event_loop = attached.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop.clone(), |_| current_source().destroy());
+    hosted.due(1);
+    iterate_until(&context, || !hosted.log().is_empty());
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    hosted.due(2);
+    drain(&context);
+    assert_eq!(hosted.log(), [1]);
+}
+
+#[test]
+fn two_reactors_share_a_context() {
+    let context = MainContext::new();
+    let [one, two] = [attached(&context), attached(&context)];
+    let of_one = Hosted::new(one.event_loop(), nothing);
+    let of_two = Hosted::new(two.event_loop(), nothing);
+    of_one.due(1);
+    of_two.due(2);
+    iterate_until(&context, || !of_one.log().is_empty() && !of_two.log().is_empty());
+    drop(one);
+    of_two.due(3);
+    iterate_until(&context, || of_two.log().len() == 2);
+    assert_eq!((of_one.log(), of_two.log()), (vec![1], vec![2, 3]));
+}
+
+#[test]
+fn o9_a_busy_guest_leaves_glibs_own_sources_served() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let hosted = Hosted::new(attached.event_loop(), nothing);
+    let busy: Vec<OwnedFd> = (0..200).map(|_| eventfd(1)).collect();
+    for fd in &busy {
+        hosted.0.register_fd(fd.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+    }
+    let ticks = Arc::new(AtomicUsize::new(0));
+    let timer = glib::timeout_source_new(Duration::from_millis(1), None, Priority::DEFAULT, {
+        let ticks = ticks.clone();
+        move || {
+            ticks.fetch_add(1, Ordering::Relaxed);
+            ControlFlow::Continue
+        }
+    });
+    timer.attach(Some(&context));
+    let started = Instant::now();
+    iterate_until(&context, || ticks.load(Ordering::Relaxed) >= 20);
+    assert!(hosted.log().len() > 200, "the guest was busy");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    timer.destroy();
+}
+
+#[test]
+fn a_panic_in_an_occurrence_does_not_reach_glib_nor_end_the_loop() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let gone = gone_counter(&attached.event_loop());
+    let hosted = Hosted::new(attached.event_loop(), |value| {
+        if value == 1 {
+            // Without the panic hook's output.
+            std::panic::resume_unwind(Box::new("planted"));
+        }
+    });
+    hosted.due(1);
+    hosted.due(2);
+    iterate_until(&context, || hosted.log().len() == 2);
+    assert_eq!(hosted.log(), [1, 2]);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_panic_in_a_gone_handler_does_not_reach_glib() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    attached.event_loop().on_gone(Box::new(|| std::panic::resume_unwind(Box::new("planted"))));
+    drop(context);
+}
+
+#[test]
+fn an_idle_reactor_costs_the_context_nothing() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let hosted = Hosted::new(attached.event_loop(), nothing);
+    let quiet = eventfd(0);
+    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
+    // What attaching and registering left to do, if anything.
+    drain(&context);
+    for _ in 0..10 {
+        assert!(!context.pending());
+        assert!(!context.iteration(false));
+    }
+    assert!(hosted.log().is_empty());
+}
+
+#[test]
+fn handles_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Loop>();
+    shared::<osevent_glib::Builder>();
+}
