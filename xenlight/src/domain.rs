@@ -360,10 +360,10 @@ impl Ctx {
                 let result = self.ask(|hosted, ctx| hosted.check(doing, unsafe { control(ctx, domid) }));
                 Ok(Operation::ready(result))
             }
-            // SAFETY: the ctx is alive.
-            DomainControl::Asynchronous(control) => {
-                self.start(doing, |_, ctx, how| unsafe { control(ctx, domid, how) })
-            }
+            DomainControl::Asynchronous(control) => self.start(doing, |_, ctx, how| {
+                // SAFETY: the ctx is alive.
+                unsafe { control(ctx, domid, how) }
+            }),
         }
     }
 
