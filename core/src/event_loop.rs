@@ -4,13 +4,17 @@ use alloc::boxed::Box;
 /// What a host's event loop does for the guest.
 ///
 /// The six registration methods are called from inside the guest's hooks: on any thread (R1), with
-/// the guest's own lock held by the caller and with no lock of this crate held. So they must not
-/// wait: not for a dispatch in flight, not for the loop's thread, not for a lock that is held
-/// across [`FdSource::ready`] or [`TimerSource::expire`] (R15, O2). They must not call the guest,
-/// and must not make an occurrence before they return (O1).
+/// the guest's own lock held by the caller, and the outer lock if there is one, but no other lock of
+/// this crate. So they must not wait: not for a dispatch in flight, not for the loop's thread, not
+/// for a lock that is held across [`FdSource::ready`] or [`TimerSource::expire`] (R15, O2). They
+/// must not call the guest, and must not make an occurrence before they return (O1); on another
+/// thread one may come sooner. They are also called without any lock: for sources of the host's
+/// own, by the sweep at the end of a close, by the end of an unclosed [`Registry`](crate::Registry), and
+/// `modify_fd` from inside [`FdSource::ready`] while the gate is closing. They must not panic.
 ///
-/// In return the loop holds a source for as long as it likes: a source that the guest is done with
-/// answers an occurrence by doing nothing, so a loop that lets go late is slow, never wrong.
+/// In return the loop holds a source for as long as it likes and drops it where it likes: a source
+/// that the guest is done with answers an occurrence by doing nothing, so a loop that lets go late
+/// is slow, never wrong.
 pub trait EventLoop: Send + Sync {
     /// Watches `source.fd()` for `interest` and calls [`FdSource::ready`] while it is there, level style (O10).
     ///
@@ -33,7 +37,8 @@ pub trait EventLoop: Send + Sync {
 
     /// Ends the watch. When this returns, the guest may close the fd, and the same number may come
     /// back in an `add_fd` for another file (R8): readiness of the old file is never reported to
-    /// the new source. Unknown tokens are ignored.
+    /// the new source. Unknown tokens are ignored. It may come from inside that very source's
+    /// occurrence (R16).
     fn remove_fd(&self, token: Token);
 
     /// Calls [`TimerSource::expire`] once `deadline` has passed: never before it (R12), due timers
@@ -50,7 +55,7 @@ pub trait EventLoop: Send + Sync {
     /// a lost `{0,0}` is a hang (O5).
     fn modify_timer(&self, token: Token, deadline: Deadline);
 
-    /// Forgets the timer. Unknown tokens are ignored.
+    /// Forgets the timer. One that the loop has already taken, and unknown tokens, are ignored.
     fn remove_timer(&self, token: Token);
 
     /// Waits on the calling thread until something here is due, or until the fd `interrupt` is

@@ -29,7 +29,8 @@ use core::fmt;
 use core::num::NonZeroU64;
 
 /// Names one registration, for ever: tokens are not used twice, so that a late, doubled or foreign
-/// one is found out by looking it up (R10, R14). Copy it freely.
+/// one is found out by looking it up (R10, R14). Copy it freely. (Another registry's is mistaken for one's
+/// own only where 524,288 registries were made between the two.)
 ///
 /// As a handle it is what the guest keeps in `for_app_registration`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +52,7 @@ impl Token {
         }
     }
 
-    /// What to store in `for_app_registration`. Never zero.
+    /// What to store in `for_app_registration`. Never zero. It needs all 64 bits of the pointer.
     pub const fn to_handle(self) -> u64 {
         self.0.get()
     }
@@ -65,8 +66,12 @@ impl Token {
         }
     }
 
-    pub(crate) const fn registry(self) -> u32 {
-        (self.0.get() >> Self::SERIAL_BITS & Self::REGISTRY_MASK) as u32
+    pub(crate) const fn is_of(self, registry: u32) -> bool {
+        self.registry() == registry as u64 & Self::REGISTRY_MASK
+    }
+
+    const fn registry(self) -> u64 {
+        self.0.get() >> Self::SERIAL_BITS & Self::REGISTRY_MASK
     }
 
     pub(crate) const fn serial(self) -> u64 {

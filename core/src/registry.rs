@@ -13,23 +13,20 @@
 //! # Registered in the table first, in the loop second
 //! A source can be ready on another thread before the loop's method has returned, so the table must
 //! know the registration before. That leaves a gap in which a sweep finds the registration in the
-//! table and not in the loop. So whoever registers looks at the table again afterwards: before the
-//! sweep emptied it, then the sweep withdraws what the loop already has; or after, then the one who
-//! registered does it. Only sources of the host's own and misplaced hooks can get there (X4).
+//! table while the loop does not have it yet. So whoever registers looks at the table again afterwards.
+//! If that is before the sweep emptied it, the sweep ends what the loop already has; if it is after, the
+//! one who registered does it. Only sources of the host's own and misplaced hooks get there (X4).
 
 use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Owner, Registration};
-use crate::sync::Lock;
+use crate::table::Table;
 use crate::{
     Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LoopError, Readiness, RegistrationError, TimerSource,
     Token,
 };
 use alloc::sync::{Arc, Weak};
-use core::hash::{BuildHasherDefault, Hasher};
 use core::marker::PhantomData;
-use core::mem;
 use core::sync::atomic::{AtomicU32, Ordering};
-use hashbrown::HashMap;
 
 /// The registrations of one guest with one loop, and the gate to the guest.
 ///
@@ -41,7 +38,7 @@ use hashbrown::HashMap;
 pub struct Registry<G: Guest> {
     number: u32,
     gate: Gate,
-    table: Lock<Table>,
+    table: Table,
     /// Each registration that somebody still refers to has a clone.
     alive: Arc<()>,
     event_loop: Arc<dyn EventLoop>,
@@ -71,16 +68,6 @@ pub struct GuestCall<'a, G: Guest> {
     not_send: PhantomData<*const ()>,
 }
 
-struct Table {
-    next_serial: u64,
-    standing: Standing,
-    /// Nothing is registered any more.
-    swept: bool,
-}
-
-/// By serial number.
-type Standing = HashMap<u64, Arc<Registration>, BuildHasherDefault<SerialHasher>>;
-
 // Not loom's: it only has to be different for each registry, and statics outlive a loom model.
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
 
@@ -98,7 +85,7 @@ impl<G: Guest> Registry<G> {
             // Relaxed: only the value matters.
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             gate: Gate::new(current_thread, rule),
-            table: Lock::new(Table { next_serial: 1, standing: Standing::default(), swept: false }),
+            table: Table::new(),
             alive: Arc::new(()),
             event_loop,
             guest: guest(this),
@@ -119,7 +106,7 @@ impl<G: Guest> Registry<G> {
     /// What is there now.
     pub fn census(&self) -> Census {
         Census {
-            registered: self.table.lock().standing.len(),
+            registered: self.table.len(),
             alive: Arc::strong_count(&self.alive) - 1,
             in_flight: self.gate.in_flight(),
         }
@@ -166,13 +153,8 @@ impl<G: Guest> Registry<G> {
     }
 
     fn sweep(&self) {
-        let swept = {
-            let mut table = self.table.lock();
-            table.swept = true;
-            mem::take(&mut table.standing)
-        };
-        for registration in swept.values() {
-            self.withdraw(registration);
+        for registration in self.table.sweep().values() {
+            self.end(registration);
         }
     }
 
@@ -314,85 +296,49 @@ impl<G: Guest> Registry<G> {
         interest: Interest,
         value: GuestValue,
     ) -> Result<Arc<Registration>, RegistrationError> {
-        let serial = {
-            let mut table = self.table.lock();
-            table.next_serial += 1;
-            table.next_serial - 1
-        };
-        let token = Token::new(self.number, serial);
+        let token = Token::new(self.number, self.table.next_serial());
         let (this, alive) = (self.this.clone(), self.alive.clone());
         let registration = Arc::new(Registration::new(token, owner, kind, value, interest, this, alive));
-        // Allocates outside the lock. Moving n entries over happens under it, and then not again for
-        // n registrations at least.
-        let mut roomier = Standing::default();
-        loop {
-            let wanted = {
-                let mut table = self.table.lock();
-                if table.swept {
-                    return Err(RegistrationError::Closed);
-                }
-                if table.standing.len() == table.standing.capacity() && roomier.capacity() > table.standing.len() {
-                    roomier.extend(table.standing.drain());
-                    mem::swap(&mut roomier, &mut table.standing);
-                }
-                if table.standing.len() < table.standing.capacity() {
-                    table.standing.insert(serial, registration.clone());
-                    return Ok(registration);
-                }
-                2 * table.standing.len() + 8
-            };
-            roomier = Standing::with_capacity_and_hasher(wanted, BuildHasherDefault::default());
-        }
+        self.table.insert(&registration).map_err(|Closed| RegistrationError::Closed)?;
+        Ok(registration)
     }
 
     /// After the loop has accepted or refused it: the second look at the table.
     fn settle(&self, registration: &Registration, added: Result<(), LoopError>) -> Result<Token, RegistrationError> {
         if let Err(refusal) = added {
             registration.end();
-            self.forget(registration);
+            self.table.remove(registration);
             return Err(refusal.into());
         }
-        let swept = self.table.lock().swept;
-        if swept {
-            self.withdraw(registration);
+        if self.table.is_swept() {
+            self.end(registration);
         }
         Ok(registration.token)
     }
 
-    fn forget(&self, registration: &Registration) {
-        // Dropped after the lock is: the last reference may go here.
-        let _forgotten = self.table.lock().standing.remove(&registration.token.serial());
-    }
-
-    /// True for the one caller that ended it.
-    fn remove(&self, registration: &Registration) -> bool {
+    /// Ends it, also for the loop. True for the one caller that did.
+    fn end(&self, registration: &Registration) -> bool {
         let ended = registration.end();
-        if ended {
-            self.forget(registration);
-        }
-        self.withdraw(registration);
-        ended
-    }
-
-    fn withdraw(&self, registration: &Registration) {
-        registration.end();
         match registration.kind {
             Kind::Fd(_) => self.event_loop.remove_fd(registration.token),
             Kind::Timeout => self.event_loop.remove_timer(registration.token),
         }
+        ended
+    }
+
+    /// The same for one that may still be in the table.
+    fn remove(&self, registration: &Registration) -> bool {
+        let ended = self.end(registration);
+        if ended {
+            self.table.remove(registration);
+        }
+        ended
     }
 
     fn find(&self, handle: u64) -> Result<Arc<Registration>, RegistrationError> {
-        let unknown = RegistrationError::UnknownHandle(handle);
-        let Some(token) = Token::from_handle(handle) else { return Err(unknown) };
-        if token.registry() != Token::new(self.number, 0).registry() {
-            return Err(unknown);
-        }
-        let table = self.table.lock();
-        match table.standing.get(&token.serial()) {
-            Some(registration) => Ok(registration.clone()),
-            None if token.serial() != 0 && token.serial() < table.next_serial => Err(RegistrationError::Ended(token)),
-            None => Err(unknown),
+        match Token::from_handle(handle) {
+            Some(token) if token.is_of(self.number) => self.table.find(token),
+            _ => Err(RegistrationError::UnknownHandle(handle)),
         }
     }
 
@@ -448,7 +394,7 @@ impl<G: Guest> Dispatcher for Registry<G> {
             if !registration.end() {
                 return false;
             }
-            self.forget(registration);
+            self.table.remove(registration);
             self.guest.own_timeout(registration.value);
             return true;
         }
@@ -457,7 +403,7 @@ impl<G: Guest> Dispatcher for Registry<G> {
         if !registration.end() {
             return false;
         }
-        self.forget(registration);
+        self.table.remove(registration);
         self.guest.occurred_timeout(registration.value);
         true
     }
@@ -495,24 +441,5 @@ impl<G: Guest> Drop for GuestCall<'_, G> {
             Due::Idle => self.registry.guest.idle(),
             Due::Release => self.registry.release(),
         }
-    }
-}
-
-/// Serial numbers are distinct already; this spreads them over hashbrown's high and low bits.
-#[derive(Default)]
-struct SerialHasher(u64);
-
-impl Hasher for SerialHasher {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only serial numbers are hashed");
-    }
-
-    fn write_u64(&mut self, serial: u64) {
-        // Fibonacci hashing: 2^64 divided by the golden ratio.
-        self.0 = serial.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

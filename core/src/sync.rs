@@ -11,7 +11,7 @@ mod imp {
     #[cfg(not(feature = "std"))]
     type Relax = spin::Spin;
 
-    /// Guards a few instructions, never a call out of this crate.
+    /// Guards a few instructions: never a call out of this crate, nor an allocation.
     pub(crate) struct Lock<T>(spin::mutex::SpinMutex<T, Relax>);
 
     impl<T> Lock<T> {
