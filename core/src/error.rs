@@ -96,14 +96,8 @@ impl fmt::Display for LoopError {
     }
 }
 
-impl core::error::Error for RegistrationError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Loop(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+// The loop's refusal is displayed as its own, so it is no source besides.
+impl core::error::Error for RegistrationError {}
 
 impl core::error::Error for LoopError {}
 

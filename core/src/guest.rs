@@ -14,7 +14,8 @@ pub struct GuestValue(pub u64);
 pub trait Guest: Send + Sync + 'static {
     /// The fd is ready (`libxl_osevent_occurred_fd`). The calling thread is inside the gate, and
     /// under the outer lock if there is one. `asked` is the interest in force when the occurrence was
-    /// claimed. It can arrive after its deregistration, unless there is an outer lock (O3).
+    /// claimed; while an fd_modify runs, old and new both are. It can arrive after its
+    /// deregistration, unless there is an outer lock (O3).
     fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness);
 
     /// The timeout has expired or was cancelled with `{0,0}` (`libxl_osevent_occurred_timeout`):
@@ -37,13 +38,16 @@ pub trait Guest: Send + Sync + 'static {
     /// outer lock, so another thread may be inside again, or have closed the gate, by now.
     fn idle(&self) {}
 
-    /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is ready. Outside the gate.
+    /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is
+    /// ready. Outside the gate, so a call that was claimed before can arrive after
+    /// [`unwatch`](crate::Registry::unwatch), [`release`](Self::release) and [`closed`](Self::closed).
     fn own_fd(&self, value: GuestValue, readiness: Readiness) {
         let _ = (value, readiness);
     }
 
     /// A timer of the host's own, added with
-    /// [`Registry::watch_deadline`](crate::Registry::watch_deadline), has expired. Outside the gate.
+    /// [`Registry::watch_deadline`](crate::Registry::watch_deadline), has expired: once, and never if
+    /// [`unwatch`](crate::Registry::unwatch) was true for it. Outside the gate, as [`own_fd`](Self::own_fd).
     fn own_timeout(&self, value: GuestValue) {
         let _ = value;
     }

@@ -114,7 +114,8 @@ impl<G: Guest> Registry<G> {
 
     // The gate.
 
-    /// Begins a call into the guest on this thread. Calls nest.
+    /// Begins a call into the guest on this thread. Calls nest. Every call into the guest needs one
+    /// (X4); occurrences are made inside one of their own.
     ///
     /// # Errors
     /// [`Closed`] once [`close`](Self::close) was called, also for a nested call.
@@ -129,7 +130,7 @@ impl<G: Guest> Registry<G> {
     }
 
     /// Calls [`Guest::idle`] when no call into the guest is in progress: now, or when the last one
-    /// leaves, on that thread. Asking twice before it came is asking once. Once
+    /// leaves, on that thread. Asking twice before it came is asking once; asking in it recurses. Once
     /// [`close`](Self::close) was called it does not become due any more.
     pub fn when_idle(&self) {
         if self.gate.when_idle() == Due::Idle {
