@@ -1,0 +1,181 @@
+//! Prints the life of each domain as it happens: libxl on GLib's default main context.
+//!
+//! ```text
+//! watch-glib                  until Ctrl-C or SIGTERM
+//! watch-glib COMMAND ARGS…    until COMMAND, which it runs, has ended; exits as COMMAND does
+//! ```
+//!
+//! It needs to be root in a Xen dom0, and exits with 2 where it is not. To see it work without one:
+//!
+//! ```text
+//! cargo xtask lab -- watch-glib sh -c 'xl create -q /lab/idle.cfg; sleep 2; xl destroy idle'
+//! ```
+//!
+//! Libxl reports the shutdown and the death of a domain that it was asked to watch. It has no event for a
+//! new domain, so this program looks at the list twice a second; a domain that lives for less can be missed.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::env;
+use std::error::Error;
+use std::process::{Command, ExitCode};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use glib::ControlFlow;
+use xenlight::{Ctx, Event, EventKind, Library, ShutdownReason, Watch};
+
+/// Between two looks at the list of domains.
+const LOOK: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("watch-glib: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    // One source on the main context, whatever libxl comes to wait for. Here, nothing runs yet.
+    let xen = osevent_glib::Loop::builder().name("libxl").attach(&glib::MainContext::default())?;
+
+    // Events are delivered by the main loop, on this thread, outside of libxl.
+    let domains = Domains::default();
+    let told = domains.clone();
+    let ctx = Ctx::builder(&Library::load()?).on_event(move |event| told.tell(event)).open(xen.event_loop())?;
+    println!("watching the domains of Xen {} with libxl {}", ctx.xen_version()?, ctx.library().release());
+    domains.look(&ctx)?;
+
+    let main_loop = glib::MainLoop::new(None, false);
+    let code = Rc::new(Cell::new(0));
+    let end = {
+        let (main_loop, code) = (main_loop.clone(), code.clone());
+        move |with| {
+            code.set(with);
+            main_loop.quit();
+        }
+    };
+
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let end = end.clone();
+        glib_unix::unix_signal_add_local(signal, move || {
+            end(0);
+            ControlFlow::Continue
+        });
+    }
+
+    let ended = Rc::new(Cell::new(None));
+    let mut words = env::args_os().skip(1);
+    if let Some(program) = words.next() {
+        let command = Command::new(&program).args(words).spawn();
+        let command = command.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+        // A child watch of the program's own, beside libxl's children: neither takes the other's.
+        let ended = ended.clone();
+        glib::child_watch_add_local(glib::Pid(command.id().cast_signed()), move |_, status| {
+            ended.set(Some(exit_code(status)));
+        });
+    }
+
+    let ctx = Rc::new(ctx);
+    let looked = ctx.clone();
+    glib::timeout_add_local(LOOK, move || {
+        if let Err(error) = domains.look(&looked) {
+            eprintln!("watch-glib: {error}");
+            end(1);
+        } else if let Some(code) = ended.get() {
+            // Half a second after the command at most: time for the last events.
+            end(code);
+        }
+        ControlFlow::Continue
+    });
+    main_loop.run();
+
+    // Dropping the ctx would do, too. This waits until it is closed, and turns the loop meanwhile.
+    ctx.close_blocking()?;
+    Ok(ExitCode::from(code.get()))
+}
+
+/// The domains that are there, by number. Dom0, which runs this program, is not among them. Only the main loop's
+/// thread uses it; the lock is there because event callbacks have to be `Sync`.
+#[derive(Clone, Default)]
+struct Domains(Arc<Mutex<BTreeMap<u32, Domain>>>);
+
+struct Domain {
+    name: Option<String>,
+    /// Dropping it ends the watch.
+    _watch: Watch,
+    suspended: bool,
+}
+
+impl Domains {
+    /// Has libxl watch the domains that are new, and greets them.
+    fn look(&self, ctx: &Ctx) -> Result<(), xenlight::Error> {
+        for info in ctx.domains()? {
+            // The death of one that is dying has been reported.
+            if info.domid == 0 || info.dying {
+                continue;
+            }
+            let known = self.lock().remove(&info.domid);
+            let mut domain = match known {
+                Some(domain) => domain,
+                None => Domain { name: None, _watch: ctx.watch_death(info.domid)?, suspended: false },
+            };
+            if domain.name.is_none() {
+                // Xen has a domain some time before the toolstack has named it.
+                domain.name = ctx.name(info.domid)?;
+                if domain.name.is_some() {
+                    println!("{} is there", domain.called(info.domid));
+                }
+            }
+            if domain.suspended && info.shutdown.is_none() {
+                println!("{} runs on", domain.called(info.domid));
+                // A watch reports one shutdown, and the suspension was it.
+                domain._watch = ctx.watch_death(info.domid)?;
+                domain.suspended = false;
+            }
+            self.lock().insert(info.domid, domain);
+        }
+        Ok(())
+    }
+
+    /// Prints what libxl reports. On the main loop's thread, outside of libxl.
+    fn tell(&self, event: Event) {
+        let known = self.lock().remove(&event.domid);
+        let Some(mut domain) = known else {
+            println!("{event:?}");
+            return;
+        };
+        let called = domain.called(event.domid);
+        match event.kind {
+            // What is not put back is watched no longer.
+            EventKind::Death => return println!("{called} is gone"),
+            EventKind::Shutdown(ShutdownReason::Suspend) => {
+                println!("{called} is suspended");
+                domain.suspended = true;
+            }
+            EventKind::Shutdown(reason) => println!("{called} has shut down: {reason:?}"),
+            other => println!("{called}: {other:?}"),
+        }
+        self.lock().insert(event.domid, domain);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Domain>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Domain {
+    fn called(&self, domid: u32) -> String {
+        format!("domain {domid} ({})", self.name.as_deref().unwrap_or("no name"))
+    }
+}
+
+/// From a wait status, as a shell would say it.
+fn exit_code(status: i32) -> u8 {
+    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+    code as u8
+}
