@@ -1,6 +1,6 @@
 //! One epoll fd that runs libxl's events inside any event loop.
 //!
-//! A [`Reactor`] holds the fds and timers of any number of guests in one epoll set with one timerfd. An application
+//! A [`Reactor`] holds the fds and timers of any number of guests in one epoll set. An application
 //! with any loop at all watches [`Reactor`]'s fd for input and calls [`Reactor::dispatch`] when it is readable: that is the whole
 //! of it. The adapters to GLib and others do just that.
 //!
@@ -51,6 +51,7 @@
 //! ```
 #![cfg(target_os = "linux")]
 
+mod alarm;
 mod error;
 mod interest_set;
 mod os;

@@ -27,6 +27,12 @@ pub(crate) fn new_timer() -> Result<OwnedFd, i32> {
     owned(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
 }
 
+/// A file that is readable for ever, close-on-exec.
+pub(crate) fn new_signal() -> Result<OwnedFd, i32> {
+    // SAFETY: takes no pointers.
+    owned(unsafe { libc::eventfd(1, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
+}
+
 /// Changes what `epoll` watches of `fd`, which may be any number: poll(2)'s bits, and the data that its events carry.
 pub(crate) fn control(epoll: BorrowedFd<'_>, change: Change, fd: RawFd, bits: i16, data: u64) -> Result<(), i32> {
     let op = match change {

@@ -1,6 +1,7 @@
 use crate::CreateError;
+use crate::alarm::Alarm;
 use crate::interest_set::{InterestSet, Key};
-use crate::os::{self, Change};
+use crate::os;
 use crate::timers::Timers;
 use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
 use std::collections::VecDeque;
@@ -19,8 +20,6 @@ use std::time::Duration;
 /// set. So it must not touch the reactor, nor any registry on it (X7). Both fds are close-on-exec.
 pub struct Reactor {
     epoll: OwnedFd,
-    /// In the epoll set. Readable when a timer is due, or when there is an fd that is always ready.
-    timer: OwnedFd,
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
     /// `gone` handler: so hooks may wait for it (R15, O2).
     ///
@@ -29,16 +28,13 @@ pub struct Reactor {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     fds: InterestSet,
     timers: Timers,
-    /// What the timer was last set to, nanoseconds of the monotonic clock.
-    ///
-    /// Never later than [`wanted`](Self::wanted) while the lock is free, so nothing due is slept through (R9). It is
-    /// earlier only while a dispatch is working timers off, which sets it before it ends; if a panic ends it, the
-    /// fd stays readable and the next dispatch does.
-    armed: Option<u64>,
+    /// Never later than what is due while the lock is free, so nothing is slept through (R9). It is earlier only
+    /// while a dispatch is working timers off, which sets it before it ends; if a panic ends it, the fd stays readable
+    /// and the next dispatch does.
+    alarm: Alarm,
     host: Host,
 }
 
@@ -61,16 +57,15 @@ impl Reactor {
     /// A dispatch begins no further round after this time.
     pub const TIME: Duration = Duration::from_millis(2);
 
-    /// A reactor with nothing registered. It takes two fds.
+    /// A reactor with nothing registered. It takes three fds.
     ///
     /// # Errors
     /// The process or the machine is out of something; [`CreateError`] says of what.
     pub fn new() -> Result<Arc<Self>, CreateError> {
         let epoll = os::new_epoll().map_err(|errno| CreateError::from_call("epoll_create1", errno))?;
-        let timer = os::new_timer().map_err(|errno| CreateError::from_call("timerfd_create", errno))?;
-        os::control(epoll.as_fd(), Change::Add, timer.as_raw_fd(), Interest::IN.to_poll(), Key::NONE.to_data())
-            .map_err(|errno| CreateError::from_call("epoll_ctl", errno))?;
-        Ok(Arc::new(Self { epoll, timer, state: Mutex::default() }))
+        let alarm = Alarm::new(epoll.as_fd())?;
+        let state = State { fds: InterestSet::default(), timers: Timers::default(), alarm, host: Host::default() };
+        Ok(Arc::new(Self { epoll, state: Mutex::new(state) }))
     }
 
     /// Makes the occurrences that are due and returns how many that were. It does not wait for any to become due.
@@ -97,7 +92,7 @@ impl Reactor {
             made += made_for_fds + self.serve_timers(now) + self.serve_always_ready();
             let more = {
                 let mut state = self.state();
-                state.arm(self.timer.as_fd())?;
+                state.arm(self.epoll.as_fd())?;
                 ready == CHUNK
                     || state.timers.earliest().is_some_and(|earliest| earliest <= now)
                     || state.fds.always_ready() > CHUNK
@@ -176,19 +171,10 @@ impl Reactor {
 }
 
 impl State {
-    /// What the timer should be set to.
-    fn wanted(&self) -> Option<u64> {
-        // In the past: readable at once.
-        if self.fds.always_ready() > 0 { Some(0) } else { self.timers.earliest() }
-    }
-
-    fn arm(&mut self, timer: BorrowedFd<'_>) -> Result<(), LoopError> {
-        let wanted = self.wanted();
-        if wanted != self.armed {
-            os::set_timer(timer, wanted).map_err(LoopError::Os)?;
-            self.armed = wanted;
-        }
-        Ok(())
+    /// Sets the alarm to what is there now.
+    fn arm(&mut self, epoll: BorrowedFd<'_>) -> Result<(), LoopError> {
+        let earliest = self.timers.earliest();
+        self.alarm.set(epoll, self.fds.always_ready() > 0 || earliest == Some(0), earliest)
     }
 }
 
@@ -197,41 +183,41 @@ impl EventLoop for Reactor {
         let token = source.token();
         let mut state = self.state();
         state.fds.add(self.epoll.as_fd(), source, interest)?;
-        state.arm(self.timer.as_fd()).inspect_err(|_| state.fds.remove(self.epoll.as_fd(), token))
+        state.arm(self.epoll.as_fd()).inspect_err(|_| state.fds.remove(self.epoll.as_fd(), token))
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
         let mut state = self.state();
         state.fds.modify(self.epoll.as_fd(), token, interest)?;
-        state.arm(self.timer.as_fd())
+        state.arm(self.epoll.as_fd())
     }
 
     fn remove_fd(&self, token: Token) {
         let mut state = self.state();
         state.fds.remove(self.epoll.as_fd(), token);
         // It fails only where the fd is not ours any more; then the next dispatch reports it.
-        let _ = state.arm(self.timer.as_fd());
+        let _ = state.arm(self.epoll.as_fd());
     }
 
     fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError> {
         let token = source.token();
         let mut state = self.state();
         state.timers.add(source, deadline);
-        state.arm(self.timer.as_fd()).inspect_err(|_| state.timers.remove(token))
+        state.arm(self.epoll.as_fd()).inspect_err(|_| state.timers.remove(token))
     }
 
     fn modify_timer(&self, token: Token, deadline: Deadline) {
         let mut state = self.state();
         state.timers.modify(token, deadline);
         // As in `remove_fd`.
-        let _ = state.arm(self.timer.as_fd());
+        let _ = state.arm(self.epoll.as_fd());
     }
 
     fn remove_timer(&self, token: Token) {
         let mut state = self.state();
         state.timers.remove(token);
         // As in `remove_fd`.
-        let _ = state.arm(self.timer.as_fd());
+        let _ = state.arm(self.epoll.as_fd());
     }
 
     /// A negative `interrupt` never interrupts.
@@ -269,6 +255,6 @@ impl AsRawFd for Reactor {
 
 impl std::fmt::Debug for Reactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reactor").field("epoll", &self.epoll).field("timer", &self.timer).finish_non_exhaustive()
+        f.debug_struct("Reactor").field("epoll", &self.epoll).finish_non_exhaustive()
     }
 }

@@ -88,7 +88,7 @@ impl Builder {
     /// Makes a reactor and puts it on `context`, of which it keeps no reference.
     ///
     /// # Errors
-    /// No fd is left, or no memory; four fds are needed.
+    /// No fd is left, or no memory; five fds are needed.
     pub fn attach(&self, context: &glib::MainContext) -> Result<Loop, CreateError> {
         let reactor = Reactor::new()?;
         let (leave, left) = UnixStream::pair().map_err(|error| CreateError::new("socketpair", &error))?;

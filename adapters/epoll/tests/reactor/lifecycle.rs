@@ -143,21 +143,6 @@ fn r15_a_guest_that_ends_in_a_dispatch_may_use_the_reactor() {
 }
 
 #[test]
-fn s3_both_fds_are_close_on_exec() {
-    let reactor = Reactor::new().unwrap();
-    let debug = format!("{reactor:?}");
-    let numbers: Vec<i32> =
-        debug.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
-    assert_eq!(numbers.len(), 2, "{debug}");
-    assert!(numbers.contains(&reactor.as_raw_fd()));
-    for fd in numbers {
-        // SAFETY: takes no pointers.
-        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC, "fd {fd}");
-    }
-}
-
-#[test]
 fn a_stolen_fd_is_an_error_not_a_crash() {
     let world = World::new();
     let ready = eventfd(1);
