@@ -1,4 +1,86 @@
 //! Xen's libxl, safe, on any event loop.
+//!
+//! libxl is the library behind `xl`. It wants to be hosted by its program's event loop, and is particular about how; this crate
+//! keeps those rules, so that a program only sees domains, events and futures. Clause ids such as X4 are those
+//! of `docs/contract.md`; `docs/design.md` has the reasons.
+//!
+//! # What is here
+//! - [`Library`]: the libxl of this machine, loaded at run time. A program starts without one, and is told so.
+//! - [`Ctx`]: a connection to Xen's toolstack, on a loop. It lists domains and leads them through their life:
+//!   [`create`](Ctx::create), [`pause`](Ctx::pause), [`shutdown`](Ctx::shutdown), [`save`](Ctx::save) and others.
+//! - [`Operation`]: what such a call returns, a future that can be [aborted](Operation::abort).
+//! - [`Watch`], [`Event`]: a domain's shutdown and death, the ejects of a disk; by a
+//!   [callback](Builder::on_event) or as a [stream](Ctx::events).
+//! - [`Config`]: a domain's configuration, as libxl's JSON.
+//!
+//! # What it refuses to do
+//! - It has no loop. Any `osevent_core::EventLoop` will do: `osevent-glib` has one, and `osevent-epoll` makes one of everything that
+//!   can watch an fd.
+//! - It blocks nowhere in disguise: what blocks is called so ([`Ctx::close_blocking`]). libxl's own
+//!   blocking calls are not offered (E8).
+//! - It lays out no struct of libxl's that varies by release, and takes no JSON that libxl would misunderstand.
+//! - It prints nothing: libxl's words go to the `log` crate, target `libxl`. They say why something failed.
+//!
+//! # The shortest program
+//! It prints when a domain shuts down or is gone.
+//!
+//! ```no_run
+//! use xenlight::{Ctx, Library};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let context = glib::MainContext::default();
+//! let xen = osevent_glib::Loop::builder().attach(&context)?;
+//! let ctx = Ctx::builder(&Library::load()?)
+//!     .on_event(|event| println!("domain {}: {:?}", event.domid, event.kind))
+//!     .open(xen.event_loop())?;
+//! for domain in ctx.domains()? {
+//!     ctx.watch_death(domain.domid)?.keep();
+//! }
+//! glib::MainLoop::new(Some(&context), false).run();
+//! # Ok(()) }
+//! ```
+//!
+//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end.
+//!
+//! # The life of a ctx
+//! *Open*: [`Ctx::open`], or [`Ctx::builder`] for a callback and a choice of who owns [`Children`].
+//!
+//! *At work*: nothing happens unless the loop runs. Events and the results of operations are delivered
+//! by the loop's thread, outside of libxl and of every lock, in the order in which libxl reported them. So user code may do anything there: begin
+//! operations, run the loop again, drop the `Ctx`.
+//!
+//! *Closed*: by dropping it, which does not wait; by awaiting [`Ctx::close`]; by [`Ctx::close_blocking`]. In all three
+//! cases new work is refused, operations are aborted, they and libxl's children come to their end, and then libxl's
+//! ctx is freed. An operation that does not heed its abort has no time limit. If the loop has gone, a thread of
+//! this crate turns it to the end.
+//!
+//! # Threads
+//! [`Ctx`] is `Send` and `Sync`; every method may be called from any thread, inside callbacks too, but for
+//! `close_blocking`, which refuses that. Calls can take long: libxl has one lock for each ctx and
+//! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop (O12). A program
+//! with a user interface gives libxl a loop on a thread of its own, and begins operations there.
+//!
+//! # Locks
+//! No lock of this crate is held while libxl, the loop or user code is called, with one exception: libxl 4.2 tolerates no
+//! occurrence after its deregistration, so one lock is held across every call into it (O2, O3). Neither rule concerns the user,
+//! but for the [logger](mod@log) and [`Builder::trace`]: they are called under libxl's lock, must not wait, and must not call libxl (X9).
+//!
+//! # Processes
+//! libxl forks. Everything here is close-on-exec. In a child that was forked and does not exec, no ctx may
+//! be used or dropped (X7).
+//!
+//! # What needs which release of Xen
+//!
+//! | release | what |
+//! |---|---|
+//! | 4.2 | the least; domains, events, pause, unpause, shutdown, reboot, destroy, devices |
+//! | 4.4 | libxl's own ways of handling [`Children`]; by pidfd works with all |
+//! | 4.5 | [`Config`]: create, save, restore, [`Ctx::config`] |
+//! | 4.6 | [`Operation::abort`]; [`Error::is_no_such_domain`] |
+//! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
+//!
+//! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. Live, 4.17 is tested; the other
+//! releases were gone through in libxl's sources and headers.
 
 mod children;
 mod close;
@@ -29,6 +111,11 @@ pub use library::{Library, Release};
 pub use operation::{Abort, Operation};
 pub use trace::Trace;
 pub use uuid::Uuid;
+
+/// Compiles the README's program.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// Locks; a panic of another holder is no reason not to, since nothing here is left half-changed by one.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
