@@ -151,6 +151,23 @@ impl fmt::Debug for Watch {
 /// The events of a ctx, from when this was made. It ends when the ctx is closed.
 ///
 /// Poll it from any task on any thread. It holds what has not been taken, without a bound.
+///
+/// ```no_run
+/// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+/// use futures_lite::StreamExt;
+/// use xenlight::EventKind;
+///
+/// // The stream before the watch: a domain that is dead already is reported at once.
+/// let mut events = ctx.events();
+/// let watch = ctx.watch_death(domid)?;
+/// while let Some(event) = events.next().await {
+///     if event.watch == Some(watch.id()) && event.kind == EventKind::Death {
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream that is not polled collects events"]
 pub struct Events(Arc<Mutex<Buffer>>);
 

@@ -30,6 +30,21 @@ use xenlight_sys::{Ctx as RawCtx, codes};
 ///
 /// The result is delivered by the loop's thread; await it on any. Dropping this does not end the
 /// operation: [`abort`](Self::abort) asks for that. Closing the ctx ends it, too.
+///
+/// ```no_run
+/// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+/// // Begins here; a domain that does not listen would take libxl's 60 s.
+/// let shutdown = ctx.shutdown(domid)?;
+/// # let impatient = true;
+/// if impatient {
+///     shutdown.abort()?;
+/// }
+/// match shutdown.await {
+///     Err(error) if error.is_aborted() => ctx.destroy(domid)?.await,
+///     result => result,
+/// }
+/// # }
+/// ```
 #[must_use = "an operation that is not awaited goes on, but nobody learns how it ends"]
 pub struct Operation<T> {
     outcome: Arc<Outcome<T>>,
