@@ -253,3 +253,51 @@ impl<'de> Visitor<'de> for Unique {
         Ok(Value::Object(map))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"{"c_info":{"name":"x","type":"pv"},"b_info":{"type.pv":{}}}"#;
+
+    fn refusal(json: &str) -> String {
+        Config::from_json(json).expect_err("it is no good configuration").to_string()
+    }
+
+    #[test]
+    fn a_configuration_comes_back_as_it_was_given() {
+        let config = Config::from_json(LEAST).expect("it has all that it needs");
+        assert_eq!(Config::from_json(&config.to_json()).expect("likewise"), config);
+        assert_eq!(config.name(), "x");
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_the_place() {
+        assert!(refusal("{\n  \"c_info\": oops").contains("at line 2, column 13"));
+        assert!(refusal(&format!("{LEAST} x")).contains("trailing"));
+        assert!(refusal("[]").contains("must be an object"));
+        assert!(refusal("").contains("EOF"));
+        assert!(refusal(&"[".repeat(100_000)).contains("recursion limit"));
+        assert!(refusal(&LEAST.replace("{}", r#"{"a":1e999}"#)).contains("number out of range"));
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused() {
+        assert!(refusal(&LEAST.replace(r#""name":"x""#, r#""name":"x","name":"y""#)).contains(r#""name" comes twice"#));
+    }
+
+    #[test]
+    fn name_type_and_the_part_for_the_type_are_asked_for() {
+        assert!(refusal("{}").contains("c_info.name"));
+        assert!(refusal(&LEAST.replace(r#""x""#, "7")).contains("c_info.name"));
+        assert!(refusal(&LEAST.replace(r#""type":"pv""#, r#""x":"pv""#)).contains("c_info.type"));
+        assert!(refusal(&LEAST.replace("type.pv", "type.hvm")).contains("b_info.type.pv"));
+    }
+
+    #[test]
+    fn made_up_uuids_are_random_ones_and_differ() {
+        let [one, other] = [(); 2].map(|()| random_uuid().expect("the kernel has randomness"));
+        assert_ne!(one, other);
+        assert_eq!(one.get_version_num(), 4);
+    }
+}

@@ -11,8 +11,8 @@ use xenlight_sys::domain::{AsyncopHow, DeviceDisk, DeviceNic};
 /// # Devices
 ///
 /// Begun from any thread, also inside callbacks; the device is looked for before the call returns,
-/// and its absence is its error. `remove_…` asks the domain to let go of it and waits for that, up to 10 s, and
-/// then for the hotplug script, up to 40 s; `destroy_…` does not ask. Both run the script as a child process.
+/// and its absence is its error. `remove_…` asks the domain to let go of it, `destroy_…` does not. Both wait for
+/// the backend, up to 10 s, and then for the hotplug script, a child process, up to 40 s.
 impl Ctx {
     /// Takes a network interface away; `devid` counts from 0.
     ///

@@ -153,6 +153,16 @@ impl Ctx {
         })
     }
 
+    /// Whether the loaded libxl understands the configuration as it is meant. [`create`](Self::create) and
+    /// the others ask for themselves; this is to know beforehand. It does not tell whether such a domain can be made.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first place that libxl would swallow wrongly;
+    /// [`Error::Unsupported`] with Xen 4.4 and earlier, which take no JSON; [`Error::Closed`].
+    pub fn check_config(&self, config: &Config) -> Result<(), Error> {
+        self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx)).map(drop)
+    }
+
     /// The hypervisor's free memory in KiB.
     ///
     /// # Errors
@@ -219,8 +229,8 @@ impl Ctx {
     ///
     /// Of a create that fails, libxl destroys what there is so far. If that fails, too, the log says
     /// so, and the domain can be [found](Self::find) by its name. One that is aborted, by
-    /// [`Operation::abort`] or by closing the ctx, leaves a domain behind, which is to be destroyed:
-    /// [`Error::Unfinished`] has its number.
+    /// [`Operation::abort`] or by closing the ctx, may leave a domain behind, which is to be
+    /// destroyed: [`Error::Unfinished`] has its number.
     ///
     /// # Errors
     /// As [above](Self#a-domains-life), and [`Error::Config`] where the configuration is not what libxl would
@@ -393,7 +403,11 @@ pub(crate) const NO_DOMAIN: u32 = u32::MAX;
 pub(crate) fn created(config: Owned<DomainConfig>, domid: &AtomicU32, result: Result<(), Error>) -> Result<u32, Error> {
     drop(config);
     // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
-    let domid = domid.load(Ordering::Relaxed);
+    outcome(domid.load(Ordering::Relaxed), result)
+}
+
+/// Of failures, only an abort leaves a domain (libxl.h, at `libxl_domain_create_new`).
+fn outcome(domid: u32, result: Result<(), Error>) -> Result<u32, Error> {
     match result {
         Ok(()) => Ok(domid),
         Err(error) if error.is_aborted() && domid != NO_DOMAIN => {
@@ -484,4 +498,51 @@ fn number<N: TryFrom<u64> + Default>(object: &Map<String, Value>, key: &str) -> 
 
 fn text<'a>(object: &'a Map<String, Value>, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str, release: Release) -> DomainInfo {
+        domain_info(&object("a test", Some(json.to_owned())).expect("an object"), release)
+    }
+
+    #[test]
+    fn what_libxl_leaves_out_is_zero() {
+        let info = read("{}", Release::V4_13);
+        assert_eq!((info.domid, info.uuid, info.cpu_time), (0, Uuid::nil(), Duration::ZERO));
+        assert!(!info.running && !info.paused && info.shutdown.is_none());
+    }
+
+    #[test]
+    fn numbers_keep_their_units() {
+        let json = r#"{"domid": 7, "uuid": "8f0e9a5c-1111-2222-3333-444455556666", "max_memkb": 18446744073709551615,
+                       "cpu_time": 1500000000, "vcpu_max_id": 1, "domain_type": "pvh", "blocked": true}"#;
+        let info = read(json, Release::V4_13);
+        assert_eq!((info.domid, info.max_memory, info.max_vcpu_id), (7, u64::MAX, 1));
+        assert_eq!(info.cpu_time, Duration::from_millis(1500));
+        assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
+        assert_eq!(info.kind, "pvh");
+        assert!(info.blocked && !info.running);
+    }
+
+    #[test]
+    fn a_reason_counts_for_domains_that_have_shut_down() {
+        let down = |reason, release| read(&format!(r#"{{"shutdown": true{reason}}}"#), release).shutdown;
+        assert_eq!(down(r#", "shutdown_reason": "crash""#, Release::V4_13), Some(ShutdownReason::Crash));
+        assert_eq!(down("", Release::V4_13), Some(ShutdownReason::Other(u8::MAX)));
+        assert_eq!(down("", Release::V4_3), Some(ShutdownReason::Poweroff));
+        assert_eq!(read(r#"{"shutdown_reason": "poweroff"}"#, Release::V4_13).shutdown, None);
+    }
+
+    #[test]
+    fn an_aborted_create_names_the_domain_that_it_left() {
+        let failed = |rc| Err(Error::Libxl { doing: "test", code: crate::Code(rc), refusal: None });
+        let unfinished = outcome(5, failed(codes::ERROR_ABORTED)).expect_err("it failed");
+        assert!(matches!(unfinished, Error::Unfinished { domid: 5, .. }) && unfinished.is_aborted());
+        let without = outcome(NO_DOMAIN, failed(codes::ERROR_ABORTED)).expect_err("it failed");
+        assert!(matches!(without, Error::Libxl { .. }));
+        assert!(matches!(outcome(5, failed(codes::ERROR_FAIL)), Err(Error::Libxl { .. })));
+    }
 }

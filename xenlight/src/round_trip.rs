@@ -7,7 +7,7 @@
 //!
 //! What does not come back may be a default, which `_to_json` leaves out: false, 0, an empty list,
 //! the first name of an enumeration. So another value of the same type is tried in its
-//! place: where libxl knows the place, that one comes back, or libxl refuses it (an enumeration
+//! place: where libxl knows the place, something comes back, or libxl refuses it (an enumeration
 //! has no such name); where libxl does not know it, nothing happens, which gives it away.
 
 use crate::Error;
@@ -27,8 +27,9 @@ pub(crate) fn check(config: &Value, reread: Reread<'_>) -> Result<(), Error> {
     }
 }
 
-/// Refuses what libxl would end the process for: two variants of one union (an assertion), and
-/// numbers in a list that it might take for the bits of a bitmap and allocate (it exits when memory fails).
+/// Refuses what would harm the process inside libxl: two variants of one union (an assertion fails), and
+/// numbers in a list that may be the bits of a bitmap, for which libxl allocates what it takes (and
+/// exits if it cannot), or, if they are negative, writes outside of it.
 pub(crate) fn check_harmless(config: &Map<String, Value>) -> Result<(), Error> {
     let mut path = Vec::new();
     config.iter().try_for_each(|(key, value)| {
@@ -108,7 +109,8 @@ impl<'a> Walk<'a> {
             (Value::String(given), Value::String(understood)) if given.eq_ignore_ascii_case(understood) => Ok(()),
             (given, understood) if given == understood => Ok(()),
             (given, understood) => {
-                Err(wrong(&display(&self.path), &format!("libxl would take {given} for {understood}")))
+                let problem = format!("libxl would take {} for {}", shown(given), shown(understood));
+                Err(wrong(&display(&self.path), &problem))
             }
         }
     }
@@ -119,10 +121,10 @@ impl<'a> Walk<'a> {
             Some(another) => {
                 let mut changed = self.config.clone();
                 if let Some(place) = find(&mut changed, &self.path) {
-                    *place = another.clone();
+                    *place = another;
                 }
                 match (self.reread)(&changed)? {
-                    Some(understood) => find(&mut Value::Object(understood), &self.path) == Some(&mut another.clone()),
+                    Some(understood) => find(&mut Value::Object(understood), &self.path).is_some(),
                     None => true,
                 }
             }
@@ -131,6 +133,7 @@ impl<'a> Walk<'a> {
         if noticed {
             return Ok(());
         }
+        let given = shown(given);
         let problem = format!("libxl would ignore {given}: it knows no such key, or wants a value of another type");
         Err(wrong(&display(&self.path), &problem))
     }
@@ -155,7 +158,7 @@ impl<'a> Walk<'a> {
             }
         }
         let path = if self.path.is_empty() { "several places".to_owned() } else { display(&self.path) };
-        Ok(wrong(&path, &format!("libxl does not take {value} here; its log says more")))
+        Ok(wrong(&path, &format!("libxl does not take {} here; its log says more", shown(value))))
     }
 }
 
@@ -184,6 +187,16 @@ fn find<'v>(value: &'v mut Value, path: &[Step<'_>]) -> Option<&'v mut Value> {
     })
 }
 
+/// The beginning of a value, for a message.
+fn shown(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// As `disks[0].vdev`.
 fn display(path: &[Step<'_>]) -> String {
     path.iter().fold(String::new(), |mut text, step| {
@@ -195,4 +208,117 @@ fn display(path: &[Step<'_>]) -> String {
         written.expect("a string takes everything");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Reads and writes as libxl does: what it does not know or expect is ignored, defaults are left out.
+    fn libxl(config: &Value) -> Result<Option<Map<String, Value>>, Error> {
+        let mut written = Map::new();
+        for (key, value) in config.as_object().expect("a configuration is an object") {
+            match (key.as_str(), value) {
+                ("memory", Value::Number(number)) if number.as_u64().is_some_and(|number| number != 0) => {
+                    written.insert(key.clone(), value.clone());
+                }
+                ("flag", Value::Bool(true)) => _ = written.insert(key.clone(), true.into()),
+                ("name", Value::String(text)) => {
+                    let before_nul = text.split('\0').next().unwrap_or_default();
+                    written.insert(key.clone(), before_nul.into());
+                }
+                ("mode", Value::String(name)) => match name.to_ascii_lowercase().as_str() {
+                    "default" => {}
+                    "native" => _ = written.insert(key.clone(), "native".into()),
+                    _ => return Ok(None),
+                },
+                ("disks", Value::Array(disks)) if !disks.is_empty() => {
+                    let disks: Result<Option<Vec<_>>, _> = disks
+                        .iter()
+                        .map(|disk| if disk.is_object() { libxl(disk) } else { Ok(Some(Map::new())) })
+                        .collect();
+                    let Some(disks) = disks? else { return Ok(None) };
+                    written.insert(key.clone(), disks.into_iter().map(Value::Object).collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(written))
+    }
+
+    fn refusal(config: Value) -> String {
+        check(&config, &libxl).expect_err("libxl would swallow it").to_string()
+    }
+
+    #[test]
+    fn values_that_come_back_are_taken() {
+        let config = json!({"memory": 4096, "flag": true, "name": "x", "mode": "Native", "disks": [{"name": "a"}, {}]});
+        check(&config, &libxl).expect("libxl understands it");
+    }
+
+    #[test]
+    fn defaults_that_libxl_leaves_out_are_taken() {
+        check(&json!({"memory": 0, "flag": false, "mode": "default", "disks": []}), &libxl).expect("libxl knows them");
+        check(&json!({"disks": [{"memory": 0, "mode": "DEFAULT"}]}), &libxl).expect("libxl knows them");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_whatever_their_value() {
+        for value in [
+            json!(1),
+            json!(0),
+            json!(false),
+            json!(true),
+            json!(""),
+            json!("x"),
+            json!(null),
+            json!([]),
+            json!({}),
+            json!([1]),
+        ] {
+            assert!(refusal(json!({"nonsense": value})).contains("at nonsense: libxl would ignore"), "{value}");
+            assert!(refusal(json!({"disks": [{}, {"nonsense": value}]})).contains("at disks[1].nonsense"), "{value}");
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_are_refused() {
+        for config in
+            [json!({"memory": "4096"}), json!({"memory": 4096.5}), json!({"memory": true}), json!({"flag": 1})]
+        {
+            assert!(refusal(config).contains("wants a value of another type"));
+        }
+        assert!(refusal(json!({"disks": {}})).contains("at disks"));
+        assert!(refusal(json!({"disks": [7]})).contains("libxl would take 7 for {}"));
+        assert!(refusal(json!({"name": "a\0b"})).contains("at name: libxl would take"));
+    }
+
+    #[test]
+    fn what_libxl_refuses_is_found() {
+        assert!(refusal(json!({"memory": 1, "mode": "bogus"})).contains(r#"at mode: libxl does not take "bogus""#));
+        assert!(refusal(json!({"disks": [{}, {"mode": "bogus"}]})).contains("at disks[1].mode"));
+        assert!(refusal(json!({"mode": "bogus", "disks": [{"mode": "bogus"}]})).contains("several places"));
+    }
+
+    #[test]
+    fn long_values_are_cut_in_messages() {
+        let message = refusal(json!({"nonsense": "ü".repeat(10_000)}));
+        assert!(message.contains('…') && message.chars().count() < 300, "{message}");
+    }
+
+    #[test]
+    fn what_would_end_the_process_inside_libxl_is_refused() {
+        let refusal = |config: Value| {
+            let config = config.as_object().expect("it is an object").clone();
+            check_harmless(&config).map_err(|error| error.to_string())
+        };
+        let two = json!({"b_info": {"type.hvm": {}, "kernel": "x", "type.pv": {}}});
+        assert!(refusal(two).is_err_and(|message| message.contains("b_info.type.pv")));
+        for bit in [json!(-1), json!(1_u64 << 40), json!(1.5)] {
+            let config = json!({"b_info": {"affinity": [[0, 1], [bit]]}});
+            assert!(refusal(config).is_err_and(|message| message.contains("b_info.affinity[1][0]")), "{bit}");
+        }
+        refusal(json!({"a": {"x.1": "text", "x.2": "text"}, "cpus": [0, 4095], "max": -1})).expect("it is harmless");
+    }
 }

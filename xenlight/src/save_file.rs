@@ -74,7 +74,7 @@ impl Ctx {
     pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Result<Operation<()>, Error> {
         const PLAIN: i32 = 0;
         // What cannot be restored is not saved.
-        drop(self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?);
+        self.check_config(config)?;
         let mut file = File::from(file.into());
         write_header(&mut file, &config.to_json(), flags(self.library().release()))
             .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
@@ -236,4 +236,94 @@ fn read(file: &mut impl Read, bytes: &mut [u8], ends: &'static str) -> Result<()
 
 fn cannot_read(source: io::Error) -> Error {
     Error::Io { doing: "read the save file", source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Seek;
+
+    const BOTH: u32 = JSON | STREAM_V2;
+
+    fn header(json: &str) -> Vec<u8> {
+        let mut file = Vec::new();
+        write_header(&mut file, json, BOTH).expect("a vector takes everything");
+        file
+    }
+
+    fn with_number(offset: usize, number: u32) -> Vec<u8> {
+        let mut file = header("{}");
+        file[offset..offset + 4].copy_from_slice(&number.to_ne_bytes());
+        file
+    }
+
+    fn refusal(file: &[u8]) -> String {
+        read_header(&mut &*file, BOTH).expect_err("it is no good file").to_string()
+    }
+
+    /// Byte for byte as `xl save` writes it, but for the JSON.
+    #[test]
+    fn a_header_is_laid_out_as_xl_does() {
+        let mut expected = b"Xen saved domain, xl format\n \0 \r".to_vec();
+        for number in [0x0102_0304_u32, 3, 0, 7, 3] {
+            expected.extend(number.to_ne_bytes());
+        }
+        expected.extend(b"{}\0");
+        assert_eq!(header("{}"), expected);
+    }
+
+    #[test]
+    fn reading_a_header_leaves_the_file_where_the_stream_begins() {
+        let path = std::env::temp_dir().join(format!("xenlight-save-file-{}", std::process::id()));
+        let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).expect("a file");
+        std::fs::remove_file(&path).expect("it was made");
+        let json = r#"{"c_info": {"name": "grüße"}}"#;
+        write_header(&mut file, json, BOTH).expect("it is open for writing");
+        let begin = file.stream_position().expect("it is a file");
+        file.write_all(b"stream").expect("it is open for writing");
+        file.rewind().expect("it is a file");
+        assert_eq!(read_header(&mut file, BOTH).expect("a good header"), json);
+        assert_eq!(file.stream_position().expect("it is a file"), begin);
+    }
+
+    #[test]
+    fn optional_data_after_the_configuration_are_skipped() {
+        let mut file = header("{}");
+        file[44..48].copy_from_slice(&12_u32.to_ne_bytes());
+        file.extend(b"laterstream");
+        let mut rest = &*file;
+        assert_eq!(read_header(&mut rest, BOTH).expect("a good header"), "{}");
+        assert_eq!(rest, b"stream");
+        assert!(refusal(&file[..file.len() - 7]).contains("it ends inside"));
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_inside_the_header_is_refused() {
+        let file = header("{}");
+        for length in 0..file.len() {
+            assert!(matches!(read_header(&mut &file[..length], BOTH), Err(Error::SaveFile(_))), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_xl_did_not_write_or_a_newer_one_did_is_refused() {
+        assert!(refusal(&[0; 100]).contains("does not begin"));
+        assert!(refusal(&with_number(32, 0x0403_0201)).contains("byte order"));
+        assert!(refusal(&with_number(36, BOTH | 4)).contains("newer"));
+        assert!(refusal(&with_number(36, STREAM_V2)).contains("not in JSON"));
+        assert!(refusal(&with_number(36, JSON)).contains("version"));
+        assert!(refusal(&with_number(44, 0)).contains("no configuration"));
+        assert!(read_header(&mut &*with_number(40, 8), BOTH).is_ok(), "optional flags may be skipped");
+    }
+
+    #[test]
+    fn damaged_lengths_are_refused_before_anything_is_allocated() {
+        assert!(refusal(&with_number(44, u32::MAX)).contains("beyond reason"));
+        assert!(refusal(&with_number(48, u32::MAX)).contains("longer than the part"));
+        assert!(refusal(&with_number(44, 3)).contains("longer than the part"));
+        assert!(refusal(&with_number(48, 0)).contains("no text"));
+        let mut file = header("{}");
+        *file.last_mut().expect("the NUL byte") = b'x';
+        assert!(refusal(&file).contains("no text"));
+    }
 }
