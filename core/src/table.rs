@@ -71,8 +71,8 @@ impl Table {
     }
 
     pub(crate) fn remove(&self, registration: &Registration) {
-        // Dropped after the lock is: the last reference may go here.
-        let _removed = self.0.lock().standing.remove(&registration.token.serial());
+        // Not the last reference: the caller has one, so nothing is freed under the lock.
+        self.0.lock().standing.remove(&registration.token.serial());
     }
 
     /// All that stood. Nothing is inserted any more.
