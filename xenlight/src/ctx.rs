@@ -364,12 +364,14 @@ impl Guest for Hosted {
         // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
         // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
         unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
+        self.hooks.trace(Trace::OccurrenceReturned);
     }
 
     fn occurred_timeout(&self, value: GuestValue) {
         self.hooks.trace(Trace::TimeoutOccurrence);
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
         unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
+        self.hooks.trace(Trace::OccurrenceReturned);
     }
 
     fn release(&self) {

@@ -68,6 +68,8 @@ pub enum Trace {
     },
     /// `libxl_osevent_occurred_timeout` is about to be called.
     TimeoutOccurrence,
+    /// An occurrence has returned, on the thread that made it.
+    OccurrenceReturned,
 }
 
 /// Obeys R15: it is called from inside hooks.

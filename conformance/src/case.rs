@@ -1,0 +1,62 @@
+//! What a case is, and how it ends.
+
+use crate::guests;
+use crate::hosts::Adapter;
+use crate::stage::Stage;
+use serde::{Deserialize, Serialize};
+
+/// One check, of one or several clauses of docs/contract.md.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// What is shown, as a claim.
+    pub(crate) claim: &'static str,
+    pub(crate) clauses: &'static [&'static str],
+    pub(crate) guests: &'static [guests::Kind],
+    /// The loops it can run on: all, unless it is about one.
+    pub(crate) adapters: &'static [Adapter],
+    pub(crate) run: fn(&Stage) -> anyhow::Result<()>,
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) result: Verdict,
+    /// Why, unless it passed.
+    pub(crate) reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+/// An error that says: this cannot be run here.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+impl Outcome {
+    pub(crate) fn of(result: anyhow::Result<()>) -> Self {
+        match result {
+            Ok(()) => Self { result: Verdict::Passed, reason: String::new() },
+            Err(error) => match error.downcast::<Skip>() {
+                Ok(skip) => Self { result: Verdict::Skipped, reason: skip.0 },
+                Err(error) => Self::failed(format!("{error:#}")),
+            },
+        }
+    }
+
+    pub(crate) fn failed(reason: String) -> Self {
+        Self { result: Verdict::Failed, reason }
+    }
+}

@@ -1,0 +1,147 @@
+//! The hotplug script's end is reported, whoever owns SIGCHLD (S1).
+
+use crate::case::Case;
+use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::Stage;
+use anyhow::ensure;
+use futures_lite::future::block_on;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
+use xenlight::{Children, Ctx};
+
+pub(crate) static SELECTIVE_REAP: Case = Case {
+    name: "children-selective-reap",
+    claim: "Removing a device works where libxl owns SIGCHLD and reaps its own children",
+    clauses: &["S1", "R1", "X1", "X2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: |stage| remove_with(stage, Children::SelectiveReap),
+};
+
+pub(crate) static LIBXL: Case = Case {
+    name: "children-libxl",
+    claim: "Removing a device works where libxl owns SIGCHLD while it has children; the pipe is deregistered from inside its own occurrence",
+    clauses: &["S1", "R16"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: |stage| remove_with(stage, Children::Libxl),
+};
+
+pub(crate) static LIBXL_ALWAYS: Case = Case {
+    name: "children-libxl-always",
+    claim: "Removing a device works where libxl owns SIGCHLD always; the pipe stays registered until the ctx is freed",
+    clauses: &["S1", "X2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: |stage| remove_with(stage, Children::LibxlAlways),
+};
+
+pub(crate) static HOST: Case = Case {
+    name: "children-host",
+    claim: "Removing a device works where the application handles SIGCHLD and reports the children",
+    clauses: &["S1", "S2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: reported_by_host,
+};
+
+pub(crate) static WITHOUT_PIDFD: Case = Case {
+    name: "children-without-pidfd",
+    claim: "A child whose pidfd the loop refuses is reported all the same",
+    clauses: &["S2", "S6", "R3"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: without_pidfd,
+};
+
+fn remove_with(stage: &Stage, children: Children) -> anyhow::Result<()> {
+    let opened = stage.open_with(children)?;
+    remove(stage, &opened)?;
+    opened.close()
+}
+
+fn reported_by_host(stage: &Stage) -> anyhow::Result<()> {
+    let reaper = Reaper::install()?;
+    let opened = stage.open_with(Children::Host)?;
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| reaper.report_to(&opened.ctx));
+        let result = remove(stage, &opened);
+        reaper.end();
+        result
+    });
+    result?;
+    opened.close()
+}
+
+fn without_pidfd(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    let before = opened.recorder.record();
+    // From here on only the script's pidfd is registered anew.
+    opened.recorder.refuse_fds(Some(libc::ENOSPC));
+    pretend.close_backend(5, 0)?;
+    block_on(removal)?;
+    let after = opened.recorder.record();
+    ensure!(after.fds_added == before.fds_added, "an fd was registered in spite of the refusal: {after:?}");
+    ensure!(after.timers_added > before.timers_added + 1, "no timer looks after the child: {after:?}");
+    opened.recorder.refuse_fds(None);
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+/// An application's own SIGCHLD handling: the handler writes to an eventfd, and a thread reads that and reaps.
+struct Reaper(std::io::PipeReader);
+
+static WRITING_END: AtomicI32 = AtomicI32::new(-1);
+
+impl Reaper {
+    fn install() -> anyhow::Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        // Open as long as the process lives: the handler may come at any time.
+        WRITING_END.store(std::os::fd::IntoRawFd::into_raw_fd(writer), Ordering::SeqCst);
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_sigchld as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: the handler is async-signal-safe.
+        let set = unsafe { libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()) };
+        ensure!(set == 0, "sigaction: {}", std::io::Error::last_os_error());
+        Ok(Self(reader))
+    }
+
+    fn end(&self) {
+        write(b'E');
+    }
+
+    fn report_to(&self, ctx: &Ctx) {
+        let mut byte = [0];
+        while std::io::Read::read(&mut &self.0, &mut byte).is_ok_and(|read| read == 1) && byte[0] == b'C' {
+            loop {
+                let mut status = 0;
+                // SAFETY: `status` is written during the call.
+                let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+                if pid <= 0 {
+                    break;
+                }
+                let ours = ctx.child_exited(pid, status).expect("the ctx is open");
+                assert!(ours, "libxl does not know its child {pid}");
+            }
+        }
+        debug_assert!(self.0.as_raw_fd() >= 0);
+    }
+}
+
+extern "C" fn on_sigchld(_: libc::c_int) {
+    write(b'C');
+}
+
+fn write(byte: u8) {
+    // SAFETY: one readable byte; the fd is the pipe's.
+    unsafe { libc::write(WRITING_END.load(Ordering::SeqCst), (&raw const byte).cast(), 1) };
+}

@@ -1,0 +1,222 @@
+//! A ctx is closed, at the worst of times (X1 to X6).
+
+use crate::case::Case;
+use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use xenlight::{Ctx, Error, EventKind};
+
+pub(crate) static IDLE: Case = Case {
+    name: "close-idle",
+    claim: "An idle ctx is closed at once, by blocking, by awaiting and by dropping it",
+    clauses: &["X1", "X2", "S5"],
+    guests: &[Kind::Libxl, Kind::Xen],
+    adapters: Adapter::ALL,
+    run: idle,
+};
+
+pub(crate) static WATCHING: Case = Case {
+    name: "close-with-watches",
+    claim: "Closing ends the watches; libxl deregisters the xenstore fd from inside libxl_ctx_free or before, and no event comes after",
+    clauses: &["X2", "X4", "E7", "E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: watching,
+};
+
+pub(crate) static OPERATING: Case = Case {
+    name: "close-with-operation",
+    claim: "Closing aborts an operation in progress, waits for it, and then frees the ctx",
+    clauses: &["X3", "X6", "E6"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: operating,
+};
+
+pub(crate) static INSIDE_CALLBACK: Case = Case {
+    name: "close-inside-callback",
+    claim: "A ctx can be dropped inside its own event callback; a blocking close is refused there",
+    clauses: &["X5", "E2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: inside_callback,
+};
+
+pub(crate) static DURING_OCCURRENCE: Case = Case {
+    name: "close-during-occurrence",
+    claim: "A close that begins on another thread while the loop is inside libxl neither waits for it nor frees the ctx under it",
+    clauses: &["X3", "X4", "O8", "O12"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: during_occurrence,
+};
+
+pub(crate) static LOOP_GONE: Case = Case {
+    name: "close-after-loop",
+    claim: "After the host's loop has gone, operations are refused, and a blocking close aborts what is in progress and turns the loop itself",
+    clauses: &["X2", "X3", "X6"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: loop_gone,
+};
+
+pub(crate) static DROPPED_LOOP_GONE: Case = Case {
+    name: "drop-after-loop",
+    claim: "After the host's loop has gone, dropping the ctx with an operation in progress does not wait, and a thread of its own closes it",
+    clauses: &["X2", "X3", "X6"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: dropped_loop_gone,
+};
+
+fn idle(stage: &Stage) -> anyhow::Result<()> {
+    // Whatever is loaded and opened once for the process.
+    stage.open()?.close()?;
+    let fds = open_fds()?;
+    stage.open()?.close()?;
+    let blocked = stage.open()?;
+    blocked.ctx.close_blocking()?;
+    blocked.recorder.expect_nothing()?;
+    ensure!(matches!(blocked.ctx.watch_death(0), Err(Error::Closed)), "a closed ctx takes work");
+    drop(blocked);
+    let Opened { ctx, recorder, attached, .. } = stage.open()?;
+    drop(ctx);
+    recorder.expect_nothing()?;
+    drop((recorder, attached));
+    // xenstored and the loop let go of their ends a little later.
+    let mut now = fds;
+    eventually("all fds are closed", || {
+        now = open_fds().unwrap_or(usize::MAX);
+        now <= fds
+    })
+    .with_context(|| format!("{now} fds are open instead of {fds}"))
+}
+
+fn watching(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    opened.ctx.watch_death(5)?.keep();
+    let seven = opened.ctx.watch_death(7)?;
+    let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
+    ctx.close_blocking()?;
+    stage.guest.pretend()?.destroy(5)?;
+    stage.guest.pretend()?.destroy(7)?;
+    drop(ctx);
+    events.expect_end()?;
+    // A guard that outlives its ctx.
+    drop(seven);
+    recorder.expect_nothing()
+}
+
+fn operating(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    opened.close()?;
+    let result = block_on(removal);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    no_child_is_left()
+}
+
+fn inside_callback(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let shared: Arc<Mutex<Option<Ctx>>> = Arc::default();
+    let (sender, outcome) = channel();
+    let to_drop = shared.clone();
+    let opened = stage.open_observed(xenlight::Children::default(), move |event| {
+        let ctx = to_drop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (EventKind::Death, Some(ctx)) = (&event.kind, ctx) {
+            let refused = ctx.close_blocking();
+            let close = ctx.close();
+            drop(ctx);
+            let _ = sender.send((refused, close));
+        }
+    })?;
+    let watch = opened.ctx.watch_death(5)?;
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.ctx);
+    pretend.destroy(5)?;
+    let (refused, close) = receive("the callback runs", &outcome)?;
+    ensure!(matches!(refused, Err(Error::InsideCallback(_))), "a blocking close inside a callback: {refused:?}");
+    block_on(close);
+    drop(watch);
+    opened.recorder.expect_nothing()
+}
+
+/// The loop is held inside libxl: in the hook that registers the second timeout, inside the occurrence that tells libxl of the
+/// backend's closing. Meanwhile another thread begins to close.
+fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+
+    let (entered, loop_is_inside) = channel();
+    let (let_go, go_on) = channel::<()>();
+    let held = Arc::new(AtomicBool::new(false));
+    let was_held = held.clone();
+    opened.recorder.on_timer_added(move |_| {
+        let _ = entered.send(());
+        // A hook that waits, which none may do outside a test (R15).
+        was_held.store(go_on.recv_timeout(PATIENCE).is_ok(), Ordering::SeqCst);
+    });
+    pretend.close_backend(5, 0)?;
+    receive("the loop is inside libxl", &loop_is_inside)?;
+    ensure!(opened.ctx.census().in_flight == 1, "the loop is not inside libxl: {:?}", opened.ctx.census());
+    // Returns although the loop holds libxl's lock.
+    let close = opened.ctx.close();
+    drop(opened.ctx);
+    ensure!(close.census().in_flight == 1, "the close waited for the loop");
+    let_go.send(())?;
+    block_on(close);
+    ensure!(held.load(Ordering::SeqCst), "the loop was not held inside libxl");
+    // The script is killed, which libxl does not take for a failure of the removal.
+    let result = block_on(removal);
+    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    opened.recorder.expect_nothing()?;
+    no_child_is_left()
+}
+
+fn loop_gone(stage: &Stage) -> anyhow::Result<()> {
+    let (opened, removal) = in_progress_without_loop(stage)?;
+    opened.ctx.close_blocking()?;
+    let result = block_on(removal);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    opened.recorder.expect_nothing()?;
+    no_child_is_left()
+}
+
+fn dropped_loop_gone(stage: &Stage) -> anyhow::Result<()> {
+    let (opened, removal) = in_progress_without_loop(stage)?;
+    drop(opened.ctx);
+    let result = block_on(removal);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    eventually("the ctx is closed", || opened.recorder.expect_nothing().is_ok())?;
+    no_child_is_left()
+}
+
+/// A ctx that has worked, with a watch on and an operation in progress, whose loop has ended.
+fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, xenlight::Operation<()>)> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    remove(stage, &opened)?;
+    opened.ctx.watch_death(5)?.keep();
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    stage.host.end();
+    ensure!(matches!(opened.ctx.watch_death(7), Err(Error::LoopGone)), "a ctx without a loop takes a watch");
+    ensure!(matches!(opened.ctx.remove_nic(5, 0), Err(Error::LoopGone)), "a ctx without a loop takes an operation");
+    Ok((opened, removal))
+}
+
+fn open_fds() -> anyhow::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/fd")?.count())
+}

@@ -1,0 +1,177 @@
+//! A device is removed: timeouts that are cancelled, or expire, or are aborted; and a child, the hotplug script.
+
+use crate::case::Case;
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::{Opened, Stage, eventually};
+use anyhow::{bail, ensure};
+use futures_lite::future::block_on;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use xenlight::{Abort, Code, Trace};
+
+/// Libxl's ERROR_TIMEDOUT.
+const TIMED_OUT: Code = Code(-9);
+
+pub(crate) static REMOVAL: Case = Case {
+    name: "device-removal",
+    claim: "Removing a device sets two timeouts and cancels both with {0,0}, and runs the hotplug script, whose end is reported by pidfd",
+    clauses: &["R1", "R2", "R9", "R10", "R11", "R13", "O5", "O6", "S2", "E1", "E9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: |stage| {
+        let opened = stage.open()?;
+        remove(stage, &opened)?;
+        ensure!(
+            !sigchld_is_handled(),
+            "a SIGCHLD handler was installed, although children are waited for by pidfd (S1)"
+        );
+        opened.close()
+    },
+};
+
+pub(crate) static REMOVAL_EXPIRES: Case = Case {
+    name: "device-removal-times-out",
+    claim: "When backend and hotplug script do not answer, both timeouts really expire, once each, and the removal fails with ERROR_TIMEDOUT",
+    clauses: &["R11", "R12", "O5", "O6", "O7"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: expires,
+};
+
+pub(crate) static REMOVAL_ABORTED: Case = Case {
+    name: "device-removal-aborted",
+    claim: "An abort that meets a timeout which the loop is taking modifies it twice, and the timeout still occurs once",
+    clauses: &["R13", "R14", "O5", "E6"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: aborted,
+};
+
+/// Removes a device of domain 5, with everybody's help.
+pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let marker = stage.folder.join("script-ran");
+    let script = script(stage, &format!("echo \"$@\" >{}", marker.display()))?;
+    pretend.add_nic(5, 0, &script)?;
+    let before = opened.recorder.record();
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    pretend.close_backend(5, 0)?;
+    block_on(removal)?;
+
+    ensure!(marker.exists(), "the hotplug script did not run");
+    let after = opened.recorder.record();
+    ensure!(after.timers_added - before.timers_added == 2, "not two timeouts: {before:?} {after:?}");
+    ensure!(
+        after.timers_cancelled - before.timers_cancelled == 2,
+        "not both timeouts were cancelled with {{0,0}} (R13): {before:?} {after:?}"
+    );
+    opened.expect_idle()?;
+    no_child_is_left()
+}
+
+fn expires(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
+    // Ten seconds for the backend, then forty for the script: 0.1 s each.
+    let clock = pretend.clock();
+    clock.set_lag_ms(9_900);
+    opened.recorder.on_timer_added(move |timers| {
+        if timers == 1 {
+            clock.set_lag_ms(39_900);
+        }
+    });
+    let result = block_on(opened.ctx.remove_nic(5, 0)?);
+    let code = result.as_ref().err().and_then(xenlight::Error::code);
+    ensure!(code == Some(TIMED_OUT), "the removal ended with {result:?} instead of ERROR_TIMEDOUT");
+    let record = opened.recorder.record();
+    ensure!(
+        (record.timers_added, record.timers_cancelled) == (2, 0),
+        "both timeouts should have expired by themselves: {record:?}"
+    );
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+/// Until the race has been forced once; it cannot be while the loop happens to wait for libxl's lock with an event from xenstore.
+fn aborted(stage: &Stage) -> anyhow::Result<()> {
+    const ATTEMPTS: usize = 100;
+    let opened = stage.open()?;
+    for _ in 0..ATTEMPTS {
+        if abort_while_loop_takes_timeout(stage, &opened)? {
+            return opened.close();
+        }
+    }
+    bail!("in none of {ATTEMPTS} attempts was the loop free to take the timeout while libxl cancelled it")
+}
+
+/// The first of libxl's two modifies, inside the abort, is not let go before the loop is inside
+/// libxl with that timeout, where it waits for libxl's lock. False if the loop was there with another event.
+fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Result<bool> {
+    let pretend = stage.guest.pretend()?;
+    let modifies = || opened.hooks.count(|step| matches!(step, Trace::TimeoutModify { deadline: (0, 0), code: 0, .. }));
+    let occurrences = || opened.hooks.count(|step| *step == Trace::TimeoutOccurrence);
+    let before = (modifies(), occurrences());
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+
+    let forced = Arc::new(AtomicBool::new(false));
+    let (was_forced, hooks) = (forced.clone(), opened.hooks.clone());
+    opened.recorder.on_timer_cancelled(move |_| {
+        // A hook that waits, which none may do outside a test (R15). It has libxl's lock, so whatever the loop begins stays begun.
+        let mut seen = None;
+        let entered = eventually("the loop makes an occurrence", || {
+            seen = hooks.occurrence_elsewhere();
+            seen.is_some()
+        });
+        was_forced.store(entered.is_ok() && seen == Some(Trace::TimeoutOccurrence), Ordering::SeqCst);
+    });
+    let abort = removal.abort()?;
+    ensure!(abort == Abort::Requested, "{abort:?}");
+    let result = block_on(removal);
+    ensure!(result.as_ref().is_err_and(xenlight::Error::is_aborted), "the removal ended with {result:?}");
+    opened.expect_idle()?;
+    let (modified, occurred) = (modifies() - before.0, occurrences() - before.1);
+    ensure!(modified == 2, "libxl modified the timeout {modified} times instead of twice (R14)");
+    ensure!(occurred == 1, "the timeout occurred {occurred} times instead of once (O5)");
+    Ok(forced.load(Ordering::SeqCst))
+}
+
+/// A hotplug script that does this.
+pub(crate) fn script(stage: &Stage, commands: &str) -> anyhow::Result<PathBuf> {
+    let path = stage.folder.join("hotplug");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&path)?;
+    writeln!(file, "#!/bin/sh\n{commands}")?;
+    Ok(path)
+}
+
+/// Waits until libxl has asked the backend of domain 5's device to close.
+pub(crate) fn asked_to_close(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let state = "/local/domain/0/backend/vif/5/0/state";
+    eventually("libxl asks the backend to close", || pretend.store.read(state).is_some_and(|state| state == b"5"))
+}
+
+/// Every child of this process has been reaped.
+pub(crate) fn no_child_is_left() -> anyhow::Result<()> {
+    // SAFETY: no pointer but null.
+    let found = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+    ensure!(found == -1, "a child of libxl's was left, as a zombie or running ({found})");
+    Ok(())
+}
+
+fn sigchld_is_handled() -> bool {
+    // SAFETY: all zero is a valid value of this plain struct.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: `action` is written during the call; nothing is changed.
+    unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
+    action.sa_sigaction != libc::SIG_DFL
+}

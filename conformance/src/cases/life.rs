@@ -1,0 +1,53 @@
+//! Domains come to their end.
+
+use crate::case::Case;
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::{Events, Opened, Stage};
+use anyhow::ensure;
+use xenlight::{EventKind, ShutdownReason, Watch};
+
+pub(crate) static DEATH: Case = Case {
+    name: "domain-death",
+    claim: "A domain that another process shuts down and removes is reported as shut down, then as dead, once each, for the right watch",
+    clauses: &["R1", "R2", "R6", "R9", "R16", "O10", "E1", "E2", "E3", "E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: death,
+};
+
+fn death(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let five = opened.ctx.watch_death(5)?;
+    let seven = opened.ctx.watch_death(7)?;
+    ensure!(five.id() != seven.id());
+
+    pretend.shut_down(5, 0)?;
+    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    ensure!(pretend.hypercalls() > 0, "libxl made no hypercall: it is not the stand-in that it talks to");
+    pretend.destroy(5)?;
+    expect(&opened.events, 5, &five, &EventKind::Death)?;
+    // Without having shut down before.
+    pretend.destroy(7)?;
+    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+
+    // The xenstore fd goes with the last watch.
+    drop((five, seven));
+    opened.expect_idle()?;
+    let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
+    ctx.close_blocking()?;
+    drop(ctx);
+    events.expect_end()?;
+    recorder.expect_nothing()
+}
+
+/// The next event is this one.
+pub(crate) fn expect(events: &Events, domid: u32, watch: &Watch, kind: &EventKind) -> anyhow::Result<()> {
+    let event = events.next()?;
+    ensure!(
+        event.domid == domid && event.watch == Some(watch.id()) && event.kind == *kind,
+        "{event:?} came instead of {kind:?} of domain {domid} for {watch:?}"
+    );
+    Ok(())
+}

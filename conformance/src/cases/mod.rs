@@ -1,0 +1,43 @@
+//! The cases, a file a theme.
+
+mod children;
+mod close;
+mod company;
+mod device;
+mod life;
+mod refusal;
+mod xen;
+
+use crate::case::Case;
+
+/// All, in the order in which they run.
+pub(crate) static ALL: &[&Case] = &[
+    &life::DEATH,
+    &device::REMOVAL,
+    &device::REMOVAL_EXPIRES,
+    &device::REMOVAL_ABORTED,
+    &children::SELECTIVE_REAP,
+    &children::LIBXL,
+    &children::LIBXL_ALWAYS,
+    &children::HOST,
+    &children::WITHOUT_PIDFD,
+    &refusal::FD,
+    &refusal::TIMEOUT,
+    &close::IDLE,
+    &close::WATCHING,
+    &close::OPERATING,
+    &close::INSIDE_CALLBACK,
+    &close::DURING_OCCURRENCE,
+    &close::LOOP_GONE,
+    &close::DROPPED_LOOP_GONE,
+    &company::TWO_CTXS,
+    &company::FOUR_THREADS,
+    &company::OTHER_CHILDREN,
+    &xen::LIFE,
+    &xen::DESTROYED_ELSEWHERE,
+    &xen::POWERS_ITSELF_OFF,
+    &xen::SAVED_AND_RESTORED,
+    &xen::CLOSE_WITH_DOMAINS,
+    &xen::FIFTY_ON_ONE_CTX,
+    &xen::FIFTY_ON_FOUR_CTXS,
+];

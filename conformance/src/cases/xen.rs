@@ -1,0 +1,238 @@
+//! Real domains on a real Xen.
+
+use crate::case::Case;
+use crate::cases::device::no_child_is_left;
+use crate::cases::life::expect;
+use crate::guests::Kind;
+use crate::guests::xen::{Dom0, IDLE, LINUX, POWEROFF};
+use crate::hosts::Adapter;
+use crate::stage::{Opened, Stage, eventually};
+use anyhow::ensure;
+use futures_lite::future::block_on;
+use osevent_core::Interest;
+use std::fs::File;
+use std::time::{Duration, Instant};
+use xenlight::{Children, Ctx, Error, EventKind, ShutdownReason};
+
+pub(crate) static LIFE: Case = Case {
+    name: "xen-life",
+    claim: "A domain is created, listed, paused, unpaused, shut down and destroyed, and `xl list` agrees each time",
+    clauses: &["E9", "O12", "S2"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: life,
+};
+
+pub(crate) static DESTROYED_ELSEWHERE: Case = Case {
+    name: "xen-destroyed-elsewhere",
+    claim: "A domain that `xl destroy` ends is reported dead",
+    clauses: &["R1", "R9", "E1", "E2", "E3"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: destroyed_elsewhere,
+};
+
+pub(crate) static POWERS_ITSELF_OFF: Case = Case {
+    name: "xen-powers-itself-off",
+    claim: "A domain that powers itself off is reported as shut down with that reason, and dead once it is destroyed",
+    clauses: &["R1", "R9", "E1", "E2", "E3", "E11"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: powers_itself_off,
+};
+
+pub(crate) static SAVED_AND_RESTORED: Case = Case {
+    name: "xen-saved-and-restored",
+    claim: "A Linux domain is saved to a regular file and runs on when it is restored from it; xl restores it, too",
+    clauses: &["R5", "R6", "R7", "E9", "E11", "O12"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: saved_and_restored,
+};
+
+pub(crate) static CLOSE_WITH_DOMAINS: Case = Case {
+    name: "xen-close-with-shutdown",
+    claim: "Closing aborts a shutdown that the domain ignores, long before libxl's own time limit, and leaves the domain alone",
+    clauses: &["X2", "X3", "X6", "E6"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: close_with_shutdown,
+};
+
+pub(crate) static FIFTY_ON_ONE_CTX: Case = Case {
+    name: "xen-fifty-on-one-ctx",
+    claim: "Four threads create and destroy 50 domains on one ctx; each is reported dead",
+    clauses: &["R1", "O2", "O8", "S2", "E1"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: fifty_on_one_ctx,
+};
+
+pub(crate) static FIFTY_ON_FOUR_CTXS: Case = Case {
+    name: "xen-fifty-on-four-ctxs",
+    claim: "Four threads create and destroy 50 domains with a ctx each, side by side in one process, and none hangs",
+    clauses: &["S2", "S8", "X9"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: fifty_on_four_ctxs,
+};
+
+fn life(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let domid = block_on(ctx.create(&dom0.config(IDLE, "life")?)?)?;
+    let listed = ctx.domains()?;
+    ensure!(listed.iter().any(|domain| domain.domid == domid), "a created domain is not listed: {listed:?}");
+    ensure!(dom0.state("life")?.contains('p'), "xl does not show a new domain as paused");
+    block_on(ctx.unpause(domid)?)?;
+    eventually("xl shows it running or blocked", || dom0.state("life").is_ok_and(|state| !state.contains('p')))?;
+    ensure!(!ctx.info(domid)?.paused);
+    block_on(ctx.pause(domid)?)?;
+    ensure!(dom0.state("life")?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
+    block_on(ctx.destroy(domid)?)?;
+    ensure!(dom0.state("life").is_err(), "xl still lists a destroyed domain");
+    ensure!(ctx.info(domid).is_err_and(|error| error.is_no_such_domain()), "libxl still knows a destroyed domain");
+
+    let domid = linux(dom0, &opened, "life-linux")?;
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.shutdown(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    block_on(ctx.destroy(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    end(opened)
+}
+
+fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let domid = block_on(opened.ctx.create(&dom0.config(IDLE, "elsewhere")?)?)?;
+    let watch = opened.ctx.watch_death(domid)?;
+    block_on(opened.ctx.unpause(domid)?)?;
+    dom0.xl(&["destroy", "elsewhere"])?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    end(opened)
+}
+
+fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let domid = block_on(opened.ctx.create(&dom0.config(POWEROFF, "poweroff")?)?)?;
+    let watch = opened.ctx.watch_death(domid)?;
+    block_on(opened.ctx.unpause(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    ensure!(dom0.state("poweroff")?.contains('s'), "xl does not show it as shut down");
+    block_on(opened.ctx.destroy(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    end(opened)
+}
+
+fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let config = dom0.config(LINUX, "saved")?;
+    let domid = linux(dom0, &opened, "saved")?;
+    let watch = ctx.watch_death(domid)?;
+    let path = stage.folder.join("saved");
+    let before = opened.recorder.record().interests.len();
+    block_on(ctx.save(domid, File::create_new(&path)?, &config)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
+    let interests = opened.recorder.record().interests.split_off(before);
+    ensure!(interests.contains(&Interest::OUT), "libxl did not wait to write to the regular file (R7): {interests:?}");
+    ensure!(
+        interests.contains(&(Interest::IN | Interest::PRI)),
+        "libxl did not wait for POLLPRI on its helper's pipe (R6): {interests:?}"
+    );
+    block_on(ctx.destroy(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+
+    let restored = block_on(ctx.restore(File::open(&path)?)?)?;
+    block_on(ctx.unpause(restored)?)?;
+    let time = ctx.info(restored)?.cpu_time;
+    eventually("the restored domain runs", || ctx.info(restored).is_ok_and(|info| info.cpu_time > time))?;
+    block_on(ctx.destroy(restored)?)?;
+
+    dom0.xl(&["restore", path.to_str().expect("a path of ours")])?;
+    dom0.xl(&["destroy", "saved"])?;
+    std::fs::remove_file(path)?;
+    end(opened)
+}
+
+fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let Opened { ctx, recorder, attached: _attached, .. } = stage.open()?;
+    let domid = block_on(ctx.create(&dom0.config(IDLE, "deaf")?)?)?;
+    block_on(ctx.unpause(domid)?)?;
+    let shutdown = ctx.shutdown(domid)?;
+    let start = Instant::now();
+    ctx.close_blocking()?;
+    // Libxl gives up after 60 s by itself.
+    ensure!(start.elapsed() < Duration::from_secs(30), "the close took {:?}", start.elapsed());
+    let result = block_on(shutdown);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the shutdown ended with {result:?}");
+    recorder.expect_nothing()?;
+    ensure!(!dom0.state("deaf")?.contains('s'));
+    dom0.xl(&["destroy", "deaf"])?;
+    Ok(())
+}
+
+fn fifty_on_one_ctx(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    side_by_side(|worker| create_and_destroy(dom0, &opened.ctx, worker))?;
+    for _ in 0..DOMAINS {
+        let event = opened.events.next()?;
+        ensure!(event.kind == EventKind::Death, "{event:?}");
+    }
+    end(opened)
+}
+
+fn fifty_on_four_ctxs(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    side_by_side(|worker| {
+        let opened = stage.open_with(Children::default())?;
+        create_and_destroy(dom0, &opened.ctx, worker)?;
+        opened.close()
+    })?;
+    no_child_is_left()
+}
+
+const DOMAINS: usize = 50;
+const THREADS: usize = 4;
+
+/// One thread's share of the domains; their watches last until the ctx is closed.
+fn create_and_destroy(dom0: &Dom0, ctx: &Ctx, worker: usize) -> anyhow::Result<()> {
+    for at in (worker..DOMAINS).step_by(THREADS) {
+        let domid = block_on(ctx.create(&dom0.config(IDLE, &format!("worker-{worker}-{at}"))?)?)?;
+        ctx.watch_death(domid)?.keep();
+        block_on(ctx.unpause(domid)?)?;
+        block_on(ctx.destroy(domid)?)?;
+    }
+    Ok(())
+}
+
+fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS).map(|worker| scope.spawn(move || work(worker))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
+    })
+}
+
+/// A Linux domain that has booted.
+fn linux(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<u32> {
+    let domid = block_on(opened.ctx.create(&dom0.config(LINUX, name)?)?)?;
+    block_on(opened.ctx.unpause(domid)?)?;
+    eventually("Linux has booted", || dom0.console_has(name, "lab: up"))?;
+    Ok(domid)
+}
+
+fn end(opened: Opened) -> anyhow::Result<()> {
+    no_child_is_left()?;
+    opened.close()
+}

@@ -1,0 +1,224 @@
+//! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
+
+use anyhow::{Context, ensure};
+use libloading::os::unix::Library;
+use osevent_standin_xenstored::Server;
+use std::ffi::{OsString, c_int};
+use std::os::fd::BorrowedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOCKET: &str = "XENSTORED_PATH";
+const STANDIN: &str = "libxencall.so";
+/// All parts of the stand-in: no hypercall can reach a real Xen.
+const ALL_IN_FORCE: u32 = 0x1f;
+
+/// Flags of a pretend domain, `XEN_DOMINF_*`.
+const SHUTDOWN: u32 = 1 << 2;
+const BLOCKED: u32 = 1 << 4;
+const REASON_SHIFT: u32 = 16;
+
+/// The pretend domains that are there at the start.
+pub(crate) const DOMAINS: [u32; 2] = [5, 7];
+
+/// What the runner has to give to each case's process.
+pub(crate) struct Preparation {
+    standin: PathBuf,
+}
+
+impl Preparation {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let beside = program.parent().unwrap_or(Path::new("."));
+        let standin = [beside.join(STANDIN), beside.join("deps").join(STANDIN), beside.join("..").join(STANDIN)]
+            .into_iter()
+            .find(|path| path.exists())
+            .with_context(|| {
+                format!(
+                    "the stand-in for libxencall, {STANDIN}, is not beside {}; build it with \
+                     `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
+                    program.display()
+                )
+            })?;
+        Ok(Self { standin })
+    }
+
+    /// `folder` is the case's own.
+    pub(crate) fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
+        [
+            ("LD_PRELOAD", self.standin.clone().into()),
+            (SOCKET, folder.join("xenstored").into()),
+            // Instead of /var/lib/xen and /var/run/xen.
+            ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
+        ]
+    }
+}
+
+/// The pretend machine, in this process.
+pub(crate) struct Pretend {
+    pub(crate) store: Server,
+    standin: Standin,
+}
+
+impl Pretend {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let standin = Standin::find()?;
+        let in_force = standin.in_force();
+        ensure!(
+            in_force == ALL_IN_FORCE,
+            "the stand-in for libxencall is not fully in force ({in_force:#x}): libxl could reach a real Xen"
+        );
+        let socket = std::env::var_os(SOCKET).with_context(|| format!("{SOCKET} is not set"))?;
+        let store = Server::bind(socket)?;
+        // SAFETY: the stand-in keeps this fd open as long as the process lives.
+        let events = unsafe { BorrowedFd::borrow_raw(standin.dom_exc_fd()) };
+        store.release_on(events.try_clone_to_owned()?);
+        let pretend = Self { store, standin };
+        pretend.set_domain(0, BLOCKED);
+        for domid in DOMAINS {
+            pretend.add_domain(domid)?;
+        }
+        Ok(pretend)
+    }
+
+    /// A domain that idles.
+    pub(crate) fn add_domain(&self, domid: u32) -> anyhow::Result<()> {
+        self.store.write(&format!("/local/domain/{domid}/name"), format!("pretend-{domid}").as_bytes())?;
+        self.set_domain(domid, BLOCKED);
+        Ok(())
+    }
+
+    /// Another process shuts the domain down, with Xen's number of the reason.
+    pub(crate) fn shut_down(&self, domid: u32, reason: u32) -> anyhow::Result<()> {
+        let set_domain = self.standin.set_domain;
+        self.elsewhere(move || {
+            // SAFETY: the stand-in's function, which takes no lock and changes memory that is shared
+            // with this child.
+            unsafe { set_domain(domid, SHUTDOWN | reason << REASON_SHIFT) }
+        })
+    }
+
+    /// Another process destroys the domain.
+    pub(crate) fn destroy(&self, domid: u32) -> anyhow::Result<()> {
+        let remove_domain = self.standin.remove_domain;
+        // SAFETY: as above.
+        self.elsewhere(move || unsafe { remove_domain(domid) })
+    }
+
+    /// Libxl's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        Clock(self.standin.set_clock_skew_ms)
+    }
+
+    pub(crate) fn hypercalls(&self) -> u64 {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.standin.hypercalls)() }
+    }
+
+    /// A network device of the domain, whose hotplug script is `script`; the backend driver is up to the case.
+    pub(crate) fn add_nic(&self, domid: u32, devid: u32, script: &Path) -> anyhow::Result<()> {
+        let backend = format!("/local/domain/0/backend/vif/{domid}/{devid}");
+        let frontend = format!("/local/domain/{domid}/device/vif/{devid}");
+        let libxl = format!("/libxl/{domid}/device/vif/{devid}");
+        let script = script.to_str().context("the script's path is no UTF-8")?;
+        let nodes = [
+            (format!("{backend}/frontend"), frontend.as_str()),
+            (format!("{backend}/frontend-id"), &domid.to_string()),
+            (format!("{backend}/online"), "1"),
+            (format!("{backend}/state"), "4"),
+            (format!("{backend}/type"), "vif"),
+            (format!("{backend}/script"), script),
+            (format!("{backend}/mac"), "00:16:3e:00:00:01"),
+            (format!("{backend}/handle"), &devid.to_string()),
+            (format!("{frontend}/handle"), &devid.to_string()),
+            (format!("{libxl}/handle"), &devid.to_string()),
+            (format!("{frontend}/backend"), backend.as_str()),
+            (format!("{frontend}/backend-id"), "0"),
+            (format!("{frontend}/state"), "4"),
+            (format!("{libxl}/backend"), backend.as_str()),
+            (format!("{libxl}/frontend"), frontend.as_str()),
+            (format!("{libxl}/type"), "vif"),
+            (format!("{libxl}/mac"), "00:16:3e:00:00:01"),
+        ];
+        for (path, value) in nodes {
+            self.store.write(&path, value.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The backend driver has let go of the device.
+    pub(crate) fn close_backend(&self, domid: u32, devid: u32) -> anyhow::Result<()> {
+        self.store.write(&format!("/local/domain/0/backend/vif/{domid}/{devid}/state"), b"6")?;
+        Ok(())
+    }
+
+    fn set_domain(&self, domid: u32, flags: u32) {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.standin.set_domain)(domid, flags) };
+    }
+
+    /// Does it in a child process, and waits for that.
+    fn elsewhere(&self, act: impl Fn() -> c_int + Send + Sync + 'static) -> anyhow::Result<()> {
+        let mut child = Command::new("/bin/true");
+        // SAFETY: `act` is async-signal-safe: it changes shared memory and writes to an eventfd.
+        unsafe {
+            child.pre_exec(move || if act() == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) });
+        }
+        let status = child.status().context("the pretend domain could not be changed")?;
+        ensure!(status.success(), "the child that changed the pretend domain ended with {status}");
+        Ok(())
+    }
+}
+
+/// gettimeofday(2), as this process sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(unsafe extern "C" fn(i64));
+
+impl Clock {
+    /// How far it lags: libxl's timeouts are due that much earlier.
+    pub(crate) fn set_lag_ms(self, ms: i64) {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.0)(ms) };
+    }
+}
+
+/// The control functions of the stand-in, which is loaded for as long as this process lives.
+struct Standin {
+    set_domain: unsafe extern "C" fn(u32, u32) -> c_int,
+    remove_domain: unsafe extern "C" fn(u32) -> c_int,
+    set_clock_skew_ms: unsafe extern "C" fn(i64),
+    hypercalls: unsafe extern "C" fn() -> u64,
+    in_force: unsafe extern "C" fn() -> u32,
+    dom_exc_fd: unsafe extern "C" fn() -> c_int,
+}
+
+impl Standin {
+    fn find() -> anyhow::Result<Self> {
+        let program = Library::this();
+        macro_rules! function {
+            ($name:literal) => {
+                // SAFETY: include/osevent_xencall.h declares it with this type; a preloaded library is never unloaded.
+                *unsafe { program.get($name) }.context("the stand-in for libxencall is not preloaded")?
+            };
+        }
+        Ok(Self {
+            set_domain: function!("osevent_xencall_set_domain"),
+            remove_domain: function!("osevent_xencall_remove_domain"),
+            set_clock_skew_ms: function!("osevent_xencall_set_clock_skew_ms"),
+            hypercalls: function!("osevent_xencall_hypercalls"),
+            in_force: function!("osevent_xencall_in_force"),
+            dom_exc_fd: function!("osevent_xencall_dom_exc_fd"),
+        })
+    }
+
+    fn in_force(&self) -> u32 {
+        // SAFETY: callable from any thread.
+        unsafe { (self.in_force)() }
+    }
+
+    fn dom_exc_fd(&self) -> c_int {
+        // SAFETY: callable from any thread.
+        unsafe { (self.dom_exc_fd)() }
+    }
+}

@@ -1,0 +1,57 @@
+//! What is below libxl: pretend domains, or a Xen.
+
+pub(crate) mod libxl;
+pub(crate) mod xen;
+
+use clap::ValueEnum;
+use libxl::Pretend;
+use xen::Dom0;
+
+/// What the cases run against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The installed libxl over stand-ins for the hypervisor and xenstored: on any machine, as any user.
+    Libxl,
+    /// The Xen that this machine runs on, as root in its dom0.
+    Xen,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Libxl => "libxl",
+            Self::Xen => "xen",
+        }
+    }
+}
+
+/// The one that this process runs against.
+pub(crate) enum Guest {
+    Libxl(Pretend),
+    Xen(Dom0),
+}
+
+impl Guest {
+    pub(crate) fn start(kind: Kind) -> anyhow::Result<Self> {
+        Ok(match kind {
+            Kind::Libxl => Self::Libxl(Pretend::start()?),
+            Kind::Xen => Self::Xen(Dom0::start()?),
+        })
+    }
+
+    /// For cases that are listed for this guest only.
+    pub(crate) fn pretend(&self) -> anyhow::Result<&Pretend> {
+        match self {
+            Self::Libxl(pretend) => Ok(pretend),
+            Self::Xen(_) => anyhow::bail!("this case is for pretend domains"),
+        }
+    }
+
+    /// For cases that are listed for this guest only.
+    pub(crate) fn dom0(&self) -> anyhow::Result<&Dom0> {
+        match self {
+            Self::Xen(dom0) => Ok(dom0),
+            Self::Libxl(_) => anyhow::bail!("this case is for a real Xen"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The loops that host libxl here, each as a program with that loop on a thread of its own.
+
+mod epoll;
+mod glib;
+
+pub(crate) use self::glib::GlibHost;
+use clap::ValueEnum;
+use osevent_core::EventLoop;
+use std::any::Any;
+use std::sync::Arc;
+use std::thread::ThreadId;
+
+/// An event loop that osevent has an adapter for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Adapter {
+    /// The reactor alone, on poll(2).
+    Epoll,
+    /// A GLib main context.
+    Glib,
+}
+
+impl Adapter {
+    pub(crate) const ALL: &[Self] = &[Self::Epoll, Self::Glib];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Epoll => "epoll",
+            Self::Glib => "glib",
+        }
+    }
+
+    pub(crate) fn start(self) -> anyhow::Result<Box<dyn Host>> {
+        Ok(match self {
+            Self::Epoll => Box::new(epoll::EpollHost::start()?),
+            Self::Glib => Box::new(GlibHost::start()?),
+        })
+    }
+}
+
+/// A program with an event loop, which runs on a thread of its own until [`end`](Self::end).
+pub(crate) trait Host: Send + Sync + Any {
+    /// Attaches osevent to the loop once more.
+    fn attach(&self) -> anyhow::Result<Attached>;
+
+    /// The thread that the loop runs on.
+    fn thread(&self) -> ThreadId;
+
+    /// Ends the loop and frees it, whatever is attached to it.
+    fn end(&self);
+}
+
+/// An attachment: what a ctx is opened on, and what detaches when it is dropped.
+pub(crate) struct Attached {
+    pub(crate) event_loop: Arc<dyn EventLoop>,
+    /// Held for its drop.
+    pub(crate) _detaches: Box<dyn Any + Send + Sync>,
+}

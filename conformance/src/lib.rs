@@ -1,1 +1,0 @@
-//! One suite that shows whether an event loop hosts libxl correctly.

@@ -1,0 +1,148 @@
+//! A loop in front of a loop: passes everything on, keeps a record, and refuses what a case wants refused.
+
+use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, TimerSource, Token};
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) struct Recorder {
+    inner: Arc<dyn EventLoop>,
+    record: Mutex<Record>,
+    /// Called after each `add_timer`, with how many there have been.
+    timer_added: Mutex<Option<Count>>,
+    /// Called after each `modify_timer` to `{0,0}`, with how many there have been.
+    timer_cancelled: Mutex<Option<Count>>,
+}
+
+type Count = Box<dyn Fn(usize) + Send>;
+
+/// What has been asked of the loop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) fds_added: usize,
+    pub(crate) fds_modified: usize,
+    pub(crate) fds_removed: usize,
+    pub(crate) timers_added: usize,
+    /// Timers moved to `{0,0}`.
+    pub(crate) timers_cancelled: usize,
+    /// The fds that are watched now, with their interest.
+    pub(crate) watched: BTreeMap<Token, (RawFd, Interest)>,
+    /// All interests that were ever asked for.
+    pub(crate) interests: Vec<Interest>,
+    /// While set, the errno that fds are refused with.
+    refuse_fds: Option<i32>,
+    /// While set, the errno that timers are refused with.
+    refuse_timers: Option<i32>,
+}
+
+impl Recorder {
+    pub(crate) fn new(inner: Arc<dyn EventLoop>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            record: Mutex::default(),
+            timer_added: Mutex::default(),
+            timer_cancelled: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        self.lock().clone()
+    }
+
+    pub(crate) fn refuse_fds(&self, errno: Option<i32>) {
+        self.lock().refuse_fds = errno;
+    }
+
+    pub(crate) fn refuse_timers(&self, errno: Option<i32>) {
+        self.lock().refuse_timers = errno;
+    }
+
+    pub(crate) fn on_timer_added(&self, callback: impl Fn(usize) + Send + 'static) {
+        *self.timer_added.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(callback));
+    }
+
+    pub(crate) fn on_timer_cancelled(&self, callback: impl Fn(usize) + Send + 'static) {
+        *self.timer_cancelled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(callback));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventLoop for Recorder {
+    fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
+        let (token, fd) = (source.token(), source.fd());
+        if let Some(errno) = self.lock().refuse_fds {
+            return Err(LoopError::Os(errno));
+        }
+        self.inner.add_fd(source, interest)?;
+        let mut record = self.lock();
+        record.fds_added += 1;
+        record.interests.push(interest);
+        record.watched.insert(token, (fd, interest));
+        Ok(())
+    }
+
+    fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
+        self.inner.modify_fd(token, interest)?;
+        let mut record = self.lock();
+        record.fds_modified += 1;
+        record.interests.push(interest);
+        if let Some((_, present)) = record.watched.get_mut(&token) {
+            *present = interest;
+        }
+        Ok(())
+    }
+
+    fn remove_fd(&self, token: Token) {
+        self.inner.remove_fd(token);
+        let mut record = self.lock();
+        if record.watched.remove(&token).is_some() {
+            record.fds_removed += 1;
+        }
+    }
+
+    fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError> {
+        if let Some(errno) = self.lock().refuse_timers {
+            return Err(LoopError::Os(errno));
+        }
+        self.inner.add_timer(source, deadline)?;
+        let added = {
+            let mut record = self.lock();
+            record.timers_added += 1;
+            record.timers_added
+        };
+        if let Some(callback) = &*self.timer_added.lock().unwrap_or_else(PoisonError::into_inner) {
+            callback(added);
+        }
+        Ok(())
+    }
+
+    fn modify_timer(&self, token: Token, deadline: Deadline) {
+        self.inner.modify_timer(token, deadline);
+        if deadline != Deadline::ASAP {
+            return;
+        }
+        let cancelled = {
+            let mut record = self.lock();
+            record.timers_cancelled += 1;
+            record.timers_cancelled
+        };
+        if let Some(callback) = &*self.timer_cancelled.lock().unwrap_or_else(PoisonError::into_inner) {
+            callback(cancelled);
+        }
+    }
+
+    fn remove_timer(&self, token: Token) {
+        self.inner.remove_timer(token);
+    }
+
+    fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+        self.inner.turn(interrupt)
+    }
+
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) {
+        self.inner.on_gone(gone);
+    }
+}

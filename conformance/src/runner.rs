@@ -1,0 +1,227 @@
+//! Which cases run, where and how often; each in a process of its own.
+
+use crate::Arguments;
+use crate::case::{Case, Outcome, Verdict};
+use crate::cases;
+use crate::guests::libxl::Preparation;
+use crate::guests::{Kind, xen};
+use crate::hosts::Adapter;
+use crate::report::{self, Row};
+use crate::stage::Stage;
+use anyhow::{Context, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use xenlight::Library;
+
+/// A case's process is killed after this time.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// True if at least one case passed and none failed.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let selected = select(arguments)?;
+    if arguments.list {
+        report::list(&selected);
+        return Ok(true);
+    }
+    let preparation = match arguments.guest {
+        Kind::Libxl => {
+            let library = Library::load()?;
+            eprintln!("libxl {} from {}, without a hypervisor", library.release(), library.path().display());
+            Some(Preparation::new()?)
+        }
+        Kind::Xen => {
+            xen::check()?;
+            let library = Library::load()?;
+            eprintln!("libxl {} from {}, on this machine's Xen", library.release(), library.path().display());
+            None
+        }
+    };
+    let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
+    let pairs: Vec<_> = selected
+        .iter()
+        .flat_map(|case| adapters.iter().map(move |adapter| (*case, *adapter)))
+        .filter(|(case, adapter)| case.adapters.contains(adapter))
+        .collect();
+    ensure!(!pairs.is_empty(), "no case is both named by --case and meant for the adapter and the guest; see --list");
+
+    // One machine, one set of domains: on Xen the cases would meet each other.
+    let jobs = if arguments.guest == Kind::Xen { 1 } else { arguments.jobs };
+    let progress = progress(pairs.len() as u64 * u64::from(arguments.repeat));
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    // Relaxed: each number is handed out once, that is all.
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&(case, adapter)) = pairs.get(at) else { return };
+                    let row = run_repeatedly(case, adapter, arguments, preparation.as_ref(), &progress);
+                    rows.lock().expect("no holder panics").push((at, row));
+                }
+            });
+        }
+    });
+    progress.finish_and_clear();
+    let mut rows = rows.into_inner().expect("no holder panics");
+    rows.sort_by_key(|(at, _)| *at);
+    let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    report::table(&rows);
+    if let Some(path) = &arguments.json {
+        report::json(&rows, path)?;
+    }
+    let count = |verdict| rows.iter().filter(|row| row.result == verdict).count();
+    let (passed, failed) = (count(Verdict::Passed), count(Verdict::Failed));
+    println!("{passed} passed, {failed} failed, {} skipped", count(Verdict::Skipped));
+    Ok(failed == 0 && passed > 0)
+}
+
+fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
+    for name in &arguments.cases {
+        ensure!(
+            cases::ALL.iter().any(|case| case.name.starts_with(name.as_str())),
+            "there is no case {name:?}; --list shows all"
+        );
+    }
+    let named = |case: &Case| {
+        arguments.cases.is_empty() || arguments.cases.iter().any(|name| case.name.starts_with(name.as_str()))
+    };
+    Ok(cases::ALL.iter().copied().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
+}
+
+fn progress(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos}/{len} {msg}").expect("a valid template");
+    ProgressBar::new(length).with_style(style)
+}
+
+fn run_repeatedly(
+    case: &'static Case,
+    adapter: Adapter,
+    arguments: &Arguments,
+    preparation: Option<&Preparation>,
+    progress: &ProgressBar,
+) -> Row {
+    progress.set_message(format!("{} on {}", case.name, adapter.name()));
+    let start = Instant::now();
+    let mut failures = Vec::new();
+    let mut last = None;
+    for _ in 0..arguments.repeat {
+        let outcome = run_in_process(case, adapter, arguments, preparation)
+            .unwrap_or_else(|error| Outcome::failed(format!("{error:#}")));
+        progress.inc(1);
+        if outcome.result == Verdict::Failed {
+            progress.suspend(|| eprintln!("{} on {}: {}", case.name, adapter.name(), outcome.reason));
+            failures.push(outcome.reason.clone());
+        }
+        last = Some(outcome);
+    }
+    let last = last.expect("a case runs at least once");
+    let (result, reason) = match failures.first() {
+        Some(first) if arguments.repeat > 1 => {
+            (Verdict::Failed, format!("{} of {} failed, first: {first}", failures.len(), arguments.repeat))
+        }
+        Some(first) => (Verdict::Failed, first.clone()),
+        None => (last.result, last.reason),
+    };
+    Row {
+        name: case.name,
+        adapter: adapter.name(),
+        guest: arguments.guest.name(),
+        clauses: case.clauses,
+        result,
+        reason,
+        seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
+    }
+}
+
+fn run_in_process(
+    case: &Case,
+    adapter: Adapter,
+    arguments: &Arguments,
+    preparation: Option<&Preparation>,
+) -> anyhow::Result<Outcome> {
+    let folder = tempfile::tempdir().context("no folder for a case's files")?;
+    let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--inside").arg(&outcome);
+    command.args(["--adapter", adapter.name(), "--guest", arguments.guest.name(), "--case", case.name]);
+    if arguments.log {
+        command.arg("--log");
+    }
+    if let Some(preparation) = preparation {
+        command.envs(preparation.environment(folder.path()));
+    }
+    let output = File::create(&log)?;
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let mut child = command.spawn().context("cannot start the case's process")?;
+    let status = wait(&mut child)?;
+    let written = std::fs::read(&outcome).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut outcome = match (status, written) {
+        (None, _) => Outcome::failed(format!("it took longer than {LIMIT:?} and was killed")),
+        // A process that wrote its outcome must still end well.
+        (Some(status), Some(outcome)) if status.success() => outcome,
+        (Some(status), _) => Outcome::failed(format!("its process {}", describe(status))),
+    };
+    if outcome.result == Verdict::Failed {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = if arguments.log { &lines[..] } else { &lines[lines.len().saturating_sub(8)..] };
+        if !tail.is_empty() {
+            outcome.reason = format!("{}\n{}", outcome.reason, tail.join("\n"));
+        }
+    }
+    Ok(outcome)
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("was killed by signal {signal}"),
+        None => format!("ended with {status} and no outcome"),
+    }
+}
+
+/// Its status, or `None` where it had to be killed.
+fn wait(child: &mut Child) -> anyhow::Result<Option<ExitStatus>> {
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    // SAFETY: no pointers; the child is ours and not waited for, so the pid names it.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
+    ensure!(fd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
+    // SAFETY: the kernel just gave this fd to nobody else.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, for the length of the call.
+    let ready = unsafe { libc::poll(&mut poll, 1, LIMIT.as_millis() as i32) };
+    if ready == 0 {
+        child.kill()?;
+        child.wait()?;
+        return Ok(None);
+    }
+    Ok(Some(child.wait()?))
+}
+
+/// The other end: runs the one case here.
+pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
+    report::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
+    let folder = outcome.parent().unwrap_or(Path::new("."));
+    let result = match (
+        cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),
+        &*arguments.adapters,
+    ) {
+        (Some(case), [adapter]) => Stage::set(arguments.guest, *adapter, folder).and_then(|stage| (case.run)(&stage)),
+        _ => Err(anyhow::anyhow!("--inside takes one case and one adapter")),
+    };
+    let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
+    match std::fs::write(outcome, text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot write {}: {error}", outcome.display());
+            ExitCode::from(2)
+        }
+    }
+}
