@@ -147,6 +147,17 @@ fn what_the_release_leaves_behind_is_swept_in_silence_x6() {
         let cancelled = world.timeout(500, 1);
         world.call(|registry| registry.modify_timeout(cancelled.to_handle(), Deadline::ASAP)).unwrap();
         world.fd(3, Interest::NONE, 2);
+        let outer = world.outer.clone();
+        let registry = world.registry.clone();
+        world.event_loop.at_each_call(move |_, call| {
+            assert!(outer.is_free() && !registry.is_inside(), "{call:?} is part of the release");
+        });
+        let event_loop = world.event_loop.clone();
+        world.guest().at_each_call(move |registry, call| {
+            if call == Call::Closed {
+                assert_eq!((registry.census().registered, event_loop.len()), (0, 0), "closed before it is swept");
+            }
+        });
         world.registry.close();
         world.assert_empty();
         assert_eq!(world.event_loop.advance_to(1_000), 0);

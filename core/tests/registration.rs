@@ -290,6 +290,25 @@ fn a_batch_collected_before_a_deregistration_makes_no_occurrence_for_it_o3() {
 }
 
 #[test]
+fn what_ends_during_a_modify_stays_ended_o3() {
+    // The guest's lock keeps the two apart, unless somebody calls a hook around it.
+    let world = World::concurrent();
+    let token = world.fd(3, Interest::IN, 1);
+    let source = world.event_loop.fd_source(token);
+    let registry = world.registry.clone();
+    world.event_loop.after_each_call(move |_, call| {
+        if let LoopCall::ModifyFd(..) = call {
+            let registry = registry.clone();
+            on_another_thread(move || hook(|| registry.deregister_fd(token.to_handle(), 3))).unwrap();
+        }
+    });
+    world.call(|registry| registry.modify_fd(token.to_handle(), 3, Interest::IN)).unwrap();
+    assert!(!source.ready(Readiness::IN));
+    drop(source);
+    world.assert_empty();
+}
+
+#[test]
 fn thousands_of_registrations_come_and_go_in_any_order() {
     let world = World::concurrent();
     let mut standing: Vec<Token> = (0..3_000).map(|n| world.fd(n % 50, Interest::IN, n as u64)).collect();
