@@ -49,7 +49,7 @@ pub(crate) fn table(rows: &[Row]) {
         let of = |adapter: &str| rows.iter().find(|row| row.name == name && row.adapter == adapter);
         let clauses = rows.iter().find(|row| row.name == name).map(|row| row.clauses.join(" ")).unwrap_or_default();
         let mut cells = vec![Cell::new(name), Cell::new(clauses)];
-        cells.extend(adapters.iter().map(|adapter| Cell::new(of(adapter).map(cell).unwrap_or_default())));
+        cells.extend(adapters.iter().map(|adapter| Cell::new(of(adapter).map(verdict).unwrap_or_default())));
         table.add_row(cells);
     }
     println!("{table}");
@@ -58,7 +58,8 @@ pub(crate) fn table(rows: &[Row]) {
     }
 }
 
-fn cell(row: &Row) -> String {
+/// The result in a few words.
+pub(crate) fn verdict(row: &Row) -> String {
     match row.result {
         Verdict::Passed => format!("passed {:.2} s", row.seconds),
         Verdict::Failed => "FAILED".into(),

@@ -6,7 +6,7 @@ use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 use xenlight::{Children, Ctx, Event, Library, Trace};
@@ -20,13 +20,27 @@ pub(crate) struct Stage {
     pub(crate) library: Library,
     /// For files of the case's own.
     pub(crate) folder: std::path::PathBuf,
+    /// Of every ctx that was opened.
+    opened: Mutex<Vec<(Arc<Hooks>, Weak<Recorder>)>>,
 }
 
 impl Stage {
     pub(crate) fn set(kind: guests::Kind, adapter: Adapter, folder: &std::path::Path) -> anyhow::Result<Self> {
         let guest = Guest::start(kind)?;
         let library = Library::load()?;
-        Ok(Self { guest, host: adapter.start()?, library, folder: folder.to_owned() })
+        Ok(Self { guest, host: adapter.start()?, library, folder: folder.to_owned(), opened: Mutex::default() })
+    }
+
+    /// After the case: every ctx is closed, and nothing came after.
+    pub(crate) fn strike(self) -> anyhow::Result<()> {
+        self.host.end();
+        for (hooks, recorder) in self.opened.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(recorder) = recorder.upgrade() {
+                recorder.expect_nothing()?;
+            }
+            hooks.expect_nothing_late()?;
+        }
+        Ok(())
     }
 
     /// A ctx, attached to the host's loop once more.
@@ -59,6 +73,7 @@ impl Stage {
             })
             .open(recorder.clone())?;
         let idle = recorder.record().watched.len();
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push((hooks.clone(), Arc::downgrade(&recorder)));
         let events = Events { delivered: events, loop_thread: self.host.thread() };
         Ok(Opened { ctx, recorder, hooks, events, attached, idle })
     }
@@ -91,9 +106,16 @@ impl Opened {
 
     /// Closes it from this thread while the host runs the loop, and checks what it leaves: nothing.
     pub(crate) fn close(self) -> anyhow::Result<()> {
-        let close = self.ctx.close();
+        let mut close = self.ctx.close();
         drop(self.ctx);
-        block_on(close);
+        block_on(&mut close);
+        self.hooks.seal();
+        let mut census = close.census();
+        eventually("the loop lets go of what it had", || {
+            census = close.census();
+            census.registered == 0 && census.alive == 0 && census.in_flight == 0
+        })
+        .with_context(|| format!("{census:?}"))?;
         self.recorder.expect_nothing()
     }
 }
@@ -160,6 +182,8 @@ struct Steps {
     all: Vec<Trace>,
     /// What each thread is inside of, outermost first.
     inside: Vec<(ThreadId, Trace)>,
+    /// How many there had been when the ctx was known to be closed.
+    sealed: Option<usize>,
 }
 
 impl Hooks {
@@ -171,6 +195,20 @@ impl Hooks {
     pub(crate) fn occurrence_elsewhere(&self) -> Option<Trace> {
         let me = std::thread::current().id();
         self.lock().inside.iter().find(|(thread, _)| *thread != me).map(|(_, step)| *step)
+    }
+
+    /// The ctx is closed: no hook and no occurrence may come any more (X4).
+    fn seal(&self) {
+        let mut steps = self.lock();
+        steps.sealed = Some(steps.all.len());
+    }
+
+    fn expect_nothing_late(&self) -> anyhow::Result<()> {
+        let steps = self.lock();
+        let late = steps.sealed.map_or(&[][..], |sealed| &steps.all[sealed..]);
+        ensure!(late.is_empty(), "after the ctx was closed (X4): {late:?}");
+        ensure!(steps.inside.is_empty(), "still inside libxl: {:?}", steps.inside);
+        Ok(())
     }
 
     fn record(&self, step: Trace) {

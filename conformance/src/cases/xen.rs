@@ -81,20 +81,21 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let domid = block_on(ctx.create(&dom0.config(IDLE, "life")?)?)?;
+    let name = dom0.name("idle");
+    let domid = block_on(ctx.create(&dom0.config(IDLE, &name)?)?)?;
     let listed = ctx.domains()?;
     ensure!(listed.iter().any(|domain| domain.domid == domid), "a created domain is not listed: {listed:?}");
-    ensure!(dom0.state("life")?.contains('p'), "xl does not show a new domain as paused");
+    ensure!(dom0.state(&name)?.contains('p'), "xl does not show a new domain as paused");
     block_on(ctx.unpause(domid)?)?;
-    eventually("xl shows it running or blocked", || dom0.state("life").is_ok_and(|state| !state.contains('p')))?;
+    eventually("xl shows it running or blocked", || dom0.state(&name).is_ok_and(|state| !state.contains('p')))?;
     ensure!(!ctx.info(domid)?.paused);
     block_on(ctx.pause(domid)?)?;
-    ensure!(dom0.state("life")?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
+    ensure!(dom0.state(&name)?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
     block_on(ctx.destroy(domid)?)?;
-    ensure!(dom0.state("life").is_err(), "xl still lists a destroyed domain");
+    ensure!(dom0.state(&name).is_err(), "xl still lists a destroyed domain");
     ensure!(ctx.info(domid).is_err_and(|error| error.is_no_such_domain()), "libxl still knows a destroyed domain");
 
-    let domid = linux(dom0, &opened, "life-linux")?;
+    let domid = linux(dom0, &opened, &dom0.name("linux"))?;
     let watch = ctx.watch_death(domid)?;
     block_on(ctx.shutdown(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
@@ -107,10 +108,11 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
 fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
-    let domid = block_on(opened.ctx.create(&dom0.config(IDLE, "elsewhere")?)?)?;
+    let name = dom0.name("idle");
+    let domid = block_on(opened.ctx.create(&dom0.config(IDLE, &name)?)?)?;
     let watch = opened.ctx.watch_death(domid)?;
     block_on(opened.ctx.unpause(domid)?)?;
-    dom0.xl(&["destroy", "elsewhere"])?;
+    dom0.xl(&["destroy", &name])?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
     end(opened)
@@ -119,11 +121,12 @@ fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
 fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
-    let domid = block_on(opened.ctx.create(&dom0.config(POWEROFF, "poweroff")?)?)?;
+    let name = dom0.name("poweroff");
+    let domid = block_on(opened.ctx.create(&dom0.config(POWEROFF, &name)?)?)?;
     let watch = opened.ctx.watch_death(domid)?;
     block_on(opened.ctx.unpause(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
-    ensure!(dom0.state("poweroff")?.contains('s'), "xl does not show it as shut down");
+    ensure!(dom0.state(&name)?.contains('s'), "xl does not show it as shut down");
     block_on(opened.ctx.destroy(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
@@ -134,8 +137,9 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let config = dom0.config(LINUX, "saved")?;
-    let domid = linux(dom0, &opened, "saved")?;
+    let name = dom0.name("linux");
+    let config = dom0.config(LINUX, &name)?;
+    let domid = linux(dom0, &opened, &name)?;
     let watch = ctx.watch_death(domid)?;
     let path = stage.folder.join("saved");
     let before = opened.recorder.record().interests.len();
@@ -158,7 +162,7 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     block_on(ctx.destroy(restored)?)?;
 
     dom0.xl(&["restore", path.to_str().expect("a path of ours")])?;
-    dom0.xl(&["destroy", "saved"])?;
+    dom0.xl(&["destroy", &name])?;
     std::fs::remove_file(path)?;
     end(opened)
 }
@@ -166,7 +170,8 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
 fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let Opened { ctx, recorder, attached: _attached, .. } = stage.open()?;
-    let domid = block_on(ctx.create(&dom0.config(IDLE, "deaf")?)?)?;
+    let name = dom0.name("idle");
+    let domid = block_on(ctx.create(&dom0.config(IDLE, &name)?)?)?;
     block_on(ctx.unpause(domid)?)?;
     let shutdown = ctx.shutdown(domid)?;
     let start = Instant::now();
@@ -176,8 +181,8 @@ fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
     let result = block_on(shutdown);
     ensure!(result.as_ref().is_err_and(Error::is_aborted), "the shutdown ended with {result:?}");
     recorder.expect_nothing()?;
-    ensure!(!dom0.state("deaf")?.contains('s'));
-    dom0.xl(&["destroy", "deaf"])?;
+    ensure!(!dom0.state(&name)?.contains('s'));
+    dom0.xl(&["destroy", &name])?;
     Ok(())
 }
 
@@ -208,7 +213,7 @@ const THREADS: usize = 4;
 /// One thread's share of the domains; their watches last until the ctx is closed.
 fn create_and_destroy(dom0: &Dom0, ctx: &Ctx, worker: usize) -> anyhow::Result<()> {
     for at in (worker..DOMAINS).step_by(THREADS) {
-        let domid = block_on(ctx.create(&dom0.config(IDLE, &format!("worker-{worker}-{at}"))?)?)?;
+        let domid = block_on(ctx.create(&dom0.config(IDLE, &dom0.name(&format!("{worker}-{at}")))?)?)?;
         ctx.watch_death(domid)?.keep();
         block_on(ctx.unpause(domid)?)?;
         block_on(ctx.destroy(domid)?)?;

@@ -6,8 +6,22 @@ use std::path::Path;
 use std::process::{Command, Output};
 use xenlight::Config;
 
+/// What the names of all domains begin with that this suite creates.
+const PREFIX: &str = "osevent-";
+
 /// Its dom0: this machine.
 pub(crate) struct Dom0(());
+
+/// Destroys what a case has left behind, because it failed or was killed.
+pub(crate) fn clean_up() -> anyhow::Result<()> {
+    let dom0 = Dom0(());
+    let table = dom0.xl(&["list"])?;
+    for name in table.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| name.starts_with(PREFIX))
+    {
+        dom0.xl(&["destroy", name])?;
+    }
+    Ok(())
+}
 
 /// What must be there before any case can run, and what to do about it.
 pub(crate) fn check() -> anyhow::Result<()> {
@@ -51,6 +65,11 @@ impl Dom0 {
             bail!("xl {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The name for one of this case's domains: no other, of this run or an earlier one, has it, nor its console's log.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{PREFIX}{}-{name}", std::process::id())
     }
 
     /// The configuration of a domain with that name.
