@@ -27,8 +27,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8>
     {
         return lab::run(workspace, &in_lab(arguments));
     }
+    let program = workspace.build(program, false)?;
     build_standin(workspace)?;
-    let error = Command::new(workspace.build(program, false)?).args(arguments).exec();
+    let error = Command::new(program).args(arguments).exec();
     Err(error).context("cannot start the suite")
 }
 

@@ -6,15 +6,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::apt;
 
-/// Debian's packages, and what each is for.
-const PACKAGES: [(&str, &str); 6] = [
+/// A package of Debian's, and what it is for.
+type Package = (&'static str, &'static str);
+
+/// What the suite and the examples are built and run with.
+const BUILDING: [Package; 5] = [
     ("gcc", "links Rust programs, compiles the layout tests"),
     ("libc6-dev", "what gcc links with"),
     ("pkg-config", "finds GLib"),
     ("libglib2.0-dev", "the GLib adapter"),
     ("libxen-dev", "libxl, and its headers for the layout tests"),
-    (QEMU, "the lab: a real Xen in an emulated machine"),
 ];
+
+/// What everything needs beside that.
+const LAB: [Package; 1] = [(QEMU, "the lab: a real Xen in an emulated machine")];
 
 /// The package with QEMU for the lab.
 pub(crate) const QEMU: &str = "qemu-system-x86";
@@ -27,7 +32,14 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    packages()?;
+    let packages = [&BUILDING[..], &LAB].concat();
+    if !apt::available() {
+        let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
+        bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");
+    }
+    if !install(&packages)? {
+        println!("setup: all system packages are there");
+    }
     for (command, component) in COMPONENTS {
         let there = Command::new("cargo").args([command, "--version"]).output();
         if !there.is_ok_and(|output| output.status.success()) {
@@ -41,27 +53,33 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn packages() -> Result<()> {
-    if !apt::available() {
-        let list = PACKAGES.map(|(package, why)| format!("  {package}: {why}"));
-        let list = list.join("\n");
-        bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");
+/// Installs what the suite and the examples need to build, where there is apt; elsewhere the build says what is missing.
+///
+/// # Errors
+/// Something is missing and cannot be installed, with what to do instead.
+pub(crate) fn for_building() -> Result<()> {
+    if apt::available() {
+        install(&BUILDING)?;
     }
-    let missing = apt::missing(&PACKAGES.map(|(package, _)| package));
+    Ok(())
+}
+
+/// Installs those that are missing; false if none is. Its words go to stderr: stdout may be a program's.
+fn install(packages: &[Package]) -> Result<bool> {
+    let names: Vec<_> = packages.iter().map(|(package, _)| *package).collect();
+    let missing = apt::missing(&names);
     if missing.is_empty() {
-        println!("setup: all system packages are there");
-        return Ok(());
+        return Ok(false);
     }
-    for (package, why) in PACKAGES {
-        if missing.contains(&package) {
-            println!("setup: {package} is missing ({why})");
-        }
+    for (package, why) in packages.iter().filter(|(package, _)| missing.contains(package)) {
+        eprintln!("setup: {package} is missing ({why})");
     }
-    println!("setup: installing what is missing");
+    eprintln!("setup: installing what is missing");
     apt::install(&missing).with_context(|| {
         let list = missing.join(" ");
         format!(
             "set-up is not complete. By hand, as root: apt-get update && apt-get install --no-install-recommends {list}"
         )
-    })
+    })?;
+    Ok(true)
 }

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::setup;
+
 /// The workspace that this program was built from.
 pub(crate) struct Workspace {
     /// The folder of the root manifest.
@@ -73,8 +75,12 @@ impl Workspace {
         self.programs.iter().find(|program| program.name == name)
     }
 
-    /// Builds `program` in the dev profile, cargo's words going to stderr, and returns where it lies.
+    /// Builds `program` in the dev profile, cargo's words going to stderr, and returns where it lies. What it is built
+    /// with is installed where that is missing; programs of xtask's own need nothing.
     pub(crate) fn build(&self, program: &Program, quiet: bool) -> Result<PathBuf> {
+        if program.package != env!("CARGO_PKG_NAME") {
+            setup::for_building()?;
+        }
         let mut child = self
             .cargo()
             .args(["build", "--message-format=json-render-diagnostics"])
