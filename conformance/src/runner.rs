@@ -22,8 +22,8 @@ use xenlight::Library;
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
 const fn limit(guest: Kind) -> Duration {
     match guest {
-        Kind::Libxl => Duration::from_secs(120),
-        Kind::Xen => Duration::from_secs(600),
+        Kind::Libxl => Duration::from_secs(300),
+        Kind::Xen => Duration::from_secs(900),
     }
 }
 

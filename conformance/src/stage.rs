@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use xenlight::{Children, Ctx, Event, Library, Trace};
 
 /// How long a case waits for anything: far longer than it can take, even on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) guest: Guest,

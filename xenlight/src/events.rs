@@ -36,7 +36,7 @@ pub enum EventKind {
     /// [`ShutdownReason::Suspend`], which is not its end; a watch reports it once only, so make a
     /// new one after a save and resume (E11).
     Shutdown(ShutdownReason),
-    /// The domain is gone.
+    /// The domain has come to its end. Xen may list it a little longer, as dying (E11).
     Death,
     /// The guest ejected the disk.
     Eject {
@@ -223,6 +223,8 @@ struct Watches {
 
 struct Watched {
     domid: u32,
+    /// Of a watch for ejects: libxl leaves it out of the event.
+    vdev: Option<String>,
     evgen: Evgen,
 }
 
@@ -314,7 +316,7 @@ fn disable(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, evgen: Evgen) {
 
 /// Asks for the shutdown and death of a domain.
 pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Result<Watch, Error> {
-    watch(registry, domid, "watch a domain's death", |hosted, ctx, id| {
+    watch(registry, domid, None, "watch a domain's death", |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: the ctx lives while the gate is held, `evgen` is written during the call.
         let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid, id, &mut evgen) };
@@ -324,11 +326,11 @@ pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Resul
 
 /// Asks for the ejects of a disk.
 pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &str) -> Result<Watch, Error> {
-    let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
-    watch(registry, domid, "watch a disk's ejects", |hosted, ctx, id| {
+    let name = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
+    watch(registry, domid, Some(vdev), "watch a disk's ejects", |hosted, ctx, id| {
         let mut evgen = null_mut();
-        // SAFETY: as above; `vdev` is copied.
-        let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, vdev.as_ptr(), id, &mut evgen) };
+        // SAFETY: as above; `name` is copied.
+        let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, name.as_ptr(), id, &mut evgen) };
         (rc, Evgen::Eject(evgen))
     })
 }
@@ -336,6 +338,7 @@ pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &s
 fn watch(
     registry: &Arc<Registry<Hosted>>,
     domid: u32,
+    vdev: Option<&str>,
     doing: &'static str,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<Watch, Error> {
@@ -350,7 +353,7 @@ fn watch(
         watches.last += 1;
         let id = watches.last;
         // Before it is enabled: the first event can come at once, on another thread.
-        watches.standing.insert(id, Watched { domid, evgen: Evgen::Starting });
+        watches.standing.insert(id, Watched { domid, vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
         id
     };
     let (rc, evgen) = enable(hosted, hosted.raw(&call), id);
@@ -360,7 +363,9 @@ fn watch(
         drop(watches);
         return Err(hosted.error(doing, rc));
     }
-    watches.standing.insert(id, Watched { domid, evgen });
+    if let Some(watched) = watches.standing.get_mut(&id) {
+        watched.evgen = evgen;
+    }
     Ok(Watch { registry: Arc::downgrade(registry), id: WatchId(id) })
 }
 
@@ -389,15 +394,9 @@ fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
         codes::EVENT_TYPE_DOMAIN_SHUTDOWN => EventKind::Shutdown(unsafe { event.detail.shutdown_reason }.into()),
         codes::EVENT_TYPE_DOMAIN_DEATH => EventKind::Death,
         codes::EVENT_TYPE_DISK_EJECT => {
-            // SAFETY: likewise.
-            let vdev = unsafe { event.detail.vdev };
-            let vdev = if vdev.is_null() {
-                String::new()
-            } else {
-                // SAFETY: a string of the event's, valid until that is freed.
-                unsafe { CStr::from_ptr(vdev) }.to_string_lossy().into_owned()
-            };
-            EventKind::Eject { vdev, json: json(event) }
+            let vdev =
+                lock(&hosted.events.watches).standing.get(&event.for_user).and_then(|watched| watched.vdev.clone());
+            EventKind::Eject { vdev: vdev.unwrap_or_default(), json: json(event) }
         }
         number => EventKind::Other { number, json: json(event) },
     };

@@ -42,6 +42,39 @@ fn death(stage: &Stage) -> anyhow::Result<()> {
     recorder.expect_nothing()
 }
 
+pub(crate) static EJECT: Case = Case {
+    name: "disk-eject",
+    claim: "A disk that the guest ejects is reported for the right watch, with its name; after the watch is dropped nothing is",
+    clauses: &["E1", "E2", "E3", "E7", "E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: eject,
+};
+
+fn eject(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let frontend = "/local/domain/5/device/vbd/51712";
+    let backend = "/local/domain/0/backend/vbd/5/51712";
+    for (path, value) in [
+        (format!("{frontend}/dev"), "xvda"),
+        (format!("{frontend}/eject"), ""),
+        (format!("{frontend}/backend"), backend),
+        ("/libxl/5/device/vbd/51712/dev".into(), "xvda"),
+        ("/libxl/5/device/vbd/51712/backend".into(), backend),
+    ] {
+        pretend.store.write(&path, value.as_bytes())?;
+    }
+    let watch = opened.ctx.watch_eject(5, "xvda")?;
+    pretend.store.write(&format!("{frontend}/eject"), b"eject")?;
+    let event = opened.events.next()?;
+    ensure!(event.domid == 5 && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
+    ensure!(matches!(&event.kind, EventKind::Eject { vdev, .. } if vdev == "xvda"), "{event:?}");
+    drop(watch);
+    opened.expect_idle()?;
+    opened.close()
+}
+
 /// The next event is this one.
 pub(crate) fn expect(events: &Events, domid: u32, watch: &Watch, kind: &EventKind) -> anyhow::Result<()> {
     let event = events.next()?;

@@ -3,6 +3,7 @@
 mod children;
 mod close;
 mod company;
+mod config;
 mod device;
 mod life;
 mod refusal;
@@ -13,6 +14,8 @@ use crate::case::Case;
 /// All, in the order in which they run.
 pub(crate) static ALL: &[&Case] = &[
     &life::DEATH,
+    &life::EJECT,
+    &config::CHECKED,
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
     &device::REMOVAL_ABORTED,
@@ -34,6 +37,7 @@ pub(crate) static ALL: &[&Case] = &[
     &company::FOUR_THREADS,
     &company::OTHER_CHILDREN,
     &xen::LIFE,
+    &xen::FROM_XL_FILE,
     &xen::DESTROYED_ELSEWHERE,
     &xen::POWERS_ITSELF_OFF,
     &xen::SAVED_AND_RESTORED,

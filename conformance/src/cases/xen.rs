@@ -12,7 +12,7 @@ use futures_lite::future::block_on;
 use osevent_core::Interest;
 use std::fs::File;
 use std::time::{Duration, Instant};
-use xenlight::{Children, Ctx, Error, EventKind, ShutdownReason};
+use xenlight::{Children, Config, Ctx, Error, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: Case = Case {
     name: "xen-life",
@@ -21,6 +21,15 @@ pub(crate) static LIFE: Case = Case {
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
     run: life,
+};
+
+pub(crate) static FROM_XL_FILE: Case = Case {
+    name: "xen-from-xl-file",
+    claim: "A domain is created from xl's kind of configuration file, and its configuration can be asked for",
+    clauses: &["E9"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    run: from_xl_file,
 };
 
 pub(crate) static DESTROYED_ELSEWHERE: Case = Case {
@@ -102,6 +111,21 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     block_on(ctx.destroy(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
+    end(opened)
+}
+
+fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let name = dom0.name("file");
+    let file = stage.folder.join("domain.cfg");
+    std::fs::write(&file, format!("name='{name}'\ntype='pv'\nkernel='/lab/idle'\nmemory=4\nvcpus=1\n"))?;
+    let domid = block_on(opened.ctx.create(&Config::from_xl_file(&file)?)?)?;
+    ensure!(dom0.state(&name)?.contains('p'), "xl does not show the new domain");
+    ensure!(opened.ctx.name(domid)?.as_deref() == Some(&*name));
+    let config = block_on(opened.ctx.config(domid)?)?;
+    ensure!(config.name() == name && config.to_json().contains("/lab/idle"), "{}", config.to_json());
+    block_on(opened.ctx.destroy(domid)?)?;
     end(opened)
 }
 

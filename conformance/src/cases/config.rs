@@ -1,0 +1,39 @@
+//! Configurations of domains, on their way to libxl.
+
+use crate::case::Case;
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::Stage;
+use anyhow::ensure;
+use xenlight::{Config, Error};
+
+pub(crate) static CHECKED: Case = Case {
+    name: "config-checked",
+    claim: "A configuration that libxl would take for another one is refused before it gets there, with the place that is wrong",
+    clauses: &[],
+    guests: &[Kind::Libxl, Kind::Xen],
+    adapters: &[Adapter::Epoll],
+    run: checked,
+};
+
+fn checked(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let config = |b_info: &str| {
+        Config::from_json(&format!(r#"{{"c_info":{{"type":"pv","name":"x"}},"b_info":{{"type.pv":{{}},{b_info}}}}}"#))
+    };
+    let good = r#""max_vcpus":2,"max_memkb":4096,"target_memkb":4096,"kernel":"/k""#;
+    opened.ctx.check_config(&config(good)?)?;
+    for (wrong, place) in [
+        // Libxl ignores both: the domain would have 32 MB.
+        (r#""max_memkb":"4096""#, "b_info.max_memkb"),
+        (r#""max_memory":4096"#, "b_info.max_memory"),
+        (r#""max_memkb":4096,"cmdline":5"#, "b_info.cmdline"),
+    ] {
+        let result = config(wrong).and_then(|config| opened.ctx.check_config(&config));
+        ensure!(
+            matches!(&result, Err(Error::Config { path, .. }) if path == place),
+            "{wrong} should be refused at {place}: {result:?}"
+        );
+    }
+    opened.close()
+}
