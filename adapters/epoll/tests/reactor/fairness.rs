@@ -55,9 +55,15 @@ fn o9_a_dispatch_ends_though_more_is_ready() {
     for (fd, value) in busy.iter().zip(0..) {
         world.fd(fd, Interest::IN, value);
     }
-    let made = world.turn().len();
-    assert!((16..Reactor::OCCURRENCES + ROUND).contains(&made), "{made}");
-    assert!(world.is_readable(FOREVER), "the rest is still due");
+    // The best of many, because a busy machine can use up the time of a dispatch.
+    let mut best = 0;
+    for _ in 0..50 {
+        let made = world.turn().len();
+        assert!(made < Reactor::OCCURRENCES + ROUND, "{made}");
+        assert!(world.is_readable(FOREVER), "the rest is still due");
+        best = best.max(made);
+    }
+    assert!(best >= Reactor::OCCURRENCES, "a dispatch makes more than one round, but {best} were all");
 }
 
 #[test]
