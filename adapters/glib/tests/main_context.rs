@@ -246,6 +246,30 @@ fn a_dropped_loop_is_gone_at_once_and_its_source_at_the_next_iteration() {
 }
 
 #[test]
+fn s5_a_dropped_loop_leaves_the_context_though_a_forked_child_holds_its_fds() {
+    let context = MainContext::new();
+    let attached = attached(&context);
+    let event_loop = attached.event_loop();
+    // SAFETY: the child makes two system calls that are legal after fork, and never returns from here.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: takes no pointers.
+        unsafe { libc::pause() };
+        // SAFETY: takes no pointers.
+        unsafe { libc::_exit(0) };
+    }
+    assert!(child > 0, "{}", std::io::Error::last_os_error());
+    drop(attached);
+    drain(&context);
+    let references = Arc::strong_count(&event_loop);
+    // SAFETY: our own child, not waited for yet.
+    assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);
+    // SAFETY: as above; its status is not asked for.
+    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    assert_eq!(references, 1, "the source let go of the reactor");
+}
+
+#[test]
 fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_guest_is_busy() {
     let (context, stop) = running();
     let ready = Arc::new(eventfd(1));
