@@ -215,14 +215,9 @@ impl<G: Guest> Registry<G> {
     /// The handle is no timeout's of this registry; nothing has changed.
     pub fn modify_timeout(&self, handle: u64, deadline: Deadline) -> Result<(), RegistrationError> {
         self.check_hook()?;
-        let registration = match self.find(handle) {
-            Err(RegistrationError::Ended(_)) => return Ok(()),
-            found => found?,
-        };
-        if registration.kind != Kind::Timeout || registration.owner != Owner::Guest {
-            return Err(RegistrationError::Mismatched(registration.token));
+        if let Some(registration) = self.find_timeout(handle)? {
+            self.event_loop.modify_timer(registration.token, deadline);
         }
-        self.event_loop.modify_timer(registration.token, deadline);
         Ok(())
     }
 
@@ -233,14 +228,9 @@ impl<G: Guest> Registry<G> {
     /// The handle is no timeout's of this registry; nothing has changed.
     pub fn deregister_timeout(&self, handle: u64) -> Result<(), RegistrationError> {
         self.check_hook()?;
-        let registration = match self.find(handle) {
-            Err(RegistrationError::Ended(_)) => return Ok(()),
-            found => found?,
-        };
-        if registration.kind != Kind::Timeout || registration.owner != Owner::Guest {
-            return Err(RegistrationError::Mismatched(registration.token));
+        if let Some(registration) = self.find_timeout(handle)? {
+            self.remove(&registration);
         }
-        self.remove(&registration);
         Ok(())
     }
 
@@ -340,6 +330,17 @@ impl<G: Guest> Registry<G> {
         match Token::from_handle(handle) {
             Some(token) if token.is_of(self.number) => self.table.find(token),
             _ => Err(RegistrationError::UnknownHandle(handle)),
+        }
+    }
+
+    /// The guest's timeout, unless it has been taken (R14).
+    fn find_timeout(&self, handle: u64) -> Result<Option<Arc<Registration>>, RegistrationError> {
+        match self.find(handle) {
+            Err(RegistrationError::Ended(_)) => Ok(None),
+            Ok(found) if found.kind != Kind::Timeout || found.owner != Owner::Guest => {
+                Err(RegistrationError::Mismatched(found.token))
+            }
+            found => found.map(Some),
         }
     }
 
