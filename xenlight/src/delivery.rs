@@ -6,8 +6,12 @@
 //! anything there, dropping the `Ctx` or running the loop again included. A nested run delivers
 //! what comes next, so a callback that waits for an operation in a loop of its own is served.
 //!
-//! No wake-up is lost: an item is pushed before the fd is raised, the fd is cleared before items are taken,
-//! and whoever leaves items behind raises it again.
+//! # No wake-up is lost
+//! The fd is readable exactly while the queue is not empty: both change together, under the queue's lock. So whoever runs the loop is
+//! told of what is left, on this thread inside a callback or on another; nothing depends on the one who has taken an item
+//! coming back for the next.
+//!
+//! The queue has no bound: libxl cannot be made to wait. It grows while the loop does not run.
 
 use crate::ctx::Hosted;
 use crate::events::Event;
@@ -31,6 +35,7 @@ pub(crate) enum Item {
 
 pub(crate) struct Queue {
     items: Mutex<VecDeque<Item>>,
+    /// Readable while `items` is not empty; changed under its lock.
     signal: Signal,
     /// The threads that are delivering, once for each nested delivery.
     delivering: Mutex<Vec<ThreadId>>,
@@ -47,15 +52,20 @@ impl Queue {
 
     /// In the order in which libxl's callbacks run.
     pub(crate) fn push(&self, item: Item) {
-        let was_empty = {
-            let mut items = lock(&self.items);
-            items.push_back(item);
-            items.len() == 1
-        };
-        // Otherwise somebody has raised it and has not seen the queue empty since.
-        if was_empty {
+        let mut items = lock(&self.items);
+        items.push_back(item);
+        if items.len() == 1 {
             self.signal.raise();
         }
+    }
+
+    fn pop(&self) -> Option<Item> {
+        let mut items = lock(&self.items);
+        let item = items.pop_front()?;
+        if items.is_empty() {
+            self.signal.clear();
+        }
+        Some(item)
     }
 
     /// Whether this thread is in a delivery: in user code of ours.
@@ -66,19 +76,16 @@ impl Queue {
 
 /// Delivers a turn's worth.
 pub(crate) fn deliver(hosted: &Hosted) {
-    hosted.queue.signal.clear();
     let _delivery = Delivery::begin(&hosted.queue);
     for _ in 0..BUDGET {
-        let Some(item) = lock(&hosted.queue.items).pop_front() else { return };
+        let Some(item) = hosted.queue.pop() else { return };
         hand_over(hosted, item);
     }
 }
 
-/// Delivers what is left when the ctx is closed: completions, since their futures are awaited.
+/// Delivers what is left when the ctx is closed, on whichever thread closed it: completions, since their futures are awaited.
 pub(crate) fn deliver_rest(hosted: &Hosted) {
-    let _delivery = Delivery::begin(&hosted.queue);
-    loop {
-        let Some(item) = lock(&hosted.queue.items).pop_front() else { return };
+    while let Some(item) = hosted.queue.pop() {
         hand_over(hosted, item);
     }
 }
@@ -92,11 +99,11 @@ fn hand_over(hosted: &Hosted, item: Item) {
     }
 }
 
-/// Also when user code panics, the rest of the queue is not forgotten.
-struct Delivery<'a>(&'a Queue);
+/// For as long as it lives, this thread counts as delivering.
+pub(crate) struct Delivery<'a>(&'a Queue);
 
 impl<'a> Delivery<'a> {
-    fn begin(queue: &'a Queue) -> Self {
+    pub(crate) fn begin(queue: &'a Queue) -> Self {
         lock(&queue.delivering).push(current_thread());
         Self(queue)
     }
@@ -104,14 +111,37 @@ impl<'a> Delivery<'a> {
 
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        {
-            let mut delivering = lock(&self.0.delivering);
-            if let Some(at) = delivering.iter().rposition(|thread| *thread == current_thread()) {
-                delivering.remove(at);
-            }
+        let mut delivering = lock(&self.0.delivering);
+        if let Some(at) = delivering.iter().rposition(|thread| *thread == current_thread()) {
+            delivering.remove(at);
         }
-        if !lock(&self.0.items).is_empty() {
-            self.0.signal.raise();
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EventKind;
+
+    fn is_readable(queue: &Queue) -> bool {
+        let mut fd = libc::pollfd { fd: queue.fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, for the length of the call.
+        unsafe { libc::poll(&mut fd, 1, 0) == 1 }
+    }
+
+    #[test]
+    fn r9_the_fd_is_readable_while_an_item_is_left_whoever_takes_them() {
+        let queue = Queue::new().expect("an eventfd");
+        let event = || Item::Event(Event { domid: 5, watch: None, kind: EventKind::Death });
+        assert!(!is_readable(&queue));
+        queue.push(event());
+        queue.push(event());
+        assert!(queue.pop().is_some());
+        assert!(is_readable(&queue), "a nested loop would sleep with an item in the queue");
+        assert!(queue.pop().is_some());
+        assert!(!is_readable(&queue), "the loop would spin");
+        assert!(queue.pop().is_none());
+        queue.push(event());
+        assert!(is_readable(&queue));
     }
 }
