@@ -10,11 +10,12 @@
 //! A child whose pidfd cannot be had or watched (the fd table is full, the kernel is older than 5.3) is
 //! looked at again and again, by a timer, which needs no fd: none is ever forgotten (S6).
 
+use crate::contain::say;
 use crate::ctx::Hosted;
 use crate::lock;
 use core::ffi::{c_int, c_uint, c_void};
 use osevent_core::{Deadline, GuestValue, Interest, Registry, Token};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
@@ -72,15 +73,25 @@ const STATUS_UNKNOWN: c_int = 255 << 8;
 
 /// The children of one ctx that have not been reported yet.
 pub(crate) struct Living {
+    owner: Children,
     process: libc::pid_t,
     state: Mutex<State>,
 }
 
+/// Names a child for ever, from 1 on: a pid can name another one as soon as this one is reaped, while a late call is on its way.
+type Number = u64;
+
 #[derive(Default)]
 struct State {
-    children: HashMap<libc::pid_t, Option<Watched>>,
+    last: Number,
+    children: HashMap<Number, Child>,
     /// The timer that looks at those without a pidfd is running.
     looking: bool,
+}
+
+struct Child {
+    pid: libc::pid_t,
+    watched: Option<Watched>,
 }
 
 struct Watched {
@@ -90,13 +101,49 @@ struct Watched {
 }
 
 impl Living {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(owner: Children) -> Self {
         // SAFETY: no preconditions.
-        Self { process: unsafe { libc::getpid() }, state: Mutex::default() }
+        Self { owner, process: unsafe { libc::getpid() }, state: Mutex::default() }
+    }
+
+    pub(crate) fn owner(&self) -> Children {
+        self.owner
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.state).children.is_empty()
+    }
+
+    /// Whether this is a forked child of the process that opened the ctx, where nothing of it may be used (X7).
+    pub(crate) fn is_forked(&self) -> bool {
+        // SAFETY: no preconditions.
+        unsafe { libc::getpid() != self.process }
+    }
+
+    fn add(&self, pid: libc::pid_t) -> Number {
+        let mut state = lock(&self.state);
+        state.last += 1;
+        let number = state.last;
+        state.children.insert(number, Child { pid, watched: None });
+        number
+    }
+
+    fn pid(&self, number: Number) -> Option<libc::pid_t> {
+        lock(&self.state).children.get(&number).map(|child| child.pid)
+    }
+
+    /// Gives it back where the child has been reported meanwhile.
+    fn set_watched(&self, number: Number, watched: Watched) -> Result<(), Watched> {
+        match lock(&self.state).children.entry(number) {
+            hash_map::Entry::Occupied(mut child) => child.get_mut().watched = Some(watched),
+            hash_map::Entry::Vacant(_) => return Err(watched),
+        }
+        Ok(())
+    }
+
+    /// For the one who reports it.
+    fn remove(&self, number: Number) -> Option<Child> {
+        lock(&self.state).children.remove(&number)
     }
 }
 
@@ -106,39 +153,36 @@ unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
     let registry = unsafe { &*user.cast::<Registry<Hosted>>() };
     // SAFETY: libxl asks for it, and keeps to its own rules in the child.
     let pid = unsafe { libc::fork() };
-    // SAFETY: no preconditions. Not `Living::process` alone: in a grandchild it is not ours either.
-    if pid > 0 && unsafe { libc::getpid() } == registry.guest().children.process {
-        adopt(registry, pid);
+    // Nothing before this changes the errno of a fork that failed, which libxl reads.
+    if pid > 0 && !registry.guest().children.is_forked() {
+        let number = registry.guest().children.add(pid);
+        watch(registry, number, pid);
     }
     pid
 }
 
-fn adopt(registry: &Registry<Hosted>, pid: libc::pid_t) {
-    let watched = watch(registry, pid);
-    let without = watched.is_none();
-    lock(&registry.guest().children.state).children.insert(pid, watched);
-    if without {
-        look_again(registry);
+/// By pidfd; by the timer, where that cannot be.
+fn watch(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) {
+    let Some(watched) = open_pidfd(registry, number, pid) else { return look_again(registry) };
+    if let Err(watched) = registry.guest().children.set_watched(number, watched) {
+        registry.unwatch(watched.token);
     }
 }
 
-fn watch(registry: &Registry<Hosted>, pid: libc::pid_t) -> Option<Watched> {
-    // SAFETY: no pointers. The pid is a child's that nobody has reaped, so it names no other process.
+fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> Option<Watched> {
+    // SAFETY: no pointers. Should the child have been reaped meanwhile and the pid name another process, `set_watched` says so.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     if fd < 0 {
         return None;
     }
     // SAFETY: the kernel just gave this fd, close-on-exec, to nobody else.
     let pidfd = unsafe { OwnedFd::from_raw_fd(fd as c_int) };
-    let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, value_of(pid)).ok()?;
+    let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, GuestValue(number)).ok()?;
     Some(Watched { token, _pidfd: pidfd })
 }
 
-const LOOK: GuestValue = GuestValue(1 << 33);
-
-fn value_of(pid: libc::pid_t) -> GuestValue {
-    GuestValue(1 << 32 | pid as u32 as u64)
-}
+/// The one timer that there is.
+const LOOK: GuestValue = GuestValue(0);
 
 fn look_again(registry: &Registry<Hosted>) {
     let children = &registry.guest().children;
@@ -149,14 +193,13 @@ fn look_again(registry: &Registry<Hosted>) {
     let deadline = Deadline::from_micros((now + LOOK_AGAIN).as_micros().try_into().unwrap_or(i64::MAX));
     if let Err(error) = registry.watch_deadline(deadline, LOOK) {
         lock(&children.state).looking = false;
-        log::error!("a child of libxl cannot be waited for, its operation will not complete: {error}");
+        say!(Error, "a child of libxl cannot be waited for, its operation will not complete: {error}");
     }
 }
 
 /// A pidfd of ours is readable: on the loop's thread, outside the gate.
 pub(crate) fn own_fd(registry: &Registry<Hosted>, value: GuestValue) {
-    let pid = value.0 as u32 as libc::pid_t;
-    report_if_dead(registry, pid);
+    report_if_dead(registry, value.0);
 }
 
 /// The timer of ours has expired.
@@ -165,42 +208,42 @@ pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
     let unwatched: Vec<_> = {
         let mut state = lock(&children.state);
         state.looking = false;
-        state.children.iter().filter(|(_, watched)| watched.is_none()).map(|(pid, _)| *pid).collect()
+        let unwatched = state.children.iter().filter(|(_, child)| child.watched.is_none());
+        unwatched.map(|(number, child)| (*number, child.pid)).collect()
     };
-    for pid in unwatched {
-        if report_if_dead(registry, pid) {
-            continue;
-        }
-        match watch(registry, pid) {
-            Some(watched) => _ = lock(&children.state).children.insert(pid, Some(watched)),
-            None => look_again(registry),
+    for (number, pid) in unwatched {
+        if !report_if_dead(registry, number) {
+            watch(registry, number, pid);
         }
     }
 }
 
 /// True if it is dead, and libxl knows now.
-fn report_if_dead(registry: &Registry<Hosted>, pid: libc::pid_t) -> bool {
+fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
     let hosted = registry.guest();
-    if !lock(&hosted.children.state).children.contains_key(&pid) {
-        return true;
-    }
+    let Some(pid) = hosted.children.pid(number) else { return true };
     let Some((status, lost)) = status_of(pid) else { return false };
     let Ok(call) = registry.enter() else { return true };
-    // Another thread may have come here, too.
-    let Some(watched) = lock(&hosted.children.state).children.remove(&pid) else { return true };
+    // Another thread may have come here, too, and the pid may be another child's since: what is known of it counts for
+    // the one who removes the number.
+    let Some(child) = hosted.children.remove(number) else { return true };
+    let is_ours_to_reap = lost.is_none();
     if let Some(error) = lost {
-        log::error!(
+        say!(
+            Error,
             "libxl's child {pid} was reaped behind the ctx's back, its exit status is lost ({error}); \
              do not wait for all children of the process, nor ignore SIGCHLD"
         );
     }
-    if let Some(watched) = watched {
+    if let Some(watched) = &child.watched {
         registry.unwatch(watched.token);
     }
     // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
     unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
-    // SAFETY: no pointer but null. It is dead, so this does not wait; if it is gone, nothing happens.
-    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    if is_ours_to_reap {
+        // SAFETY: no pointer but null. It is dead, so this does not wait.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
     // A close waits for the last child.
     hosted.closing.progressed(registry);
     true
@@ -232,4 +275,31 @@ fn status_of(pid: libc::pid_t) -> Option<(c_int, Option<io::Error>)> {
         _ => status,
     };
     Some((status, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_a_late_call_for_a_reported_child_does_not_meet_a_new_one_of_the_same_pid() {
+        let living = Living::new(Children::ByPidfd);
+        let first = living.add(100);
+        assert_eq!(living.remove(first).map(|child| child.pid), Some(100));
+        let second = living.add(100);
+        assert!(living.remove(first).is_none(), "the second would be reported with the first one's status");
+        assert_eq!(living.pid(second), Some(100));
+        assert!(living.remove(second).is_some() && living.is_empty());
+    }
+
+    #[test]
+    fn x3_a_child_that_was_reported_while_its_pidfd_was_opened_does_not_come_back() {
+        let living = Living::new(Children::ByPidfd);
+        let number = living.add(100);
+        assert!(living.remove(number).is_some());
+        let pidfd = OwnedFd::from(std::fs::File::open("/dev/null").expect("a stand-in for a pidfd"));
+        let token = Token::from_handle(1 << 63 | 1).expect("it looks like one");
+        assert!(living.set_watched(number, Watched { token, _pidfd: pidfd }).is_err());
+        assert!(living.is_empty(), "a close would wait for it for ever");
+    }
 }

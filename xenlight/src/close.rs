@@ -19,10 +19,12 @@
 //! an idle moment came later, too, and that moment is after the start has left the gate; by then the operation
 //! is in the table. If it came to the gate after the idle moment, it sees `Closing`.
 
+use crate::contain::{contained, say, wake};
 use crate::ctx::Hosted;
+use crate::delivery::{self, Delivery};
 use crate::error::Error;
+use crate::lock;
 use crate::signal::Signal;
-use crate::{delivery, lock};
 use osevent_core::{LoopError, Registry};
 use std::io;
 use std::os::fd::RawFd;
@@ -83,12 +85,14 @@ impl Closing {
     }
 
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
+        // The application's code, as its drop: not under the lock.
+        let waker = waker.clone();
         let mut state = lock(&self.state);
         if state.phase == Phase::Closed {
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
-            state.wakers.push(waker.clone());
+        if !state.wakers.iter().any(|known| known.will_wake(&waker)) {
+            state.wakers.push(waker);
         }
         Poll::Pending
     }
@@ -140,13 +144,20 @@ fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
     }
     let driven = registry.clone();
     let spawned = std::thread::Builder::new().name("xenlight-close".into()).spawn(move || {
-        if let Err(error) = run(&driven) {
-            log::error!("a libxl ctx cannot be closed and stays: its event loop is gone, and {error}");
+        // A panic, in a callback of another ctx on the same loop, ends the turn that it happened in, and not the close.
+        let closed = loop {
+            if let Some(closed) = contained(|| run(&driven)) {
+                break closed;
+            }
+        };
+        if let Err(error) = closed {
+            say!(Error, "a libxl ctx cannot be closed and stays: its event loop is gone, and {error}");
         }
     });
     if let Err(error) = spawned {
         lock(&registry.guest().closing.state).driven = false;
-        log::error!(
+        say!(
+            Error,
             "a libxl ctx cannot be closed and stays: its event loop is gone, and no thread can be made: {error}"
         );
     }
@@ -183,7 +194,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
     for operation in hosted.operations.all() {
         // Too old to abort, over meanwhile, or asked before: it is waited for all the same.
         if let Err(error) = operation.abort() {
-            log::debug!("while closing: {error}");
+            say!(Debug, "while closing: {error}");
         }
     }
     if !hosted.operations.is_empty() || !hosted.children.is_empty() {
@@ -194,7 +205,11 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
 }
 
 /// The ctx is freed and nothing is registered. The core calls it, as `Guest::closed`.
+///
+/// Nothing here panics, or those who wait for the close would wait for ever; the application's wakers are contained.
 pub(crate) fn finished(hosted: &Hosted) {
+    // A waker that blocks until this ctx is closed would wait for itself.
+    let _delivery = Delivery::begin(&hosted.queue);
     // Completions whose operations are over, but which the loop has not come to deliver.
     delivery::deliver_rest(hosted);
     hosted.events.end();
@@ -204,5 +219,5 @@ pub(crate) fn finished(hosted: &Hosted) {
         std::mem::take(&mut state.wakers)
     };
     hosted.closing.done.raise();
-    wakers.into_iter().for_each(Waker::wake);
+    wakers.into_iter().for_each(wake);
 }

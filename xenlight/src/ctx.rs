@@ -10,6 +10,7 @@ use crate::library::{Library, Release};
 use crate::lock;
 use crate::logger::Logger;
 use crate::operation::Operations;
+use crate::signal::fds_have_run_out;
 use crate::trace::{Trace, Tracer};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
@@ -100,12 +101,12 @@ impl Builder {
             queue,
             operations: Operations::default(),
             events: Distribution::new(self.on_event),
-            children: children::Living::new(),
+            children: children::Living::new(self.children),
             closing,
         });
         let ctx = Ctx { registry };
         ctx.registry.guest().keep_alive(&ctx.registry);
-        ctx.connect(self.children)?;
+        ctx.connect()?;
         Ok(ctx)
     }
 }
@@ -152,14 +153,18 @@ impl Ctx {
     }
 
     /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`].
-    /// Tell each ctx, if there are several (S2). True if it was a child of this ctx's. Never from
-    /// a signal handler.
+    /// Tell each of them, if there are several (S2). True if it was a child of this ctx's. Never from
+    /// a signal handler. Until [`close`](Self::close) has ended, it may be waiting for a child.
     ///
     /// # Errors
-    /// [`Error::Closed`].
+    /// [`Error::Closed`]; [`Error::ChildrenOf`] where libxl handles SIGCHLD itself.
     pub fn child_exited(&self, pid: i32, status: i32) -> Result<bool, Error> {
-        let call = self.registry.enter()?;
         let hosted = self.registry.guest();
+        let children = hosted.children.owner();
+        if !matches!(children, Children::Host | Children::ByPidfd) {
+            return Err(Error::ChildrenOf(children));
+        }
+        let call = self.registry.enter()?;
         // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
         let rc = unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
         hosted.closing.progressed(&self.registry);
@@ -192,7 +197,7 @@ impl Ctx {
         self.registry.census()
     }
 
-    fn connect(&self, children: Children) -> Result<(), Error> {
+    fn connect(&self) -> Result<(), Error> {
         let registry = &self.registry;
         let hosted = registry.guest();
         registry.watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
@@ -212,7 +217,8 @@ impl Ctx {
         // outlives the ctx (X1).
         let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
-            return Err(Error::Open { code: Code(rc), advice: advice() });
+            let advice = if fds_have_run_out() { TOO_MANY_FILES } else { advice() };
+            return Err(Error::Open { code: Code(rc), advice });
         };
         let set = hosted.ctx.set(RawCtx(raw));
         debug_assert!(set.is_ok(), "a ctx is connected once");
@@ -223,7 +229,7 @@ impl Ctx {
         unsafe {
             library.osevent_register_hooks(ctx, &hooks::HOOKS, user);
             library.event_register_callbacks(ctx, &events::HOOKS, user);
-            library.childproc_setmode(ctx, children.hooks(), user);
+            library.childproc_setmode(ctx, hosted.children.owner().hooks(), user);
         }
         Ok(())
     }
@@ -231,7 +237,11 @@ impl Ctx {
 
 impl Drop for Ctx {
     fn drop(&mut self) {
-        close::begin(&self.registry);
+        // Destructors can come in a forked child, too: libxl's end with exit(3) where a fork fails (S7), and that runs those
+        // of the thread's locals. The loop and xenstore's socket are the parent's as well (X7).
+        if !self.registry.guest().children.is_forked() {
+            close::begin(&self.registry);
+        }
     }
 }
 
@@ -275,7 +285,11 @@ impl fmt::Debug for Close {
     }
 }
 
+/// Children are numbered from 1 on.
 const QUEUE: GuestValue = GuestValue(0);
+
+const TOO_MANY_FILES: &str =
+    "this process has too many files open: close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)";
 
 /// Libxl, as the core's guest: all that belongs to one ctx.
 pub(crate) struct Hosted {

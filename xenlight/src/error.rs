@@ -1,4 +1,4 @@
-use crate::Release;
+use crate::{Children, Release};
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
 use std::io;
@@ -39,6 +39,12 @@ pub enum Error {
     /// A blocking call was made from inside an event callback, the logger, or another call into libxl: it would wait for its own caller.
     #[error("{0} cannot be called from inside a callback: it would wait for itself; use the future instead")]
     InsideCallback(&'static str),
+    /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process for that (S2). Leave
+    /// its children to libxl, or open the ctx with [`Children::Host`].
+    #[error(
+        "this ctx's libxl waits for its children itself ({0:?}): report children to those opened with Children::Host only"
+    )]
+    ChildrenOf(Children),
     /// The loaded libxl is too old for it.
     #[error("{what} needs Xen {needs} or later; libxl {loaded} is loaded")]
     Unsupported {

@@ -1,5 +1,6 @@
 //! What libxl reports of domains: watches that ask for it, and events that tell.
 
+use crate::contain::wake;
 use crate::ctx::Hosted;
 use crate::delivery::Item;
 use crate::{Error, Release, lock};
@@ -133,6 +134,10 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let Some(registry) = self.registry.upgrade() else { return };
         let hosted = registry.guest();
+        // Not libxl's in a forked child (X7); see the drop of `Ctx`.
+        if hosted.children.is_forked() {
+            return;
+        }
         // A closed gate: the close has disabled it.
         let Ok(call) = registry.enter() else { return };
         let evgen = lock(&hosted.events.watches).standing.remove(&self.id.0);
@@ -182,6 +187,9 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        // The application's code, as its drop: not under the lock.
+        let waker = context.waker().clone();
+        let _replaced;
         let mut buffer = lock(&self.0);
         if let Some(event) = buffer.events.pop_front() {
             return Poll::Ready(Some(event));
@@ -189,7 +197,7 @@ impl Stream for Events {
         if buffer.ended {
             return Poll::Ready(None);
         }
-        buffer.waker = Some(context.waker().clone());
+        _replaced = buffer.waker.replace(waker);
         Poll::Pending
     }
 }
@@ -270,7 +278,7 @@ impl Distribution {
                 buffer.events.push_back(event.clone());
                 buffer.waker.take()
             };
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(wake);
         }
         if let Some(callback) = &self.callback {
             callback(event);
@@ -289,7 +297,7 @@ impl Distribution {
                 buffer.ended = true;
                 buffer.waker.take()
             };
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(wake);
         }
     }
 

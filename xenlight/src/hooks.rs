@@ -3,6 +3,7 @@
 //! Each comes with libxl's lock held, on any thread that is inside libxl (R1), and passes on to the
 //! registry at once. The user pointer is the registry, which the ctx's owner keeps until the ctx is freed (X1).
 
+use crate::contain::{contained, say};
 use crate::ctx::Hosted;
 use crate::lock;
 use crate::trace::{Trace, Tracer};
@@ -32,7 +33,7 @@ impl HookState {
 
     pub(crate) fn trace(&self, step: Trace) {
         if let Some(tracer) = &self.tracer {
-            tracer(step);
+            contained(|| tracer(step));
         }
     }
 
@@ -49,7 +50,7 @@ unsafe fn registry<'a>(user: *mut c_void) -> &'a Registry<Hosted> {
 }
 
 fn refused(registry: &Registry<Hosted>, hook: &str, error: RegistrationError) -> c_int {
-    log::debug!("{hook} refused: {error}");
+    say!(Debug, "{hook} refused: {error}");
     let code = error.code();
     *lock(&registry.guest().hooks.refusal) = Some(error);
     code
@@ -107,7 +108,7 @@ unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_v
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     if let Err(error) = registry.deregister_fd(handle(value), fd) {
-        log::error!("fd_deregister: {error}");
+        say!(Error, "fd_deregister: {error}");
     }
     registry.guest().hooks.trace(Trace::FdDeregister { handle: handle(value), fd });
 }
@@ -159,7 +160,7 @@ unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
         .or_else(|| lock(&registry.guest().hooks.by_address).remove(&value.addr()))
         .map_or(handle(value), Token::to_handle);
     if let Err(error) = registry.deregister_timeout(handle) {
-        log::error!("timeout_deregister: {error}");
+        say!(Error, "timeout_deregister: {error}");
     }
     registry.guest().hooks.trace(Trace::TimeoutDeregister { handle });
 }

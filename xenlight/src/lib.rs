@@ -85,6 +85,7 @@
 mod children;
 mod close;
 mod config;
+mod contain;
 mod ctx;
 mod delivery;
 mod device;

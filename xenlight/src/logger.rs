@@ -1,8 +1,8 @@
 //! Libxl's log, passed on to the `log` crate.
 
+use crate::contain::contained;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
 use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use xenlight_sys::log::{self as sys, VaList, format_message};
 
 /// Longer messages are cut.
@@ -56,7 +56,7 @@ unsafe extern "C" fn vmessage(
     let message = unsafe { format_message(&mut buffer, format, arguments) };
     let message = String::from_utf8_lossy(message);
     // The application's logger is no libxl code: its panic must not unwind into C.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         let context = if context.is_null() {
             String::new()
         } else {
@@ -69,7 +69,7 @@ unsafe extern "C" fn vmessage(
         } else {
             log::log!(target: "libxl", level, "{context}{message}");
         }
-    }));
+    });
 }
 
 /// How far an operation has come is no log message.

@@ -11,6 +11,7 @@
 //! the operation by the same pointer and holds a count meanwhile, so no other operation can have the address
 //! until it is over (E6).
 
+use crate::contain::wake;
 use crate::ctx::Hosted;
 use crate::delivery::Item;
 use crate::error::{Code, Error};
@@ -82,14 +83,14 @@ impl<T> Future for Operation<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The application's code, as its drop: not under the lock.
+        let waker = context.waker().clone();
+        let _replaced;
         let mut state = lock(&self.outcome.0);
         match std::mem::replace(&mut *state, State::Taken) {
             State::Done(result) => Poll::Ready(result),
-            State::Running(waker) => {
-                let waker = match waker {
-                    Some(waker) if waker.will_wake(context.waker()) => waker,
-                    _ => context.waker().clone(),
-                };
+            State::Running(before) => {
+                _replaced = before;
                 *state = State::Running(Some(waker));
                 Poll::Pending
             }
@@ -117,7 +118,7 @@ impl<T> Outcome<T> {
     fn set(&self, result: Result<T, Error>) {
         let before = std::mem::replace(&mut *lock(&self.0), State::Done(result));
         if let State::Running(Some(waker)) = before {
-            waker.wake();
+            wake(waker);
         }
     }
 }
@@ -155,7 +156,7 @@ impl Pending {
             let loaded = hosted.library().release();
             return Err(Error::Unsupported { what: "aborting an operation", needs: Release::V4_6, loaded });
         };
-        // Over, and then libxl must not be asked: it could have begun another with the same address, were this the last count.
+        // Over: libxl would only say so. The address is nobody else's, here or below, while `self` is counted (E6).
         if !hosted.operations.contains(self) {
             return Ok(Abort::Over);
         }
@@ -233,6 +234,7 @@ pub(crate) fn start<T: Send + 'static>(
         pending
     };
     let how = pending.how();
+    // The count that libxl holds, at the address that `how` has.
     let for_libxl = Arc::into_raw(pending.clone());
     let rc = initiate(hosted.raw(&call), &how);
     if rc != 0 {

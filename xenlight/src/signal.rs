@@ -34,6 +34,14 @@ impl Signal {
     }
 }
 
+/// Whether this process can open hardly any file more, which is not what libxl says when that makes it fail.
+pub(crate) fn fds_have_run_out() -> bool {
+    /// Opening a ctx takes fewer.
+    const AT_LEAST: usize = 16;
+    let signals: Result<Vec<_>, _> = (0..AT_LEAST).map(|_| Signal::new()).collect();
+    signals.is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Signal;
