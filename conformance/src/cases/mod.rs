@@ -1,11 +1,13 @@
 //! The cases, a file a theme.
 
+mod application;
 mod children;
 mod close;
 mod company;
 mod config;
 mod device;
 mod life;
+mod open;
 mod refusal;
 mod xen;
 
@@ -33,6 +35,15 @@ pub(crate) static ALL: &[&Case] = &[
     &close::DURING_OCCURRENCE,
     &close::LOOP_GONE,
     &close::DROPPED_LOOP_GONE,
+    &open::OFTEN,
+    &open::WITHOUT_FDS,
+    &application::NESTED_LOOP,
+    &application::DROPS_IN_CALLBACK,
+    &application::CALLBACK_PANICS,
+    &application::TRACER_PANICS,
+    &application::WAKER_PANICS,
+    &application::REPORTED_TO_OTHERS,
+    &application::FORKED,
     &company::TWO_CTXS,
     &company::FOUR_THREADS,
     &company::OTHER_CHILDREN,

@@ -1,0 +1,338 @@
+//! What an application does in the code that it gives to a ctx: panic, run the loop again, drop things, fork.
+
+use crate::case::Case;
+use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
+use crate::cases::life::expect;
+use crate::guests::Kind;
+use crate::hosts::{Adapter, GlibHost};
+use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
+use anyhow::{Context, ensure};
+use futures_lite::Stream;
+use futures_lite::future::block_on;
+use std::any::Any;
+use std::fs::File;
+use std::future::Future;
+use std::os::fd::AsRawFd;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Wake, Waker};
+use xenlight::{Children, Ctx, Error, EventKind, Operation, ShutdownReason, Watch};
+
+pub(crate) static NESTED_LOOP: Case = Case {
+    name: "nested-loop-in-callback",
+    claim: "A callback that runs the loop again until the next event has come gets it, also when that was waiting already",
+    clauses: &["E2", "R9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: nested_loop,
+};
+
+pub(crate) static DROPS_IN_CALLBACK: Case = Case {
+    name: "drops-in-callback",
+    claim: "A callback can drop its own watch, which reports no more, and an operation in progress, which goes on",
+    clauses: &["E2", "E9", "E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: drops_in_callback,
+};
+
+pub(crate) static CALLBACK_PANICS: Case = Case {
+    name: "callback-panics",
+    claim: "A panic in the event callback loses that event only",
+    clauses: &["R15", "E2"],
+    guests: &[Kind::Libxl],
+    // On poll(2) alone the panic is the application's, which has made the dispatch.
+    adapters: &[Adapter::Glib],
+    run: callback_panics,
+};
+
+pub(crate) static TRACER_PANICS: Case = Case {
+    name: "tracer-panics",
+    claim: "A panic in the tracer, which runs in libxl's hooks, does not unwind into libxl nor end the process",
+    clauses: &["R15"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: tracer_panics,
+};
+
+pub(crate) static WAKER_PANICS: Case = Case {
+    name: "waker-panics",
+    claim: "A waker that panics keeps no event from the callback and no close from its end",
+    clauses: &["E1", "E2", "X3"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: waker_panics,
+};
+
+pub(crate) static REPORTED_TO_OTHERS: Case = Case {
+    name: "child-reported-to-wrong-ctx",
+    claim: "Reporting a child to a ctx whose libxl looks after its children itself is an error, and libxl does not end the process",
+    clauses: &["S1", "S2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: reported_to_others,
+};
+
+pub(crate) static FORKED: Case = Case {
+    name: "dropped-in-forked-child",
+    claim: "What is dropped in a forked child, as by the destructors that exit(3) runs, leaves the parent's ctx, xenstore and loop alone",
+    clauses: &["X7", "S7"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: forked,
+};
+
+/// Whether another thread has come to it yet.
+type Shared<T> = Arc<Mutex<Option<T>>>;
+
+fn take<T>(shared: &Mutex<Option<T>>) -> Option<T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn put<T>(shared: &Mutex<Option<T>>, value: T) {
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+}
+
+/// The loop is held in a callback until two more events are certain to come in one occurrence.
+fn nested_loop(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let (held, is_held) = channel();
+    let (let_go, go_on) = channel::<()>();
+    let (sender, nested) = channel();
+    let go_on = Mutex::new(go_on);
+    let run_again: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>> = Arc::default();
+    let (again, deaths) = (run_again.clone(), AtomicUsize::new(0));
+    let opened = stage.open_observed(Children::default(), move |event| {
+        if event.kind == EventKind::Shutdown(ShutdownReason::Poweroff) {
+            let _ = held.send(());
+            let _ = go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE);
+        } else if deaths.fetch_add(1, Ordering::SeqCst) == 0 {
+            let served = eventually("the nested loop delivers the second death", || {
+                again.get().expect("it is set before the first event")();
+                deaths.load(Ordering::SeqCst) == 2
+            });
+            let _ = sender.send(served);
+        }
+    })?;
+    let set = run_again.set(one_turn(stage, &opened)?);
+    ensure!(set.is_ok());
+    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(7)?);
+    pretend.shut_down(5, 0)?;
+    receive("the callback holds the loop", &is_held)?;
+    pretend.destroy(5)?;
+    pretend.destroy(7)?;
+    let_go.send(())?;
+    nested.recv_timeout(2 * PATIENCE).context("the nested loop ends")??;
+    drop(watches);
+    opened.close()
+}
+
+/// One turn of the host's loop, without waiting, on the thread that calls it.
+fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Box<dyn Fn() + Send + Sync>> {
+    let host: &dyn Any = &*stage.host;
+    if let Some(host) = host.downcast_ref::<GlibHost>() {
+        let context = host.context()?;
+        return Ok(Box::new(move || _ = context.iteration(false)));
+    }
+    let event_loop = opened.attached.event_loop.clone();
+    // Readable at any time, so that the turn does not wait.
+    let interrupt = File::open("/dev/zero")?;
+    Ok(Box::new(move || event_loop.turn(interrupt.as_raw_fd()).expect("the reactor's fds are open")))
+}
+
+fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let shared: Shared<(Watch, Operation<()>)> = Arc::default();
+    let to_drop = shared.clone();
+    let opened = stage.open_observed(Children::default(), move |_| drop(take(&to_drop)))?;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    let five = opened.ctx.watch_death(5)?;
+    let id = five.id();
+    put(&shared, (five, removal));
+    pretend.shut_down(5, 0)?;
+    let event = opened.events.next()?;
+    ensure!(event.watch == Some(id) && matches!(event.kind, EventKind::Shutdown(_)), "{event:?}");
+
+    // Nothing of 5 comes before, although it dies before.
+    let seven = opened.ctx.watch_death(7)?;
+    pretend.destroy(5)?;
+    pretend.destroy(7)?;
+    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    pretend.close_backend(5, 0)?;
+    drop(seven);
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+fn callback_panics(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open_observed(Children::default(), |event| {
+        assert!(!matches!(event.kind, EventKind::Shutdown(_)), "as the case wants it");
+    })?;
+    let seven = opened.ctx.watch_death(7)?;
+    pretend.shut_down(7, 0)?;
+    pretend.destroy(7)?;
+    // The shutdown is recorded behind the panic: not at all.
+    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    drop(seven);
+    remove(stage, &opened)?;
+    opened.close()
+}
+
+fn tracer_panics(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let attached = stage.host.attach()?;
+    let (sender, events) = channel();
+    let panics = Arc::new(AtomicUsize::new(0));
+    let counted = panics.clone();
+    let ctx = Ctx::builder(&stage.library)
+        .trace(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            panic!("as the case wants it");
+        })
+        .on_event(move |event| _ = sender.send(event.kind))
+        .open(attached.event_loop.clone())?;
+    let watch = ctx.watch_death(5)?;
+    pretend.destroy(5)?;
+    ensure!(receive("the domain's death", &events)? == EventKind::Death);
+    drop(watch);
+    block_on(ctx.close());
+    ensure!(panics.load(Ordering::SeqCst) > 0, "the tracer was not called");
+    Ok(())
+}
+
+/// A task that panics when it is woken.
+struct Panics(AtomicUsize);
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("as the case wants it");
+    }
+}
+
+fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let task = Arc::new(Panics(AtomicUsize::new(0)));
+    let woken =
+        |times| eventually(&format!("the waker was called {times} times"), || task.0.load(Ordering::SeqCst) == times);
+    let waker = Waker::from(task.clone());
+    let mut context = std::task::Context::from_waker(&waker);
+
+    let mut stream = opened.ctx.events();
+    ensure!(Pin::new(&mut stream).poll_next(&mut context).is_pending());
+    let five = opened.ctx.watch_death(5)?;
+    pretend.shut_down(5, 0)?;
+    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    woken(1)?;
+
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let mut removal = pin!(opened.ctx.remove_nic(5, 0)?);
+    ensure!(removal.as_mut().poll(&mut context).is_pending());
+    asked_to_close(stage)?;
+    pretend.close_backend(5, 0)?;
+    woken(2)?;
+    block_on(removal)?;
+
+    // The stream's, then the close's own, before that of another who waits.
+    while Pin::new(&mut stream).poll_next(&mut context).is_ready() {}
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let aborted = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    let mut aborted = pin!(aborted);
+    ensure!(aborted.as_mut().poll(&mut context).is_pending());
+    let hold = hold_loop(stage, &opened)?;
+    let mut close = opened.ctx.close();
+    ensure!(Pin::new(&mut close).poll(&mut context).is_pending());
+    let (sender, closed) = channel();
+    let other = opened.ctx.close();
+    let (polled, was_polled) = channel();
+    std::thread::spawn(move || {
+        let mut other = pin!(other);
+        block_on(std::future::poll_fn(|context| {
+            let poll = other.as_mut().poll(context);
+            let _ = polled.send(());
+            poll
+        }));
+        let _ = sender.send(());
+    });
+    receive("another waits for the close", &was_polled)?;
+    drop(hold);
+    receive("the close has ended for the other", &closed)?;
+    woken(5)?;
+    let result = block_on(aborted);
+    // Its script may have been faster.
+    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    opened.recorder.expect_nothing()?;
+    no_child_is_left()
+}
+
+/// Holds the loop in a call into libxl until it is dropped.
+struct Hold(std::sync::mpsc::Sender<()>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> {
+    let (entered, is_inside) = channel();
+    let (let_go, go_on) = channel::<()>();
+    opened.recorder.on_timer_added(move |_| {
+        let _ = entered.send(());
+        // A hook that waits, which none may do outside a test (R15).
+        let _ = go_on.recv_timeout(PATIENCE);
+    });
+    stage.guest.pretend()?.close_backend(5, 0)?;
+    receive("the loop is inside libxl", &is_inside)?;
+    Ok(Hold(let_go))
+}
+
+fn reported_to_others(stage: &Stage) -> anyhow::Result<()> {
+    for children in [Children::SelectiveReap, Children::Libxl, Children::LibxlAlways] {
+        let opened = stage.open_with(children)?;
+        let reported = opened.ctx.child_exited(1, 0);
+        ensure!(matches!(reported, Err(Error::ChildrenOf(_))), "{children:?}: {reported:?}");
+        remove(stage, &opened)?;
+        opened.close()?;
+    }
+    let opened = stage.open()?;
+    let reported = opened.ctx.child_exited(1, 0);
+    ensure!(matches!(reported, Ok(false)), "{reported:?}");
+    opened.close()
+}
+
+fn forked(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let watch = opened.ctx.watch_death(5)?;
+    // SAFETY: the child makes no call but those that the case is about, and ends without running destructors.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        drop(watch);
+        drop(opened.ctx);
+        // SAFETY: no preconditions.
+        unsafe { libc::_exit(0) };
+    }
+    ensure!(pid > 0, "fork: {}", std::io::Error::last_os_error());
+    let ended = eventually("the child ends", || {
+        // SAFETY: no pointer but null.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) == pid }
+    });
+    if ended.is_err() {
+        // SAFETY: it has not been reaped, so the pid names it.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+    ended?;
+    pretend.destroy(5)?;
+    expect(&opened.events, 5, &watch, &EventKind::Death)?;
+    drop(watch);
+    opened.close()
+}

@@ -1,0 +1,123 @@
+//! Opening, often and where it fails.
+
+use crate::case::Case;
+use crate::cases::device::remove;
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::{Stage, eventually};
+use anyhow::{Context, bail, ensure};
+use futures_lite::future::block_on;
+use std::fs::File;
+use xenlight::Ctx;
+
+pub(crate) static OFTEN: Case = Case {
+    name: "open-often",
+    claim: "A hundred ctxs that are opened and closed, in every way, on one attachment leave no fd, no thread and no registration",
+    clauses: &["X1", "X2", "S5"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: often,
+};
+
+pub(crate) static WITHOUT_FDS: Case = Case {
+    name: "open-without-fds",
+    claim: "Opening fails cleanly and says why, at whichever fd the table is full",
+    clauses: &["X1", "R3"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: without_fds,
+};
+
+fn often(stage: &Stage) -> anyhow::Result<()> {
+    let attached = stage.host.attach()?;
+    let open = || Ctx::open(&stage.library, attached.event_loop.clone());
+    warm_up(stage)?;
+    let before = (open_fds(), threads()?);
+    for round in 0..100 {
+        let ctx = open()?;
+        if round % 2 == 0 {
+            ctx.watch_death(5)?.keep();
+        }
+        match round % 4 {
+            0 | 1 => block_on(ctx.close()),
+            2 => drop(ctx),
+            _ => ctx.close_blocking()?,
+        }
+    }
+    let mut now = before;
+    eventually("fds and threads are as many as before", || {
+        now = (open_fds(), threads().unwrap_or(usize::MAX));
+        // xenstored lets go of its ends a little later, also of the first one's.
+        now.0 <= before.0 && now.1 <= before.1
+    })
+    .with_context(|| format!("{now:?} fds and threads instead of {before:?}"))
+}
+
+fn without_fds(stage: &Stage) -> anyhow::Result<()> {
+    /// Far more than a ctx takes.
+    const ENOUGH: usize = 32;
+    let attached = stage.host.attach()?;
+    let open = || Ctx::open(&stage.library, attached.event_loop.clone());
+    warm_up(stage)?;
+    // Xenstored answers this one after it has let go of the one before: from here on nothing else becomes free.
+    let witness = stage.open()?;
+    let watch = witness.ctx.watch_death(7)?;
+    limit_fds(256)?;
+    let mut full = Vec::new();
+    let null = File::open("/dev/null")?;
+    while let Ok(file) = null.try_clone() {
+        full.push(file);
+    }
+    let mut failures = 0;
+    for free in 0..ENOUGH {
+        let before = open_fds();
+        match open() {
+            Ok(ctx) => {
+                ctx.close_blocking()?;
+                ensure!(failures >= 4, "only {failures} steps of opening need an fd");
+                drop(watch);
+                return witness.close();
+            }
+            Err(error) => {
+                failures += 1;
+                let text = error.to_string().to_lowercase();
+                // Ours, and strerror(3)'s.
+                let says_why = text.contains("too many files open") || text.contains("too many open files");
+                ensure!(says_why, "with {free} fds left: {text:?} does not say why");
+            }
+        }
+        // The pretend xenstored, in this process, lets go of its end a little later.
+        eventually("all fds are closed", || open_fds() == before)
+            .with_context(|| format!("with {free} fds left: {} are open instead of {before}", open_fds()))?;
+        full.pop().context("as many as were filled")?;
+    }
+    bail!("a ctx cannot be opened with {ENOUGH} fds left")
+}
+
+/// Whatever is loaded or made once, also by the loop's thread when it first runs.
+fn warm_up(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    remove(stage, &opened)?;
+    opened.close()
+}
+
+fn limit_fds(soft: u64) -> anyhow::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: written during the call.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_cur = soft;
+    // SAFETY: read during the call.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    ensure!(set == 0, "setrlimit: {}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+/// Without needing one itself.
+fn open_fds() -> usize {
+    // SAFETY: takes no pointers.
+    (0..1024).filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0).count()
+}
+
+fn threads() -> anyhow::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/task")?.count())
+}
