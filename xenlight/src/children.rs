@@ -12,12 +12,15 @@
 
 use crate::contain::say;
 use crate::ctx::Hosted;
+use crate::library::Library;
 use crate::lock;
 use core::ffi::{c_int, c_uint, c_void};
 use osevent_core::{Deadline, GuestValue, Interest, Registry, Token};
 use std::collections::{HashMap, hash_map};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use xenlight_sys::children as sys;
@@ -32,10 +35,12 @@ pub enum Children {
     #[default]
     ByPidfd,
     /// Libxl handles SIGCHLD for as long as a ctx of this kind is open, and reaps its own children only. 4.4 and
-    /// later; all ctxs of the process alike (S8); one thread at least leaves SIGCHLD unblocked.
+    /// later; all ctxs of the process alike (S8); one thread at least leaves SIGCHLD unblocked, and nobody else installs a
+    /// handler, before or after: libxl ends the process when it finds one (S1).
     SelectiveReap,
     /// Libxl handles SIGCHLD while it has children, and reaps every child of the process, also those
-    /// of other ctxs, which then never hear of it (S8): for one ctx in a process of its own. 4.4 and later.
+    /// of other ctxs, which then never hear of it (S8): for one ctx in a process of its own, without another handler. 4.4 and
+    /// later.
     Libxl,
     /// As [`Libxl`](Self::Libxl), but for as long as the ctx is open.
     LibxlAlways,
@@ -62,6 +67,33 @@ impl Children {
             Self::LibxlAlways => &ALWAYS,
             Self::Host => &HOST,
         }
+    }
+}
+
+impl Children {
+    /// Whether libxl would find a handler of somebody else's when it installs its own (S1).
+    pub(crate) fn meet_foreign_handler(self, library: &Library) -> bool {
+        if matches!(self, Self::ByPidfd | Self::Host) {
+            return false;
+        }
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: `action` is written during the call; nothing is changed.
+        unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
+        let handler = action.sa_sigaction;
+        if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
+            return false;
+        }
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut place: libc::Dl_info = unsafe { std::mem::zeroed() };
+        // SAFETY: any address may be asked for; `place` is written during the call.
+        if unsafe { libc::dladdr(handler as *const c_void, &mut place) } == 0 || place.dli_fname.is_null() {
+            return true;
+        }
+        // SAFETY: the dynamic linker's name of the object that has the handler, which stays loaded while it is in force.
+        let object = unsafe { CStr::from_ptr(place.dli_fname) };
+        // Libxl's own, for another ctx, is none.
+        object.to_bytes() != library.path().as_os_str().as_bytes()
     }
 }
 

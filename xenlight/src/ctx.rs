@@ -74,13 +74,17 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Open`] with advice where libxl cannot reach Xen; [`Error::Unsupported`] for a way
-    /// of owning children that the loaded release does not have; [`Error::LoopGone`]; [`Error::Io`] and
+    /// of owning children that the loaded release does not have, [`Error::SigchldTaken`] for one that this process cannot
+    /// have; [`Error::LoopGone`]; [`Error::Io`] and
     /// [`Error::Registration`] where fds have run out or the loop refuses.
     pub fn open(self, event_loop: Arc<dyn EventLoop>) -> Result<Ctx, Error> {
         let release = self.library.release();
         if release < Release::V4_4 && !matches!(self.children, Children::ByPidfd | Children::Host) {
             let what = "having libxl handle SIGCHLD with an event loop of the host's";
             return Err(Error::Unsupported { what, needs: Release::V4_4, loaded: release });
+        }
+        if self.children.meet_foreign_handler(&self.library) {
+            return Err(Error::SigchldTaken(self.children));
         }
         let no_fd = |source| Error::Io { doing: "make an eventfd", source };
         let queue = Queue::new().map_err(no_fd)?;
@@ -180,7 +184,8 @@ impl Ctx {
     }
 
     /// Closes, and turns the loop itself on this thread until that is done. For programs whose loop does not run (any more),
-    /// or whose loop this thread is to run.
+    /// or whose loop this thread is to run: other ctxs on the same loop are served, and their events delivered, here
+    /// meanwhile. A panic in a callback of theirs ends this call, and not the close.
     ///
     /// # Errors
     /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.

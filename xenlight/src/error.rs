@@ -45,6 +45,12 @@ pub enum Error {
         "this ctx's libxl waits for its children itself ({0:?}): report children to those opened with Children::Host only"
     )]
     ChildrenOf(Children),
+    /// The process has a SIGCHLD handler, and libxl, which was asked to install its own, would end the process for
+    /// that (S1). GLib and others may have installed it. Open with [`Children::ByPidfd`], the default, which needs none.
+    #[error(
+        "this process has a SIGCHLD handler already, so libxl cannot have one ({0:?}): open the ctx with Children::ByPidfd"
+    )]
+    SigchldTaken(Children),
     /// The loaded libxl is too old for it.
     #[error("{what} needs Xen {needs} or later; libxl {loaded} is loaded")]
     Unsupported {

@@ -9,7 +9,7 @@ use anyhow::ensure;
 use futures_lite::future::block_on;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
-use xenlight::{Children, Ctx};
+use xenlight::{Children, Ctx, Error};
 
 pub(crate) static SELECTIVE_REAP: Case = Case {
     name: "children-selective-reap",
@@ -55,6 +55,33 @@ pub(crate) static WITHOUT_PIDFD: Case = Case {
     adapters: Adapter::ALL,
     run: without_pidfd,
 };
+
+pub(crate) static HANDLED: Case = Case {
+    name: "children-handled-already",
+    claim: "Where the process has a SIGCHLD handler, libxl's own ways are refused at the opening, and the process lives; a second ctx of libxl's way is not",
+    clauses: &["S1", "S8"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: handled_already,
+};
+
+fn handled_already(stage: &Stage) -> anyhow::Result<()> {
+    let open = |children| -> anyhow::Result<_> {
+        let attached = stage.host.attach()?;
+        let ctx = Ctx::builder(&stage.library).children(children).open(attached.event_loop.clone());
+        Ok((ctx, attached))
+    };
+    let (one, two) = (open(Children::SelectiveReap)?, open(Children::SelectiveReap)?);
+    two.0?.close_blocking()?;
+    one.0?.close_blocking()?;
+
+    let _reaper = Reaper::install()?;
+    for children in [Children::SelectiveReap, Children::Libxl, Children::LibxlAlways] {
+        let (opened, _attached) = open(children)?;
+        ensure!(matches!(opened, Err(Error::SigchldTaken(_))), "{children:?}: {opened:?}");
+    }
+    remove_with(stage, Children::ByPidfd)
+}
 
 fn remove_with(stage: &Stage, children: Children) -> anyhow::Result<()> {
     let opened = stage.open_with(children)?;

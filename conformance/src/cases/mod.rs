@@ -26,6 +26,7 @@ pub(crate) static ALL: &[&Case] = &[
     &children::LIBXL_ALWAYS,
     &children::HOST,
     &children::WITHOUT_PIDFD,
+    &children::HANDLED,
     &refusal::FD,
     &refusal::TIMEOUT,
     &close::IDLE,
