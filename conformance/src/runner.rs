@@ -10,6 +10,7 @@ use crate::report::{self, Row};
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use osevent_epoll::Reactor;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use xenlight::Library;
+use xenlight::{Ctx, Library};
 
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
 const fn limit(guest: Kind) -> Duration {
@@ -43,6 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         Kind::Xen => {
             xen::check()?;
             let library = Library::load()?;
+            // Whether Xen can be reached at all, before a case or xl waits for it.
+            Ctx::open(&library, Reactor::new()?)?.close_blocking()?;
             eprintln!("libxl {} from {}, on this machine's Xen", library.release(), library.path().display());
             None
         }

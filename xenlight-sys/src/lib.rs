@@ -87,6 +87,7 @@ compile_error!(
 pub mod by_release;
 pub mod children;
 pub mod codes;
+mod control;
 pub mod domain;
 mod error;
 pub mod event;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use libloading::os::unix;
 
+use crate::control::Control;
+use crate::log::Logger;
 use crate::release::BySoname;
 use crate::soname;
 use crate::symbols::Table;
@@ -19,6 +21,7 @@ use crate::{LoadError, Release};
 /// remain good. See the [crate] for the rules that each call must keep.
 pub struct Library {
     pub(crate) table: Table,
+    control: Option<Control>,
     release: Release,
     path: PathBuf,
 }
@@ -63,6 +66,20 @@ impl Library {
         &self.path
     }
 
+    /// In a child that was just forked: takes each lock that Xen's libraries share between all their
+    /// handles, by opening and closing one of libxenctrl's, as libxl's own children do. Never returns if another
+    /// thread held one of them at the fork: nobody frees it in the child (S9).
+    ///
+    /// # Safety
+    ///
+    /// The logger is good for the length of the call.
+    pub unsafe fn try_locks(&self, logger: *mut Logger) {
+        if let Some(control) = &self.control {
+            // SAFETY: the caller's promise.
+            unsafe { control.open_and_close(logger) };
+        }
+    }
+
     fn load_first(names: impl Iterator<Item = String>) -> Result<Self, LoadError> {
         let mut tried = Vec::new();
         let mut telling = None;
@@ -85,7 +102,8 @@ impl Library {
     fn of(object: SharedObject) -> Result<Self, LoadError> {
         let release = object.release()?;
         let table = Table::find(&object, release)?;
-        Ok(Self { table, release, path: object.path })
+        let control = Control::find(&object);
+        Ok(Self { table, control, release, path: object.path })
     }
 }
 
@@ -127,7 +145,8 @@ impl SharedObject {
         self.find(symbol).ok_or_else(|| LoadError::MissingSymbol { library: self.name(), symbol })
     }
 
-    fn find(&self, symbol: &str) -> Option<NonNull<c_void>> {
+    /// The same, if it is there, in it or a library that it needs.
+    pub(crate) fn find(&self, symbol: &str) -> Option<NonNull<c_void>> {
         // SAFETY: nothing is read through the pointer here; whoever does knows what is there.
         let found = unsafe { self.handle.get::<*mut c_void>(symbol) };
         NonNull::new(found.ok()?.into_raw())

@@ -52,20 +52,17 @@ pub enum Children {
 impl Children {
     pub(crate) fn hooks(self) -> &'static sys::ChildprocHooks {
         const fn owned_by(chldowner: c_uint) -> sys::ChildprocHooks {
-            sys::ChildprocHooks { chldowner, fork_replacement: None, reaped_callback: None }
+            sys::ChildprocHooks { chldowner, fork_replacement: Some(fork), reaped_callback: None }
         }
-        static BY_PIDFD: sys::ChildprocHooks =
-            sys::ChildprocHooks { fork_replacement: Some(fork), ..owned_by(sys::SIGCHLD_OWNER_MAINLOOP) };
+        static MAINLOOP: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_MAINLOOP);
         static SELECTIVE: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL_ALWAYS_SELECTIVE_REAP);
         static LIBXL: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL);
         static ALWAYS: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL_ALWAYS);
-        static HOST: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_MAINLOOP);
         match self {
-            Self::ByPidfd => &BY_PIDFD,
+            Self::ByPidfd | Self::Host => &MAINLOOP,
             Self::SelectiveReap => &SELECTIVE,
             Self::Libxl => &LIBXL,
             Self::LibxlAlways => &ALWAYS,
-            Self::Host => &HOST,
         }
     }
 }
@@ -183,11 +180,16 @@ impl Living {
 unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
     let registry = unsafe { &*user.cast::<Registry<Hosted>>() };
-    // SAFETY: libxl asks for it, and keeps to its own rules in the child.
-    let pid = unsafe { libc::fork() };
-    // Nothing before this changes the errno of a fork that failed, which libxl reads.
-    if pid > 0 && !registry.guest().children.is_forked() {
-        let number = registry.guest().children.add(pid);
+    let hosted = registry.guest();
+    if hosted.children.is_forked() {
+        // It has no other threads, and has taken the locks once (S9).
+        // SAFETY: libxl asks for it, and keeps to its own rules in the child.
+        return unsafe { libc::fork() };
+    }
+    let pid = crate::fork::fork(hosted.library(), hosted.logger());
+    // Nothing after it changes the errno of a fork that failed, which libxl reads.
+    if pid > 0 && hosted.children.owner() == Children::ByPidfd {
+        let number = hosted.children.add(pid);
         watch(registry, number, pid);
     }
     pid

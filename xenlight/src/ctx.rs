@@ -10,6 +10,7 @@ use crate::library::{Library, Release};
 use crate::lock;
 use crate::logger::Logger;
 use crate::operation::Operations;
+use crate::reach;
 use crate::signal::fds_have_run_out;
 use crate::trace::{Trace, Tracer};
 use core::ffi::{c_char, c_int, c_void};
@@ -19,7 +20,6 @@ use osevent_core::{
 use std::ffi::CStr;
 use std::fmt;
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
@@ -215,6 +215,9 @@ impl Ctx {
         if hosted.closing.loop_is_gone() {
             return Err(Error::LoopGone);
         }
+        if !reach::xenstored_answers() {
+            return Err(Error::Open { code: Code(codes::ERROR_FAIL), advice: reach::NO_XENSTORED });
+        }
         let library = hosted.library();
         let call = registry.enter()?;
         let mut raw = ptr::null_mut();
@@ -222,7 +225,7 @@ impl Ctx {
         // outlives the ctx (X1).
         let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
-            let advice = if fds_have_run_out() { TOO_MANY_FILES } else { advice() };
+            let advice = if fds_have_run_out() { TOO_MANY_FILES } else { reach::advice() };
             return Err(Error::Open { code: Code(rc), advice });
         };
         let set = hosted.ctx.set(RawCtx(raw));
@@ -324,6 +327,10 @@ unsafe impl Sync for RawCtx {}
 impl Hosted {
     pub(crate) fn library(&self) -> &sys::Library {
         self.library.sys()
+    }
+
+    pub(crate) fn logger(&self) -> *mut sys::log::Logger {
+        self.logger.as_ptr()
     }
 
     /// The ctx, to be used while `call` lives.
@@ -444,18 +451,5 @@ impl OuterLock for Exclusion {
     fn unlock(&self) {
         *lock(&self.held) = false;
         self.freed.notify_one();
-    }
-}
-
-/// Why libxl probably cannot be opened here.
-fn advice() -> &'static str {
-    // SAFETY: no preconditions.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !Path::new("/dev/xen/privcmd").exists() && !Path::new("/proc/xen/privcmd").exists() {
-        "this is no Xen dom0: boot Xen, and see that the modules xen-privcmd and xen-evtchn are loaded"
-    } else if !root {
-        "run it as root: Xen's toolstack needs that"
-    } else {
-        "is xenstored running? the log (target libxl) has the reason"
     }
 }

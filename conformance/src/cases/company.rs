@@ -9,6 +9,7 @@ use crate::stage::{Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::any::Any;
+use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,24 @@ pub(crate) static FOUR_THREADS: Case = Case {
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
     run: four_threads,
+};
+
+pub(crate) static FOUR_CTXS: Case = Case {
+    name: "four-ctxs-destroy",
+    claim: "Four threads destroy 200 domains with a ctx each: no ctx takes another's children, none of which hangs",
+    clauses: &["S2", "S8", "S9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: four_ctxs,
+};
+
+pub(crate) static LOCK_HELD_AT_FORK: Case = Case {
+    name: "lock-held-at-fork",
+    claim: "A child that is forked while another thread holds a lock below libxl is given up, and the operation completes",
+    clauses: &["S5", "S9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    run: lock_held_at_fork,
 };
 
 pub(crate) static OTHER_CHILDREN: Case = Case {
@@ -95,6 +114,112 @@ fn four_threads(stage: &Stage) -> anyhow::Result<()> {
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()
+}
+
+fn four_ctxs(stage: &Stage) -> anyhow::Result<()> {
+    const THREADS: u32 = 4;
+    const ROUNDS: usize = 50;
+    let pretend = stage.guest.pretend()?;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS)
+            .map(|worker| {
+                scope.spawn(move || -> anyhow::Result<()> {
+                    // One ctx's end meets the others' children, too.
+                    let opened = stage.open()?;
+                    let domid = 10 + worker;
+                    for _ in 0..ROUNDS {
+                        pretend.add_domain(domid)?;
+                        block_on(opened.ctx.destroy(domid)?)?;
+                    }
+                    opened.expect_idle()?;
+                    opened.close()
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
+    })?;
+    no_child_is_left()
+}
+
+fn lock_held_at_fork(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let (held, is_held) = channel();
+    std::thread::scope(|scope| {
+        let holder = scope.spawn(move || {
+            with_handles_locked(move || {
+                let _ = held.send(());
+                let mut first = None;
+                eventually("libxl has forked", || {
+                    first = children().first().copied();
+                    first.is_some()
+                })?;
+                let first = first.context("a child")?;
+                let gone = eventually("the child that cannot go on is gone", || !children().contains(&first));
+                if gone.is_err() {
+                    // So that the operation ends, and with it the case.
+                    // SAFETY: no pointers; it is a child of this process.
+                    unsafe { libc::kill(first, libc::SIGKILL) };
+                }
+                gone
+            })
+        });
+        receive("the lock is held", &is_held)?;
+        let destroyed = opened.ctx.destroy(5).map(block_on);
+        holder.join().expect("the holder does not panic")?;
+        destroyed??;
+        anyhow::Ok(())
+    })?;
+    ensure!(opened.ctx.info(5).is_err_and(|error| error.is_no_such_domain()), "the domain is still there");
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+/// The children of this process.
+fn children() -> Vec<libc::pid_t> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// What libxentoolcore keeps in its list of the handles of Xen's libraries: a callback, and the list's links.
+#[repr(C)]
+struct ActiveHandle {
+    restrict: unsafe extern "C" fn(*mut ActiveHandle, u16) -> c_int,
+    links: [*mut c_void; 2],
+    act: Option<Box<dyn FnOnce() -> anyhow::Result<()>>>,
+    outcome: anyhow::Result<()>,
+}
+
+/// Acts with libxentoolcore's list of handles locked, as it is while another thread opens or closes one. No handle
+/// may be opened meanwhile.
+fn with_handles_locked(act: impl FnOnce() -> anyhow::Result<()> + 'static) -> anyhow::Result<()> {
+    unsafe extern "C" fn restrict(handle: *mut ActiveHandle, _: u16) -> c_int {
+        // SAFETY: the handle below, which nobody else uses during the call.
+        let handle = unsafe { &mut *handle };
+        if let Some(act) = handle.act.take() {
+            handle.outcome = act();
+        }
+        // Stops it: the handles that follow are libxl's, and are not to be restricted.
+        -1
+    }
+    // SAFETY: libxl has loaded it already; it has no initialiser.
+    let library = unsafe { libloading::Library::new("libxentoolcore.so.1") }?;
+    let mut handle =
+        ActiveHandle { restrict, links: [std::ptr::null_mut(); 2], act: Some(Box::new(act)), outcome: Ok(()) };
+    // SAFETY: the functions have these types; the handle stays where it is until it is off the list. It is the newest of
+    // the list, so its callback is called first, and is the only one.
+    unsafe {
+        let register = library.get::<unsafe extern "C" fn(*mut ActiveHandle)>("xentoolcore__register_active_handle")?;
+        let restrict_all = library.get::<unsafe extern "C" fn(u16) -> c_int>("xentoolcore_restrict_all")?;
+        let deregister =
+            library.get::<unsafe extern "C" fn(*mut ActiveHandle)>("xentoolcore__deregister_active_handle")?;
+        register(&mut handle);
+        restrict_all(0);
+        deregister(&mut handle);
+    }
+    ensure!(handle.act.is_none(), "libxentoolcore did not call back");
+    handle.outcome
 }
 
 static SIGCHLDS: AtomicUsize = AtomicUsize::new(0);

@@ -47,6 +47,8 @@ pub(crate) static ALL: &[&Case] = &[
     &application::FORKED,
     &company::TWO_CTXS,
     &company::FOUR_THREADS,
+    &company::FOUR_CTXS,
+    &company::LOCK_HELD_AT_FORK,
     &company::OTHER_CHILDREN,
     &xen::LIFE,
     &xen::FROM_XL_FILE,
