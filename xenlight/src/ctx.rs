@@ -35,6 +35,7 @@ use xenlight_sys::{self as sys, codes};
 /// ended, and frees libxl's ctx then. Where the loop is gone, a thread of this crate does that.
 /// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
 /// bound to how long that takes.
+/// A creation that is aborted can leave a half-made domain behind, which is logged ([`Error::Unfinished`]).
 pub struct Ctx {
     pub(crate) registry: Arc<Registry<Hosted>>,
 }

@@ -1,6 +1,7 @@
 //! Domains: which there are, what state they are in, and the calls that lead them through their life.
 
 use crate::config::Config;
+use crate::contain::say;
 use crate::ctx::Hosted;
 use crate::operation::{self, Operation};
 use crate::structs::Owned;
@@ -411,6 +412,8 @@ fn outcome(domid: u32, result: Result<(), Error>) -> Result<u32, Error> {
     match result {
         Ok(()) => Ok(domid),
         Err(error) if error.is_aborted() && domid != NO_DOMAIN => {
+            // Nobody may be left to read the error, as when a ctx is closed.
+            say!(Warn, "an aborted creation left domain {domid} behind, half made: destroy it");
             Err(Error::Unfinished { domid, source: Box::new(error) })
         }
         Err(error) => Err(error),

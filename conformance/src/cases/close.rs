@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use xenlight::{Ctx, Error, EventKind};
+use xenlight::{Ctx, Error, EventKind, Trace};
 
 pub(crate) static IDLE: Case = Case {
     name: "close-idle",
@@ -76,8 +76,12 @@ pub(crate) static DROPPED_LOOP_GONE: Case = Case {
 };
 
 fn idle(stage: &Stage) -> anyhow::Result<()> {
-    // Whatever is loaded and opened once for the process.
-    stage.open()?.close()?;
+    // Whatever is loaded and opened once for the process, also by the loop's thread when it first runs.
+    let first = stage.open()?;
+    let watch = first.ctx.watch_death(0)?;
+    eventually("the loop runs", || first.hooks.count(|step| matches!(step, Trace::FdOccurrence { .. })) > 0)?;
+    drop(watch);
+    first.close()?;
     let fds = open_fds()?;
     stage.open()?.close()?;
     let blocked = stage.open()?;
