@@ -33,7 +33,7 @@ struct App {
     ctx: Ctx,
     command: Option<Child>,
     /// The domains that are there, by number, each with its watch, which ends when it is dropped.
-    known: BTreeMap<u32, (Option<String>, Watch)>,
+    known: BTreeMap<u32, (String, Watch)>,
     /// How the program ended, once it has.
     ended: Option<Result<u8, Box<dyn Error>>>,
 }
@@ -53,7 +53,7 @@ fn run() -> Result<u8, Box<dyn Error>> {
 
     // One source, whatever libxl comes to wait for.
     let xen = osevent_calloop::Loop::new()?;
-    // xenlight calls back outside of libxl, but also outside of calloop, so without its data: that is at the channel's end.
+    // xenlight calls back without calloop's data: that is at the channel's other end.
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
     let ctx = Ctx::builder(&Library::load()?).on_event(on_event).open(xen.event_loop())?;
@@ -79,8 +79,8 @@ fn run() -> Result<u8, Box<dyn Error>> {
         }
     })?;
 
-    // Its watches first; then the ctx. Dropping that would do, too. This waits until it is closed, and turns the loop meanwhile.
     app.known.clear();
+    // Dropping the ctx would do, too. This waits until it is closed, and turns the loop meanwhile.
     app.ctx.close_blocking()?;
     app.ended.unwrap_or(Ok(0))
 }
@@ -101,9 +101,10 @@ impl App {
             if info.domid == 0 || info.dying || self.known.contains_key(&info.domid) {
                 continue;
             }
+            // Xen has a domain some time before the toolstack has named it: at the next look, then.
+            let Some(name) = self.ctx.name(info.domid)? else { continue };
             let watch = self.ctx.watch_death(info.domid)?;
-            let name = self.ctx.name(info.domid)?;
-            println!("{} is there", called(info.domid, name.as_deref()));
+            println!("domain {} ({name}) is there", info.domid);
             self.known.insert(info.domid, (name, watch));
         }
         // Half a second after the command at most: time for the last events.
@@ -112,8 +113,8 @@ impl App {
 
     /// Prints what libxl reports.
     fn tell(&mut self, event: Event) {
-        let name = self.known.get(&event.domid).and_then(|(name, _)| name.as_deref());
-        let called = called(event.domid, name);
+        let name = self.known.get(&event.domid).map_or("unknown", |(name, _)| name);
+        let called = format!("domain {} ({name})", event.domid);
         match event.kind {
             EventKind::Death => {
                 println!("{called} is gone");
@@ -123,9 +124,4 @@ impl App {
             other => println!("{called}: {other:?}"),
         }
     }
-}
-
-/// Xen has a domain some time before the toolstack has named it.
-fn called(domid: u32, name: Option<&str>) -> String {
-    format!("domain {domid} ({})", name.unwrap_or("no name"))
 }

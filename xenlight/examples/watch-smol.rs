@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The domains that are there, by number, each with its watch, which ends when it is dropped. One thread, several
 /// futures; never borrowed across an await.
-type Known = RefCell<BTreeMap<u32, (Option<String>, Watch)>>;
+type Known = RefCell<BTreeMap<u32, (String, Watch)>>;
 
 type Outcome = Result<u8, Box<dyn Error>>;
 
@@ -85,9 +85,10 @@ async fn look(ctx: &Ctx, known: &Known) -> Outcome {
             if info.domid == 0 || info.dying || known.borrow().contains_key(&info.domid) {
                 continue;
             }
+            // Xen has a domain some time before the toolstack has named it: at the next look, then.
+            let Some(name) = ctx.name(info.domid)? else { continue };
             let watch = ctx.watch_death(info.domid)?;
-            let name = ctx.name(info.domid)?;
-            println!("{} is there", called(info.domid, name.as_deref()));
+            println!("domain {} ({name}) is there", info.domid);
             known.borrow_mut().insert(info.domid, (name, watch));
         }
         Timer::after(LOOK).await;
@@ -98,8 +99,8 @@ async fn look(ctx: &Ctx, known: &Known) -> Outcome {
 async fn tell(mut events: Events, known: &Known) -> Outcome {
     while let Some(event) = events.next().await {
         let mut known = known.borrow_mut();
-        let name = known.get(&event.domid).and_then(|(name, _)| name.as_deref());
-        let called = called(event.domid, name);
+        let name = known.get(&event.domid).map_or("unknown", |(name, _)| name);
+        let called = format!("domain {} ({name})", event.domid);
         match event.kind {
             EventKind::Death => {
                 println!("{called} is gone");
@@ -110,9 +111,4 @@ async fn tell(mut events: Events, known: &Known) -> Outcome {
         }
     }
     Ok(0)
-}
-
-/// Xen has a domain some time before the toolstack has named it.
-fn called(domid: u32, name: Option<&str>) -> String {
-    format!("domain {domid} ({})", name.unwrap_or("no name"))
 }

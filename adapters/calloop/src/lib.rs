@@ -8,9 +8,9 @@
 //! with a user interface therefore gives libxl an event loop on a thread of its own.
 //!
 //! # Threads
-//! Calloop's handles stay on their thread; the [event loop](Loop::event_loop) that libxl registers with does not: it is called
-//! on any thread, and wakes the calloop loop as soon as something is due (R9). The `Loop` itself can be sent to the
-//! thread of its loop, too.
+//! Calloop's handles stay on their thread; the [event loop](Loop::event_loop) that libxl registers with does not: it is
+//! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `Loop` itself can be sent to
+//! the thread of its loop, too.
 //!
 //! # Events with `&mut Data`
 //! The source's own event says how many occurrences a dispatch has made; most programs ignore it. libxl's events come
@@ -35,15 +35,16 @@
 //! ```
 //!
 //! # How it pauses and ends
-//! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted, nothing is lost; timeouts are late.
-//! - Removed, or the [`EventLoop`](calloop::EventLoop) ends with the last [`LoopHandle`](calloop::LoopHandle) (calloop keeps sources alive
-//!   as long as there is one), or a `Loop` that is in no event loop is dropped: the loop is gone. What waits in
-//!   [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`]. It is told
-//!   inside calloop's removal, where calloop's own handles may not be used.
+//! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted and nothing is lost; timeouts are
+//!   late.
+//! - Removed, or the [`EventLoop`](calloop::EventLoop) ends with its last [`LoopHandle`](calloop::LoopHandle) (calloop
+//!   keeps sources as long as there is one), or a `Loop` that is in no event loop is dropped: the loop is gone. What
+//!   waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`]. It is
+//!   told inside calloop's removal, where calloop's own handles may not be used.
 //! - Removed, but kept by a [`Dispatcher`](calloop::Dispatcher): as if disabled. It may be put into another event loop.
 //!
-//! A `Loop` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is refused with
-//! calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
+//! A `Loop` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
+//! refused with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
 //!
 //! # Errors and panics
 //! If the reactor's fds are gone, which means that something in this process closed fds that were not its own, the

@@ -1,21 +1,17 @@
 //! libxl's events on smol, or on any executor, through async-io.
 //!
 //! A [`Loop`] is a future that drives a reactor (`osevent-epoll`): async-io watches one fd, however many fds and
-//! timeouts libxl has registered, and wakes the task that polls the future. Every occurrence is made inside that poll. So it runs
-//! wherever it is spawned or awaited: on [`smol::Executor`], [`smol::LocalExecutor`], in [`smol::block_on`], and on
-//! executors that know nothing of async-io, which has a thread of its own to wait for them.
+//! timeouts libxl has registered, and wakes the task that polls the future. Every occurrence is made inside that poll.
+//! So it runs wherever it is spawned or awaited: on smol's `Executor` and `LocalExecutor`, in `smol::block_on`, and on
+//! executors that know nothing of async-io, such as tokio's: async-io has a thread of its own, which waits for them.
 //!
 //! It cannot shorten an occurrence: libxl builds a whole domain inside one (O12), and the executor's thread is busy as
 //! long. A program whose other tasks must not wait gives it an executor on a thread of its own.
 //!
-//! [`smol::Executor`]: https://docs.rs/smol/2/smol/struct.Executor.html
-//! [`smol::LocalExecutor`]: https://docs.rs/smol/2/smol/struct.LocalExecutor.html
-//! [`smol::block_on`]: https://docs.rs/smol/2/smol/fn.block_on.html
-//!
 //! # Threads
 //! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes
-//! occurrences on all of them, one at a time. The [event loop](Loop::event_loop) that libxl registers with is called on any
-//! thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
+//! occurrences on all of them, one at a time. The [event loop](Loop::event_loop) that libxl registers with is called on
+//! any thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
 //! awaited by any task on any thread, as long as something polls this future.
 //!
 //! An occurrence must not wait for another one by blocking on the executor: the future is being polled already.
@@ -88,8 +84,8 @@ impl Loop {
 
     /// One dispatch, then asks async-io to wake the task for the next.
     fn drive(&self, context: &mut Context<'_>) -> Result<(), LoopError> {
-        // Without asking first: async-io overlooks readiness that comes in while another thread waits on its behalf, and
-        // would wake the task once more to no purpose.
+        // Without asking first: to async-io, readiness that another thread learns of in a wait which had begun before
+        // is old, and the task would go round in vain.
         self.watched.get_ref().dispatch()?;
         // Readiness from before is taken; then the kernel is asked anew, whatever the dispatch has left included.
         while let Poll::Ready(taken) = self.watched.poll_readable(context) {
