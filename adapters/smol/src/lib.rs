@@ -14,6 +14,9 @@
 //! any thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
 //! awaited by any task on any thread, as long as something polls this future.
 //!
+//! On an executor that is not smol's, async-io can be some milliseconds late, 10 at most, if another thread is in
+//! `smol::block_on` at the same time: its own thread steps aside for that one.
+//!
 //! An occurrence must not wait for another one by blocking on the executor: the future is being polled already.
 //! [`EventLoop::turn`] serves that case.
 //!
