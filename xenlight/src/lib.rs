@@ -14,8 +14,8 @@
 //! - [`Config`]: a domain's configuration, as libxl's JSON.
 //!
 //! # What it refuses to do
-//! - It has no loop. Any `osevent_core::EventLoop` will do: `osevent-glib` has one, and `osevent-epoll` makes one of everything that
-//!   can watch an fd.
+//! - It has no loop. Any `osevent_core::EventLoop` will do: `osevent-glib`, `osevent-calloop` and `osevent-smol` have
+//!   one each, and `osevent-epoll` makes one of everything that can watch an fd.
 //! - It blocks nowhere in disguise: what blocks is called so ([`Ctx::close_blocking`]). libxl's own
 //!   blocking calls are not offered (E8).
 //! - It lays out no struct of libxl's that varies by release, and takes no JSON that libxl would misunderstand.
@@ -40,7 +40,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end.
+//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
+//! `watch-smol.rs` are the like on other loops, the latter with a stream of events.
 //!
 //! # The life of a ctx
 //! *Open*: [`Ctx::open`], or [`Ctx::builder`] for a callback and a choice of who owns [`Children`].

@@ -1,7 +1,9 @@
 //! The loops that host libxl here, each as a program with that loop on a thread of its own.
 
+mod calloop;
 mod epoll;
 mod glib;
+mod smol;
 
 pub(crate) use self::glib::GlibHost;
 use clap::ValueEnum;
@@ -17,15 +19,21 @@ pub(crate) enum Adapter {
     Epoll,
     /// A GLib main context.
     Glib,
+    /// A calloop event loop.
+    Calloop,
+    /// A smol executor.
+    Smol,
 }
 
 impl Adapter {
-    pub(crate) const ALL: &[Self] = &[Self::Epoll, Self::Glib];
+    pub(crate) const ALL: &[Self] = &[Self::Epoll, Self::Glib, Self::Calloop, Self::Smol];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Epoll => "epoll",
             Self::Glib => "glib",
+            Self::Calloop => "calloop",
+            Self::Smol => "smol",
         }
     }
 
@@ -33,6 +41,8 @@ impl Adapter {
         Ok(match self {
             Self::Epoll => Box::new(epoll::EpollHost::start()?),
             Self::Glib => Box::new(GlibHost::start()?),
+            Self::Calloop => Box::new(calloop::CalloopHost::start()?),
+            Self::Smol => Box::new(smol::SmolHost::start()?),
         })
     }
 }

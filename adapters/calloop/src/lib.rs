@@ -1,0 +1,143 @@
+//! libxl's events in a calloop event loop.
+//!
+//! A [`Loop`] puts a reactor (`osevent-epoll`) into a calloop [`EventLoop`](calloop::EventLoop), as one
+//! [`EventSource`] that watches one fd, however many fds and timeouts libxl has registered. Every occurrence is made
+//! on the thread that dispatches the event loop, in between its other sources.
+//!
+//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one (O12). A program
+//! with a user interface therefore gives libxl an event loop on a thread of its own.
+//!
+//! # Threads
+//! Calloop's handles stay on their thread; the [event loop](Loop::event_loop) that libxl registers with does not: it is
+//! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `Loop` itself can be sent to
+//! the thread of its loop, too.
+//!
+//! # Events with `&mut Data`
+//! The source's own event says how many occurrences a dispatch has made; most programs ignore it. libxl's events come
+//! from inside an occurrence, where calloop's `Data` is out of reach; a [`calloop::channel`] takes them there, from any
+//! thread:
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[derive(Default)] struct App { deaths: u32 }
+//! # let mut event_loop = calloop::EventLoop::<App>::try_new()?;
+//! use calloop::channel::{Event, channel};
+//!
+//! let (sender, events) = channel();
+//! event_loop.handle().insert_source(events, |event, _, app: &mut App| {
+//!     if let Event::Msg(_domid) = event {
+//!         app.deaths += 1;
+//!     }
+//! })?;
+//! // For xenlight's `Builder::on_event`. It fails only when the event loop has gone.
+//! let on_event = move |domid: u32| _ = sender.send(domid);
+//! # on_event(1); let mut app = App::default(); event_loop.dispatch(None, &mut app)?; assert_eq!(app.deaths, 1);
+//! # Ok(()) }
+//! ```
+//!
+//! # How it pauses and ends
+//! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted and nothing is lost; timeouts are
+//!   late.
+//! - Removed, or the [`EventLoop`](calloop::EventLoop) ends with its last [`LoopHandle`](calloop::LoopHandle) (calloop
+//!   keeps sources as long as there is one), or a `Loop` that is in no event loop is dropped: the loop is gone. What
+//!   waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`]. It is
+//!   told inside calloop's removal, where calloop's own handles may not be used.
+//! - Removed, but kept by a [`Dispatcher`](calloop::Dispatcher): as if disabled. It may be put into another event loop.
+//!
+//! A `Loop` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
+//! refused with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
+//!
+//! # Errors and panics
+//! If the reactor's fds are gone, which means that something in this process closed fds that were not its own, the
+//! loop is gone and calloop's `dispatch` returns the [`LoopError`]. A panic in an occurrence comes out of calloop's
+//! `dispatch`. Only that occurrence is lost: who catches the panic may dispatch again.
+//!
+//! # The shortest program
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut event_loop = calloop::EventLoop::<()>::try_new()?;
+//! let xen = osevent_calloop::Loop::new()?;
+//! let hosting = xen.event_loop(); // for osevent_core::Registry, or for xenlight
+//! event_loop.handle().insert_source(xen, |_, _, _| {})?;
+//! # drop(hosting);
+//! # use calloop::timer::{TimeoutAction, Timer};
+//! # let signal = event_loop.get_signal();
+//! # event_loop.handle().insert_source(Timer::immediate(), move |_, _, _| { signal.stop(); TimeoutAction::Drop })?;
+//! event_loop.run(None, &mut (), |_| {})?;
+//! # Ok(()) }
+//! ```
+#![cfg(target_os = "linux")]
+
+use calloop::generic::Generic;
+use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
+use osevent_core::{EventLoop, LoopError};
+use osevent_epoll::{CreateError, Reactor};
+use std::sync::Arc;
+
+/// A reactor as an event source. Dropping it, which removal does, ends it; see the
+/// [crate's documentation](crate#how-it-pauses-and-ends).
+///
+/// Its event is the number of occurrences that the dispatch before it made: at least one, unless somebody else served
+/// what was due.
+#[derive(Debug)]
+#[must_use = "nothing is dispatched before it is inserted into an event loop"]
+pub struct Loop {
+    watched: Generic<Arc<Reactor>, LoopError>,
+}
+
+impl Loop {
+    /// Makes a reactor, for [`LoopHandle::insert_source`](calloop::LoopHandle::insert_source).
+    ///
+    /// # Errors
+    /// No fd is left, or no memory; three fds are needed.
+    pub fn new() -> Result<Self, CreateError> {
+        let reactor = Reactor::new()?;
+        Ok(Self { watched: Generic::new_with_error(reactor, Interest::READ, Mode::Level) })
+    }
+
+    /// The loop, for a registry or a ctx. It may outlive `self` and calloop's event loop.
+    pub fn event_loop(&self) -> Arc<dyn EventLoop> {
+        self.watched.get_ref().clone()
+    }
+}
+
+impl EventSource for Loop {
+    type Event = usize;
+    type Metadata = ();
+    type Ret = ();
+    type Error = LoopError;
+
+    fn process_events<F>(
+        &mut self,
+        readiness: Readiness,
+        token: Token,
+        mut callback: F,
+    ) -> Result<PostAction, LoopError>
+    where
+        F: FnMut(usize, &mut ()),
+    {
+        self.watched.process_events(readiness, token, |_, reactor| {
+            // A reactor that cannot dispatch never will.
+            let made = reactor.dispatch().inspect_err(|_| reactor.detach())?;
+            callback(made, &mut ());
+            Ok(PostAction::Continue)
+        })
+    }
+
+    fn register(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.watched.register(poll, tokens)
+    }
+
+    fn reregister(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.watched.reregister(poll, tokens)
+    }
+
+    fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
+        self.watched.unregister(poll)
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.watched.get_ref().detach();
+    }
+}

@@ -1,0 +1,500 @@
+//! A reactor in real calloop event loops.
+
+use calloop::timer::{TimeoutAction, Timer};
+use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
+use osevent_calloop::Loop;
+use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+/// Waits are bounded by this; none comes near it unless something is broken.
+const FOREVER: Duration = Duration::from_secs(20);
+
+type Act = Box<dyn Fn(u64) + Send + Sync>;
+
+/// Logs each occurrence with its thread, then does what the test told it to.
+struct Script {
+    log: Mutex<Vec<(u64, ThreadId)>>,
+    act: Act,
+}
+
+impl Script {
+    fn occurred(&self, value: u64) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push((value, thread::current().id()));
+        (self.act)(value);
+    }
+}
+
+impl Guest for Script {
+    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+        self.occurred(value.0);
+    }
+    fn occurred_timeout(&self, value: GuestValue) {
+        self.occurred(value.0);
+    }
+    fn release(&self) {}
+}
+
+/// A guest on the loop.
+struct Hosted(Arc<Registry<Script>>);
+
+impl Hosted {
+    fn new(event_loop: Arc<dyn EventLoop>, act: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Script {
+            log: Mutex::default(),
+            act: Box::new(act),
+        }))
+    }
+
+    fn due(&self, value: u64) {
+        self.0.register_timeout(Deadline::ASAP, GuestValue(value)).unwrap();
+    }
+
+    fn log(&self) -> Vec<u64> {
+        let log = self.0.guest().log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().map(|(value, _)| *value).collect()
+    }
+}
+
+fn nothing(_: u64) {}
+
+/// The application's data.
+struct App {
+    handle: LoopHandle<'static, App>,
+    token: Option<RegistrationToken>,
+    /// What the reactor's source has told: the occurrences of each dispatch.
+    dispatches: Vec<usize>,
+    ticks: usize,
+}
+
+struct Program {
+    calloop: calloop::EventLoop<'static, App>,
+    app: App,
+}
+
+impl Program {
+    fn new() -> Self {
+        let calloop = calloop::EventLoop::try_new().expect("fds are free");
+        let handle = calloop.handle();
+        Self { calloop, app: App { handle, token: None, dispatches: vec![], ticks: 0 } }
+    }
+
+    /// A program with a loop in it, and that.
+    fn with_loop() -> (Self, Arc<dyn EventLoop>) {
+        let mut program = Self::new();
+        let xen = new_loop();
+        let event_loop = xen.event_loop();
+        program.app.token = Some(program.insert(xen));
+        (program, event_loop)
+    }
+
+    fn insert(&self, xen: Loop) -> RegistrationToken {
+        self.app.handle.insert_source(xen, |made, _, app| app.dispatches.push(made)).expect("it is a good fd")
+    }
+
+    fn token(&self) -> RegistrationToken {
+        self.app.token.expect("it was made with a loop")
+    }
+
+    /// What is ready now.
+    fn turn(&mut self) {
+        self.calloop.dispatch(Some(Duration::ZERO), &mut self.app).expect("the fds stay open");
+    }
+
+    fn turn_until(&mut self, done: impl Fn(&App) -> bool) {
+        let started = Instant::now();
+        while !done(&self.app) {
+            self.calloop.dispatch(Some(FOREVER), &mut self.app).expect("the fds stay open");
+            assert!(started.elapsed() < FOREVER, "nothing wakes the loop");
+        }
+    }
+}
+
+fn new_loop() -> Loop {
+    Loop::new().expect("fds are free")
+}
+
+fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    event_loop.on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
+    count
+}
+
+fn eventfd(count: u32) -> OwnedFd {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: the kernel has just made it for us.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn is_readable(fd: &impl AsFd) -> bool {
+    let mut watched = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, which lives as long as the call.
+    let ready = unsafe { libc::poll(&mut watched, 1, 0) };
+    assert!(ready >= 0, "{}", std::io::Error::last_os_error());
+    ready > 0
+}
+
+/// A program that sleeps in its loop on a thread of its own.
+struct Running {
+    event_loop: Arc<dyn EventLoop>,
+    signal: LoopSignal,
+    kernel_id: u32,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn start() -> Self {
+        let xen = new_loop();
+        let event_loop = xen.event_loop();
+        let (starts, started) = mpsc::channel();
+        // Made here, sent there: only calloop's own handles stay on one thread.
+        let thread = thread::spawn(move || {
+            let mut program = Program::new();
+            program.insert(xen);
+            // SAFETY: takes and returns numbers.
+            let kernel_id = unsafe { libc::gettid() };
+            starts.send((program.calloop.get_signal(), kernel_id.cast_unsigned())).expect("the test waits for it");
+            program.calloop.run(None, &mut program.app, |_| {}).expect("the fds stay open");
+        });
+        let (signal, kernel_id) = started.recv_timeout(FOREVER).expect("it starts");
+        Self { event_loop, signal, kernel_id, thread }
+    }
+
+    fn stop(self) -> ThreadId {
+        let id = self.thread.thread().id();
+        self.signal.stop();
+        self.signal.wakeup();
+        self.thread.join().expect("it does not panic");
+        id
+    }
+
+    /// Waits until its thread sleeps; how often it has gone to sleep by then.
+    fn sleeps_again(&self) -> u64 {
+        let started = Instant::now();
+        while !self.status("State").starts_with('S') {
+            assert!(started.elapsed() < FOREVER, "it does not go back to sleep");
+            thread::yield_now();
+        }
+        self.status("voluntary_ctxt_switches").parse().expect("it is a number")
+    }
+
+    /// What the kernel says of its thread.
+    fn status(&self, name: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", self.kernel_id)).expect("it runs");
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(key, _)| *key == name).expect("Linux has that line");
+        value.trim().to_owned()
+    }
+}
+
+#[test]
+fn r9_registrations_from_another_thread_wake_the_loop() {
+    let running = Running::start();
+    let (occurred, told) = mpsc::channel();
+    let ready = eventfd(1);
+    let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
+    hosted.due(1);
+    assert_eq!(told.recv_timeout(FOREVER), Ok(1));
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(2));
+    assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
+    hosted.0.close();
+    let thread = running.stop();
+    assert!(hosted.0.guest().log.lock().unwrap().iter().all(|(_, occurred_on)| *occurred_on == thread));
+}
+
+#[test]
+fn r9_a_timer_hurried_from_another_thread_wakes_the_loop() {
+    let running = Running::start();
+    let (occurred, told) = mpsc::channel();
+    let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
+    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(1)).unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
+    hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(1));
+    running.stop();
+}
+
+#[test]
+fn the_source_tells_how_many_occurrences_a_dispatch_made() {
+    let (mut program, event_loop) = Program::with_loop();
+    let hosted = Hosted::new(event_loop, nothing);
+    hosted.due(1);
+    hosted.due(2);
+    program.turn();
+    assert_eq!(program.app.dispatches, [2]);
+}
+
+#[test]
+fn events_reach_the_applications_data_through_a_channel() {
+    let (mut program, event_loop) = Program::with_loop();
+    let (sender, events) = calloop::channel::channel();
+    let handle = program.calloop.handle();
+    let told = handle.insert_source(events, |event, _, app| {
+        if let calloop::channel::Event::Msg(value) = event {
+            app.dispatches.push(value as usize);
+        }
+    });
+    told.unwrap();
+    let hosted = Hosted::new(event_loop, move |value| sender.send(value).expect("the loop is there"));
+    hosted.due(77);
+    program.turn_until(|app| app.dispatches.contains(&77));
+}
+
+#[test]
+fn a_disabled_loop_makes_nothing_and_loses_nothing() {
+    let (mut program, event_loop) = Program::with_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop, nothing);
+    let ready = eventfd(1);
+    hosted.due(1);
+    program.calloop.handle().disable(&program.token()).unwrap();
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    for _ in 0..5 {
+        program.turn();
+    }
+    assert!(hosted.log().is_empty());
+    assert!(!is_readable(&program.calloop), "it does not even wake the loop");
+    program.calloop.handle().enable(&program.token()).unwrap();
+    program.turn();
+    assert_eq!(hosted.log(), [2, 1]);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_loop_can_be_disabled_from_its_own_callback_and_updated() {
+    let mut program = Program::new();
+    let xen = new_loop();
+    let hosted = Hosted::new(xen.event_loop(), nothing);
+    let inserted = program.calloop.handle().insert_source(xen, |_, _, app| {
+        let token = app.token.expect("set before the turn");
+        app.handle.disable(&token).unwrap();
+    });
+    let token = inserted.unwrap();
+    program.app.token = Some(token);
+    hosted.due(1);
+    program.turn();
+    hosted.due(2);
+    program.turn();
+    assert_eq!(hosted.log(), [1]);
+    program.calloop.handle().enable(&token).unwrap();
+    program.calloop.handle().update(&token).unwrap();
+    program.turn();
+    assert_eq!(hosted.log(), [1, 2]);
+}
+
+#[test]
+fn a_removed_loop_is_gone_and_leaves_the_event_loop() {
+    let (mut program, event_loop) = Program::with_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop.clone(), nothing);
+    hosted.due(1);
+    program.calloop.handle().remove(program.token());
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    program.turn();
+    assert!(!is_readable(&program.calloop));
+    assert!(hosted.log().is_empty(), "nothing is dispatched any more");
+    event_loop.turn(-1).unwrap();
+    assert_eq!(hosted.log(), [1], "S6");
+    drop(program);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_loop_removed_from_its_own_callback_is_gone_after_that_dispatch() {
+    let mut program = Program::new();
+    let xen = new_loop();
+    let event_loop = xen.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop, nothing);
+    let seen = gone.clone();
+    let inserted = program.calloop.handle().insert_source(xen, move |_, _, app| {
+        app.handle.remove(app.token.expect("set before the turn"));
+        assert_eq!(seen.load(Ordering::SeqCst), 0, "it is still dispatching");
+    });
+    program.app.token = Some(inserted.unwrap());
+    hosted.due(1);
+    program.turn();
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    hosted.due(2);
+    program.turn();
+    assert_eq!(hosted.log(), [1]);
+}
+
+#[test]
+fn an_event_loop_that_ends_first_is_noticed() {
+    let (program, event_loop) = Program::with_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop.clone(), nothing);
+    let Program { calloop, app } = program;
+    drop(calloop);
+    assert_eq!(gone.load(Ordering::SeqCst), 0, "calloop keeps its sources for the handle in the data");
+    drop(app);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    hosted.due(1);
+    event_loop.turn(-1).unwrap();
+    assert_eq!(hosted.log(), [1], "S6");
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_loop_that_is_in_no_event_loop_is_gone_when_it_is_dropped() {
+    let xen = new_loop();
+    let event_loop = xen.event_loop();
+    let gone = gone_counter(&event_loop);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    drop(xen);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    let late = gone_counter(&event_loop);
+    assert_eq!(late.load(Ordering::SeqCst), 1, "who asks later is told at once");
+}
+
+#[test]
+fn a_loop_inserted_twice_is_refused_and_stays_where_it_is() {
+    let mut program = Program::new();
+    let xen = new_loop();
+    let event_loop = xen.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop, nothing);
+    let dispatcher = Dispatcher::new(xen, |made, _: &mut (), app: &mut App| app.dispatches.push(made));
+    let handle = program.calloop.handle();
+    handle.register_dispatcher(dispatcher.clone()).unwrap();
+    match handle.register_dispatcher(dispatcher) {
+        Err(calloop::Error::IoError(error)) => assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists),
+        other => panic!("{other:?}"),
+    }
+    hosted.due(1);
+    program.turn();
+    assert_eq!(hosted.log(), [1]);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_loop_moves_from_one_event_loop_to_another() {
+    let (mut one, mut two) = (Program::new(), Program::new());
+    let xen = new_loop();
+    let event_loop = xen.event_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop, nothing);
+    let dispatcher = Dispatcher::new(xen, |_, _: &mut (), _: &mut App| {});
+    let token = one.calloop.handle().register_dispatcher(dispatcher.clone()).unwrap();
+    hosted.due(1);
+    one.turn();
+    one.calloop.handle().remove(token);
+    hosted.due(2);
+    two.insert(Dispatcher::into_source_inner(dispatcher));
+    one.turn();
+    assert_eq!(hosted.log(), [1]);
+    two.turn();
+    assert_eq!(hosted.log(), [1, 2]);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn two_loops_share_an_event_loop() {
+    let (mut program, event_loop) = Program::with_loop();
+    let of_one = Hosted::new(event_loop, nothing);
+    let other = new_loop();
+    let of_two = Hosted::new(other.event_loop(), nothing);
+    program.insert(other);
+    of_one.due(1);
+    of_two.due(2);
+    program.turn();
+    program.calloop.handle().remove(program.token());
+    of_two.due(3);
+    program.turn();
+    assert_eq!((of_one.log(), of_two.log()), (vec![1], vec![2, 3]));
+}
+
+#[test]
+fn a_turn_inside_an_occurrence_serves_further_occurrences() {
+    let (mut program, event_loop) = Program::with_loop();
+    let registry = Arc::new(OnceLock::<Arc<Registry<Script>>>::new());
+    let hosted = Hosted::new(event_loop.clone(), {
+        let registry = registry.clone();
+        move |value| {
+            if value == 1 {
+                let registry = registry.get().expect("it is set before the turn");
+                registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+                event_loop.turn(-1).unwrap();
+                let log = registry.guest().log.lock().unwrap();
+                assert_eq!(log.len(), 2, "it was served inside");
+            }
+        }
+    });
+    assert!(registry.set(hosted.0.clone()).is_ok());
+    hosted.due(1);
+    program.turn();
+    assert_eq!(hosted.log(), [1, 2]);
+}
+
+#[test]
+fn o9_a_busy_guest_leaves_calloops_own_sources_served() {
+    let (mut program, event_loop) = Program::with_loop();
+    let hosted = Hosted::new(event_loop, nothing);
+    let busy: Vec<OwnedFd> = (0..200).map(|_| eventfd(1)).collect();
+    for fd in &busy {
+        hosted.0.register_fd(fd.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+    }
+    let timer = Timer::from_duration(Duration::from_millis(1));
+    let ticking = program.calloop.handle().insert_source(timer, |_, _, app| {
+        app.ticks += 1;
+        TimeoutAction::ToDuration(Duration::from_millis(1))
+    });
+    ticking.unwrap();
+    let started = Instant::now();
+    program.turn_until(|app| app.ticks >= 20);
+    assert!(hosted.log().len() > 200, "the guest was busy");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_panic_in_an_occurrence_reaches_the_caller_and_the_loop_goes_on() {
+    let (mut program, event_loop) = Program::with_loop();
+    let gone = gone_counter(&event_loop);
+    let hosted = Hosted::new(event_loop, |value| {
+        if value == 1 {
+            // Without the panic hook's output.
+            std::panic::resume_unwind(Box::new("planted"));
+        }
+    });
+    hosted.due(1);
+    hosted.due(2);
+    assert!(catch_unwind(AssertUnwindSafe(|| program.turn())).is_err());
+    program.turn();
+    assert_eq!(hosted.log(), [1, 2]);
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn an_idle_loop_wakes_nobody() {
+    let running = Running::start();
+    let (occurred, told) = mpsc::channel();
+    let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
+    let quiet = eventfd(0);
+    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
+    hosted.due(3);
+    assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
+    let sleeps = running.sleeps_again();
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(running.sleeps_again(), sleeps);
+    assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+    hosted.due(4);
+    assert_eq!(told.recv_timeout(FOREVER), Ok(4), "it was asleep, not dead");
+    assert!(running.sleeps_again() > sleeps, "the count counts");
+    running.stop();
+}
+
+#[test]
+fn a_loop_can_be_sent_to_its_thread() {
+    fn sent<T: Send + 'static>() {}
+    sent::<Loop>();
+}

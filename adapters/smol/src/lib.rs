@@ -1,0 +1,116 @@
+//! libxl's events on smol, or on any executor, through async-io.
+//!
+//! A [`Loop`] is a future that drives a reactor (`osevent-epoll`): async-io watches one fd, however many fds and
+//! timeouts libxl has registered, and wakes the task that polls the future. Every occurrence is made inside that poll.
+//! So it runs wherever it is spawned or awaited: on smol's `Executor` and `LocalExecutor`, in `smol::block_on`, and on
+//! executors that know nothing of async-io, such as tokio's: async-io has a thread of its own, which waits for them.
+//!
+//! It cannot shorten an occurrence: libxl builds a whole domain inside one (O12), and the executor's thread is busy as
+//! long. A program whose other tasks must not wait gives it an executor on a thread of its own.
+//!
+//! # Threads
+//! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes
+//! occurrences on all of them, one at a time. The [event loop](Loop::event_loop) that libxl registers with is called on
+//! any thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
+//! awaited by any task on any thread, as long as something polls this future.
+//!
+//! On an executor that is not smol's, async-io can be some milliseconds late, 10 at most, if another thread is in
+//! `smol::block_on` at the same time: its own thread steps aside for that one.
+//!
+//! An occurrence must not wait for another one by blocking on the executor: the future is being polled already.
+//! [`EventLoop::turn`] serves that case.
+//!
+//! # How it ends
+//! - It is dropped: its task is cancelled, its executor ends, or it was never polled. It can be dropped at any time;
+//!   there is one point at which it waits, and nothing is in its hands there. Then the loop is gone: what
+//!   waits in [`EventLoop::on_gone`] is told, once, by whoever drops it; registrations stay and are served by
+//!   [`EventLoop::turn`].
+//! - It resolves: the reactor's fds are gone, which means that something in this process closed fds that were not its
+//!   own. The loop is gone then, too.
+//!
+//! It takes part in one task at a time, because polling takes it by `&mut` and it is not `Clone`.
+//!
+//! # Panics
+//! A panic in an occurrence comes out of the poll, and most executors drop a future that panicked: then
+//! the loop is gone. Who catches the panic inside the task may poll again; only that occurrence is lost.
+//!
+//! # The shortest program
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let executor = smol::LocalExecutor::new();
+//! let xen = osevent_smol::Loop::new()?;
+//! let event_loop = xen.event_loop(); // for osevent_core::Registry, or for xenlight
+//! executor.spawn(xen).detach();
+//! smol::block_on(executor.run(async {
+//!     // The program.
+//!     # drop(event_loop);
+//! }));
+//! # Ok(()) }
+//! ```
+#![cfg(target_os = "linux")]
+
+use async_io::Async;
+use osevent_core::{EventLoop, LoopError};
+use osevent_epoll::{CreateError, Reactor};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A reactor as a future, which drives it. Dropping it ends it; see the [crate's documentation](crate#how-it-ends).
+///
+/// After each dispatch it lets the executor serve other tasks, however busy the guest is (O9).
+#[derive(Debug)]
+#[must_use = "nothing is dispatched before it is spawned or awaited"]
+pub struct Loop {
+    watched: Async<Arc<Reactor>>,
+}
+
+impl Loop {
+    /// Makes a reactor and shows it to async-io.
+    ///
+    /// # Errors
+    /// No fd is left, or no memory; three fds are needed.
+    ///
+    /// # Panics
+    /// async-io does, if it is used for the first time and gets neither fds nor its thread.
+    pub fn new() -> Result<Self, CreateError> {
+        // Not `Async::new`: an epoll fd has no non-blocking mode.
+        let watched = Async::new_nonblocking(Reactor::new()?);
+        Ok(Self { watched: watched.map_err(|error| CreateError::new("epoll_ctl", &error))? })
+    }
+
+    /// The loop, for a registry or a ctx. It may outlive `self` and the executor.
+    pub fn event_loop(&self) -> Arc<dyn EventLoop> {
+        self.watched.get_ref().clone()
+    }
+
+    /// One dispatch, then asks async-io to wake the task for the next.
+    fn drive(&self, context: &mut Context<'_>) -> Result<(), LoopError> {
+        // Without asking first: to async-io, readiness that another thread learns of in a wait which had begun before
+        // is old, and the task would go round in vain.
+        self.watched.get_ref().dispatch()?;
+        // Readiness from before is taken; then the kernel is asked anew, whatever the dispatch has left included.
+        while let Poll::Ready(taken) = self.watched.poll_readable(context) {
+            taken.map_err(|error| LoopError::Os(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Future for Loop {
+    /// Why it cannot go on.
+    type Output = LoopError;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<LoopError> {
+        let Err(error) = self.drive(context) else { return Poll::Pending };
+        self.watched.get_ref().detach();
+        Poll::Ready(error)
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.watched.get_ref().detach();
+    }
+}

@@ -1,0 +1,82 @@
+//! Alone in its process, because it counts what all of the process's threads do.
+
+use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_smol::Loop;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits are bounded by this; none comes near it unless something is broken.
+const FOREVER: Duration = Duration::from_secs(20);
+
+struct Telling(Sender<u64>);
+
+impl Guest for Telling {
+    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+        _ = self.0.send(value.0);
+    }
+    fn occurred_timeout(&self, value: GuestValue) {
+        _ = self.0.send(value.0);
+    }
+    fn release(&self) {}
+}
+
+/// How often each thread but this one has gone to sleep, once all sleep: the executor's and async-io's.
+fn sleeps() -> Vec<(String, u64)> {
+    // SAFETY: takes and returns numbers.
+    let me = unsafe { libc::gettid() }.to_string();
+    let started = Instant::now();
+    let all = fs::read_dir("/proc/self/task").expect("Linux has it");
+    let others = all.map(|task| task.expect("it is listed").file_name().into_string().expect("it is a number"));
+    let mut sleeps: Vec<_> = others
+        .filter(|task| *task != me)
+        .map(|task| {
+            let line = |name: &str| {
+                let status = fs::read_to_string(format!("/proc/self/task/{task}/status")).expect("it runs");
+                let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+                lines.find(|(key, _)| *key == name).expect("Linux has that line").1.trim().to_owned()
+            };
+            while !line("State").starts_with('S') {
+                assert!(started.elapsed() < FOREVER, "a thread does not go back to sleep");
+                thread::yield_now();
+            }
+            let count = line("voluntary_ctxt_switches").parse().expect("it is a number");
+            (task, count)
+        })
+        .collect();
+    sleeps.sort();
+    sleeps
+}
+
+#[test]
+fn an_idle_loop_wakes_nobody() {
+    let (occurred, told) = channel();
+    let xen = Loop::new().expect("fds are free");
+    let event_loop = xen.event_loop();
+    let driving = thread::spawn(move || smol::block_on(xen));
+    let registry = Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Telling(occurred));
+    let (quiet, _writer) = std::io::pipe().expect("fds are free");
+    registry.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+    registry.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
+    registry.register_timeout(Deadline::ASAP, GuestValue(3)).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
+    // async-io's own thread takes a few tries, 10 ms apart at most, before it leaves the waiting to ours.
+    let started = Instant::now();
+    let mut before = sleeps();
+    loop {
+        thread::sleep(Duration::from_millis(500));
+        let now = sleeps();
+        if now == before {
+            break;
+        }
+        assert!(started.elapsed() < FOREVER, "something wakes it again and again: {before:?}, then {now:?}");
+        before = now;
+    }
+    assert!(told.try_recv().is_err());
+    registry.register_timeout(Deadline::ASAP, GuestValue(4)).unwrap();
+    assert_eq!(told.recv_timeout(FOREVER), Ok(4), "it was asleep, not dead");
+    assert!(sleeps() > before, "the count counts");
+    assert!(!driving.is_finished());
+}
