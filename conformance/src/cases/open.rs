@@ -74,7 +74,8 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
         match open() {
             Ok(ctx) => {
                 ctx.close_blocking()?;
-                ensure!(failures >= 4, "only {failures} steps of opening need an fd");
+                // Our own two; how many more depends on when the pretend xenstored takes and gives back its end.
+                ensure!(failures >= 2, "only {failures} steps of opening need an fd");
                 drop(watch);
                 return witness.close();
             }
