@@ -8,6 +8,7 @@ use crate::stage::{Stage, eventually};
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::File;
+use std::sync::Arc;
 use xenlight::Ctx;
 
 pub(crate) static OFTEN: Case = Case {
@@ -98,8 +99,11 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
 /// Whatever is loaded or made once, also by the loop's thread when it first runs.
 fn warm_up(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
+    let attachment = Arc::downgrade(&opened.attached.event_loop);
     remove(stage, &opened)?;
-    opened.close()
+    opened.close()?;
+    // The loop's thread closes its fds.
+    eventually("the loop lets go of the attachment", || attachment.strong_count() == 0)
 }
 
 fn limit_fds(soft: u64) -> anyhow::Result<()> {
