@@ -88,8 +88,8 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
                 ensure!(says_why, "with {free} fds left: {text:?} does not say why");
             }
         }
-        // The pretend xenstored, in this process, lets go of its end a little later.
-        eventually("all fds are closed", || open_fds() == before)
+        // The pretend xenstored, in this process, takes its end and lets go of it a little later: fewer than before is well, too.
+        eventually("all fds are closed", || open_fds() <= before)
             .with_context(|| format!("with {free} fds left: {} are open instead of {before}", open_fds()))?;
         full.pop().context("as many as were filled")?;
     }
