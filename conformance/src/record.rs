@@ -1,0 +1,78 @@
+//! What happened at the boundary, step by step, and what was wrong with it.
+
+use crate::boundary::WallTime;
+use serde::{Deserialize, Serialize};
+use std::os::fd::RawFd;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Nanoseconds since the record began, of the monotonic clock.
+    pub at: u64,
+    /// The thread, numbered from 0 in the order of their first steps; its name is in [`Record::threads`].
+    pub thread: u32,
+    /// The guest, numbered from 0.
+    pub guest: u32,
+    /// What it did.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a thread did.
+#[expect(missing_docs, reason = "the fields are the parameters of the functions in `boundary`")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// The guest calls `fd_register`.
+    FdRegister { fd: RawFd, events: i16, value: u64 },
+    /// The guest calls `fd_modify`.
+    FdModify { fd: RawFd, handle: u64, events: i16 },
+    /// The guest calls `fd_deregister`.
+    FdDeregister { fd: RawFd, handle: u64 },
+    /// The guest calls `timeout_register`.
+    TimeoutRegister { deadline: WallTime, value: u64 },
+    /// The guest calls `timeout_modify`.
+    TimeoutModify { handle: u64, deadline: WallTime },
+    /// The guest calls `timeout_deregister`.
+    TimeoutDeregister { handle: u64 },
+    /// The thread's innermost hook returns.
+    HookReturned { handle: u64, code: i32 },
+    /// The host calls `libxl_osevent_occurred_fd`.
+    FdOccurrence { value: u64, fd: RawFd, events: i16, revents: i16 },
+    /// The host calls `libxl_osevent_occurred_timeout`.
+    TimeoutOccurrence { value: u64 },
+    /// The thread's innermost occurrence returns.
+    OccurrenceReturned,
+    /// The application calls the guest.
+    Call,
+    /// The thread's innermost call returns.
+    CallReturned,
+    /// The host calls `libxl_ctx_free`.
+    Free,
+    /// That returns.
+    Freed,
+    /// A case remarks on what it does.
+    Remark { text: String },
+}
+
+/// A clause that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Its id in docs/contract.md.
+    pub clause: String,
+    /// In which step it showed: an index into [`Record::steps`].
+    pub step: usize,
+    /// What was seen, for people.
+    pub text: String,
+}
+
+/// All of one run of a case.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The threads' names.
+    pub threads: Vec<String>,
+    /// In the order in which they were taken.
+    pub steps: Vec<Step>,
+    /// What was wrong.
+    pub violations: Vec<Violation>,
+}
