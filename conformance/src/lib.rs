@@ -1,4 +1,18 @@
 //! One suite that shows whether an event loop hosts libxl correctly.
+//!
+//! Each case runs in a process of its own, because libxl's SIGCHLD handler, its clock and its way to
+//! Xen belong to a process (S1), and so that a crash or a hang is one case's failure.
 
 pub mod boundary;
+mod case;
+mod cases;
+mod command_line;
+mod guests;
+mod hosts;
 pub mod record;
+mod recorder;
+mod report;
+mod runner;
+mod stage;
+
+pub use command_line::main;

@@ -1,65 +1,7 @@
 //! `osevent-conformance`: shows whether an event loop hosts libxl correctly.
-//!
-//! Each case runs in a process of its own, because libxl's SIGCHLD handler, its clock and its way to
-//! Xen belong to a process (S1), and so that a crash or a hang is one case's failure.
 
-mod case;
-mod cases;
-mod guests;
-mod hosts;
-mod recorder;
-mod report;
-mod runner;
-mod stage;
-
-use clap::Parser;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the conformance cases: what libxl demands of an event loop, checked on real libxl.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    /// Which event loop hosts libxl; all, if none is named.
-    #[arg(long = "adapter", value_enum)]
-    adapters: Vec<hosts::Adapter>,
-    /// What is below libxl: pretend domains, or the Xen that this machine runs on (as root, in its dom0).
-    #[arg(long, value_enum, default_value = "libxl")]
-    guest: guests::Kind,
-    /// Only the cases whose name is, or begins with, this; may be given several times.
-    #[arg(long = "case", value_name = "NAME")]
-    cases: Vec<String>,
-    /// List the cases instead of running them.
-    #[arg(long)]
-    list: bool,
-    /// Write the results to this file, as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// How often each case runs.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
-    /// How many cases run at a time. On a real Xen, one.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
-    /// Show libxl's log of the cases that fail.
-    #[arg(long)]
-    log: bool,
-    /// Run this one case in this process and write its outcome to the file: what the runner starts.
-    #[arg(long, hide = true, value_name = "OUTCOME")]
-    inside: Option<PathBuf>,
-}
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    if let Some(outcome) = &arguments.inside {
-        return runner::run_inside(&arguments, outcome);
-    }
-    match runner::run(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("osevent-conformance: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    osevent_conformance::main()
 }

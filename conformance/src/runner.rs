@@ -1,8 +1,8 @@
 //! Which cases run, where and how often; each in a process of its own.
 
-use crate::Arguments;
 use crate::case::{Case, Outcome, Verdict};
 use crate::cases;
+use crate::command_line::Arguments;
 use crate::guests::libxl::Preparation;
 use crate::guests::{Kind, xen};
 use crate::hosts::Adapter;

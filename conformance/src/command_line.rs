@@ -1,0 +1,55 @@
+//! What the program is asked for, and its way out.
+
+use crate::{guests, hosts, runner};
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the conformance cases: what libxl demands of an event loop, checked on real libxl.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// Which event loop hosts libxl; all, if none is named.
+    #[arg(long = "adapter", value_enum)]
+    pub(crate) adapters: Vec<hosts::Adapter>,
+    /// What is below libxl: pretend domains, or the Xen that this machine runs on (as root, in its dom0).
+    #[arg(long, value_enum, default_value = "libxl")]
+    pub(crate) guest: guests::Kind,
+    /// Only the cases whose name is, or begins with, this; may be given several times.
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+    /// List the cases instead of running them.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Write the results to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How often each case runs.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+    /// How many cases run at a time. On a real Xen, one.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: u16,
+    /// Show libxl's log of the cases that fail.
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// Run this one case in this process and write its outcome to the file: what the runner starts.
+    #[arg(long, hide = true, value_name = "OUTCOME")]
+    pub(crate) inside: Option<PathBuf>,
+}
+
+/// The program `osevent-conformance`: reads the command line, runs what it asks for, and prints the results.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(outcome) = &arguments.inside {
+        return runner::run_inside(&arguments, outcome);
+    }
+    match runner::run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("osevent-conformance: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
