@@ -75,7 +75,7 @@ impl Host for CalloopHost {
         let event_loop = xen.event_loop();
         let number = self.attached.fetch_add(1, Ordering::Relaxed);
         self.commands.send(Command::Attach(number, xen)).ok().context("the loop has ended")?;
-        Ok(Attached { event_loop, _detaches: Box::new(Detach { commands: self.commands.clone(), number }) })
+        Ok(Attached { event_loop, detaches: Box::new(Detach { commands: self.commands.clone(), number }) })
     }
 
     fn thread(&self) -> ThreadId {

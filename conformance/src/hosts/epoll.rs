@@ -46,7 +46,7 @@ impl Host for EpollHost {
         self.send(Command::Attach(reactor.clone()));
         let wake = self.wake.try_clone()?;
         let detaches = Detach { commands: self.commands.clone(), wake, reactor: reactor.clone() };
-        Ok(Attached { event_loop: reactor, _detaches: Box::new(detaches) })
+        Ok(Attached { event_loop: reactor, detaches: Box::new(detaches) })
     }
 
     fn thread(&self) -> ThreadId {

@@ -39,7 +39,7 @@ impl GlibHost {
 impl Host for GlibHost {
     fn attach(&self) -> anyhow::Result<Attached> {
         let attached = osevent_glib::Loop::builder().name("conformance").attach(&self.context()?)?;
-        Ok(Attached { event_loop: attached.event_loop(), _detaches: Box::new(attached) })
+        Ok(Attached { event_loop: attached.event_loop(), detaches: Box::new(attached) })
     }
 
     fn thread(&self) -> ThreadId {

@@ -14,7 +14,7 @@ use std::thread::ThreadId;
 
 /// An event loop that osevent has an adapter for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Adapter {
+pub enum Adapter {
     /// The reactor alone, on poll(2).
     Epoll,
     /// A GLib main context.
@@ -26,9 +26,11 @@ pub(crate) enum Adapter {
 }
 
 impl Adapter {
-    pub(crate) const ALL: &[Self] = &[Self::Epoll, Self::Glib, Self::Calloop, Self::Smol];
+    /// All, in the order in which they are shown.
+    pub const ALL: &[Self] = &[Self::Epoll, Self::Glib, Self::Calloop, Self::Smol];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Epoll => "epoll",
             Self::Glib => "glib",
@@ -37,7 +39,11 @@ impl Adapter {
         }
     }
 
-    pub(crate) fn start(self) -> anyhow::Result<Box<dyn Host>> {
+    /// A program on this loop.
+    ///
+    /// # Errors
+    /// Its thread or its fds could not be had.
+    pub fn start(self) -> anyhow::Result<Box<dyn Host>> {
         Ok(match self {
             Self::Epoll => Box::new(epoll::EpollHost::start()?),
             Self::Glib => Box::new(GlibHost::start()?),
@@ -48,20 +54,24 @@ impl Adapter {
 }
 
 /// A program with an event loop, which runs on a thread of its own until [`end`](Self::end).
-pub(crate) trait Host: Send + Sync + Any {
+pub trait Host: Send + Sync + Any {
     /// Attaches osevent to the loop once more.
+    ///
+    /// # Errors
+    /// The loop has ended, or has no fds left.
     fn attach(&self) -> anyhow::Result<Attached>;
 
     /// The thread that the loop runs on.
     fn thread(&self) -> ThreadId;
 
-    /// Ends the loop and frees it, whatever is attached to it.
+    /// Ends the loop and frees it, whatever is attached to it. Doing it again does nothing; dropping the program does it, too.
     fn end(&self);
 }
 
-/// An attachment: what a ctx is opened on, and what detaches when it is dropped.
-pub(crate) struct Attached {
-    pub(crate) event_loop: Arc<dyn EventLoop>,
+/// An attachment: what a guest is hosted on, and what detaches when it is dropped, on any thread.
+pub struct Attached {
+    /// What osevent has of the loop.
+    pub event_loop: Arc<dyn EventLoop>,
     /// Held for its drop.
-    pub(crate) _detaches: Box<dyn Any + Send + Sync>,
+    pub detaches: Box<dyn Any + Send + Sync>,
 }

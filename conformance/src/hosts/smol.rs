@@ -51,7 +51,7 @@ impl Host for SmolHost {
         let event_loop = xen.event_loop();
         let (held, dropped) = unbounded::<()>();
         self.attachments.try_send(Attachment { xen, dropped }).ok().context("the loop has ended")?;
-        Ok(Attached { event_loop, _detaches: Box::new(held) })
+        Ok(Attached { event_loop, detaches: Box::new(held) })
     }
 
     fn thread(&self) -> ThreadId {
