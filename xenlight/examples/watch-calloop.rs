@@ -21,7 +21,7 @@ use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 
 use calloop::EventLoop;
-use calloop::channel::{self, channel};
+use calloop::stream::StreamSource;
 use calloop::timer::{TimeoutAction, Timer};
 use xenlight::{Ctx, Event, EventKind, Library, Watch};
 
@@ -53,18 +53,15 @@ fn run() -> Result<u8, Box<dyn Error>> {
 
     // One source, whatever libxl comes to wait for.
     let xen = osevent_calloop::Loop::new()?;
-    // xenlight calls back without calloop's data: that is at the channel's other end.
-    let (sender, events) = channel();
-    let on_event = move |event| _ = sender.send(event);
-    let ctx = Ctx::builder(&Library::load()?).on_event(on_event).open(xen.event_loop())?;
+    let ctx = Ctx::open(&Library::load()?, xen.event_loop())?;
     println!("watching the domains of Xen {} with libxl {}", ctx.xen_version()?, ctx.library().release());
 
     let handle = event_loop.handle();
     handle.insert_source(xen, |_, _, _| {})?;
-    handle.insert_source(events, |event, _, app| {
-        if let channel::Event::Msg(event) = event {
-            app.tell(event);
-        }
+    // Before the first watch. With calloop's data, which a callback of xenlight's would not have.
+    handle.insert_source(StreamSource::new(ctx.events())?, |event, _, app| {
+        // Nothing comes at the stream's end, when the ctx is closed.
+        event.into_iter().for_each(|event| app.tell(event));
     })?;
     handle.insert_source(Timer::immediate(), |_, _, app| {
         app.ended = app.look().transpose();

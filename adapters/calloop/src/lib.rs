@@ -12,27 +12,46 @@
 //! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `Loop` itself can be sent to
 //! the thread of its loop, too.
 //!
-//! # Events with `&mut Data`
-//! The source's own event says how many occurrences a dispatch has made; most programs ignore it. libxl's events come
-//! from inside an occurrence, where calloop's `Data` is out of reach; a [`calloop::channel`] takes them there, from any
-//! thread:
+//! # Events and results with `&mut Data`
+//! libxl's events come from inside an occurrence, where calloop's `Data` is out of reach. So they reach it through
+//! sources of calloop's own, which have its features `stream` and `executor`: a `StreamSource` takes xenlight's
+//! `Ctx::events`, and an executor awaits xenlight's operations.
 //! ```
+//! # struct Error;
+//! # struct Ctx;
+//! # impl Ctx {
+//! #     fn events(&self) -> futures_lite::stream::Iter<std::array::IntoIter<u32, 1>> { futures_lite::stream::iter([5]) }
+//! #     fn destroy(&self, _: u32) -> Result<std::future::Ready<Result<(), Error>>, calloop::Error> {
+//! #         Ok(std::future::ready(Ok(())))
+//! #     }
+//! # }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # #[derive(Default)] struct App { deaths: u32 }
+//! # #[derive(Default)] struct App { events: u32, closed: bool, destroyed: bool }
+//! # let ctx = Ctx;
 //! # let mut event_loop = calloop::EventLoop::<App>::try_new()?;
-//! use calloop::channel::{Event, channel};
+//! use calloop::{futures::executor, stream::StreamSource};
 //!
-//! let (sender, events) = channel();
-//! event_loop.handle().insert_source(events, |event, _, app: &mut App| {
-//!     if let Event::Msg(_domid) = event {
-//!         app.deaths += 1;
-//!     }
+//! // Before the first watch: the stream has the events from now on.
+//! let events = StreamSource::new(ctx.events())?;
+//! event_loop.handle().insert_source(events, |event, _, app: &mut App| match event {
+//!     Some(_event) => app.events += 1,
+//!     // The ctx is closed; this source is removed.
+//!     None => app.closed = true,
 //! })?;
-//! // For xenlight's `Builder::on_event`. It fails only when the event loop has gone.
-//! let on_event = move |domid: u32| _ = sender.send(domid);
-//! # on_event(1); let mut app = App::default(); event_loop.dispatch(None, &mut app)?; assert_eq!(app.deaths, 1);
+//!
+//! let (results, operations) = executor::<Result<(), Error>>()?;
+//! event_loop.handle().insert_source(results, |result, _, app| app.destroyed = result.is_ok())?;
+//! operations.schedule(ctx.destroy(5)?)?;
+//! # let mut app = App::default(); event_loop.dispatch(None, &mut app)?;
+//! # assert!(app.events == 1 && app.closed && app.destroyed);
 //! # Ok(()) }
 //! ```
+//! Both callbacks run on the loop's thread, outside every occurrence, so they may do anything: call libxl, drop the ctx,
+//! remove sources. Events come in libxl's order, from whichever thread delivers them, and wait while the source is
+//! disabled. Removed, it takes no more; the ctx goes on. An operation whose executor has gone goes on, too, but nobody
+//! learns how it ends. A panic in a `StreamSource`'s callback leaves that source deaf: who catches it inserts another.
+//!
+//! The reactor's own event, the number of occurrences that a dispatch has made, is for diagnosis.
 //!
 //! # How it pauses and ends
 //! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted and nothing is lost; timeouts are

@@ -68,6 +68,8 @@ struct App {
     token: Option<RegistrationToken>,
     /// What the reactor's source has told: the occurrences of each dispatch.
     dispatches: Vec<usize>,
+    /// What a stream or a future has told; `None` at the stream's end.
+    told: Vec<Option<u64>>,
     ticks: usize,
 }
 
@@ -80,7 +82,7 @@ impl Program {
     fn new() -> Self {
         let calloop = calloop::EventLoop::try_new().expect("fds are free");
         let handle = calloop.handle();
-        Self { calloop, app: App { handle, token: None, dispatches: vec![], ticks: 0 } }
+        Self { calloop, app: App { handle, token: None, dispatches: vec![], told: vec![], ticks: 0 } }
     }
 
     /// A program with a loop in it, and that.
@@ -233,19 +235,29 @@ fn the_source_tells_how_many_occurrences_a_dispatch_made() {
 }
 
 #[test]
-fn events_reach_the_applications_data_through_a_channel() {
+fn what_occurs_reaches_the_applications_data_as_a_stream_and_as_a_future() {
     let (mut program, event_loop) = Program::with_loop();
-    let (sender, events) = calloop::channel::channel();
+    let (sender, values) = smol::channel::unbounded();
+    let awaited = values.clone();
     let handle = program.calloop.handle();
-    let told = handle.insert_source(events, |event, _, app| {
-        if let calloop::channel::Event::Msg(value) = event {
-            app.dispatches.push(value as usize);
-        }
-    });
-    told.unwrap();
-    let hosted = Hosted::new(event_loop, move |value| sender.send(value).expect("the loop is there"));
-    hosted.due(77);
-    program.turn_until(|app| app.dispatches.contains(&77));
+    let hosted = Hosted::new(event_loop, move |value| sender.try_send(value).expect("somebody listens"));
+
+    let (results, operations) = calloop::futures::executor().unwrap();
+    handle.insert_source(results, |value: u64, _, app| app.told.push(Some(value))).unwrap();
+    operations.schedule(async move { awaited.recv().await.expect("the guest is there") }).unwrap();
+    hosted.due(1);
+    program.turn_until(|app| !app.told.is_empty());
+
+    let source = calloop::stream::StreamSource::new(Box::pin(values.clone())).unwrap();
+    handle.insert_source(source, |value, _, app| app.told.push(value)).unwrap();
+    hosted.due(2);
+    hosted.due(3);
+    program.turn_until(|app| app.told.len() == 3);
+    // As the close of a ctx ends its streams.
+    values.close();
+    program.turn_until(|app| app.told.len() == 4);
+    assert_eq!(program.app.told, [Some(1), Some(2), Some(3), None]);
+    assert!(!is_readable(&program.calloop), "the source that has ended is not watched any more");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod children;
 mod close;
 mod company;
 mod config;
+mod data;
 mod device;
 mod life;
 mod open;
@@ -50,6 +51,8 @@ pub(crate) static ALL: &[&Case] = &[
     &company::FOUR_CTXS,
     &company::LOCK_HELD_AT_FORK,
     &company::OTHER_CHILDREN,
+    &data::DELIVERED,
+    &data::LOOP_FIRST,
     &xen::LIFE,
     &xen::FROM_XL_FILE,
     &xen::DESTROYED_ELSEWHERE,
