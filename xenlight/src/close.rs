@@ -129,12 +129,16 @@ pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
     begin(registry);
     let closing = &registry.guest().closing;
     while !closing.is_closed() {
-        registry.event_loop().turn(closing.done_fd())?;
+        registry.guest().courier().event_loop().turn(closing.done_fd())?;
     }
     Ok(())
 }
 
 fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
+    // It has a thread that does it already.
+    if registry.guest().worker.is_some() {
+        return;
+    }
     {
         let mut state = lock(&registry.guest().closing.state);
         if state.phase != Phase::Closing || !state.loop_gone || state.driven {
@@ -193,7 +197,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
     let hosted = registry.guest();
     for operation in hosted.operations.all() {
         // Too old to abort, over meanwhile, or asked before: it is waited for all the same.
-        if let Err(error) = operation.abort() {
+        if let Err(error) = operation.abort_here() {
             say!(Debug, "while closing: {error}");
         }
     }
@@ -210,6 +214,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
 pub(crate) fn finished(hosted: &Hosted) {
     // A waker that blocks until this ctx is closed would wait for itself.
     let _delivery = Delivery::begin(&hosted.queue);
+    hosted.courier().close();
     // Completions whose operations are over, but which the loop has not come to deliver.
     delivery::deliver_rest(hosted);
     hosted.events.end();
@@ -218,6 +223,8 @@ pub(crate) fn finished(hosted: &Hosted) {
         state.phase = Phase::Closed;
         std::mem::take(&mut state.wakers)
     };
+    // What was handed in before the phase changed; whoever comes later sees that it has.
+    delivery::deliver_rest(hosted);
     hosted.closing.done.raise();
     wakers.into_iter().for_each(wake);
 }

@@ -2,7 +2,7 @@
 
 use crate::children::{self, Children};
 use crate::close;
-use crate::delivery::{self, Queue};
+use crate::delivery::{Courier, Queue};
 use crate::error::{Code, Error};
 use crate::events::{self, Callback, Distribution, Event, Events, Watch};
 use crate::hooks::{self, HookState};
@@ -13,6 +13,7 @@ use crate::operation::Operations;
 use crate::reach;
 use crate::signal::fds_have_run_out;
 use crate::trace::{Trace, Tracer};
+use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
     Census, EventLoop, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread,
@@ -47,6 +48,7 @@ pub struct Builder {
     children: Children,
     on_event: Option<Callback>,
     tracer: Option<Tracer>,
+    works_on: Option<Arc<dyn EventLoop>>,
 }
 
 impl Builder {
@@ -71,6 +73,24 @@ impl Builder {
         self
     }
 
+    /// Gives libxl a thread of its own, which turns `works_on` until the ctx is closed: a loop for this purpose alone, such as
+    /// `osevent_epoll::Reactor::new()?`. The host's loop, the one that [`open`](Self::open) is given, only delivers events and
+    /// results then.
+    ///
+    /// For programs whose loop must not stand still: libxl can work for seconds, and builds a whole domain inside
+    /// one call (O12). What is different:
+    /// - Operations begin on that thread, one after the other. What libxl refuses becomes the operation's result, not an error of
+    ///   the method that asked for it.
+    /// - Watches begin and end there, too. One that libxl refuses is reported as [`EventKind::WatchFailed`](crate::EventKind::WatchFailed).
+    /// - [Closing](Ctx::close) goes on there, also when the host's loop has gone.
+    ///
+    /// Questions such as [`Ctx::domains`] are answered on the calling thread still; libxl's lock is not among what they wait for.
+    /// [`Ctx::child_exited`] does wait for it.
+    pub fn thread(mut self, works_on: Arc<dyn EventLoop>) -> Self {
+        self.works_on = Some(works_on);
+        self
+    }
+
     /// Opens it on this loop. From any thread; takes a few milliseconds.
     ///
     /// # Errors
@@ -90,13 +110,17 @@ impl Builder {
         let no_fd = |source| Error::Io { doing: "make an eventfd", source };
         let queue = Queue::new().map_err(no_fd)?;
         let closing = close::Closing::new().map_err(no_fd)?;
+        let worker = self.works_on.is_some().then(Worker::new).transpose().map_err(no_fd)?;
+        let works_on = self.works_on.unwrap_or_else(|| event_loop.clone());
         // Earlier ones do not tolerate an occurrence after its deregistration (O3).
         let rule = if release < Release::V4_3 {
             LockRule::Serialized(Box::new(Exclusion::default()))
         } else {
             LockRule::Concurrent
         };
-        let registry = Registry::new(event_loop, rule, current_thread, |registry| Hosted {
+        let registry = Registry::new(works_on, rule, current_thread, |registry| Hosted {
+            courier: Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Courier(registry.clone())),
+            worker,
             ctx: OnceLock::new(),
             registry: registry.clone(),
             keep: Mutex::new(None),
@@ -111,6 +135,11 @@ impl Builder {
         });
         let ctx = Ctx { registry };
         ctx.registry.guest().keep_alive(&ctx.registry);
+        if ctx.registry.guest().worker.is_some() {
+            // Where there is none, nobody would close it.
+            let started = work::start(&ctx.registry).inspect_err(|_| ctx.registry.close());
+            started.map_err(|source| Error::Io { doing: "start libxl's thread", source })?;
+        }
         ctx.connect()?;
         Ok(ctx)
     }
@@ -127,7 +156,13 @@ impl Ctx {
 
     /// A ctx with options.
     pub fn builder(library: &Library) -> Builder {
-        Builder { library: library.clone(), children: Children::default(), on_event: None, tracer: None }
+        Builder {
+            library: library.clone(),
+            children: Children::default(),
+            on_event: None,
+            tracer: None,
+            works_on: None,
+        }
     }
 
     /// The library it belongs to.
@@ -200,15 +235,18 @@ impl Ctx {
 
     /// What is registered with the loop and in progress, for diagnosis and tests.
     pub fn census(&self) -> Census {
-        self.registry.census()
+        census(&self.registry)
     }
 
     fn connect(&self) -> Result<(), Error> {
         let registry = &self.registry;
         let hosted = registry.guest();
-        registry.watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
+        if let Some(worker) = &hosted.worker {
+            registry.watch_fd(worker.fd(), Interest::IN, WORK)?;
+        }
+        hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
         let weak = Arc::downgrade(registry);
-        registry.event_loop().on_gone(Box::new(move || {
+        hosted.courier().event_loop().on_gone(Box::new(move || {
             if let Some(registry) = weak.upgrade() {
                 close::loop_gone(&registry);
             }
@@ -276,7 +314,7 @@ pub struct Close(Arc<Registry<Hosted>>);
 impl Close {
     /// What is still registered and in progress.
     pub fn census(&self) -> Census {
-        self.0.census()
+        census(&self.0)
     }
 }
 
@@ -294,8 +332,21 @@ impl fmt::Debug for Close {
     }
 }
 
-/// Children are numbered from 1 on.
+/// On the host's loop and on libxl's, which may be the same.
+fn census(registry: &Registry<Hosted>) -> Census {
+    let (here, there) = (registry.guest().courier().census(), registry.census());
+    Census {
+        registered: here.registered + there.registered,
+        alive: here.alive + there.alive,
+        in_flight: there.in_flight,
+    }
+}
+
+/// The courier's only one.
 const QUEUE: GuestValue = GuestValue(0);
+
+/// Children are numbered from 1 on.
+const WORK: GuestValue = GuestValue(0);
 
 const TOO_MANY_FILES: &str =
     "this process has too many files open: close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)";
@@ -304,6 +355,9 @@ const TOO_MANY_FILES: &str =
 pub(crate) struct Hosted {
     /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
     ctx: OnceLock<RawCtx>,
+    courier: Arc<Registry<Courier>>,
+    /// Where libxl has a thread of its own.
+    pub(crate) worker: Option<Worker>,
     registry: Weak<Registry<Self>>,
     /// The registry's own: libxl has its address until the ctx is freed (X1).
     keep: Mutex<Option<Arc<Registry<Self>>>>,
@@ -328,6 +382,11 @@ unsafe impl Sync for RawCtx {}
 impl Hosted {
     pub(crate) fn library(&self) -> &sys::Library {
         self.library.sys()
+    }
+
+    /// On the host's loop.
+    pub(crate) fn courier(&self) -> &Registry<Courier> {
+        &self.courier
     }
 
     pub(crate) fn logger(&self) -> *mut sys::log::Logger {
@@ -414,17 +473,18 @@ impl Guest for Hosted {
     }
 
     fn idle(&self) {
-        if let Some(registry) = self.registry.upgrade() {
-            close::step(&registry);
+        let Some(registry) = self.registry.upgrade() else { return };
+        match &self.worker {
+            Some(worker) if !worker.is_current() => worker.post(&registry, close::step),
+            _ => close::step(&registry),
         }
     }
 
     fn own_fd(&self, value: GuestValue, _: Readiness) {
         let Some(registry) = self.registry.upgrade() else { return };
-        if value == QUEUE {
-            delivery::deliver(self);
-        } else {
-            children::own_fd(&registry, value);
+        match &self.worker {
+            Some(worker) if value == WORK => work::own_fd(&registry, worker),
+            _ => children::own_fd(&registry, value),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What libxl's callbacks leave for the application, and its way to the loop's thread.
 //!
 //! Libxl runs its callbacks on whichever thread called into it (E1), inside that call (E2). They
-//! only push here. The queue's fd is one of the loop's sources, so the loop wakes and
-//! [`deliver`] runs on its thread, outside every guest call and every lock: user code may do
+//! only push here. The queue's fd is a source on the host's loop, in a registry of its own, because libxl may be registered with
+//! another loop ([`work`](crate::work)). So the host's loop wakes and [`deliver`] runs on its thread, outside every guest call and every lock: user code may do
 //! anything there, dropping the `Ctx` or running the loop again included. A nested run delivers
 //! what comes next, so a callback that waits for an operation in a loop of its own is served.
 //!
@@ -18,11 +18,11 @@ use crate::events::Event;
 use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
-use osevent_core::{ThreadId, current_thread};
+use osevent_core::{Guest, GuestValue, Interest, Readiness, Registry, ThreadId, current_thread};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Items for one turn of the loop, so that a flood leaves the host's own sources served (O9).
 const BUDGET: usize = 64;
@@ -30,6 +30,8 @@ const BUDGET: usize = 64;
 pub(crate) enum Item {
     /// The operation's callback has run, with this result.
     Completed(Arc<Pending>, i32),
+    /// What the ctx's own thread had the result of at once.
+    Over(Box<dyn FnOnce() + Send>),
     Event(Event),
 }
 
@@ -75,7 +77,7 @@ impl Queue {
 }
 
 /// Delivers a turn's worth.
-pub(crate) fn deliver(hosted: &Hosted) {
+fn deliver(hosted: &Hosted) {
     let _delivery = Delivery::begin(&hosted.queue);
     for _ in 0..BUDGET {
         let Some(item) = hosted.queue.pop() else { return };
@@ -93,9 +95,37 @@ pub(crate) fn deliver_rest(hosted: &Hosted) {
 fn hand_over(hosted: &Hosted, item: Item) {
     match item {
         Item::Completed(pending, rc) => pending.finish(rc),
+        Item::Over(finish) => finish(),
         // A ctx that is being closed tells nothing any more.
         Item::Event(event) if hosted.closing.check_open().is_ok() => hosted.events.deliver(event),
         Item::Event(_) => {}
+    }
+}
+
+/// Has the loop's thread call it; calls it here, where nothing is delivered any more.
+pub(crate) fn hand_in(registry: &Registry<Hosted>, finish: impl FnOnce() + Send + 'static) {
+    let hosted = registry.guest();
+    hosted.queue.push(Item::Over(Box::new(finish)));
+    // Either this sees that the ctx is closed, or the closing one has yet to deliver the rest.
+    if hosted.closing.is_closed() {
+        deliver_rest(hosted);
+    }
+}
+
+/// What stands on the host's loop: the source from which the application is called.
+pub(crate) struct Courier(pub(crate) Weak<Registry<Hosted>>);
+
+impl Guest for Courier {
+    fn occurred_fd(&self, _: GuestValue, _: RawFd, _: Interest, _: Readiness) {}
+
+    fn occurred_timeout(&self, _: GuestValue) {}
+
+    fn release(&self) {}
+
+    fn own_fd(&self, _: GuestValue, _: Readiness) {
+        if let Some(registry) = self.0.upgrade() {
+            deliver(registry.guest());
+        }
     }
 }
 

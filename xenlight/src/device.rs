@@ -108,17 +108,13 @@ impl Ctx {
         device: Owned<T>,
         take: Take<T>,
     ) -> Result<Operation<()>, Error> {
-        let device_ptr = device.as_ptr();
         operation::start(
             &self.registry,
             doing,
-            // SAFETY: the ctx is alive; the device is owned by the other closure, which lives until the
-            // operation has ended (E9).
-            |ctx, how| unsafe { take(self.library().sys(), ctx, domid, device_ptr, how) },
-            move |result| {
-                drop(device);
-                result
-            },
+            device,
+            // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
+            move |library, ctx, device, how| unsafe { take(library, ctx, domid, device.as_ptr(), how) },
+            |_, result| result,
         )
     }
 }

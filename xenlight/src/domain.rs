@@ -213,8 +213,8 @@ impl Ctx {
 ///
 /// Beginning is not always quick: it waits for libxl's lock, which another thread may hold for
 /// seconds, and libxl builds a PV domain, kernel and ramdisk included, before
-/// [`create`](Ctx::create) returns (O12). A program whose loop must not stop meanwhile begins operations on a
-/// thread of its own.
+/// [`create`](Ctx::create) returns (O12). A program whose loop must not stop meanwhile gives libxl [a thread of its
+/// own](crate::Builder::thread), which begins the operations then.
 ///
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
 /// earlier ones they do their work before they return, and what they return is over (contract V).
@@ -252,17 +252,15 @@ impl Ctx {
     /// ```
     pub fn create(&self, config: &Config) -> Result<Operation<u32>, Error> {
         let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
-        let domid = Arc::new(AtomicU32::new(NO_DOMAIN));
-        let (config_ptr, domid_ptr) = (config.as_ptr(), domid.as_ptr());
         operation::start(
             &self.registry,
             "create a domain",
-            |ctx, how| {
-                // SAFETY: the ctx is alive; configuration and domid are owned by the other closure, which lives
-                // until the operation has ended (E9).
-                unsafe { self.library().sys().domain_create_new(ctx, config_ptr, domid_ptr, how, ptr::null()) }
+            (config, AtomicU32::new(NO_DOMAIN)),
+            |library, ctx, (config, domid), how| {
+                // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
+                unsafe { library.domain_create_new(ctx, config.as_ptr(), domid.as_ptr(), how, ptr::null()) }
             },
-            move |result| created(config, &domid, result),
+            |(_, domid), result| created(domid, result),
         )
     }
 
@@ -332,46 +330,41 @@ impl Ctx {
     pub fn config(&self, domid: u32) -> Result<Operation<Config>, Error> {
         const DOING: &str = "retrieve a domain's configuration";
         let config = Owned::<DomainConfig>::new(self.library());
-        let config_ptr = config.as_ptr();
         let registry = Arc::downgrade(&self.registry);
-        // On the loop's thread, outside libxl, or on this one.
-        let finish = move |result: Result<(), Error>| {
-            result?;
-            let registry = registry.upgrade().ok_or(Error::Closed)?;
-            let call = registry.enter()?;
-            let hosted = registry.guest();
-            Config::from_libxl(hosted, hosted.raw(&call), &config)
-        };
         match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
             }
-            RetrieveConfiguration::Blocking(retrieve) => {
-                let result = self.ask(|hosted, ctx| {
-                    // SAFETY: the ctx lives during `ask`; the configuration is initialised, and written during the call.
-                    hosted.check(DOING, unsafe { retrieve(ctx, domid, config_ptr) })
-                });
-                Ok(Operation::ready(finish(result)))
-            }
+            RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, move |hosted, ctx| {
+                // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
+                hosted.check(DOING, unsafe { retrieve(ctx, domid, config.as_ptr()) })?;
+                Config::from_libxl(hosted, ctx, &config)
+            }),
             RetrieveConfiguration::Asynchronous(retrieve) => operation::start(
                 &self.registry,
                 DOING,
-                // SAFETY: the ctx is alive; the configuration is initialised and owned by `finish`, which lives
-                // until the operation has ended (E9).
-                |ctx, how| unsafe { retrieve(ctx, domid, config_ptr, how) },
-                finish,
+                config,
+                // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
+                move |_, ctx, config, how| unsafe { retrieve(ctx, domid, config.as_ptr(), how) },
+                // On the loop's thread, outside libxl.
+                move |config, result| {
+                    result?;
+                    let registry = registry.upgrade().ok_or(Error::Closed)?;
+                    let call = registry.enter()?;
+                    let hosted = registry.guest();
+                    Config::from_libxl(hosted, hosted.raw(&call), config)
+                },
             ),
         }
     }
 
     fn control(&self, doing: &'static str, form: DomainControl, domid: u32) -> Result<Operation<()>, Error> {
         match form {
-            DomainControl::Blocking(control) => {
-                // SAFETY: the ctx lives during `ask`.
-                let result = self.ask(|hosted, ctx| hosted.check(doing, unsafe { control(ctx, domid) }));
-                Ok(Operation::ready(result))
-            }
-            DomainControl::Asynchronous(control) => self.start(doing, |_, ctx, how| {
+            DomainControl::Blocking(control) => operation::run(&self.registry, move |hosted, ctx| {
+                // SAFETY: the ctx lives during the call.
+                hosted.check(doing, unsafe { control(ctx, domid) })
+            }),
+            DomainControl::Asynchronous(control) => self.start(doing, move |_, ctx, how| {
                 // SAFETY: the ctx is alive.
                 unsafe { control(ctx, domid, how) }
             }),
@@ -382,10 +375,15 @@ impl Ctx {
     fn start(
         &self,
         doing: &'static str,
-        initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int,
+        initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int + Send + 'static,
     ) -> Result<Operation<()>, Error> {
-        let library = self.library().sys();
-        operation::start(&self.registry, doing, |ctx, how| initiate(library, ctx, how), |result| result)
+        operation::start(
+            &self.registry,
+            doing,
+            (),
+            |library, ctx, (), how| initiate(library, ctx, how),
+            |(), result| result,
+        )
     }
 
     /// Makes a synchronous call, inside the gate.
@@ -401,8 +399,7 @@ impl Ctx {
 pub(crate) const NO_DOMAIN: u32 = u32::MAX;
 
 /// The result of a create or restore that had `domid` to write to.
-pub(crate) fn created(config: Owned<DomainConfig>, domid: &AtomicU32, result: Result<(), Error>) -> Result<u32, Error> {
-    drop(config);
+pub(crate) fn created(domid: &AtomicU32, result: Result<(), Error>) -> Result<u32, Error> {
     // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
     outcome(domid.load(Ordering::Relaxed), result)
 }

@@ -3,7 +3,8 @@
 use crate::contain::wake;
 use crate::ctx::Hosted;
 use crate::delivery::Item;
-use crate::{Error, Release, lock};
+use crate::operation::check_ready;
+use crate::{Code, Error, Release, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use futures_core::Stream;
 use osevent_core::Registry;
@@ -54,6 +55,9 @@ pub enum EventKind {
         /// The errno, if there is one.
         errno: i32,
     },
+    /// The watch reports nothing, because libxl refused it. Only where the ctx has [a thread of its own](crate::Builder::thread):
+    /// otherwise making the watch fails.
+    WatchFailed(Code),
     /// A type that this crate does not know, as libxl's JSON.
     Other {
         /// Libxl's number of the type.
@@ -140,9 +144,15 @@ impl Drop for Watch {
         }
         // A closed gate: the close has disabled it.
         let Ok(call) = registry.enter() else { return };
-        let evgen = lock(&hosted.events.watches).standing.remove(&self.id.0);
-        if let Some(watched) = evgen {
-            disable(hosted, hosted.raw(&call), watched.evgen);
+        // From here on nothing of it is delivered.
+        let Some(watched) = lock(&hosted.events.watches).standing.remove(&self.id.0) else { return };
+        match &hosted.worker {
+            Some(worker) => worker.post(&registry, move |registry| {
+                // Refused: the close has freed it (E7).
+                let Ok(call) = registry.enter() else { return };
+                disable(registry.guest(), registry.guest().raw(&call), watched.evgen);
+            }),
+            None => disable(hosted, hosted.raw(&call), watched.evgen),
         }
     }
 }
@@ -238,7 +248,7 @@ struct Watched {
 
 #[derive(Clone, Copy)]
 enum Evgen {
-    /// Being enabled.
+    /// Being enabled, or about to be; whoever does that disables it again if it is not standing any more.
     Starting,
     Death(*mut EvgenDomainDeath),
     Eject(*mut EvgenDiskEject),
@@ -324,7 +334,7 @@ fn disable(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, evgen: Evgen) {
 
 /// Asks for the shutdown and death of a domain.
 pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Result<Watch, Error> {
-    watch(registry, domid, None, "watch a domain's death", |hosted, ctx, id| {
+    watch(registry, domid, None, "watch a domain's death", move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: the ctx lives while the gate is held, `evgen` is written during the call.
         let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid, id, &mut evgen) };
@@ -335,7 +345,7 @@ pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Resul
 /// Asks for the ejects of a disk.
 pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &str) -> Result<Watch, Error> {
     let name = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
-    watch(registry, domid, Some(vdev), "watch a disk's ejects", |hosted, ctx, id| {
+    watch(registry, domid, Some(vdev), "watch a disk's ejects", move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: as above; `name` is copied.
         let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, name.as_ptr(), id, &mut evgen) };
@@ -348,14 +358,10 @@ fn watch(
     domid: u32,
     vdev: Option<&str>,
     doing: &'static str,
-    enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
+    enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen) + Send + 'static,
 ) -> Result<Watch, Error> {
     let hosted = registry.guest();
-    let call = registry.enter()?;
-    hosted.closing.check_open()?;
-    if hosted.closing.loop_is_gone() {
-        return Err(Error::LoopGone);
-    }
+    check_ready(hosted)?;
     let id = {
         let mut watches = lock(&hosted.events.watches);
         watches.last += 1;
@@ -364,17 +370,44 @@ fn watch(
         watches.standing.insert(id, Watched { domid, vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
         id
     };
-    let (rc, evgen) = enable(hosted, hosted.raw(&call), id);
-    let mut watches = lock(&hosted.events.watches);
-    if rc != 0 {
-        watches.standing.remove(&id);
-        drop(watches);
-        return Err(hosted.error(doing, rc));
-    }
-    if let Some(watched) = watches.standing.get_mut(&id) {
-        watched.evgen = evgen;
+    let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, doing, id, enable);
+    match &hosted.worker {
+        Some(worker) => worker.post(registry, move |registry| {
+            // A ctx that is being closed tells nothing any more.
+            if let Err(Error::Libxl { code, .. }) = enable(registry) {
+                let event = Event { domid, watch: Some(WatchId(id)), kind: EventKind::WatchFailed(code) };
+                registry.guest().queue.push(Item::Event(event));
+            }
+        }),
+        None => enable(registry).inspect_err(|_| _ = lock(&hosted.events.watches).standing.remove(&id))?,
     }
     Ok(Watch { registry: Arc::downgrade(registry), id: WatchId(id) })
+}
+
+fn begin(
+    registry: &Arc<Registry<Hosted>>,
+    doing: &'static str,
+    id: u64,
+    enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
+) -> Result<(), Error> {
+    let hosted = registry.guest();
+    let call = registry.enter()?;
+    check_ready(hosted)?;
+    if !lock(&hosted.events.watches).standing.contains_key(&id) {
+        return Ok(());
+    }
+    let (rc, evgen) = enable(hosted, hosted.raw(&call), id);
+    if rc != 0 {
+        return Err(hosted.error(doing, rc));
+    }
+    let stands = {
+        let mut watches = lock(&hosted.events.watches);
+        watches.standing.get_mut(&id).map(|watched| watched.evgen = evgen).is_some()
+    };
+    if !stands {
+        disable(hosted, hosted.raw(&call), evgen);
+    }
+    Ok(())
 }
 
 /// For `libxl_event_register_callbacks`; the user pointer is the registry.

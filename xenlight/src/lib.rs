@@ -104,6 +104,7 @@ mod save_file;
 mod signal;
 mod structs;
 mod trace;
+mod work;
 
 pub use children::Children;
 pub use config::Config;

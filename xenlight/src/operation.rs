@@ -5,15 +5,19 @@
 //! (E9). So each operation owns what it passed in `finish`, boxed, from before the call that starts
 //! it until its result is delivered.
 //!
+//! # Where it is begun
+//! On the thread that asks for it; or, where the ctx has a thread of its own, there, and then what libxl refuses
+//! becomes the operation's result instead of the call's.
+//!
 //! # Which operation a callback is for
 //! `for_callback` is a counted pointer to [`Pending`]. Libxl calls back exactly once if the start
 //! succeeded and never if it failed (E9); either way that count is taken back once. An abort names
 //! the operation by the same pointer and holds a count meanwhile, so no other operation can have the address
 //! until it is over (E6).
 
-use crate::contain::wake;
+use crate::contain::{say, wake};
 use crate::ctx::Hosted;
-use crate::delivery::Item;
+use crate::delivery::{self, Item};
 use crate::error::{Code, Error};
 use crate::{Release, lock};
 use core::ffi::{c_int, c_void};
@@ -25,7 +29,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
-use xenlight_sys::{Ctx as RawCtx, codes};
+use xenlight_sys::{Ctx as RawCtx, Library, codes};
 
 /// An operation that libxl carries out: it has begun, and resolves to its result.
 ///
@@ -70,7 +74,8 @@ impl<T> Operation<T> {
     }
 
     /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as
-    /// long as another thread works inside (O12).
+    /// long as another thread works inside (O12). Where the ctx has a thread of its own, that one asks, and this does
+    /// not wait; an operation that it has not begun yet is not begun.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or what libxl says.
@@ -108,6 +113,12 @@ impl<T> fmt::Debug for Operation<T> {
 
 struct Outcome<T>(Mutex<State<T>>);
 
+impl<T> Outcome<T> {
+    fn running() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State::Running(None))))
+    }
+}
+
 enum State<T> {
     Running(Option<Waker>),
     Done(Result<T, Error>),
@@ -132,11 +143,25 @@ pub(crate) struct Pending {
     doing: &'static str,
     /// Until the result is delivered.
     finish: Mutex<Option<Finish>>,
+    asked: Mutex<Asked>,
+}
+
+/// What the ctx's own thread is to do with it.
+#[derive(Default)]
+struct Asked {
+    to_begin: bool,
+    to_abort: bool,
 }
 
 impl Pending {
     fn how(self: &Arc<Self>) -> AsyncopHow {
         AsyncopHow { callback: Some(completed), u: AsyncopFor { for_callback: Arc::as_ptr(self) as *mut c_void } }
+    }
+
+    /// It has not begun: nobody gets its result.
+    fn forget(&self) {
+        // Dropped outside the lock: it owns what the application passed in.
+        let _unused = lock(&self.finish).take();
     }
 
     /// On the loop's thread, outside every guest call.
@@ -148,14 +173,38 @@ impl Pending {
         }
     }
 
-    pub(crate) fn abort(self: &Arc<Self>) -> Result<Abort, Error> {
+    fn abort(self: &Arc<Self>) -> Result<Abort, Error> {
+        let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
+        let hosted = registry.guest();
+        let Some(worker) = &hosted.worker else { return self.abort_here() };
+        ability_to_abort(hosted)?;
+        hosted.closing.check_open()?;
+        let asked_before = {
+            let mut asked = lock(&self.asked);
+            if !asked.to_begin && !hosted.operations.contains(self) {
+                return Ok(Abort::Over);
+            }
+            std::mem::replace(&mut asked.to_abort, true)
+        };
+        if asked_before {
+            return Ok(Abort::AlreadyRequested);
+        }
+        let pending = self.clone();
+        worker.post(&registry, move |_| {
+            // Over meanwhile, or never begun.
+            if let Err(error) = pending.abort_here() {
+                say!(Debug, "an abort came to nothing: {error}");
+            }
+        });
+        Ok(Abort::Requested)
+    }
+
+    /// On the calling thread, whichever that is.
+    pub(crate) fn abort_here(self: &Arc<Self>) -> Result<Abort, Error> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
         let hosted = registry.guest();
         let call = registry.enter()?;
-        let Some(abort) = hosted.library().ao_abort() else {
-            let loaded = hosted.library().release();
-            return Err(Error::Unsupported { what: "aborting an operation", needs: Release::V4_6, loaded });
-        };
+        let abort = ability_to_abort(hosted)?;
         // Over: libxl would only say so. The address is nobody else's, here or below, while `self` is counted (E6).
         if !hosted.operations.contains(self) {
             return Ok(Abort::Over);
@@ -191,6 +240,22 @@ impl Operations {
         lock(&self.0).pending.values().cloned().collect()
     }
 
+    fn number(&self, registry: &Arc<Registry<Hosted>>, doing: &'static str, finish: Finish) -> Arc<Pending> {
+        let mut numbered = lock(&self.0);
+        numbered.next += 1;
+        Arc::new(Pending {
+            registry: Arc::downgrade(registry),
+            number: numbered.next,
+            doing,
+            finish: Mutex::new(Some(finish)),
+            asked: Mutex::default(),
+        })
+    }
+
+    fn insert(&self, pending: &Arc<Pending>) {
+        lock(&self.0).pending.insert(pending.number, pending.clone());
+    }
+
     fn contains(&self, pending: &Pending) -> bool {
         lock(&self.0).pending.contains_key(&pending.number)
     }
@@ -200,54 +265,114 @@ impl Operations {
     }
 }
 
-/// Starts one: `initiate` makes the call into libxl with the ctx and the `AsyncopHow`; `finish` makes the
-/// result and owns whatever libxl was given pointers to.
+/// `libxl_ao_abort`, of 4.6 and later.
+fn ability_to_abort(hosted: &Hosted) -> Result<AoAbort, Error> {
+    hosted.library().ao_abort().ok_or_else(|| Error::Unsupported {
+        what: "aborting an operation",
+        needs: Release::V4_6,
+        loaded: hosted.library().release(),
+    })
+}
+
+type AoAbort = unsafe extern "C" fn(*mut RawCtx, *const AsyncopHow) -> c_int;
+
+/// Starts one. `inputs` is what libxl is given pointers into, and stays where it is until the result is delivered (E9).
+/// `initiate` makes the call into libxl with it, `finish` makes the result.
 ///
 /// # Errors
-/// The ctx is closed, its loop is gone, or libxl refused to start; then `finish` is dropped unused.
-pub(crate) fn start<T: Send + 'static>(
+/// The ctx is closed, its loop is gone, or, unless it has a thread of its own, libxl refused to start.
+pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     registry: &Arc<Registry<Hosted>>,
     doing: &'static str,
-    initiate: impl FnOnce(*mut RawCtx, *const AsyncopHow) -> c_int,
-    finish: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
+    inputs: I,
+    initiate: impl FnOnce(&Library, *mut RawCtx, &I, *const AsyncopHow) -> c_int + Send + 'static,
+    finish: impl FnOnce(&I, Result<(), Error>) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
+    let hosted = registry.guest();
+    let inputs = Arc::new(inputs);
+    let outcome = Outcome::running();
+    let (to_set, owned) = (outcome.clone(), inputs.clone());
+    let finish: Finish = Box::new(move |result| to_set.set(finish(&owned, result)));
+    let initiate =
+        move |library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow| initiate(library, ctx, &inputs, how);
+    let pending = hosted.operations.number(registry, doing, finish);
+    let operation = Operation { outcome, pending: Some(pending.clone()) };
+    let Some(worker) = &hosted.worker else {
+        begin(registry, &pending, initiate).inspect_err(|_| pending.forget())?;
+        return Ok(operation);
+    };
+    check_ready(hosted)?;
+    lock(&pending.asked).to_begin = true;
+    worker.post(registry, move |registry| {
+        let is_aborted = lock(&pending.asked).to_abort;
+        let begun = if is_aborted {
+            Err(Error::Libxl { doing, code: Code(codes::ERROR_ABORTED), refusal: None })
+        } else {
+            begin(registry, &pending, initiate)
+        };
+        lock(&pending.asked).to_begin = false;
+        if let Err(error) = begun {
+            let Some(finish) = lock(&pending.finish).take() else { return };
+            delivery::hand_in(registry, move || finish(Err(error)));
+        }
+    });
+    Ok(operation)
+}
+
+/// Does what blocks in this release, as an operation: before it returns, or on the ctx's own thread.
+///
+/// # Errors
+/// The ctx is closed, or its loop is gone.
+pub(crate) fn run<T: Send + 'static>(
+    registry: &Arc<Registry<Hosted>>,
+    work: impl FnOnce(&Hosted, *mut RawCtx) -> Result<T, Error> + Send + 'static,
+) -> Result<Operation<T>, Error> {
+    let work = |registry: &Arc<Registry<Hosted>>| {
+        let call = registry.enter()?;
+        let hosted = registry.guest();
+        hosted.closing.check_open()?;
+        work(hosted, hosted.raw(&call))
+    };
+    let hosted = registry.guest();
+    let Some(worker) = &hosted.worker else { return Ok(Operation::ready(work(registry))) };
+    check_ready(hosted)?;
+    let outcome = Outcome::running();
+    let to_set = outcome.clone();
+    worker.post(registry, move |registry| {
+        let result = work(registry);
+        delivery::hand_in(registry, move || to_set.set(result));
+    });
+    Ok(Operation { outcome, pending: None })
+}
+
+/// Whether an operation could be completed.
+pub(crate) fn check_ready(hosted: &Hosted) -> Result<(), Error> {
+    hosted.closing.check_open()?;
+    if hosted.closing.loop_is_gone() { Err(Error::LoopGone) } else { Ok(()) }
+}
+
+fn begin(
+    registry: &Arc<Registry<Hosted>>,
+    pending: &Arc<Pending>,
+    initiate: impl FnOnce(&Library, *mut RawCtx, *const AsyncopHow) -> c_int,
+) -> Result<(), Error> {
     let hosted = registry.guest();
     let call = registry.enter()?;
     // Inside the gate: a close that begins now waits for this call, and then sees the operation.
-    hosted.closing.check_open()?;
-    if hosted.closing.loop_is_gone() {
-        return Err(Error::LoopGone);
-    }
-    let outcome = Arc::new(Outcome(Mutex::new(State::Running(None))));
-    let to_set = outcome.clone();
-    let finish: Finish = Box::new(move |result| to_set.set(finish(result)));
-    let pending = {
-        let mut numbered = lock(&hosted.operations.0);
-        numbered.next += 1;
-        let pending = Arc::new(Pending {
-            registry: Arc::downgrade(registry),
-            number: numbered.next,
-            doing,
-            finish: Mutex::new(Some(finish)),
-        });
-        numbered.pending.insert(pending.number, pending.clone());
-        pending
-    };
+    check_ready(hosted)?;
+    hosted.operations.insert(pending);
     let how = pending.how();
     // The count that libxl holds, at the address that `how` has.
     let for_libxl = Arc::into_raw(pending.clone());
-    let rc = initiate(hosted.raw(&call), &how);
+    let rc = initiate(hosted.library(), hosted.raw(&call), &how);
     if rc != 0 {
         // SAFETY: from `into_raw` above; an initiator that fails makes no callback (E9), so the
         // count is still ours.
         drop(unsafe { Arc::from_raw(for_libxl) });
-        hosted.operations.remove(&pending);
-        let unused = lock(&pending.finish).take();
-        drop(call);
-        drop(unused);
-        return Err(hosted.error(doing, rc));
+        hosted.operations.remove(pending);
+        return Err(hosted.error(pending.doing, rc));
     }
-    Ok(Operation { outcome, pending: Some(pending) })
+    Ok(())
 }
 
 /// Libxl's callback: on any thread inside libxl, with the ctx unlocked (E1).

@@ -26,7 +26,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use xenlight_sys::by_release::CreateRestore;
 use xenlight_sys::domain::RestoreParams;
@@ -78,16 +77,13 @@ impl Ctx {
         let mut file = File::from(file.into());
         write_header(&mut file, &config.to_json(), flags(self.library().release()))
             .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
-        let fd = file.as_raw_fd();
         operation::start(
             &self.registry,
             "save a domain",
-            // SAFETY: the ctx is alive; the fd is open until the other closure has run, after the operation (E9).
-            |ctx, how| unsafe { self.library().sys().domain_suspend(ctx, domid, fd, PLAIN, how) },
-            move |result| {
-                drop(file);
-                result
-            },
+            file,
+            // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
+            move |library, ctx, file, how| unsafe { library.domain_suspend(ctx, domid, file.as_raw_fd(), PLAIN, how) },
+            |_, result| result,
         )
     }
 
@@ -105,35 +101,29 @@ impl Ctx {
         let config = Config::from_json(&json)?;
         let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
         let params = self.restore_params()?;
-        let domid = Arc::new(AtomicU32::new(NO_DOMAIN));
-        let (config_ptr, params_ptr, domid_ptr) = (config.as_ptr(), params.as_ptr(), domid.as_ptr());
-        let fd = file.as_raw_fd();
-        let library = self.library().sys();
         operation::start(
             &self.registry,
             "restore a domain",
-            |ctx, how| {
+            (config, AtomicU32::new(NO_DOMAIN), file, params),
+            |library, ctx, (config, domid, file, params), how| {
                 const NO_WAY_BACK: i32 = -1;
+                let (config, domid, params) = (config.as_ptr(), domid.as_ptr(), params.as_ptr());
+                let fd = file.as_raw_fd();
                 match library.domain_create_restore() {
-                    // SAFETY: the ctx is alive; configuration, domid, fd and parameters are owned by the other
-                    // closure, which lives until the operation has ended (E9).
-                    CreateRestore::Plain(restore) => unsafe {
-                        restore(ctx, config_ptr, domid_ptr, fd, how, ptr::null())
-                    },
+                    // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
+                    // has ended (E9).
+                    CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
                     // SAFETY: likewise.
                     CreateRestore::Params(restore) => unsafe {
-                        restore(ctx, config_ptr, domid_ptr, fd, params_ptr, how, ptr::null())
+                        restore(ctx, config, domid, fd, params, how, ptr::null())
                     },
                     // SAFETY: likewise.
                     CreateRestore::SendBack(restore) => unsafe {
-                        restore(ctx, config_ptr, domid_ptr, fd, NO_WAY_BACK, params_ptr, how, ptr::null())
+                        restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
                     },
                 }
             },
-            move |result| {
-                drop((file, params));
-                created(config, &domid, result)
-            },
+            |(_, domid, ..), result| created(domid, result),
         )
     }
 
