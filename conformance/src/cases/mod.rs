@@ -7,6 +7,7 @@ mod company;
 mod config;
 mod data;
 mod device;
+mod idle;
 mod life;
 mod open;
 mod refusal;
@@ -51,6 +52,7 @@ pub(crate) static ALL: &[&Case] = &[
     &company::FOUR_CTXS,
     &company::LOCK_HELD_AT_FORK,
     &company::OTHER_CHILDREN,
+    &idle::COSTS_NOTHING,
     &data::DELIVERED,
     &data::LOOP_FIRST,
     &xen::LIFE,

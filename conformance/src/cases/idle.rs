@@ -1,0 +1,118 @@
+//! A ctx that waits costs nothing.
+//!
+//! # Why no wake-up means no system call
+//! A thread makes a system call only while it runs. One that sleeps was switched away from when it went to sleep, which
+//! the kernel counts as a voluntary switch, and it runs next when something wakes it. So a thread that sleeps at two moments,
+//! with the same count at both, has not run in between: to sleep again it would have been switched away from again. A
+//! thread that began and ended in between was begun by one that ran.
+//!
+//! The thread that looks is left out: it runs in order to look.
+
+use crate::case::Case;
+use crate::guests::Kind;
+use crate::hosts::Adapter;
+use crate::stage::{Stage, eventually};
+use anyhow::{Context, ensure};
+use procfs::process::Process;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use xenlight::Trace;
+
+pub(crate) static COSTS_NOTHING: Case = Case {
+    name: "idle-costs-nothing",
+    claim: "An open ctx that watches for a death and is left alone for 5 s wakes no thread of the process",
+    clauses: &["R9", "R12"],
+    guests: &[Kind::Libxl, Kind::Xen],
+    adapters: Adapter::ALL,
+    run: costs_nothing,
+};
+
+/// Left alone as long as this.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// At rest is who has not woken for as long as this.
+const REST: Duration = Duration::from_millis(500);
+
+/// What was begun before may take as long as this to come to rest. Async-io's thread, for one, tries a few times before
+/// it leaves the waiting to the executor's.
+const SETTLING: Duration = Duration::from_secs(30);
+
+fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let occurrences = || opened.hooks.count(|step| matches!(step, Trace::FdOccurrence { .. }));
+    let watch = opened.ctx.watch_death(0)?;
+    // Xenstored reports each new watch once.
+    eventually("the loop runs", || occurrences() > 0)?;
+
+    let settling = Instant::now();
+    let mut before = Sleeps::of_others()?;
+    loop {
+        std::thread::sleep(REST);
+        let now = Sleeps::of_others()?;
+        if now == before {
+            break;
+        }
+        ensure!(settling.elapsed() < SETTLING, "it does not come to rest: {}", now.since(&before));
+        before = now;
+    }
+    std::thread::sleep(IDLE);
+    let after = Sleeps::of_others()?;
+    ensure!(after == before, "while the ctx was idle: {}", after.since(&before));
+
+    // It was asleep, not dead, and the count counts.
+    let occurred = occurrences();
+    drop(watch);
+    let watch = opened.ctx.watch_death(0)?;
+    eventually("the loop wakes", || occurrences() > occurred)?;
+    ensure!(Sleeps::of_others()? != after, "the kernel does not count");
+    drop(watch);
+    opened.close()
+}
+
+/// How often each thread but this one has been switched away from, by its number, with its name.
+#[derive(PartialEq, Eq)]
+struct Sleeps(BTreeMap<i32, (String, u64)>);
+
+impl Sleeps {
+    /// Waits until all of them sleep.
+    fn of_others() -> anyhow::Result<Self> {
+        let mut sleeps = Ok(None);
+        // An error where a thread has just ended: the next look does without it.
+        eventually("all threads sleep", || {
+            sleeps = asleep();
+            matches!(sleeps, Ok(Some(_)))
+        })
+        .with_context(|| format!("{sleeps:?}"))?;
+        sleeps?.map(Self).context("all threads sleep")
+    }
+
+    /// Who has run since.
+    fn since(&self, before: &Self) -> String {
+        let ended = before.0.iter().filter(|(thread, _)| !self.0.contains_key(thread));
+        let ended = ended.map(|(_, (name, _))| format!("{name} has ended"));
+        let woken = self.0.iter().filter_map(|(thread, (name, now))| {
+            let then = before.0.get(thread).map_or(0, |(_, then)| *then);
+            (*now != then).then(|| format!("{name} ran {} times", now - then))
+        });
+        ended.chain(woken).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `None` while one of them runs.
+fn asleep() -> procfs::ProcResult<Option<BTreeMap<i32, (String, u64)>>> {
+    // SAFETY: takes and returns numbers.
+    let me = unsafe { libc::gettid() };
+    let mut sleeps = BTreeMap::new();
+    for task in Process::myself()?.tasks()? {
+        let status = task?.status()?;
+        if status.pid == me {
+            continue;
+        }
+        let (true, Some(voluntary)) = (status.state.starts_with('S'), status.voluntary_ctxt_switches) else {
+            return Ok(None);
+        };
+        // The involuntary ones, when the kernel takes the processor from it, prove nothing more and say how much it ran.
+        sleeps.insert(status.pid, (status.name, voluntary + status.nonvoluntary_ctxt_switches.unwrap_or(0)));
+    }
+    Ok(Some(sleeps))
+}
