@@ -2,6 +2,7 @@
 
 use crate::guests;
 use crate::hosts::Adapter;
+use crate::report::Verdict;
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +24,6 @@ pub(crate) struct Outcome {
     pub(crate) result: Verdict,
     /// Why, unless it passed.
     pub(crate) reason: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
-    Passed,
-    Failed,
-    Skipped,
 }
 
 /// An error that says: this cannot be run here.

@@ -1,6 +1,6 @@
 //! What the program is asked for, and its way out.
 
-use crate::{guests, hosts, runner};
+use crate::{guests, hosts, report, runner};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,9 +21,8 @@ pub(crate) struct Arguments {
     /// List the cases instead of running them.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Write the results to this file, as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reports: report::Files,
     /// How often each case runs.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: u32,

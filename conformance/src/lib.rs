@@ -12,7 +12,7 @@ pub mod hosts;
 pub mod integration;
 pub mod record;
 mod recorder;
-mod report;
+pub mod report;
 mod runner;
 mod stage;
 

@@ -1,15 +1,16 @@
 //! Which cases run, where and how often; each in a process of its own.
 
-use crate::case::{Case, Outcome, Verdict};
+use crate::case::{Case, Outcome};
 use crate::cases;
 use crate::command_line::Arguments;
 use crate::guests::libxl::Preparation;
 use crate::guests::{Kind, xen};
 use crate::hosts::Adapter;
-use crate::report::{self, Row};
+use crate::record::Record;
+use crate::report::progress::Progress;
+use crate::report::{Report, Row, Run, Verdict, terminal};
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use osevent_epoll::Reactor;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -19,6 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use xenlight::{Ctx, Library};
+
+/// What a case's process may leave in its folder: its [`Record`].
+pub(crate) const RECORD: &str = "record.json";
 
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
 const fn limit(guest: Kind) -> Duration {
@@ -32,24 +36,25 @@ const fn limit(guest: Kind) -> Duration {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let selected = select(arguments)?;
     if arguments.list {
-        report::list(&selected);
+        terminal::list(&selected);
         return Ok(true);
     }
+    let library = Library::load()?;
+    let below = match arguments.guest {
+        Kind::Libxl => "without a hypervisor",
+        Kind::Xen => "on this machine's Xen",
+    };
+    let guest = format!("libxl {} from {}, {below}", library.release(), library.path().display());
     let preparation = match arguments.guest {
-        Kind::Libxl => {
-            let library = Library::load()?;
-            eprintln!("libxl {} from {}, without a hypervisor", library.release(), library.path().display());
-            Some(Preparation::new()?)
-        }
+        Kind::Libxl => Some(Preparation::new()?),
         Kind::Xen => {
             xen::check()?;
-            let library = Library::load()?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
             Ctx::open(&library, Reactor::new()?)?.close_blocking()?;
-            eprintln!("libxl {} from {}, on this machine's Xen", library.release(), library.path().display());
             None
         }
     };
+    eprintln!("{guest}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
     let pairs: Vec<_> = selected
         .iter()
@@ -58,9 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         .collect();
     ensure!(!pairs.is_empty(), "no case is both named by --case and meant for the adapter and the guest; see --list");
 
+    let files = arguments.reports.create()?;
+    let run = Run::begin(guest);
     // One machine, one set of domains: on Xen the cases would meet each other.
     let jobs = if arguments.guest == Kind::Xen { 1 } else { arguments.jobs };
-    let progress = progress(pairs.len() as u64 * u64::from(arguments.repeat));
+    let progress = Progress::new(pairs.len(), arguments.repeat);
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -76,18 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             });
         }
     });
-    progress.finish_and_clear();
+    progress.clear();
     let mut rows = rows.into_inner().expect("no holder panics");
     rows.sort_by_key(|(at, _)| *at);
-    let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-    report::table(&rows);
-    if let Some(path) = &arguments.json {
-        report::json(&rows, path)?;
+    let report = Report { run, cases: rows.into_iter().map(|(_, row)| row).collect() };
+    terminal::print(&report);
+    for file in files {
+        file.write(&report)?;
     }
-    let count = |verdict| rows.iter().filter(|row| row.result == verdict).count();
-    let (passed, failed) = (count(Verdict::Passed), count(Verdict::Failed));
-    println!("{passed} passed, {failed} failed, {} skipped", count(Verdict::Skipped));
-    Ok(failed == 0 && passed > 0)
+    let any = |verdict| report.cases.iter().any(|row| row.result == verdict);
+    Ok(any(Verdict::Passed) && !any(Verdict::Failed))
 }
 
 fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
@@ -103,54 +108,55 @@ fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
     Ok(cases::ALL.iter().copied().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
 }
 
-fn progress(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos}/{len} {msg}").expect("a valid template");
-    ProgressBar::new(length).with_style(style)
-}
-
 fn run_repeatedly(
     case: &'static Case,
     adapter: Adapter,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
-    progress: &ProgressBar,
+    progress: &Progress,
 ) -> Row {
-    progress.set_message(format!("{} on {}", case.name, adapter.name()));
+    progress.begun(case.name, adapter.name());
     let start = Instant::now();
-    let mut failures = Vec::new();
-    let mut last = None;
+    let mut failures = 0;
+    // Of the first repetition that failed, or else of the last.
+    let mut shown: Option<(Outcome, Option<Record>)> = None;
     for _ in 0..arguments.repeat {
-        let outcome = run_in_process(case, adapter, arguments, preparation)
-            .unwrap_or_else(|error| Outcome::failed(format!("{error:#}")));
-        progress.inc(1);
-        if outcome.result == Verdict::Failed {
-            progress.suspend(|| eprintln!("{} on {}: {}", case.name, adapter.name(), outcome.reason));
-            failures.push(outcome.reason.clone());
+        let (outcome, record) = run_in_process(case, adapter, arguments, preparation)
+            .unwrap_or_else(|error| (Outcome::failed(format!("{error:#}")), None));
+        let failed = outcome.result == Verdict::Failed;
+        progress.repeated(case.name, adapter.name(), failed.then_some(&outcome.reason));
+        if failures == 0 {
+            shown = Some((outcome, record));
         }
-        last = Some(outcome);
+        failures += u32::from(failed);
     }
-    let last = last.expect("a case runs at least once");
-    let (result, reason) = match failures.first() {
-        Some(first) if arguments.repeat > 1 => {
-            (Verdict::Failed, format!("{} of {} failed, first: {first}", failures.len(), arguments.repeat))
-        }
-        Some(first) => (Verdict::Failed, first.clone()),
-        None => (last.result, last.reason),
-    };
+    let (outcome, record) = shown.expect("a case runs at least once");
     let row = Row {
-        name: case.name,
-        adapter: adapter.name(),
-        guest: arguments.guest.name(),
-        clauses: case.clauses,
-        result,
-        reason,
+        name: case.name.into(),
+        claim: case.claim.into(),
+        clauses: case.clauses.iter().map(|&clause| clause.into()).collect(),
+        adapter: adapter.name().into(),
+        guest: arguments.guest.name().into(),
+        result: outcome.result,
+        reason: match outcome.reason {
+            first if failures > 0 && arguments.repeat > 1 => {
+                format!("{failures} of {} failed, first: {first}", arguments.repeat)
+            }
+            reason => reason,
+        },
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
+        runs: arguments.repeat,
+        failures,
+        arguments: words(case, adapter, arguments).map(String::from).into(),
+        record,
     };
-    // Where no bar can be drawn, a line tells how far it is.
-    if progress.is_hidden() {
-        eprintln!("{} on {}: {}", row.name, row.adapter, report::verdict(&row));
-    }
+    progress.finished(&row);
     row
+}
+
+/// What has the program run this case on this adapter.
+fn words(case: &Case, adapter: Adapter, arguments: &Arguments) -> [&'static str; 6] {
+    ["--guest", arguments.guest.name(), "--adapter", adapter.name(), "--case", case.name]
 }
 
 fn run_in_process(
@@ -158,12 +164,12 @@ fn run_in_process(
     adapter: Adapter,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<(Outcome, Option<Record>)> {
     let folder = tempfile::tempdir().context("no folder for a case's files")?;
     let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--inside").arg(&outcome);
-    command.args(["--adapter", adapter.name(), "--guest", arguments.guest.name(), "--case", case.name]);
+    command.args(words(case, adapter, arguments));
     if arguments.log {
         command.arg("--log");
     }
@@ -193,7 +199,8 @@ fn run_in_process(
             outcome.reason = format!("{}\n{}", outcome.reason, tail.join("\n"));
         }
     }
-    Ok(outcome)
+    let record = std::fs::read(folder.path().join(RECORD)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    Ok((outcome, record))
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -224,7 +231,7 @@ fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>
 
 /// The other end: runs the one case here.
 pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
-    report::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
+    terminal::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
     let folder = outcome.parent().unwrap_or(Path::new("."));
     let result = match (
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),

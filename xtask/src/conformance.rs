@@ -14,10 +14,15 @@ use crate::workspace::Workspace;
 const PROGRAM: &str = "osevent-conformance";
 const STANDIN: &str = "osevent-standin-xencall";
 
-/// Where the suite writes its report in dom0.
-const REPORT: &str = "/tmp/report.json";
+/// The suite's options that name a file, and where in dom0 it writes that.
+const REPORTS: [(&str, &str); 4] = [
+    ("--json", "/tmp/report.json"),
+    ("--tap", "/tmp/report.tap"),
+    ("--junit", "/tmp/report.xml"),
+    ("--html", "/tmp/report.html"),
+];
 
-/// Runs the suite with `arguments`, which are its own business but for `--guest xen` and `--json`.
+/// Runs the suite with `arguments`, which are its own business but for `--guest xen` and the files of [`REPORTS`].
 ///
 /// Returns only from the lab, with what to exit with: elsewhere the suite takes this process's place.
 pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8> {
@@ -41,16 +46,17 @@ fn build_standin(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The same run in the lab, its report brought back to where it is wanted.
+/// The same run in the lab, its reports brought back to where they are wanted.
 fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
     let mut fetch = Vec::new();
-    if let Some(path) = option(&arguments, "--json").map(PathBuf::from) {
-        fetch.push((REPORT.to_owned(), path));
-        let at = position(&arguments, "--json").expect("just found");
-        if arguments[at] == "--json" {
+    for (name, report) in REPORTS {
+        let Some(path) = option(&arguments, name).map(PathBuf::from) else { continue };
+        fetch.push((report.to_owned(), path));
+        let at = position(&arguments, name).expect("just found");
+        if arguments[at] == name {
             arguments.remove(at);
         }
-        arguments[at] = format!("--json={REPORT}").into();
+        arguments[at] = format!("{name}={report}").into();
     }
     arguments.insert(0, PROGRAM.into());
     // The suite bounds each case itself.
@@ -82,12 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn report_is_written_in_dom0_and_fetched() {
-        for given in ["--guest xen --json out.json --case a", "--guest xen --json=out.json --case a"] {
+    fn reports_are_written_in_dom0_and_fetched() {
+        for given in
+            ["--guest xen --json out.json --case a --html=b.html", "--guest xen --json=out.json --case a --html b.html"]
+        {
             let options = in_lab(words(given));
-            let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a";
+            let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a --html=/tmp/report.html";
             assert_eq!(options.command, words(expected));
-            assert_eq!(options.fetch, [(REPORT.to_owned(), "out.json".into())]);
+            let fetched = [("/tmp/report.json", "out.json"), ("/tmp/report.html", "b.html")];
+            assert_eq!(options.fetch, fetched.map(|(from, to)| (from.to_owned(), to.into())));
         }
     }
 

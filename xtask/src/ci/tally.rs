@@ -40,7 +40,7 @@ impl Tally {
     pub(super) fn of_report(report: &str) -> Result<Tally> {
         let report: Value = serde_json::from_str(report).context("the report is no JSON")?;
         let mut tally = Tally::default();
-        for case in report.as_array().context("the report is no list")? {
+        for case in report["cases"].as_array().context("the report has no list of cases")? {
             tally += match case["result"].as_str() {
                 Some("passed") => Tally::PASSED,
                 Some("failed") => Tally::FAILED,
@@ -90,10 +90,11 @@ mod tests {
 
     #[test]
     fn each_case_of_a_report_is_counted() {
-        let report = r#"[{"result": "passed"}, {"result": "skipped"}, {"result": "failed"}, {"result": "passed"}]"#;
+        let report = r#"{"cases": [
+            {"result": "passed"}, {"result": "skipped"}, {"result": "failed"}, {"result": "passed"}]}"#;
         let expected = Tally { passed: 2, failed: 1, skipped: 1 };
         assert_eq!(Tally::of_report(report).unwrap(), expected);
-        assert!(Tally::of_report(r#"[{"name": "a"}]"#).is_err());
+        assert!(Tally::of_report(r#"{"cases": [{"name": "a"}]}"#).is_err());
         assert!(Tally::of_report("").is_err());
     }
 

@@ -1,26 +1,11 @@
-//! What a run shows: a list, a table, a file.
+//! What a run prints.
 
-use crate::case::{Case, Verdict};
-use anyhow::Context;
-use comfy_table::{Cell, Table, presets};
-use serde::Serialize;
-use std::fs::File;
+use super::{Report, Row, Verdict};
+use crate::case::Case;
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use std::io::Write;
-use std::path::Path;
 
-/// One case on one adapter.
-#[derive(Serialize)]
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) adapter: &'static str,
-    pub(crate) guest: &'static str,
-    pub(crate) clauses: &'static [&'static str],
-    pub(crate) result: Verdict,
-    pub(crate) reason: String,
-    /// Of one repetition.
-    pub(crate) seconds: f64,
-}
-
+/// The cases with their clauses and claims.
 pub(crate) fn list(cases: &[&Case]) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
@@ -30,31 +15,46 @@ pub(crate) fn list(cases: &[&Case]) {
     println!("{table}");
 }
 
-/// Cases by adapters.
-pub(crate) fn table(rows: &[Row]) {
-    let mut adapters: Vec<_> = Vec::new();
-    let mut names: Vec<_> = Vec::new();
+/// Cases by adapters; then what did not pass, and why; then the counts, in one line.
+pub(crate) fn print(report: &Report) {
+    println!("{}", table(&report.cases));
+    for row in report.cases.iter().filter(|row| row.result != Verdict::Passed) {
+        println!("\n{} on {}: {}", row.name, row.adapter, row.explanation());
+    }
+    println!("\n{}", counts(&report.cases));
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut adapters: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
     for row in rows {
-        if !adapters.contains(&row.adapter) {
-            adapters.push(row.adapter);
+        if !adapters.contains(&&*row.adapter) {
+            adapters.push(&row.adapter);
         }
-        if !names.contains(&row.name) {
-            names.push(row.name);
+        if !names.contains(&&*row.name) {
+            names.push(&row.name);
         }
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["case", "clauses"].into_iter().chain(adapters.iter().copied()));
     for name in names {
         let of = |adapter: &str| rows.iter().find(|row| row.name == name && row.adapter == adapter);
         let clauses = rows.iter().find(|row| row.name == name).map(|row| row.clauses.join(" ")).unwrap_or_default();
         let mut cells = vec![Cell::new(name), Cell::new(clauses)];
-        cells.extend(adapters.iter().map(|adapter| Cell::new(of(adapter).map(verdict).unwrap_or_default())));
+        cells.extend(adapters.iter().map(|adapter| of(adapter).map_or_else(|| Cell::new(""), cell)));
         table.add_row(cells);
     }
-    println!("{table}");
-    for row in rows.iter().filter(|row| row.result != Verdict::Passed) {
-        println!("{} on {}: {}", row.name, row.adapter, row.reason);
+    table
+}
+
+/// Coloured where the output is a terminal, and only there.
+fn cell(row: &Row) -> Cell {
+    let cell = Cell::new(verdict(row));
+    match row.result {
+        Verdict::Passed => cell,
+        Verdict::Failed => cell.fg(Color::Red),
+        Verdict::Skipped => cell.fg(Color::Yellow),
     }
 }
 
@@ -62,16 +62,16 @@ pub(crate) fn table(rows: &[Row]) {
 pub(crate) fn verdict(row: &Row) -> String {
     match row.result {
         Verdict::Passed => format!("passed {:.2} s", row.seconds),
+        Verdict::Failed if row.runs > 1 => format!("FAILED {} of {}", row.failures, row.runs),
         Verdict::Failed => "FAILED".into(),
         Verdict::Skipped => "skipped".into(),
     }
 }
 
-pub(crate) fn json(rows: &[Row], path: &Path) -> anyhow::Result<()> {
-    let mut file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    serde_json::to_writer_pretty(&mut file, rows)?;
-    writeln!(file)?;
-    Ok(())
+fn counts(rows: &[Row]) -> String {
+    let count = |verdict| rows.iter().filter(|row| row.result == verdict).count();
+    let (passed, failed, skipped) = (count(Verdict::Passed), count(Verdict::Failed), count(Verdict::Skipped));
+    format!("{passed} passed, {failed} failed, {skipped} skipped")
 }
 
 /// A case's log, which the runner shows when it fails.

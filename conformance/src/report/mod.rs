@@ -1,0 +1,132 @@
+//! What a run shows: a table on the terminal, and files for people and programs. docs/reports.md describes the files.
+
+mod files;
+mod json;
+mod junit;
+pub(crate) mod progress;
+mod tap;
+pub(crate) mod terminal;
+
+pub(crate) use files::Files;
+pub use json::json;
+pub use junit::junit;
+pub use tap::tap;
+
+use crate::record::{Record, Violation};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What ran, where and when.
+    pub run: Run,
+    /// Each case on each adapter, in the order of the cases.
+    pub cases: Vec<Row>,
+}
+
+/// What ran, where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// The program and its version.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// When it began: RFC 3339, UTC.
+    pub started: String,
+    /// The machine's name.
+    pub host: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// What was below the loop, for people.
+    pub guest: String,
+}
+
+impl Run {
+    /// This process's run, which begins now. `guest` says for people what is below the loop.
+    pub fn begin(guest: String) -> Self {
+        let kernel = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+            text.trim().to_owned()
+        };
+        Self {
+            program: concat!("osevent-conformance ", env!("CARGO_PKG_VERSION")).into(),
+            arguments: std::env::args().skip(1).collect(),
+            started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            host: kernel("hostname"),
+            kernel: kernel("osrelease"),
+            guest,
+        }
+    }
+}
+
+/// One case on one adapter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// The case's name.
+    pub name: String,
+    /// What it shows.
+    pub claim: String,
+    /// The clauses that it checks.
+    pub clauses: Vec<String>,
+    /// The loop, with its mode if it has several.
+    pub adapter: String,
+    /// What was below the loop.
+    pub guest: String,
+    /// Failed if one repetition did.
+    pub result: Verdict,
+    /// Why, unless it passed. The first line says it; the end of the case's log may follow.
+    pub reason: String,
+    /// What one repetition took, on average.
+    pub seconds: f64,
+    /// How often it ran.
+    pub runs: u32,
+    /// How many of those failed.
+    pub failures: u32,
+    /// The arguments with which the program runs this case on this adapter again.
+    pub arguments: Vec<String>,
+    /// What happened at the boundary: in the first repetition that failed, else in the last. Not every case has one.
+    pub record: Option<Record>,
+}
+
+impl Row {
+    /// The clauses that were seen broken.
+    pub fn violations(&self) -> &[Violation] {
+        self.record.as_ref().map(|record| &*record.violations).unwrap_or_default()
+    }
+
+    /// The reason's first line.
+    fn headline(&self) -> &str {
+        self.reason.lines().next().unwrap_or_default()
+    }
+
+    /// The reason, and where each clause was seen broken.
+    fn explanation(&self) -> String {
+        let mut text = self.reason.clone();
+        for violation in self.violations() {
+            let place = self.record.as_ref().and_then(|record| place(record, violation)).unwrap_or_default();
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n{}, step {}{place}: {}", violation.clause, violation.step, violation.text);
+        }
+        text
+    }
+}
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// What it claims was seen.
+    Passed,
+    /// Something else was.
+    Failed,
+    /// It cannot be run here, for the reason that is given.
+    Skipped,
+}
+
+/// When and on which thread a violation showed.
+fn place(record: &Record, violation: &Violation) -> Option<String> {
+    let step = record.steps.get(violation.step)?;
+    let thread = record.threads.get(step.thread as usize)?;
+    Some(format!(" ({:.3} ms, thread {thread})", step.at as f64 / 1e6))
+}

@@ -1,0 +1,59 @@
+//! How far a run is: a bar where there is a terminal, else a line for each case that is through.
+
+use super::terminal::verdict;
+use super::{Row, Verdict};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Shared by the threads that run cases.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    rows: usize,
+    /// Rows that are through, and repetitions that failed: counters, which order nothing, so all accesses are Relaxed.
+    finished: AtomicUsize,
+    failures: AtomicUsize,
+}
+
+impl Progress {
+    /// Of a run of so many rows, each so many times.
+    pub(crate) fn new(rows: usize, repeat: u32) -> Self {
+        let template = "{elapsed} {bar:30} {pos}/{len}, {per_sec}, {eta} left, {prefix}{msg}";
+        let style = ProgressStyle::with_template(template).expect("a valid template");
+        let bar = ProgressBar::new(rows as u64 * u64::from(repeat)).with_style(style).with_prefix("none failed: ");
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self { bar, rows, finished: AtomicUsize::new(0), failures: AtomicUsize::new(0) }
+    }
+
+    /// A case begins.
+    pub(crate) fn begun(&self, case: &str, adapter: &str) {
+        self.bar.set_message(format!("{case} on {adapter}"));
+    }
+
+    /// One repetition of it is through; where it failed, why.
+    pub(crate) fn repeated(&self, case: &str, adapter: &str, failure: Option<&str>) {
+        self.bar.inc(1);
+        if let Some(reason) = failure {
+            let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+            self.bar.set_prefix(format!("{failures} failed: "));
+            self.bar.suspend(|| eprintln!("{case} on {adapter}: {reason}"));
+        }
+    }
+
+    /// All repetitions of it are.
+    pub(crate) fn finished(&self, row: &Row) {
+        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.bar.is_hidden() {
+            let failures = self.failures.load(Ordering::Relaxed);
+            let (rows, name, adapter, verdict) = (self.rows, &row.name, &row.adapter, verdict(row));
+            let skipped = if row.result == Verdict::Skipped { row.headline() } else { "" };
+            let because = if skipped.is_empty() { "" } else { ", " };
+            eprintln!("{finished}/{rows}, {failures} failed: {name} on {adapter}: {verdict}{because}{skipped}");
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
