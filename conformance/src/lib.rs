@@ -4,6 +4,7 @@
 //! Xen belong to a process (S1), and so that a crash or a hang is one case's failure.
 
 pub mod boundary;
+pub mod broken;
 mod case;
 mod cases;
 mod command_line;
