@@ -4,6 +4,7 @@
 //! and osevent-core: numbers for pointers, poll(2)'s bits, gettimeofday(2)'s times. A host of any make can stand on one side, and a
 //! model of libxl or libxl itself on the other.
 
+use serde::{Deserialize, Serialize};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::thread::ThreadId;
@@ -63,7 +64,8 @@ pub trait Integration: Send + Sync {
 }
 
 /// How the guest wants occurrences and other calls to exclude each other (O2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// Not at all: rule (a), for 4.2.2 and later.
     Concurrent,

@@ -11,6 +11,7 @@ mod command_line;
 mod guests;
 pub mod hosts;
 pub mod integration;
+pub mod monitor;
 pub mod record;
 mod recorder;
 pub mod report;

@@ -1,6 +1,6 @@
 //! What happened at the boundary, step by step, and what was wrong with it.
 
-use crate::boundary::WallTime;
+use crate::boundary::{Rule, WallTime};
 use serde::{Deserialize, Serialize};
 use std::os::fd::RawFd;
 
@@ -9,6 +9,9 @@ use std::os::fd::RawFd;
 pub struct Step {
     /// Nanoseconds since the record began, of the monotonic clock.
     pub at: u64,
+    /// Microseconds since 1970, of the wall clock that deadlines are of (R11), read after `at`.
+    #[serde(default)]
+    pub wall: i64,
     /// The thread, numbered from 0 in the order of their first steps; its name is in [`Record::threads`].
     pub thread: u32,
     /// The guest, numbered from 0.
@@ -71,7 +74,10 @@ pub struct Violation {
 pub struct Record {
     /// The threads' names.
     pub threads: Vec<String>,
-    /// In the order in which they were taken.
+    /// Each guest's rule, which tells its release: 4.2.0 and 4.2.1 are the serialized ones.
+    #[serde(default)]
+    pub guests: Vec<Rule>,
+    /// In the order in which they were taken. [`Step::at`] does not decrease.
     pub steps: Vec<Step>,
     /// What was wrong.
     pub violations: Vec<Violation>,
