@@ -6,6 +6,11 @@
  *
  * OSEVENT_XENCALL_STATE_DIR=/existing/directory, in the environment when it is loaded, keeps libxl's files there
  * instead of /var/lib/xen and /var/run/xen, so that an ordinary user can destroy pretend domains.
+ *
+ * OSEVENT_XENCALL_TABLE=/path/of/a/file, in the environment when it is loaded, shares the pretend domains with all processes
+ * that name the same file, which is made if it is not there. Word N of it (64 bits, the machine's byte order) is domain
+ * N: its flags in bits 0-31, and bit 32 set if it exists. Words 0x7ff0 to 0x7ff2 are the three counters below. Another
+ * process's changes fire no event fd here.
  */
 #ifndef OSEVENT_XENCALL_H
 #define OSEVENT_XENCALL_H

@@ -1,7 +1,11 @@
-//! The pretend domains and the counters, in memory shared with forked children.
+//! The pretend domains and the counters, in memory shared with forked children, or with other processes by a file.
 
 use std::{
-    mem, ptr,
+    env,
+    fs::File,
+    io, mem,
+    os::fd::AsRawFd,
+    ptr,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -21,10 +25,11 @@ pub(crate) const PAUSED: u32 = 1 << 3;
 /// A slot: bits 0-31 are XEN_DOMINF_*, bit 32 says that the domain exists.
 const EXISTS: u64 = 1 << 32;
 
-/// All that the stand-in knows.
+/// All that the stand-in knows. The header documents how it lies in a file.
 ///
 /// Orderings: each word stands for itself and publishes nothing else, so all accesses are `Relaxed`; the fork that
 /// shares the memory orders what came before it, and the event fd's write and read order what it announces.
+#[repr(C)]
 pub(crate) struct Table {
     slots: [AtomicU64; FIRST_RESERVED as usize],
     /// Hypercalls asked for.
@@ -85,26 +90,39 @@ fn exists(word: u64) -> Option<u32> {
     (word & EXISTS != 0).then_some(word as u32)
 }
 
-/// The one table of this process and the children it forks.
+/// The one table of this process and the children it forks, and of all processes that name the same file in
+/// `OSEVENT_XENCALL_TABLE`.
 pub(crate) fn table() -> &'static Table {
     static TABLE: OnceLock<&'static Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        // SAFETY: a fresh anonymous mapping, at no address of our choice, takes nothing from anybody.
+        let file = open_file().expect("the file in OSEVENT_XENCALL_TABLE can be opened and made large enough");
+        let (fd, anonymous) = file.as_ref().map_or((-1, libc::MAP_ANONYMOUS), |file| (file.as_raw_fd(), 0));
+        // SAFETY: a fresh mapping, at no address of our choice, takes nothing from anybody.
         let memory = unsafe {
             libc::mmap(
                 ptr::null_mut(),
                 mem::size_of::<Table>(),
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
+                libc::MAP_SHARED | anonymous,
+                fd,
                 0,
             )
         };
         assert_ne!(memory, libc::MAP_FAILED, "no memory for the table of pretend domains");
-        // SAFETY: the mapping is page-aligned, as large as a Table, never unmapped and full of zeroes, which is a
-        // valid Table; all of it is atomics, so that other processes' accesses are no data races.
+        // SAFETY: the mapping is page-aligned, as large as a Table and never unmapped. Any bytes are a valid Table;
+        // all of it is atomics, so that other processes' accesses are no data races.
         unsafe { &*memory.cast::<Table>() }
     })
+}
+
+/// The file that the environment names, if it does, at least as large as a table.
+fn open_file() -> io::Result<Option<File>> {
+    let Some(path) = env::var_os("OSEVENT_XENCALL_TABLE") else { return Ok(None) };
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    if file.metadata()?.len() < mem::size_of::<Table>() as u64 {
+        file.set_len(mem::size_of::<Table>() as u64)?;
+    }
+    Ok(Some(file))
 }
 
 /// The event fd of [`announce`]; children inherit it. -1 where none could be made.

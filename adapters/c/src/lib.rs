@@ -1,0 +1,159 @@
+//! The reactor for C: `libosevent.so` and `libosevent.a`, which `include/osevent.h` declares and documents.
+//!
+//! It is for C programs that use libxl's own interface and have a loop of any kind. This crate is the other side of that header: nothing
+//! here is for Rust programs, which take `osevent-epoll`, and `xenlight` on top.
+//!
+//! # What it refuses to do
+//! It neither links nor loads libxl: the functions come from the program, with each ctx. It starts no thread, installs
+//! no handler, prints nothing, and calls nobody but libxl.
+//!
+//! # Handles
+//! A ctx is named by its `libxl_ctx` pointer, which is looked up and never followed. So a call that comes after the
+//! ctx was freed, or twice, is an error. If the address belongs to a newer ctx by then, the call is one on that ctx, which
+//! is alive and whose gate counts it like any other. The `osevent` pointer itself is a counted reference:
+//! a call holds one of its own until it returns.
+//!
+//! # Panics
+//! Nothing here panics but where an invariant of this project is broken. That ends the process at the border to C.
+#![cfg(target_os = "linux")]
+#![expect(clippy::missing_safety_doc, reason = "include/osevent.h says what callers promise")]
+
+mod calls;
+mod exclusion;
+mod hooks;
+mod hosted;
+mod osevent;
+
+pub use hooks::Hooks;
+pub use hosted::{Ctx, Libxl};
+pub use osevent::Osevent;
+
+use libc::c_int;
+use osevent_core::{Closed, LoopError};
+use osevent_epoll::CreateError;
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `osevent_new`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_new(made: *mut *const Osevent) -> c_int {
+    if made.is_null() {
+        return -libc::EINVAL;
+    }
+    match Osevent::new() {
+        Ok(ev) => {
+            // SAFETY: the caller gives a place to write to.
+            unsafe { made.write(Arc::into_raw(ev)) };
+            0
+        }
+        Err(CreateError::TooManyFiles) => -libc::EMFILE,
+        Err(CreateError::Os { errno, .. }) => -errno,
+        Err(_) => -libc::ENFILE,
+    }
+}
+
+/// `osevent_free`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_free(ev: *const Osevent) -> c_int {
+    // SAFETY: the caller's pointer.
+    let Some(shared) = (unsafe { share(ev) }) else { return 0 };
+    if shared.hosts_any() {
+        return -libc::EBUSY;
+    }
+    // SAFETY: the reference that `osevent_new` gave; nobody uses the pointer after this.
+    drop(unsafe { Arc::from_raw(ev) });
+    0
+}
+
+/// `osevent_fd`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_fd(ev: *const Osevent) -> c_int {
+    // SAFETY: the caller's pointer.
+    unsafe { share(ev) }.map_or(-libc::EINVAL, |ev| ev.reactor().as_raw_fd())
+}
+
+/// `osevent_dispatch`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_dispatch(ev: *const Osevent) -> c_int {
+    // SAFETY: the caller's pointer.
+    let Some(ev) = (unsafe { share(ev) }) else { return -libc::EINVAL };
+    if ev.is_inside_any() {
+        return -libc::EDEADLK;
+    }
+    match ev.reactor().dispatch() {
+        Ok(made) => c_int::try_from(made).unwrap_or(c_int::MAX),
+        Err(LoopError::Os(errno)) => -errno,
+        Err(_) => -libc::EIO,
+    }
+}
+
+/// `osevent_host_libxl`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_host_libxl(ev: *const Osevent, ctx: *mut Ctx, libxl: *const Libxl) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    // SAFETY: null, or the caller's struct, which is read during this call only.
+    let Some(functions) = (unsafe { libxl.as_ref() }).and_then(Libxl::functions) else { return -libc::EINVAL };
+    // SAFETY: the caller gives a ctx that libxl_ctx_alloc has just made, and libxl's functions for it.
+    if unsafe { ev.host(ctx, functions) } { 0 } else { -libc::EEXIST }
+}
+
+/// `osevent_enter`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_enter(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
+    match calls::enter(registry) {
+        Some(Ok(())) => 0,
+        Some(Err(Closed)) => -libc::ESHUTDOWN,
+        None => -libc::ESRCH,
+    }
+}
+
+/// `osevent_leave`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_leave(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    if calls::leave(|hosted| hosted.is(&ev, ctx)) { 0 } else { -libc::EPERM }
+}
+
+/// `osevent_close`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_close(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
+    registry.close();
+    if ev.hosts(&registry) { -libc::EINPROGRESS } else { 0 }
+}
+
+/// `osevent_wait`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_wait(ev: *const Osevent, ctx: *mut Ctx, timeout_ms: c_int) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let Some(registry) = ev.find(ctx) else { return 0 };
+    if registry.is_inside() {
+        return -libc::EDEADLK;
+    }
+    let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    if ev.wait(&registry, limit) { 0 } else { -libc::ETIMEDOUT }
+}
+
+/// A reference of our own to what the caller's pointer names; `None` for null.
+///
+/// # Safety
+/// `ev` is null, or comes from [`osevent_new`] and was not given to [`osevent_free`] yet.
+unsafe fn share(ev: *const Osevent) -> Option<Arc<Osevent>> {
+    if ev.is_null() {
+        return None;
+    }
+    // SAFETY: by the caller's promise, a pointer of Arc::into_raw whose reference is alive.
+    unsafe { Arc::increment_strong_count(ev) };
+    // SAFETY: the reference of the line before.
+    Some(unsafe { Arc::from_raw(ev) })
+}

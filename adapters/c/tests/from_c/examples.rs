@@ -1,0 +1,82 @@
+//! The examples, which watch the domain that each case makes, shuts down and destroys.
+
+use crate::Outcome;
+use crate::compiler::{Linked, Program};
+use libtest_mimic::{Completion, Failed};
+use osevent_standin_machine::{Machine, Running};
+use std::process::Command;
+
+/// Xen's number of "it rebooted".
+const REBOOT: u8 = 1;
+
+pub(crate) fn poll() -> Outcome {
+    example("examples/watch-poll.c", &Linked::Shared, ("poll.h", "-lc", "libc6-dev"))
+}
+
+pub(crate) fn poll_static() -> Outcome {
+    example("examples/watch-poll.c", &Linked::Static, ("poll.h", "-lc", "libc6-dev"))
+}
+
+pub(crate) fn uv() -> Outcome {
+    example("examples/watch-uv.c", &Linked::Shared, ("uv.h", "-luv", "libuv1-dev"))
+}
+
+pub(crate) fn sd_event() -> Outcome {
+    example("examples/watch-sd-event.c", &Linked::Shared, ("systemd/sd-event.h", "-lsystemd", "libsystemd-dev"))
+}
+
+fn example(source: &str, linked: &Linked, needed: (&str, &str, &str)) -> Outcome {
+    let program = match Program::compile(source, linked, needed)? {
+        Ok(program) => program,
+        Err(missing) => return Ok(Completion::ignored_with(missing)),
+    };
+    reports_the_ends(&program)?;
+    ends_on_sigterm(&program)?;
+    refuses_where_there_is_no_xen(&program)?;
+    Ok(Completion::Completed)
+}
+
+/// It reports what becomes of its domains, and ends in order with the last.
+fn reports_the_ends(program: &Program) -> Result<(), Failed> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    machine.add_domain(7)?;
+    let mut running = Running::start(program.on(&machine).args(["5", "7"]))?;
+    machine.shut_down(5, REBOOT)?;
+    running.says("domain 5 has shut down: reboot")?;
+    // What follows finds the loop asleep, or about to be.
+    machine.destroy(5)?;
+    running.says("domain 5 is gone")?;
+    machine.destroy(7)?;
+    running.says("domain 7 is gone")?;
+    running.ends_with(0)?;
+    if machine.hypercalls()? == 0 {
+        return Err("libxl has not asked the stand-in".into());
+    }
+    Ok(())
+}
+
+/// The host's own sources are served beside libxl's.
+fn ends_on_sigterm(program: &Program) -> Result<(), Failed> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut running = Running::start(program.on(&machine).arg("5"))?;
+    machine.shut_down(5, REBOOT)?;
+    running.says("domain 5 has shut down: reboot")?;
+    let killed = Command::new("kill").arg(running.id().to_string()).status()?;
+    if !killed.success() {
+        return Err(format!("kill: {killed}").into());
+    }
+    running.ends_with(0)?;
+    Ok(())
+}
+
+fn refuses_where_there_is_no_xen(program: &Program) -> Result<(), Failed> {
+    let machine = Machine::new()?;
+    let output = program.on(&machine).env("XENSTORED_PATH", "/nowhere").arg("5").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() != Some(2) || !said.contains("no libxl") {
+        return Err(format!("{}\n{said}", output.status).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,423 @@
+/*
+ * What a C program can do right and wrong with osevent.h: each case by its name, on a machine with the domain 5.
+ */
+#include <errno.h>
+#include <osevent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                          \
+    do {                                                                          \
+        if (!(condition)) {                                                       \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                             \
+        }                                                                         \
+    } while (0)
+
+enum { DOMID = 5 };
+
+static xentoollog_logger *logger;
+
+static libxl_ctx *open_ctx(void)
+{
+    libxl_ctx *ctx = NULL;
+    CHECK(libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, logger) == 0);
+    return ctx;
+}
+
+static osevent *new_osevent(void)
+{
+    osevent *ev = NULL;
+    CHECK(osevent_new(&ev) == 0);
+    return ev;
+}
+
+/* Waits until there is something to do, and does it. */
+static void turn(osevent *ev)
+{
+    struct pollfd fd = { .fd = osevent_fd(ev), .events = POLLIN };
+    CHECK(poll(&fd, 1, 60000) == 1);
+    CHECK(osevent_dispatch(ev) >= 0);
+}
+
+/* A libxl that only notes what it is told. */
+
+static const libxl_osevent_hooks *hooks;
+static void *hooks_user;
+static int frees, fd_occurrences, timeout_occurrences;
+static short last_events, last_revents;
+static void *last_for_libxl;
+
+static void note_hooks(libxl_ctx *ctx, const libxl_osevent_hooks *given, void *user)
+{
+    (void)ctx;
+    hooks = given;
+    hooks_user = user;
+}
+
+static void note_fd(libxl_ctx *ctx, void *for_libxl, int fd, short events, short revents)
+{
+    (void)ctx, (void)fd;
+    fd_occurrences++;
+    last_for_libxl = for_libxl;
+    last_events = events;
+    last_revents = revents;
+}
+
+static void note_timeout(libxl_ctx *ctx, void *for_libxl)
+{
+    (void)ctx;
+    timeout_occurrences++;
+    last_for_libxl = for_libxl;
+}
+
+static int note_free(libxl_ctx *ctx)
+{
+    (void)ctx;
+    frees++;
+    return 0;
+}
+
+static const struct osevent_libxl noting = { note_hooks, note_fd, note_timeout, note_free, 0 };
+
+/* An address, and nothing else. */
+#define NO_CTX ((libxl_ctx *)&noting)
+
+static void null_pointers(void)
+{
+    osevent *ev = new_osevent();
+    libxl_ctx *ctx = open_ctx();
+    CHECK(osevent_new(NULL) == -EINVAL);
+    CHECK(osevent_free(NULL) == 0);
+    CHECK(osevent_fd(NULL) == -EINVAL);
+    CHECK(osevent_dispatch(NULL) == -EINVAL);
+    CHECK(osevent_host(NULL, ctx) == -EINVAL && osevent_host(ev, NULL) == -EINVAL);
+    CHECK(osevent_host_libxl(ev, ctx, NULL) == -EINVAL);
+    struct osevent_libxl lacking[4] = { noting, noting, noting, noting };
+    lacking[0].register_hooks = NULL;
+    lacking[1].occurred_fd = NULL;
+    lacking[2].occurred_timeout = NULL;
+    lacking[3].ctx_free = NULL;
+    for (int i = 0; i < 4; i++)
+        CHECK(osevent_host_libxl(ev, ctx, &lacking[i]) == -EINVAL);
+    CHECK(osevent_enter(NULL, ctx) == -EINVAL && osevent_enter(ev, NULL) == -EINVAL);
+    CHECK(osevent_leave(NULL, ctx) == -EINVAL && osevent_leave(ev, NULL) == -EINVAL);
+    CHECK(osevent_close(NULL, ctx) == -EINVAL && osevent_close(ev, NULL) == -EINVAL);
+    CHECK(osevent_wait(NULL, ctx, 0) == -EINVAL && osevent_wait(ev, NULL, 0) == -EINVAL);
+    /* Nothing of this has changed anything. */
+    CHECK(osevent_host(ev, ctx) == 0 && osevent_close(ev, ctx) == 0 && osevent_free(ev) == 0);
+}
+
+static void too_many_files(void)
+{
+    int next = dup(0);
+    close(next);
+    for (int spare = 0; spare < 3; spare++) {
+        struct rlimit before, limit;
+        getrlimit(RLIMIT_NOFILE, &before);
+        limit = before;
+        limit.rlim_cur = next + spare;
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        osevent *ev = NULL;
+        CHECK(osevent_new(&ev) == -EMFILE && !ev);
+        setrlimit(RLIMIT_NOFILE, &before);
+        int again = dup(0);
+        CHECK(again == next);
+        close(again);
+    }
+}
+
+static void hosted_twice(void)
+{
+    osevent *ev = new_osevent();
+    libxl_ctx *ctx = open_ctx();
+    CHECK(osevent_host(ev, ctx) == 0);
+    CHECK(osevent_host(ev, ctx) == -EEXIST);
+    CHECK(osevent_free(ev) == -EBUSY);
+    CHECK(osevent_close(ev, ctx) == 0);
+    CHECK(osevent_free(ev) == 0);
+}
+
+static void closed_twice(void)
+{
+    osevent *ev = new_osevent();
+    libxl_ctx *ctx = open_ctx();
+    CHECK(osevent_host(ev, ctx) == 0);
+    CHECK(osevent_wait(ev, ctx, 0) == -ETIMEDOUT);
+    CHECK(osevent_close(ev, ctx) == 0);
+    CHECK(osevent_close(ev, ctx) == -ENOENT);
+    CHECK(osevent_wait(ev, ctx, -1) == 0);
+    CHECK(osevent_enter(ev, ctx) == -ENOENT);
+    CHECK(osevent_leave(ev, ctx) == -EPERM);
+    CHECK(osevent_dispatch(ev) == 0);
+    CHECK(osevent_free(ev) == 0);
+}
+
+static void *look_from_outside(void *ev)
+{
+    CHECK(osevent_wait(ev, NO_CTX, 0) == -ETIMEDOUT);
+    CHECK(osevent_wait(ev, NO_CTX, 20) == -ETIMEDOUT);
+    CHECK(osevent_enter(ev, NO_CTX) == -ESHUTDOWN);
+    CHECK(osevent_leave(ev, NO_CTX) == -EPERM);
+    CHECK(osevent_close(ev, NO_CTX) == -EINPROGRESS);
+    CHECK(osevent_dispatch(ev) == 0);
+    CHECK(frees == 0);
+    return NULL;
+}
+
+static void closed_while_inside(void)
+{
+    osevent *ev = new_osevent(), *other = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    CHECK(osevent_leave(ev, NO_CTX) == -EPERM);
+    CHECK(osevent_enter(ev, NO_CTX) == 0 && osevent_enter(ev, NO_CTX) == 0);
+    CHECK(osevent_dispatch(ev) == -EDEADLK);
+    CHECK(osevent_close(ev, NO_CTX) == -EINPROGRESS && osevent_close(ev, NO_CTX) == -EINPROGRESS);
+    CHECK(osevent_enter(ev, NO_CTX) == -ESHUTDOWN);
+    CHECK(osevent_wait(ev, NO_CTX, -1) == -EDEADLK);
+    CHECK(osevent_free(ev) == -EBUSY);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, look_from_outside, ev) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(osevent_leave(other, NO_CTX) == -EPERM);
+    CHECK(osevent_leave(ev, NO_CTX) == 0 && frees == 0);
+    CHECK(osevent_leave(ev, NO_CTX) == 0 && frees == 1);
+    CHECK(osevent_leave(ev, NO_CTX) == -EPERM);
+    CHECK(osevent_wait(ev, NO_CTX, -1) == 0);
+    CHECK(osevent_free(ev) == 0 && osevent_free(other) == 0);
+}
+
+static osevent *closing;
+static int callbacks;
+
+static void close_in_it(libxl_ctx *ctx, int rc, void *for_callback)
+{
+    (void)for_callback;
+    callbacks++;
+    CHECK(rc == 0);
+    CHECK(osevent_dispatch(closing) == -EDEADLK);
+    CHECK(osevent_wait(closing, ctx, -1) == -EDEADLK);
+    CHECK(osevent_close(closing, ctx) == -EINPROGRESS);
+}
+
+static void closed_in_a_callback(void)
+{
+    closing = new_osevent();
+    libxl_ctx *ctx = open_ctx();
+    CHECK(osevent_host(closing, ctx) == 0);
+    libxl_asyncop_how how = { .callback = close_in_it };
+    CHECK(osevent_enter(closing, ctx) == 0);
+    CHECK(libxl_domain_pause(ctx, DOMID, &how) == 0);
+    CHECK(osevent_leave(closing, ctx) == 0);
+    while (osevent_wait(closing, ctx, 0) == -ETIMEDOUT)
+        turn(closing);
+    CHECK(callbacks == 1);
+    CHECK(osevent_free(closing) == 0);
+}
+
+static void *enter_and_end(void *ev)
+{
+    CHECK(osevent_enter(ev, NO_CTX) == 0 && osevent_enter(ev, NO_CTX) == 0);
+    return NULL;
+}
+
+static void thread_ends_inside(void)
+{
+    osevent *ev = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, enter_and_end, ev) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(osevent_close(ev, NO_CTX) == 0 && frees == 1);
+    CHECK(osevent_free(ev) == 0);
+}
+
+static void two_ctxs(void)
+{
+    osevent *ev = new_osevent();
+    libxl_ctx *one = open_ctx(), *two = open_ctx();
+    CHECK(osevent_host(ev, one) == 0 && osevent_host(ev, two) == 0);
+    libxl_evgen_domain_death *death;
+    CHECK(libxl_evenable_domain_death(one, DOMID, 0, &death) == 0);
+    CHECK(libxl_evenable_domain_death(two, DOMID + 1, 0, &death) == 0);
+    CHECK(osevent_close(ev, one) == 0);
+    CHECK(osevent_wait(ev, two, 0) == -ETIMEDOUT && osevent_free(ev) == -EBUSY);
+    /* Domain 6 is not there, which the other one reports. */
+    libxl_event *event;
+    int rc;
+    while ((rc = libxl_event_check(two, &event, LIBXL_EVENTMASK_ALL, NULL, NULL)) == ERROR_NOT_READY)
+        turn(ev);
+    CHECK(rc == 0 && event->type == LIBXL_EVENT_TYPE_DOMAIN_DEATH && event->domid == DOMID + 1);
+    libxl_event_free(two, event);
+    CHECK(osevent_close(ev, two) == 0);
+    CHECK(osevent_free(ev) == 0);
+}
+
+/* Fds and timeouts by the hooks, as libxl calls them: what poll(2) says arrives, and each timeout once. */
+static void fds_and_timeouts(void)
+{
+    osevent *ev = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0 && hooks);
+    int ends[2], nexus;
+    CHECK(pipe(ends) == 0);
+    void *handle;
+    CHECK(hooks->fd_register(hooks_user, ends[1], &handle, 0, &nexus) == 0);
+    CHECK(osevent_dispatch(ev) == 0);
+    CHECK(hooks->fd_modify(hooks_user, ends[1], &handle, POLLOUT) == 0);
+    CHECK(osevent_dispatch(ev) >= 1 && last_for_libxl == &nexus && last_events == POLLOUT && last_revents == POLLOUT);
+    hooks->fd_deregister(hooks_user, ends[1], handle);
+    fd_occurrences = 0;
+    CHECK(osevent_dispatch(ev) == 0 && fd_occurrences == 0);
+    /* Wrong in every way, and harmless. */
+    hooks->fd_deregister(hooks_user, ends[1], handle);
+    hooks->timeout_deregister(hooks_user, &nexus);
+    CHECK(hooks->fd_register(hooks_user, -1, &handle, POLLIN, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    CHECK(hooks->fd_register(hooks_user, ends[0], &handle, 0x400, &nexus) == ERROR_OSEVENT_REG_FAIL);
+
+    struct timeval asap = { 0, 0 }, far = { 0x7fffffffffffffff, 999999 }, none = { 0, 1000000 };
+    CHECK(hooks->timeout_register(hooks_user, &handle, none, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    CHECK(hooks->timeout_register(hooks_user, &handle, far, &nexus) == 0);
+    CHECK(osevent_dispatch(ev) == 0 && timeout_occurrences == 0);
+    CHECK(hooks->timeout_modify(hooks_user, &handle, asap) == 0);
+    turn(ev);
+    CHECK(timeout_occurrences == 1 && last_for_libxl == &nexus);
+    CHECK(hooks->timeout_modify(hooks_user, &handle, asap) == 0);
+    CHECK(osevent_dispatch(ev) == 0 && timeout_occurrences == 1);
+
+    CHECK(osevent_close(ev, NO_CTX) == 0 && frees == 1);
+    CHECK(osevent_free(ev) == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Xen 4.2: nothing is registered by a call that was not announced, and a timeout may be named by address (R13). */
+static void serialized(void)
+{
+    struct osevent_libxl as_4_2 = noting;
+    as_4_2.serialized = 1;
+    osevent *ev = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &as_4_2) == 0);
+    int nexus;
+    void *handle;
+    struct timeval asap = { 0, 0 };
+    CHECK(hooks->timeout_register(hooks_user, &handle, asap, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    CHECK(osevent_enter(ev, NO_CTX) == 0);
+    CHECK(hooks->timeout_register(hooks_user, &handle, asap, &nexus) == 0);
+    hooks->timeout_deregister(hooks_user, &handle);
+    CHECK(hooks->timeout_register(hooks_user, &handle, asap, &nexus) == 0);
+    hooks->timeout_deregister(hooks_user, handle);
+    CHECK(osevent_leave(ev, NO_CTX) == 0);
+    CHECK(osevent_dispatch(ev) == 0 && timeout_occurrences == 0);
+    CHECK(osevent_close(ev, NO_CTX) == 0);
+
+    /* The same rule around the real libxl. */
+    struct osevent_libxl real = { libxl_osevent_register_hooks, libxl_osevent_occurred_fd,
+                                  libxl_osevent_occurred_timeout, libxl_ctx_free, 1 };
+    libxl_ctx *ctx = open_ctx();
+    libxl_evgen_domain_death *death;
+    CHECK(osevent_host_libxl(ev, ctx, &real) == 0);
+    CHECK(libxl_evenable_domain_death(ctx, DOMID + 1, 0, &death) == ERROR_OSEVENT_REG_FAIL);
+    CHECK(osevent_enter(ev, ctx) == 0);
+    CHECK(libxl_evenable_domain_death(ctx, DOMID + 1, 0, &death) == 0);
+    CHECK(osevent_leave(ev, ctx) == 0);
+    libxl_event *event;
+    while (libxl_event_check(ctx, &event, LIBXL_EVENTMASK_ALL, NULL, NULL) == ERROR_NOT_READY)
+        turn(ev);
+    libxl_event_free(ctx, event);
+    CHECK(osevent_close(ev, ctx) == 0);
+    CHECK(osevent_free(ev) == 0);
+}
+
+static osevent *shared;
+static libxl_ctx *shared_ctx;
+static atomic_int answers;
+
+/* Calls libxl until it is closed. */
+static void *call_on(void *unused)
+{
+    (void)unused;
+    int entered;
+    while ((entered = osevent_enter(shared, shared_ctx)) == 0) {
+        libxl_evgen_domain_death *death;
+        CHECK(libxl_evenable_domain_death(shared_ctx, DOMID, 0, &death) == 0);
+        libxl_evdisable_domain_death(shared_ctx, death);
+        libxl_dominfo info;
+        libxl_dominfo_init(&info);
+        CHECK(libxl_domain_info(shared_ctx, &info, DOMID) == 0);
+        libxl_dominfo_dispose(&info);
+        atomic_fetch_add(&answers, 1);
+        CHECK(osevent_leave(shared, shared_ctx) == 0);
+    }
+    CHECK(entered == -ESHUTDOWN || entered == -ENOENT);
+    return NULL;
+}
+
+/* Dispatches until it is closed. */
+static void *dispatch_on(void *unused)
+{
+    (void)unused;
+    while (osevent_wait(shared, shared_ctx, 0) == -ETIMEDOUT) {
+        struct pollfd fd = { .fd = osevent_fd(shared), .events = POLLIN };
+        poll(&fd, 1, 1);
+        CHECK(osevent_dispatch(shared) >= 0);
+    }
+    return NULL;
+}
+
+static void threads_and_close(void)
+{
+    shared = new_osevent();
+    for (int round = 0; round < 30; round++) {
+        shared_ctx = open_ctx();
+        CHECK(osevent_host(shared, shared_ctx) == 0);
+        atomic_store(&answers, 0);
+        pthread_t threads[4];
+        for (int i = 0; i < 4; i++)
+            CHECK(pthread_create(&threads[i], NULL, i < 2 ? call_on : dispatch_on, NULL) == 0);
+        /* Closed in the midst of it: the callers have been inside, and go on until they are refused. */
+        while (atomic_load(&answers) < 2 + round)
+            sched_yield();
+        int closed = osevent_close(shared, shared_ctx);
+        CHECK(closed == 0 || closed == -EINPROGRESS || closed == -ENOENT);
+        CHECK(osevent_wait(shared, shared_ctx, 60000) == 0);
+        for (int i = 0; i < 4; i++)
+            CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    CHECK(osevent_free(shared) == 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {
+    { "null_pointers", null_pointers },
+    { "too_many_files", too_many_files },
+    { "hosted_twice", hosted_twice },
+    { "closed_twice", closed_twice },
+    { "closed_while_inside", closed_while_inside },
+    { "closed_in_a_callback", closed_in_a_callback },
+    { "thread_ends_inside", thread_ends_inside },
+    { "two_ctxs", two_ctxs },
+    { "fds_and_timeouts", fds_and_timeouts },
+    { "serialized", serialized },
+    { "threads_and_close", threads_and_close },
+};
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    alarm(120);
+    logger = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (strcmp(cases[i].name, argv[1]) == 0) {
+            cases[i].run();
+            xtl_logger_destroy(logger);
+            return 0;
+        }
+    }
+    CHECK(!"a case of that name");
+}

@@ -1,0 +1,29 @@
+//! The cases of `hosting.c`, each in a process of its own.
+
+use crate::Outcome;
+use crate::compiler::{Linked, Program};
+use libtest_mimic::Completion;
+use osevent_standin_machine::Machine;
+use std::sync::OnceLock;
+
+/// Runs one.
+pub(crate) fn run(case: &str) -> Outcome {
+    static PROGRAM: OnceLock<Result<Result<Program, String>, String>> = OnceLock::new();
+    let compiled = PROGRAM.get_or_init(|| {
+        let compiled =
+            Program::compile("tests/from_c/hosting.c", &Linked::Shared, ("pthread.h", "-lpthread", "libc6-dev"));
+        compiled.map_err(|failed| failed.message().unwrap_or("it does not compile").to_owned())
+    });
+    let program = match compiled.as_ref()? {
+        Ok(program) => program,
+        Err(missing) => return Ok(Completion::ignored_with(missing)),
+    };
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let output = program.on(&machine).arg(case).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || !said.is_empty() {
+        return Err(format!("{}\n{said}", output.status).into());
+    }
+    Ok(Completion::Completed)
+}

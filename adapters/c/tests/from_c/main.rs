@@ -1,0 +1,36 @@
+//! C programs against the installed libxl, on a pretend machine.
+//!
+//! What a case needs and the machine lacks (a C compiler, libxen-dev, a loop's library) makes the case ignored, with
+//! the reason. `CC` names another compiler, with options if need be.
+
+mod compiler;
+mod examples;
+mod hosting;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// What a case returns: that it ran and held, or why it could not run.
+type Outcome = Result<Completion, Failed>;
+
+fn main() {
+    let case = |name: &str, run: fn() -> Outcome| Trial::ignorable_test(name, run);
+    let hosting = |name: &'static str, case: &'static str| Trial::ignorable_test(name, move || hosting::run(case));
+    let cases = vec![
+        case("a_poll_loop_reports_the_end_of_a_domain", examples::poll),
+        case("a_libuv_loop_reports_the_end_of_a_domain", examples::uv),
+        case("an_sd_event_loop_reports_the_end_of_a_domain", examples::sd_event),
+        case("a_program_with_the_static_library_does_the_same", examples::poll_static),
+        hosting("a_null_pointer_is_an_error_code", "null_pointers"),
+        hosting("a_full_fd_table_is_an_error_code_and_leaks_nothing", "too_many_files"),
+        hosting("x1_a_ctx_is_hosted_once", "hosted_twice"),
+        hosting("x4_a_second_close_finds_nothing", "closed_twice"),
+        hosting("x4_closed_while_a_thread_is_inside_it_is_freed_when_that_leaves", "closed_while_inside"),
+        hosting("x5_closed_in_a_callback_it_is_freed_after_it", "closed_in_a_callback"),
+        hosting("x4_a_thread_that_ends_has_left", "thread_ends_inside"),
+        hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),
+        hosting("r6_o5_hooks_arrive_and_timeouts_occur_once", "fds_and_timeouts"),
+        hosting("o2_a_serialized_libxl_registers_only_in_announced_calls", "serialized"),
+        hosting("x4_threads_inside_libxl_survive_a_close", "threads_and_close"),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), cases).exit();
+}

@@ -1,0 +1,93 @@
+use crate::Failure;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A program that runs, and what it says. Dropping it ends it.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// For anything to happen: the machine may be busy.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Between two looks at whether it has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl Running {
+    /// Starts it, with its output piped.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(command: &mut Command) -> Result<Self, Failure> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("its output is piped")?;
+        let (sender, lines) = channel();
+        // Ends with the output; nobody may be left to listen.
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has said this line.
+    ///
+    /// # Errors
+    /// It ends without, or says nothing for two minutes.
+    pub fn says(&mut self, line: &str) -> Result<(), Failure> {
+        loop {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(said) if said == line => return Ok(()),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return Err(format!("it does not say {line:?}").into()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let errors = self.errors();
+                    return Err(format!("it ends without saying {line:?}\n{errors}").into());
+                }
+            }
+        }
+    }
+
+    /// Waits until it has ended, with this exit code and without an error message.
+    ///
+    /// # Errors
+    /// It ends otherwise, or not within two minutes.
+    pub fn ends_with(mut self, code: i32) -> Result<(), Failure> {
+        let started = Instant::now();
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if started.elapsed() > LIMIT => return Err("it does not end".into()),
+                None => thread::sleep(LOOK),
+            }
+        };
+        let errors = self.errors();
+        if status.code() != Some(code) || !errors.is_empty() {
+            return Err(format!("{status}\n{errors}").into());
+        }
+        Ok(())
+    }
+
+    /// What it has written to its error output; it has ended.
+    fn errors(&mut self) -> String {
+        let mut errors = Vec::new();
+        // What can be read of it is enough.
+        let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_end(&mut errors));
+        String::from_utf8_lossy(&errors).into_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, unless something went wrong.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
