@@ -1,6 +1,6 @@
 //! What stands between any guest and any host, sees each hook and each occurrence, and says which clauses were broken.
 //!
-//! While a case runs, steps are only written down; [`check`] reads the record afterwards.
+//! While a case runs, steps are only written down; [`check()`] reads the record afterwards.
 
 mod check;
 mod registration;

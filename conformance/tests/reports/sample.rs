@@ -109,7 +109,8 @@ impl Writer {
     /// Takes the step so many microseconds after the last one; returns its index.
     fn push(&mut self, thread: u32, later: u64, what: What) -> usize {
         self.now += later * 1000;
-        self.record.steps.push(Step { at: self.now, thread, guest: 0, what });
+        let wall = 1_700_000_000_000_000 + self.now as i64 / 1000;
+        self.record.steps.push(Step { at: self.now, wall, thread, guest: 0, what });
         self.record.steps.len() - 1
     }
 
