@@ -3,9 +3,13 @@
 mod calloop;
 mod epoll;
 mod glib;
+mod shared_object;
 mod smol;
+mod watching;
 
 pub(crate) use self::glib::GlibHost;
+pub use self::shared_object::SharedObject;
+pub use self::watching::{Readable, Watch, WatchHost};
 use clap::ValueEnum;
 use osevent_core::EventLoop;
 use std::any::Any;

@@ -1,0 +1,152 @@
+//! Programs whose loop can watch one fd: all that a reactor needs.
+
+use super::{Attached, Host};
+use anyhow::{Context, ensure};
+use osevent_epoll::Reactor;
+use std::any::Any;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+/// What a loop calls while an fd is readable. It may be called late, and does nothing then.
+pub type Readable = Arc<dyn Fn() + Send + Sync>;
+
+/// A loop that can watch an fd for input, level-triggered, and runs on a thread of its own until it is dropped.
+pub trait Watch: Send + Sync + 'static {
+    /// Watches `fd` and calls `readable` on the loop's thread as long as it is readable, with no lock held that this
+    /// method takes. Comes from any thread, also from inside `readable`; a loop that sleeps takes notice at once.
+    ///
+    /// Dropping what is returned, on any thread and also from inside `readable`, ends it. The fd may be closed, and its
+    /// number used again, as soon as that has returned; a call of `readable` that has begun need not be waited for.
+    ///
+    /// # Errors
+    /// It cannot be watched.
+    fn watch(&self, fd: RawFd, readable: Readable) -> anyhow::Result<Box<dyn Any + Send + Sync>>;
+}
+
+/// A program on such a loop: each attachment is a reactor, whose fd the loop watches.
+pub struct WatchHost {
+    watches: Box<dyn Watch>,
+    thread: ThreadId,
+    /// `None` when it has ended.
+    attached: Mutex<Option<Vec<Weak<Attachment>>>>,
+}
+
+/// How long the loop may take to call back for the first time.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl WatchHost {
+    /// Has the loop watch an fd once, to learn which thread it is on.
+    ///
+    /// # Errors
+    /// It does not watch, or does not call back.
+    pub fn start(watches: impl Watch) -> anyhow::Result<Self> {
+        let (told, mut tell) = UnixStream::pair().context("no socket pair")?;
+        told.set_nonblocking(true)?;
+        let (sender, thread) = channel();
+        let (fd, reads) = (told.as_raw_fd(), told.try_clone()?);
+        let readable = move || {
+            // Nothing is there when it is called once too often, and nobody may listen any more.
+            let _ = (&reads).read(&mut [0]);
+            let _ = sender.send(thread::current().id());
+        };
+        let watch = watches.watch(fd, Arc::new(readable)).context("the loop does not watch an fd")?;
+        tell.write_all(b"!")?;
+        let thread = thread.recv_timeout(PATIENCE);
+        let thread = thread.with_context(|| format!("the loop did not call back for a readable fd in {PATIENCE:?}"))?;
+        drop(watch);
+        Ok(Self { watches: Box::new(watches), thread, attached: Mutex::new(Some(Vec::new())) })
+    }
+}
+
+impl Host for WatchHost {
+    fn attach(&self) -> anyhow::Result<Attached> {
+        let reactor = Reactor::new()?;
+        let attachment =
+            Arc::new(Attachment { reactor: reactor.clone(), watch: Mutex::default(), state: Mutex::default() });
+        let dispatches = attachment.clone();
+        let watch = self.watches.watch(reactor.as_raw_fd(), Arc::new(move || dispatches.dispatch()))?;
+        *lock(&attachment.watch) = Some(watch);
+        let detaches = Detach(attachment);
+        let mut attached = lock(&self.attached);
+        let all = attached.as_mut();
+        // Outside of the lock `detaches` would be dropped all the same.
+        ensure!(all.is_some(), "the loop has ended");
+        all.into_iter().for_each(|all| all.push(Arc::downgrade(&detaches.0)));
+        Ok(Attached { event_loop: reactor, detaches: Box::new(detaches) })
+    }
+
+    fn thread(&self) -> ThreadId {
+        self.thread
+    }
+
+    fn end(&self) {
+        let all = lock(&self.attached).take();
+        all.into_iter().flatten().filter_map(|attachment| attachment.upgrade()).for_each(|attachment| attachment.end());
+    }
+}
+
+impl Drop for WatchHost {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Attachment {
+    reactor: Arc<Reactor>,
+    watch: Mutex<Option<Box<dyn Any + Send + Sync>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Calls of `dispatch` that have not returned: more than one where a callback runs a nested loop.
+    dispatching: usize,
+    ended: bool,
+}
+
+impl Attachment {
+    fn dispatch(&self) {
+        {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return;
+            }
+            state.dispatching += 1;
+        }
+        self.reactor.dispatch().expect("a reactor's fds stay open");
+        let mut state = lock(&self.state);
+        state.dispatching -= 1;
+        if state.ended && state.dispatching == 0 {
+            drop(state);
+            self.reactor.detach();
+        }
+    }
+
+    /// The loop is gone, as far as the reactor can tell: whoever dispatches last says so.
+    fn end(&self) {
+        let watch = lock(&self.watch).take();
+        drop(watch);
+        let mut state = lock(&self.state);
+        if !std::mem::replace(&mut state.ended, true) && state.dispatching == 0 {
+            drop(state);
+            self.reactor.detach();
+        }
+    }
+}
+
+struct Detach(Arc<Attachment>);
+
+impl Drop for Detach {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
