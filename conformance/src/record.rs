@@ -2,6 +2,7 @@
 
 use crate::boundary::{Rule, WallTime};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::os::fd::RawFd;
 
 /// One step.
@@ -67,6 +68,12 @@ pub struct Violation {
     pub step: usize,
     /// What was seen, for people.
     pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: step {}: {}", self.clause, self.step, self.text)
+    }
 }
 
 /// All of one run of a case.

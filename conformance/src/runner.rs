@@ -237,8 +237,7 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),
         &*arguments.adapters,
     ) {
-        (Some(case), [adapter]) => Stage::set(arguments.guest, *adapter, folder)
-            .and_then(|stage| (case.run)(&stage).and_then(|()| stage.strike())),
+        (Some(case), [adapter]) => Stage::set(arguments.guest, *adapter, folder).and_then(|stage| perform(case, stage)),
         _ => Err(anyhow::anyhow!("--inside takes one case and one adapter")),
     };
     let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
@@ -249,4 +248,18 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs the case, and has what the monitor saw written beside its outcome.
+fn perform(case: &Case, stage: Stage) -> anyhow::Result<()> {
+    let (monitor, folder) = (stage.monitor.clone(), stage.folder.clone());
+    let result = (case.run)(&stage).and_then(|()| stage.strike());
+    let record = monitor.finish();
+    std::fs::write(folder.join(RECORD), serde_json::to_vec(&record)?).context("cannot write the record")?;
+    if record.violations.is_empty() {
+        return result;
+    }
+    let mut wrong: Vec<_> = record.violations.iter().map(ToString::to_string).collect();
+    wrong.extend(result.err().map(|error| format!("{error:#}")));
+    anyhow::bail!(wrong.join("\n"))
 }

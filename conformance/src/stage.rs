@@ -1,15 +1,18 @@
 //! What a case has: a guest, a host that runs, and ctxs opened between the two.
 
+use crate::boundary::Rule;
 use crate::guests::{self, Guest};
 use crate::hosts::{Adapter, Attached, Host};
+use crate::monitor::{Monitor, Witness, inside};
+use crate::record::What;
 use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
-use xenlight::{Children, Ctx, Event, Library, Trace};
+use xenlight::{Children, Ctx, Event, Library, Release, Trace};
 
 /// How long a case waits for anything: far longer than it can take, even on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -21,25 +24,38 @@ pub(crate) struct Stage {
     /// For files of the case's own.
     pub(crate) folder: std::path::PathBuf,
     /// Of every ctx that was opened.
-    opened: Mutex<Vec<(Arc<Hooks>, Weak<Recorder>)>>,
+    opened: Mutex<Vec<Weak<Recorder>>>,
+    pub(crate) monitor: Arc<Monitor>,
 }
 
 impl Stage {
     pub(crate) fn set(kind: guests::Kind, adapter: Adapter, folder: &std::path::Path) -> anyhow::Result<Self> {
         let guest = Guest::start(kind)?;
         let library = Library::load()?;
-        Ok(Self { guest, host: adapter.start()?, library, folder: folder.to_owned(), opened: Mutex::default() })
+        let (host, opened, monitor) = (adapter.start()?, Mutex::default(), Monitor::new(kind.limits()));
+        Ok(Self { guest, host, library, folder: folder.to_owned(), opened, monitor })
     }
 
     /// After the case: every ctx is closed, and nothing came after.
     pub(crate) fn strike(self) -> anyhow::Result<()> {
         self.host.end();
-        for (hooks, recorder) in self.opened.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for recorder in self.opened.into_inner().unwrap_or_else(PoisonError::into_inner) {
             if let Some(recorder) = recorder.upgrade() {
                 recorder.expect_nothing()?;
             }
-            hooks.expect_nothing_late()?;
         }
+        self.monitor.look(|record| {
+            let of = |guest| {
+                record.steps.iter().filter(move |step| step.guest == guest && !matches!(step.what, What::Remark { .. }))
+            };
+            for guest in 0..record.guests.len() as u32 {
+                let freed = of(guest).any(|step| step.what == What::Freed);
+                ensure!(freed || of(guest).next().is_none(), "the ctx of guest {guest} was not freed");
+            }
+            let inside: Vec<_> = inside(record).into_iter().flatten().map(|step| &record.steps[step]).collect();
+            ensure!(inside.is_empty(), "still inside libxl: {inside:?}");
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -61,11 +77,12 @@ impl Stage {
         let attached = self.host.attach()?;
         let recorder = Recorder::new(attached.event_loop.clone());
         let (sender, events) = channel();
-        let hooks = Arc::new(Hooks::default());
-        let seen = hooks.clone();
+        let rule = if self.library.release() < Release::V4_3 { Rule::Serialized } else { Rule::Concurrent };
+        let witness = self.monitor.witness(rule);
+        let hooks = Arc::new(Hooks(witness.clone()));
         let ctx = Ctx::builder(&self.library)
             .children(children)
-            .trace(move |step| seen.record(step))
+            .trace(move |step| witness.saw(what(step)))
             .on_event(move |event| {
                 on_event(&event);
                 // The case may be over with the events.
@@ -73,7 +90,7 @@ impl Stage {
             })
             .open(recorder.clone())?;
         let idle = recorder.record().watched.len();
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push((hooks.clone(), Arc::downgrade(&recorder)));
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&recorder));
         let events = Events { delivered: events, loop_thread: self.host.thread() };
         Ok(Opened { ctx, recorder, hooks, events, attached, idle })
     }
@@ -109,7 +126,6 @@ impl Opened {
         let mut close = self.ctx.close();
         drop(self.ctx);
         block_on(&mut close);
-        self.hooks.seal();
         let mut census = close.census();
         eventually("the loop lets go of what it had", || {
             census = close.census();
@@ -173,59 +189,40 @@ pub(crate) fn receive<T>(what: &str, receiver: &Receiver<T>) -> anyhow::Result<T
     receiver.recv_timeout(PATIENCE).with_context(|| format!("not within {PATIENCE:?}: {what}"))
 }
 
-/// Each step between libxl and the loop.
-#[derive(Default)]
-pub(crate) struct Hooks(Mutex<Steps>);
-
-#[derive(Default)]
-struct Steps {
-    all: Vec<Trace>,
-    /// What each thread is inside of, outermost first.
-    inside: Vec<(ThreadId, Trace)>,
-    /// How many there had been when the ctx was known to be closed.
-    sealed: Option<usize>,
-}
+/// The hooks and occurrences of one ctx.
+pub(crate) struct Hooks(Witness);
 
 impl Hooks {
-    pub(crate) fn count(&self, wanted: impl Fn(&Trace) -> bool) -> usize {
-        self.lock().all.iter().filter(|step| wanted(step)).count()
+    pub(crate) fn count(&self, wanted: impl Fn(&What) -> bool) -> usize {
+        self.0.look(|record, mine| record.steps.iter().filter(|step| step.guest == mine && wanted(&step.what)).count())
     }
 
     /// The occurrence that another thread than this one is making.
-    pub(crate) fn occurrence_elsewhere(&self) -> Option<Trace> {
-        let me = std::thread::current().id();
-        self.lock().inside.iter().find(|(thread, _)| *thread != me).map(|(_, step)| *step)
+    pub(crate) fn occurrence_elsewhere(&self) -> Option<What> {
+        let me = self.0.this_thread();
+        self.0.look(|record, mine| {
+            let others = inside(record).into_iter().enumerate().filter(|(thread, _)| *thread != me as usize);
+            let mut open = others.flat_map(|(_, stack)| stack).map(|step| &record.steps[step]);
+            let is_occurrence = |what| matches!(what, &What::FdOccurrence { .. } | &What::TimeoutOccurrence { .. });
+            open.find(|step| step.guest == mine && is_occurrence(&step.what)).map(|step| step.what.clone())
+        })
     }
+}
 
-    /// The ctx is closed: no hook and no occurrence may come any more (X4).
-    fn seal(&self) {
-        let mut steps = self.lock();
-        steps.sealed = Some(steps.all.len());
-    }
-
-    fn expect_nothing_late(&self) -> anyhow::Result<()> {
-        let steps = self.lock();
-        let late = steps.sealed.map_or(&[][..], |sealed| &steps.all[sealed..]);
-        ensure!(late.is_empty(), "after the ctx was closed (X4): {late:?}");
-        ensure!(steps.inside.is_empty(), "still inside libxl: {:?}", steps.inside);
-        Ok(())
-    }
-
-    fn record(&self, step: Trace) {
-        let me = std::thread::current().id();
-        let mut steps = self.lock();
-        steps.all.push(step);
-        match step {
-            Trace::FdOccurrence { .. } | Trace::TimeoutOccurrence => steps.inside.push((me, step)),
-            Trace::OccurrenceReturned => {
-                let innermost = steps.inside.iter().rposition(|(thread, _)| *thread == me);
-                steps.inside.remove(innermost.expect("what returns has begun"));
-            }
-            _ => {}
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Steps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+fn what(step: Trace) -> What {
+    match step {
+        Trace::FdRegister { fd, events, value } => What::FdRegister { fd, events, value },
+        Trace::FdModify { handle, fd, events } => What::FdModify { fd, handle, events },
+        Trace::FdDeregister { handle, fd } => What::FdDeregister { fd, handle },
+        Trace::TimeoutRegister { deadline, value } => What::TimeoutRegister { deadline, value },
+        Trace::TimeoutModify { handle, deadline } => What::TimeoutModify { handle, deadline },
+        Trace::TimeoutDeregister { handle } => What::TimeoutDeregister { handle },
+        Trace::HookReturned { handle, code } => What::HookReturned { handle, code },
+        Trace::FdOccurrence { value, fd, events, revents } => What::FdOccurrence { value, fd, events, revents },
+        Trace::TimeoutOccurrence { value } => What::TimeoutOccurrence { value },
+        Trace::OccurrenceReturned => What::OccurrenceReturned,
+        Trace::Free => What::Free,
+        Trace::Freed => What::Freed,
+        other => What::Remark { text: format!("{other:?}") },
     }
 }

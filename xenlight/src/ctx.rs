@@ -446,7 +446,7 @@ impl Guest for Hosted {
     fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
         let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
         let (events, revents) = (asked.to_poll(), readiness.to_poll());
-        self.hooks.trace(Trace::FdOccurrence { fd, events, revents });
+        self.hooks.trace(Trace::FdOccurrence { value: value.0, fd, events, revents });
         // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
         // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
         unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
@@ -454,16 +454,18 @@ impl Guest for Hosted {
     }
 
     fn occurred_timeout(&self, value: GuestValue) {
-        self.hooks.trace(Trace::TimeoutOccurrence);
+        self.hooks.trace(Trace::TimeoutOccurrence { value: value.0 });
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
         unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
         self.hooks.trace(Trace::OccurrenceReturned);
     }
 
     fn release(&self) {
+        self.hooks.trace(Trace::Free);
         // SAFETY: the gate is closed and empty (X4, X5). Operations and children have ended (X3),
         // the evgens are off.
         unsafe { self.library().ctx_free(self.raw_inside()) };
+        self.hooks.trace(Trace::Freed);
     }
 
     fn closed(&self) {

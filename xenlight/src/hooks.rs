@@ -56,6 +56,11 @@ fn refused(registry: &Registry<Hosted>, hook: &str, error: RegistrationError) ->
     code
 }
 
+fn returned(registry: &Registry<Hosted>, handle: u64, code: c_int) -> c_int {
+    registry.guest().hooks.trace(Trace::HookReturned { handle, code });
+    code
+}
+
 fn handle(value: *mut c_void) -> u64 {
     value.addr() as u64
 }
@@ -75,6 +80,7 @@ unsafe extern "C" fn fd_register(
     let registry = unsafe { registry(user) };
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
     let value = GuestValue(for_libxl.expose_provenance() as u64);
+    registry.guest().hooks.trace(Trace::FdRegister { fd, events, value: value.0 });
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
     let (handle, code) = match registered {
         Ok(token) => {
@@ -84,8 +90,7 @@ unsafe extern "C" fn fd_register(
         }
         Err(error) => (0, refused(registry, "fd_register", error)),
     };
-    registry.guest().hooks.trace(Trace::FdRegister { handle, fd, events, code });
-    code
+    returned(registry, handle, code)
 }
 
 unsafe extern "C" fn fd_modify(
@@ -98,19 +103,21 @@ unsafe extern "C" fn fd_modify(
     let registry = unsafe { registry(user) };
     // SAFETY: libxl passes where it keeps the handle that fd_register wrote.
     let handle = handle(unsafe { *handle_in_out });
+    registry.guest().hooks.trace(Trace::FdModify { handle, fd, events });
     let modified = Interest::from_poll(events).and_then(|interest| registry.modify_fd(handle, fd, interest));
     let code = modified.map_or_else(|error| refused(registry, "fd_modify", error), |()| 0);
-    registry.guest().hooks.trace(Trace::FdModify { handle, fd, events, code });
-    code
+    returned(registry, handle, code)
 }
 
 unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_void) {
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
-    if let Err(error) = registry.deregister_fd(handle(value), fd) {
+    let handle = handle(value);
+    registry.guest().hooks.trace(Trace::FdDeregister { handle, fd });
+    if let Err(error) = registry.deregister_fd(handle, fd) {
         say!(Error, "fd_deregister: {error}");
     }
-    registry.guest().hooks.trace(Trace::FdDeregister { handle: handle(value), fd });
+    returned(registry, handle, 0);
 }
 
 unsafe extern "C" fn timeout_register(
@@ -122,6 +129,8 @@ unsafe extern "C" fn timeout_register(
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let wanted = (deadline.tv_sec, deadline.tv_usec);
+    registry.guest().hooks.trace(Trace::TimeoutRegister { deadline: wanted, value: value.0 });
     let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.register_timeout(deadline, value));
     let (handle, code) = match registered {
@@ -135,9 +144,7 @@ unsafe extern "C" fn timeout_register(
         }
         Err(error) => (0, refused(registry, "timeout_register", error)),
     };
-    let deadline = (deadline.tv_sec, deadline.tv_usec);
-    registry.guest().hooks.trace(Trace::TimeoutRegister { handle, deadline, code });
-    code
+    returned(registry, handle, code)
 }
 
 unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut c_void, deadline: timeval) -> c_int {
@@ -145,12 +152,12 @@ unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut 
     let registry = unsafe { registry(user) };
     // SAFETY: libxl passes where it keeps the handle that timeout_register wrote.
     let handle = handle(unsafe { *handle_in_out });
+    let wanted = (deadline.tv_sec, deadline.tv_usec);
+    registry.guest().hooks.trace(Trace::TimeoutModify { handle, deadline: wanted });
     let modified = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.modify_timeout(handle, deadline));
     let code = modified.map_or_else(|error| refused(registry, "timeout_modify", error), |()| 0);
-    let deadline = (deadline.tv_sec, deadline.tv_usec);
-    registry.guest().hooks.trace(Trace::TimeoutModify { handle, deadline, code });
-    code
+    returned(registry, handle, code)
 }
 
 unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
@@ -159,8 +166,9 @@ unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
     let handle = Token::from_handle(handle(value))
         .or_else(|| lock(&registry.guest().hooks.by_address).remove(&value.addr()))
         .map_or(handle(value), Token::to_handle);
+    registry.guest().hooks.trace(Trace::TimeoutDeregister { handle });
     if let Err(error) = registry.deregister_timeout(handle) {
         say!(Error, "timeout_deregister: {error}");
     }
-    registry.guest().hooks.trace(Trace::TimeoutDeregister { handle });
+    returned(registry, handle, 0);
 }

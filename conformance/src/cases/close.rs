@@ -4,13 +4,14 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
 use crate::hosts::Adapter;
+use crate::record::What;
 use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use xenlight::{Ctx, Error, EventKind, Trace};
+use xenlight::{Ctx, Error, EventKind};
 
 pub(crate) static IDLE: Case = Case {
     name: "close-idle",
@@ -79,7 +80,7 @@ fn idle(stage: &Stage) -> anyhow::Result<()> {
     // Whatever is loaded and opened once for the process, also by the loop's thread when it first runs.
     let first = stage.open()?;
     let watch = first.ctx.watch_death(0)?;
-    eventually("the loop runs", || first.hooks.count(|step| matches!(step, Trace::FdOccurrence { .. })) > 0)?;
+    eventually("the loop runs", || first.hooks.count(|step| matches!(step, What::FdOccurrence { .. })) > 0)?;
     drop(watch);
     first.close()?;
     let fds = open_fds()?;

@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::Adapter;
+use crate::record::What;
 use crate::stage::{Opened, Stage, eventually};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
@@ -12,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use xenlight::{Abort, Code, Trace};
+use xenlight::{Abort, Code};
 
 /// Libxl's ERROR_TIMEDOUT.
 const TIMED_OUT: Code = Code(-9);
@@ -116,8 +117,8 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
 /// libxl with that timeout, where it waits for libxl's lock. False if the loop was there with another event.
 fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Result<bool> {
     let pretend = stage.guest.pretend()?;
-    let modifies = || opened.hooks.count(|step| matches!(step, Trace::TimeoutModify { deadline: (0, 0), code: 0, .. }));
-    let occurrences = || opened.hooks.count(|step| *step == Trace::TimeoutOccurrence);
+    let modifies = || opened.hooks.count(|step| matches!(step, What::TimeoutModify { deadline: (0, 0), .. }));
+    let occurrences = || opened.hooks.count(|step| matches!(step, What::TimeoutOccurrence { .. }));
     let before = (modifies(), occurrences());
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 0)?;
@@ -132,7 +133,7 @@ fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Res
             seen = hooks.occurrence_elsewhere();
             seen.is_some()
         });
-        was_forced.store(entered.is_ok() && seen == Some(Trace::TimeoutOccurrence), Ordering::SeqCst);
+        was_forced.store(entered.is_ok() && matches!(seen, Some(What::TimeoutOccurrence { .. })), Ordering::SeqCst);
     });
     let abort = removal.abort()?;
     ensure!(abort == Abort::Requested, "{abort:?}");

@@ -11,12 +11,12 @@
 use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::Adapter;
+use crate::record::What;
 use crate::stage::{Stage, eventually};
 use anyhow::{Context, ensure};
 use procfs::process::Process;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use xenlight::Trace;
 
 pub(crate) static COSTS_NOTHING: Case = Case {
     name: "idle-costs-nothing",
@@ -39,7 +39,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
-    let occurrences = || opened.hooks.count(|step| matches!(step, Trace::FdOccurrence { .. }));
+    let occurrences = || opened.hooks.count(|step| matches!(step, What::FdOccurrence { .. }));
     let watch = opened.ctx.watch_death(0)?;
     // Xenstored reports each new watch once.
     eventually("the loop runs", || occurrences() > 0)?;

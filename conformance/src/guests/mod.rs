@@ -3,8 +3,10 @@
 pub(crate) mod libxl;
 pub(crate) mod xen;
 
+use crate::monitor::Limits;
 use clap::ValueEnum;
 use libxl::Pretend;
+use std::time::Duration;
 use xen::Dom0;
 
 /// What the cases run against.
@@ -17,6 +19,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// From when on something takes too long. An emulated Xen on a busy machine is slow.
+    pub(crate) fn limits(self) -> Limits {
+        let of = |overdue, stuck| Limits {
+            overdue: Duration::from_secs(overdue),
+            hook: Duration::from_secs(overdue / 10),
+            stuck: Duration::from_secs(stuck),
+        };
+        match self {
+            Self::Libxl => of(10, 120),
+            Self::Xen => of(60, 600),
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Libxl => "libxl",

@@ -101,17 +101,12 @@ impl Monitor {
     }
 
     fn step(&self, guest: u32, what: What) {
-        let current = std::thread::current();
         let mut recorded = self.lock();
-        let Recorded { record, threads } = &mut *recorded;
-        let thread = *threads.entry(current.id()).or_insert_with(|| {
-            record.threads.push(current.name().unwrap_or("unnamed").to_owned());
-            record.threads.len() as u32 - 1
-        });
+        let thread = recorded.this_thread();
         // Under the lock, so that the record is in the order of time; and the wall clock second, so that it is never behind (R12).
         let at = self.began.elapsed().as_nanos() as u64;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-        record.steps.push(Step { at, wall, thread, guest, what });
+        recorded.record.steps.push(Step { at, wall, thread, guest, what });
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorded> {
@@ -119,10 +114,31 @@ impl Monitor {
     }
 }
 
+impl Recorded {
+    fn this_thread(&mut self) -> u32 {
+        let current = std::thread::current();
+        let names = &mut self.record.threads;
+        *self.threads.entry(current.id()).or_insert_with(|| {
+            names.push(current.name().unwrap_or("unnamed").to_owned());
+            names.len() as u32 - 1
+        })
+    }
+}
+
 impl Witness {
     /// The thread is about to do this, or has just returned from it.
     pub fn saw(&self, what: What) {
         self.monitor.step(self.guest, what);
+    }
+
+    /// Looks at the record as it is, with the guest's number in it. No step is taken meanwhile, so be quick.
+    pub fn look<T>(&self, look: impl FnOnce(&Record, u32) -> T) -> T {
+        self.monitor.look(|record| look(record, self.guest))
+    }
+
+    /// The calling thread's number in the record.
+    pub fn this_thread(&self) -> u32 {
+        self.monitor.lock().this_thread()
     }
 }
 
