@@ -1,9 +1,9 @@
-//! Records written by hand, with one fault each and without, and one that a real loop makes.
+//! Guests on real loops.
 
-use super::{Limits, Monitor, check};
 use crate::boundary::{Guest, Hosting, Integration, Rule};
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
+use crate::monitor::{Limits, Monitor, check};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Sender, channel};
