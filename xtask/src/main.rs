@@ -3,6 +3,7 @@
 //! It needs nothing of what it sets up: neither GLib nor Xen.
 
 mod apt;
+mod bench;
 mod ci;
 mod conformance;
 mod lab;
@@ -37,6 +38,13 @@ enum XtaskCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure what hosting libxl costs, in a release build
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// The benchmarks' own arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Run a program as root in the dom0 of a real Xen, in QEMU
     ///
     /// Exits as the program does; 128+n if signal n killed it; 127 if dom0 cannot start it; 124 when the time is
@@ -59,6 +67,7 @@ fn run(command: XtaskCommand) -> Result<u8> {
         XtaskCommand::Setup => setup::run().map(|()| 0),
         XtaskCommand::Test(options) => ci::run(&Workspace::load()?, &options),
         XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
+        XtaskCommand::Bench { arguments } => bench::run(&Workspace::load()?, arguments),
         XtaskCommand::Lab(options) => lab::run(&Workspace::load()?, &options),
     }
 }

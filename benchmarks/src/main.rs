@@ -1,0 +1,58 @@
+//! `osevent-benchmarks`: what hosting libxl costs a program, beside what the same loop's own means cost in the same run.
+//!
+//! `cargo xtask bench` builds it in release and runs it. Absolute numbers are the machine's; docs/benchmarks.md has
+//! those of one.
+
+mod dispatch;
+mod figures;
+mod guest;
+mod host;
+mod idle;
+mod share;
+mod stall;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Measures what hosting libxl costs, and prints tables: all that need no Xen, if none is named.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// One event through osevent, and through a source of the loop's own
+    Dispatch(dispatch::Options),
+    /// What a guest that is always busy leaves to the host's own sources and timers
+    Share(share::Options),
+    /// How often an attachment that has nothing to do wakes the process
+    Idle(idle::Options),
+    /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
+    Stall(stall::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("osevent-benchmarks: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.what {
+        Some(What::Dispatch(options)) => dispatch::run(&options),
+        Some(What::Share(options)) => share::run(&options),
+        Some(What::Idle(options)) => idle::run(&options),
+        Some(What::Stall(options)) => stall::run(&options),
+        None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
+            println!("{what}:");
+            run(Arguments::parse_from([env!("CARGO_PKG_NAME"), what]))
+        }),
+    }
+}
