@@ -10,12 +10,14 @@ use crate::apt;
 type Package = (&'static str, &'static str);
 
 /// What the suite and the examples are built and run with.
-const BUILDING: [Package; 5] = [
-    ("gcc", "links Rust programs, compiles the layout tests"),
+const BUILDING: [Package; 7] = [
+    ("gcc", "links Rust programs, compiles the layout tests and the examples in C"),
     ("libc6-dev", "what gcc links with"),
     ("pkg-config", "finds GLib"),
     ("libglib2.0-dev", "the GLib adapter"),
-    ("libxen-dev", "libxl, and its headers for the layout tests"),
+    ("libxen-dev", "libxl, and its headers for the layout tests and the examples in C"),
+    ("libuv1-dev", "an example in C"),
+    ("libsystemd-dev", "another: sd-event"),
 ];
 
 /// What everything needs beside that.

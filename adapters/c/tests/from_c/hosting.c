@@ -5,12 +5,18 @@
 #include <osevent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+/* The stand-in's. */
+int osevent_xencall_set_domain(uint32_t domid, uint32_t flags) __attribute__((weak));
+int64_t osevent_xencall_domain(uint32_t domid) __attribute__((weak));
 
 #define CHECK(condition)                                                          \
     do {                                                                          \
@@ -332,6 +338,54 @@ static void serialized(void)
     CHECK(osevent_free(ev) == 0);
 }
 
+static void note_result(libxl_ctx *ctx, int rc, void *for_callback)
+{
+    (void)ctx;
+    callbacks++;
+    *(int *)for_callback = rc;
+}
+
+/* Destroying a domain needs a child, whoever is told of its end. */
+static void children(void)
+{
+    static const libxl_childproc_hooks owners[] = {
+        { .chldowner = libxl_sigchld_owner_libxl },
+        { .chldowner = libxl_sigchld_owner_libxl_always_selective_reap },
+        { .chldowner = libxl_sigchld_owner_mainloop },
+    };
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    osevent *ev = new_osevent();
+    for (int i = 0; i < 3; i++) {
+        int is_ours = owners[i].chldowner == libxl_sigchld_owner_mainloop;
+        if (is_ours)
+            CHECK(sigprocmask(SIG_BLOCK, &child, NULL) == 0);
+        CHECK(osevent_xencall_set_domain(DOMID, 0) == 0);
+        libxl_ctx *ctx = open_ctx();
+        CHECK(osevent_host(ev, ctx) == 0);
+        libxl_childproc_setmode(ctx, &owners[i], NULL);
+        int rc = 1;
+        libxl_asyncop_how how = { .callback = note_result, .u.for_callback = &rc };
+        callbacks = 0;
+        CHECK(libxl_domain_destroy(ctx, DOMID, &how) == 0);
+        while (!callbacks) {
+            struct pollfd fds[] = { { .fd = osevent_fd(ev), .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+            int ready = poll(fds, is_ours ? 2 : 1, 60000);
+            CHECK(ready > 0 || (ready < 0 && errno == EINTR));
+            struct signalfd_siginfo info;
+            if (is_ours && read(signals, &info, sizeof info) == sizeof info)
+                libxl_childproc_sigchld_occurred(ctx);
+            CHECK(osevent_dispatch(ev) >= 0);
+        }
+        CHECK(callbacks == 1 && rc == 0 && osevent_xencall_domain(DOMID) == -1);
+        CHECK(osevent_close(ev, ctx) == 0);
+    }
+    close(signals);
+    CHECK(osevent_free(ev) == 0);
+}
+
 static osevent *shared;
 static libxl_ctx *shared_ctx;
 static atomic_int answers;
@@ -404,6 +458,7 @@ static const struct {
     { "two_ctxs", two_ctxs },
     { "fds_and_timeouts", fds_and_timeouts },
     { "serialized", serialized },
+    { "children", children },
     { "threads_and_close", threads_and_close },
 };
 

@@ -5,6 +5,7 @@
 
 mod compiler;
 mod examples;
+mod guide;
 mod hosting;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -20,6 +21,7 @@ fn main() {
         case("a_libuv_loop_reports_the_end_of_a_domain", examples::uv),
         case("an_sd_event_loop_reports_the_end_of_a_domain", examples::sd_event),
         case("a_program_with_the_static_library_does_the_same", examples::poll_static),
+        case("the_guide_shows_the_programs_that_are_tested", guide::shows_the_tested_programs),
         hosting("a_null_pointer_is_an_error_code", "null_pointers"),
         hosting("a_full_fd_table_is_an_error_code_and_leaks_nothing", "too_many_files"),
         hosting("x1_a_ctx_is_hosted_once", "hosted_twice"),
@@ -30,6 +32,7 @@ fn main() {
         hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),
         hosting("r6_o5_hooks_arrive_and_timeouts_occur_once", "fds_and_timeouts"),
         hosting("o2_a_serialized_libxl_registers_only_in_announced_calls", "serialized"),
+        hosting("s1_a_domain_is_destroyed_whoever_is_told_of_the_child", "children"),
         hosting("x4_threads_inside_libxl_survive_a_close", "threads_and_close"),
     ];
     libtest_mimic::run(&Arguments::from_args(), cases).exit();

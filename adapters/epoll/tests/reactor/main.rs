@@ -2,6 +2,7 @@
 //! reactor to.
 
 mod closed_early;
+mod edges;
 mod fairness;
 mod fds;
 mod lifecycle;
