@@ -1,7 +1,7 @@
 //! What a case is, and how it ends.
 
 use crate::guests;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::report::Verdict;
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) guests: &'static [guests::Kind],
     /// The loops it can run on: all, unless it is about one.
     pub(crate) adapters: &'static [Adapter],
+    /// Where libxl can work in it: both, unless it is about one.
+    pub(crate) modes: &'static [Mode],
     pub(crate) run: fn(&Stage) -> anyhow::Result<()>,
 }
 

@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     /// Which event loop hosts libxl; all, if none is named.
     #[arg(long = "adapter", value_enum)]
     pub(crate) adapters: Vec<hosts::Adapter>,
+    /// Whether libxl works on the loop or on a thread of its own; both, if neither is named.
+    #[arg(long = "mode", value_enum)]
+    pub(crate) modes: Vec<hosts::Mode>,
     /// What is below libxl: pretend domains, or the Xen that this machine runs on (as root, in its dom0).
     #[arg(long, value_enum, default_value = "libxl")]
     pub(crate) guest: guests::Kind,

@@ -5,7 +5,7 @@ use crate::cases;
 use crate::command_line::Arguments;
 use crate::guests::libxl::Preparation;
 use crate::guests::{Kind, xen};
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode, Place};
 use crate::record::Record;
 use crate::report::progress::Progress;
 use crate::report::{Report, Row, Run, Verdict, terminal};
@@ -56,12 +56,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     eprintln!("{guest}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
+    let modes = if arguments.modes.is_empty() { Mode::ALL } else { &arguments.modes };
+    let places: Vec<_> =
+        adapters.iter().flat_map(|&adapter| modes.iter().map(move |&mode| Place { adapter, mode })).collect();
     let pairs: Vec<_> = selected
         .iter()
-        .flat_map(|case| adapters.iter().map(move |adapter| (*case, *adapter)))
-        .filter(|(case, adapter)| case.adapters.contains(adapter))
+        .flat_map(|case| places.iter().map(move |place| (*case, *place)))
+        .filter(|(case, place)| case.adapters.contains(&place.adapter) && case.modes.contains(&place.mode))
         .collect();
-    ensure!(!pairs.is_empty(), "no case is both named by --case and meant for the adapter and the guest; see --list");
+    ensure!(
+        !pairs.is_empty(),
+        "no case is both named by --case and meant for the adapter, the mode and the guest; see --list"
+    );
 
     let files = arguments.reports.create()?;
     let run = Run::begin(guest);
@@ -76,8 +82,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                 loop {
                     // Relaxed: each number is handed out once, that is all.
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&(case, adapter)) = pairs.get(at) else { return };
-                    let row = run_repeatedly(case, adapter, arguments, preparation.as_ref(), &progress);
+                    let Some(&(case, place)) = pairs.get(at) else { return };
+                    let row = run_repeatedly(case, place, arguments, preparation.as_ref(), &progress);
                     rows.lock().expect("no holder panics").push((at, row));
                 }
             });
@@ -110,21 +116,21 @@ fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
 
 fn run_repeatedly(
     case: &'static Case,
-    adapter: Adapter,
+    place: Place,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
     progress: &Progress,
 ) -> Row {
-    progress.begun(case.name, adapter.name());
+    progress.begun(case.name, place.name());
     let start = Instant::now();
     let mut failures = 0;
     // Of the first repetition that failed, or else of the last.
     let mut shown: Option<(Outcome, Option<Record>)> = None;
     for _ in 0..arguments.repeat {
-        let (outcome, record) = run_in_process(case, adapter, arguments, preparation)
+        let (outcome, record) = run_in_process(case, place, arguments, preparation)
             .unwrap_or_else(|error| (Outcome::failed(format!("{error:#}")), None));
         let failed = outcome.result == Verdict::Failed;
-        progress.repeated(case.name, adapter.name(), failed.then_some(&outcome.reason));
+        progress.repeated(case.name, place.name(), failed.then_some(&outcome.reason));
         if failures == 0 {
             shown = Some((outcome, record));
         }
@@ -135,7 +141,7 @@ fn run_repeatedly(
         name: case.name.into(),
         claim: case.claim.into(),
         clauses: case.clauses.iter().map(|&clause| clause.into()).collect(),
-        adapter: adapter.name().into(),
+        adapter: place.name().into(),
         guest: arguments.guest.name().into(),
         result: outcome.result,
         reason: match outcome.reason {
@@ -147,7 +153,7 @@ fn run_repeatedly(
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
         runs: arguments.repeat,
         failures,
-        arguments: words(case, adapter, arguments).map(String::from).into(),
+        arguments: words(case, place, arguments).map(String::from).into(),
         record,
     };
     progress.finished(&row);
@@ -155,13 +161,15 @@ fn run_repeatedly(
 }
 
 /// What has the program run this case on this adapter.
-fn words(case: &Case, adapter: Adapter, arguments: &Arguments) -> [&'static str; 6] {
-    ["--guest", arguments.guest.name(), "--adapter", adapter.name(), "--case", case.name]
+fn words(case: &Case, place: Place, arguments: &Arguments) -> [&'static str; 8] {
+    let Place { adapter, mode } = place;
+    let guest = arguments.guest;
+    ["--guest", guest.name(), "--adapter", adapter.name(), "--mode", mode.name(), "--case", case.name]
 }
 
 fn run_in_process(
     case: &Case,
-    adapter: Adapter,
+    place: Place,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
 ) -> anyhow::Result<(Outcome, Option<Record>)> {
@@ -169,7 +177,7 @@ fn run_in_process(
     let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--inside").arg(&outcome);
-    command.args(words(case, adapter, arguments));
+    command.args(words(case, place, arguments));
     if arguments.log {
         command.arg("--log");
     }
@@ -236,9 +244,12 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
     let result = match (
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),
         &*arguments.adapters,
+        &*arguments.modes,
     ) {
-        (Some(case), [adapter]) => Stage::set(arguments.guest, *adapter, folder).and_then(|stage| perform(case, stage)),
-        _ => Err(anyhow::anyhow!("--inside takes one case and one adapter")),
+        (Some(case), &[adapter], &[mode]) => {
+            Stage::set(arguments.guest, Place { adapter, mode }, folder).and_then(|stage| perform(case, stage))
+        }
+        _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
     let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
     match std::fs::write(outcome, text) {

@@ -2,17 +2,19 @@
 
 use crate::boundary::Rule;
 use crate::guests::{self, Guest};
-use crate::hosts::{Adapter, Attached, Host};
+use crate::hosts::{Attached, Host, Mode, Place};
 use crate::monitor::{Monitor, Witness, inside};
 use crate::record::What;
 use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
+use osevent_core::EventLoop;
+use osevent_epoll::Reactor;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
-use xenlight::{Children, Ctx, Event, Library, Release, Trace};
+use xenlight::{Builder, Children, Ctx, Event, Library, Release, Trace};
 
 /// How long a case waits for anything: far longer than it can take, even on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,17 +25,28 @@ pub(crate) struct Stage {
     pub(crate) library: Library,
     /// For files of the case's own.
     pub(crate) folder: std::path::PathBuf,
+    pub(crate) mode: Mode,
     /// Of every ctx that was opened.
     opened: Mutex<Vec<Weak<Recorder>>>,
     pub(crate) monitor: Arc<Monitor>,
 }
 
 impl Stage {
-    pub(crate) fn set(kind: guests::Kind, adapter: Adapter, folder: &std::path::Path) -> anyhow::Result<Self> {
+    pub(crate) fn set(kind: guests::Kind, place: Place, folder: &std::path::Path) -> anyhow::Result<Self> {
         let guest = Guest::start(kind)?;
         let library = Library::load()?;
+        let Place { adapter, mode } = place;
         let (host, opened, monitor) = (adapter.start()?, Mutex::default(), Monitor::new(kind.limits()));
-        Ok(Self { guest, host, library, folder: folder.to_owned(), opened, monitor })
+        Ok(Self { guest, host, library, folder: folder.to_owned(), mode, opened, monitor })
+    }
+
+    /// A ctx to be opened where this stage has it.
+    pub(crate) fn builder(&self) -> anyhow::Result<Builder> {
+        let builder = Ctx::builder(&self.library);
+        Ok(match self.mode {
+            Mode::Loop => builder,
+            Mode::Thread => builder.thread(Reactor::new()?),
+        })
     }
 
     /// After the case: every ctx is closed, and nothing came after.
@@ -75,12 +88,23 @@ impl Stage {
         on_event: impl Fn(&Event) + Send + Sync + 'static,
     ) -> anyhow::Result<Opened> {
         let attached = self.host.attach()?;
-        let recorder = Recorder::new(attached.event_loop.clone());
+        let builder = Ctx::builder(&self.library);
+        // In front of the loop that libxl registers with.
+        let (recorder, builder, host_loop) = match self.mode {
+            Mode::Loop => {
+                let recorder = Recorder::new(attached.event_loop.clone());
+                (recorder.clone(), builder, recorder as Arc<dyn EventLoop>)
+            }
+            Mode::Thread => {
+                let recorder = Recorder::new(Reactor::new()?);
+                (recorder.clone(), builder.thread(recorder), attached.event_loop.clone())
+            }
+        };
         let (sender, events) = channel();
         let rule = if self.library.release() < Release::V4_3 { Rule::Serialized } else { Rule::Concurrent };
         let witness = self.monitor.witness(rule);
         let hooks = Arc::new(Hooks(witness.clone()));
-        let ctx = Ctx::builder(&self.library)
+        let ctx = builder
             .children(children)
             .trace(move |step| witness.saw(what(step)))
             .on_event(move |event| {
@@ -88,8 +112,8 @@ impl Stage {
                 // The case may be over with the events.
                 let _ = sender.send(Delivered { event, thread: std::thread::current().id() });
             })
-            .open(recorder.clone())?;
-        let idle = recorder.record().watched.len();
+            .open(host_loop)?;
+        let idle = (recorder.record().watched.len(), ctx.census().registered);
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&recorder));
         let events = Events { delivered: events, loop_thread: self.host.thread() };
         Ok(Opened { ctx, recorder, hooks, events, attached, idle })
@@ -109,15 +133,15 @@ pub(crate) struct Opened {
     pub(crate) events: Events,
     /// Detaches when it is dropped: after the ctx, unless a case says otherwise.
     pub(crate) attached: Attached,
-    /// How many fds an idle ctx watches.
-    idle: usize,
+    /// How many fds an idle ctx watches: where libxl registers, and in all.
+    idle: (usize, usize),
 }
 
 impl Opened {
     /// Nothing of libxl's is registered any more.
     pub(crate) fn expect_idle(&self) -> anyhow::Result<()> {
         eventually("libxl has deregistered all it had registered", || {
-            self.recorder.record().watched.len() == self.idle && self.ctx.census().registered == self.idle
+            (self.recorder.record().watched.len(), self.ctx.census().registered) == self.idle
         })
     }
 

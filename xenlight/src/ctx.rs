@@ -278,6 +278,17 @@ impl Ctx {
             library.event_register_callbacks(ctx, &events::HOOKS, user);
             library.childproc_setmode(ctx, hosted.children.owner().hooks(), user);
         }
+        // The first watch in xenstore takes two fds for the life of the ctx, and libxl ends the process where there are none
+        // (`xs_fileno` and the assertion in `libxl__ev_fd_register`). So it is made now, where it can be refused.
+        if fds_have_run_out() {
+            return Err(Error::Open { code: Code(codes::ERROR_FAIL), advice: TOO_MANY_FILES });
+        }
+        let mut evgen = ptr::null_mut();
+        // SAFETY: the ctx lives while `call` does; `evgen` is written during the call.
+        let rc = unsafe { library.evenable_domain_death(ctx, 0, 0, &mut evgen) };
+        hosted.check("watch domains", rc)?;
+        // SAFETY: just enabled, and nobody else has it.
+        unsafe { library.evdisable_domain_death(ctx, evgen) };
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::hosts::{Adapter, GlibHost};
+use crate::hosts::{Adapter, GlibHost, Mode};
 use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Wake, Waker};
-use xenlight::{Children, Ctx, Error, EventKind, Operation, ShutdownReason, Watch};
+use xenlight::{Children, Error, EventKind, Operation, ShutdownReason, Watch};
 
 pub(crate) static NESTED_LOOP: Case = Case {
     name: "nested-loop-in-callback",
@@ -26,6 +26,7 @@ pub(crate) static NESTED_LOOP: Case = Case {
     clauses: &["E2", "R9"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: nested_loop,
 };
 
@@ -35,6 +36,7 @@ pub(crate) static DROPS_IN_CALLBACK: Case = Case {
     clauses: &["E2", "E9", "E10"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: drops_in_callback,
 };
 
@@ -45,6 +47,7 @@ pub(crate) static CALLBACK_PANICS: Case = Case {
     guests: &[Kind::Libxl],
     // On poll(2) alone the panic is the application's, which has made the dispatch.
     adapters: &[Adapter::Glib],
+    modes: Mode::ALL,
     run: callback_panics,
 };
 
@@ -54,6 +57,7 @@ pub(crate) static TRACER_PANICS: Case = Case {
     clauses: &["R15"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: tracer_panics,
 };
 
@@ -63,6 +67,7 @@ pub(crate) static WAKER_PANICS: Case = Case {
     clauses: &["E1", "E2", "X3"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: waker_panics,
 };
 
@@ -72,6 +77,7 @@ pub(crate) static REPORTED_TO_OTHERS: Case = Case {
     clauses: &["S1", "S2"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: reported_to_others,
 };
 
@@ -81,6 +87,7 @@ pub(crate) static FORKED: Case = Case {
     clauses: &["X7", "S7"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: forked,
 };
 
@@ -190,7 +197,8 @@ fn tracer_panics(stage: &Stage) -> anyhow::Result<()> {
     let (sender, events) = channel();
     let panics = Arc::new(AtomicUsize::new(0));
     let counted = panics.clone();
-    let ctx = Ctx::builder(&stage.library)
+    let ctx = stage
+        .builder()?
         .trace(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
             panic!("as the case wants it");

@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use anyhow::ensure;
 use futures_lite::future::block_on;
@@ -17,6 +17,7 @@ pub(crate) static SELECTIVE_REAP: Case = Case {
     clauses: &["S1", "R1", "X1", "X2"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::SelectiveReap),
 };
 
@@ -26,6 +27,7 @@ pub(crate) static LIBXL: Case = Case {
     clauses: &["S1", "R16"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::Libxl),
 };
 
@@ -35,6 +37,7 @@ pub(crate) static LIBXL_ALWAYS: Case = Case {
     clauses: &["S1", "X2"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::LibxlAlways),
 };
 
@@ -44,6 +47,7 @@ pub(crate) static HOST: Case = Case {
     clauses: &["S1", "S2"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: reported_by_host,
 };
 
@@ -53,6 +57,7 @@ pub(crate) static WITHOUT_PIDFD: Case = Case {
     clauses: &["S2", "S6", "R3"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: without_pidfd,
 };
 
@@ -62,13 +67,14 @@ pub(crate) static HANDLED: Case = Case {
     clauses: &["S1", "S8"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: handled_already,
 };
 
 fn handled_already(stage: &Stage) -> anyhow::Result<()> {
     let open = |children| -> anyhow::Result<_> {
         let attached = stage.host.attach()?;
-        let ctx = Ctx::builder(&stage.library).children(children).open(attached.event_loop.clone());
+        let ctx = stage.builder()?.children(children).open(attached.event_loop.clone());
         Ok((ctx, attached))
     };
     let (one, two) = (open(Children::SelectiveReap)?, open(Children::SelectiveReap)?);

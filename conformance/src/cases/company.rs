@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::cases::device::{no_child_is_left, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::hosts::{Adapter, GlibHost};
+use crate::hosts::{Adapter, GlibHost, Mode};
 use crate::stage::{Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
@@ -22,6 +22,7 @@ pub(crate) static TWO_CTXS: Case = Case {
     clauses: &["S2", "S8", "E3", "X4"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: two_ctxs,
 };
 
@@ -31,6 +32,7 @@ pub(crate) static FOUR_THREADS: Case = Case {
     clauses: &["R1", "R8", "R9", "R10", "O2", "O8", "E1"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: four_threads,
 };
 
@@ -40,6 +42,7 @@ pub(crate) static FOUR_CTXS: Case = Case {
     clauses: &["S2", "S8", "S9"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: four_ctxs,
 };
 
@@ -49,6 +52,7 @@ pub(crate) static LOCK_HELD_AT_FORK: Case = Case {
     clauses: &["S5", "S9"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: lock_held_at_fork,
 };
 
@@ -58,6 +62,7 @@ pub(crate) static OTHER_CHILDREN: Case = Case {
     clauses: &["S1", "S2"],
     guests: &[Kind::Libxl],
     adapters: &[Adapter::Glib],
+    modes: Mode::ALL,
     run: other_children,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use anyhow::ensure;
 use xenlight::{Config, Error};
@@ -13,6 +13,7 @@ pub(crate) static CHECKED: Case = Case {
     clauses: &[],
     guests: &[Kind::Libxl, Kind::Xen],
     adapters: &[Adapter::Epoll],
+    modes: Mode::ALL,
     run: checked,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::{PATIENCE, Stage, eventually};
 use anyhow::ensure;
 use calloop::EventLoop;
@@ -18,6 +18,7 @@ pub(crate) static DELIVERED: Case = Case {
     clauses: &["R9", "E1", "E2", "E9"],
     guests: &[Kind::Libxl],
     adapters: &[Adapter::Calloop],
+    modes: &[Mode::Loop],
     run: delivered,
 };
 
@@ -27,6 +28,7 @@ pub(crate) static LOOP_FIRST: Case = Case {
     clauses: &["X2", "X3", "X6"],
     guests: &[Kind::Libxl],
     adapters: &[Adapter::Calloop],
+    modes: &[Mode::Loop],
     run: loop_first,
 };
 

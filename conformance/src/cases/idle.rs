@@ -10,7 +10,7 @@
 
 use crate::case::Case;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Stage, eventually};
 use anyhow::{Context, ensure};
@@ -24,6 +24,7 @@ pub(crate) static COSTS_NOTHING: Case = Case {
     clauses: &["R9", "R12"],
     guests: &[Kind::Libxl, Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: costs_nothing,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::{Events, Opened, Stage};
 use anyhow::ensure;
 use xenlight::{EventKind, ShutdownReason, Watch};
@@ -13,6 +13,7 @@ pub(crate) static DEATH: Case = Case {
     clauses: &["R1", "R2", "R6", "R9", "R16", "O10", "E1", "E2", "E3", "E10"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: death,
 };
 
@@ -48,6 +49,7 @@ pub(crate) static EJECT: Case = Case {
     clauses: &["E1", "E2", "E3", "E7", "E10"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: eject,
 };
 

@@ -40,6 +40,7 @@ pub(crate) static ALL: &[&Case] = &[
     &close::DROPPED_LOOP_GONE,
     &open::OFTEN,
     &open::WITHOUT_FDS,
+    &open::WATCH_WITHOUT_FDS,
     &application::NESTED_LOOP,
     &application::DROPS_IN_CALLBACK,
     &application::CALLBACK_PANICS,

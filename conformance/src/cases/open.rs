@@ -2,14 +2,15 @@
 
 use crate::case::Case;
 use crate::cases::device::remove;
+use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::{Stage, eventually};
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::File;
 use std::sync::Arc;
-use xenlight::Ctx;
+use xenlight::EventKind;
 
 pub(crate) static OFTEN: Case = Case {
     name: "open-often",
@@ -17,6 +18,7 @@ pub(crate) static OFTEN: Case = Case {
     clauses: &["X1", "X2", "S5"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: often,
 };
 
@@ -26,12 +28,23 @@ pub(crate) static WITHOUT_FDS: Case = Case {
     clauses: &["X1", "R3"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: without_fds,
+};
+
+pub(crate) static WATCH_WITHOUT_FDS: Case = Case {
+    name: "watch-without-fds",
+    claim: "A first watch when the fd table is full works, where libxl by itself would end the process",
+    clauses: &["R3"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: watch_without_fds,
 };
 
 fn often(stage: &Stage) -> anyhow::Result<()> {
     let attached = stage.host.attach()?;
-    let open = || Ctx::open(&stage.library, attached.event_loop.clone());
+    let open = || anyhow::Ok(stage.builder()?.open(attached.event_loop.clone())?);
     warm_up(stage)?;
     let before = (open_fds(), threads()?);
     for round in 0..100 {
@@ -58,17 +71,12 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
     /// Far more than a ctx takes.
     const ENOUGH: usize = 32;
     let attached = stage.host.attach()?;
-    let open = || Ctx::open(&stage.library, attached.event_loop.clone());
+    let open = || anyhow::Ok(stage.builder()?.open(attached.event_loop.clone())?);
     warm_up(stage)?;
     // Xenstored answers this one after it has let go of the one before: from here on nothing else becomes free.
     let witness = stage.open()?;
     let watch = witness.ctx.watch_death(7)?;
-    limit_fds(256)?;
-    let mut full = Vec::new();
-    let null = File::open("/dev/null")?;
-    while let Ok(file) = null.try_clone() {
-        full.push(file);
-    }
+    let mut full = fill()?;
     let mut failures = 0;
     for free in 0..ENOUGH {
         let before = open_fds();
@@ -94,6 +102,29 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
         full.pop().context("as many as were filled")?;
     }
     bail!("a ctx cannot be opened with {ENOUGH} fds left")
+}
+
+fn watch_without_fds(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let full = fill()?;
+    let watch = opened.ctx.watch_death(5)?;
+    // The pretence of it needs fds.
+    drop(full);
+    stage.guest.pretend()?.destroy(5)?;
+    expect(&opened.events, 5, &watch, &EventKind::Death)?;
+    drop(watch);
+    opened.close()
+}
+
+/// Leaves this process without a free fd.
+fn fill() -> anyhow::Result<Vec<File>> {
+    limit_fds(256)?;
+    let mut full = Vec::new();
+    let null = File::open("/dev/null")?;
+    while let Ok(file) = null.try_clone() {
+        full.push(file);
+    }
+    Ok(full)
 }
 
 /// Whatever is loaded or made once, also by the loop's thread when it first runs.

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::cases::device::{self, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use anyhow::ensure;
 use futures_lite::future::block_on;
@@ -16,6 +16,7 @@ pub(crate) static FD: Case = Case {
     clauses: &["R3"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: fd,
 };
 
@@ -25,6 +26,7 @@ pub(crate) static TIMEOUT: Case = Case {
     clauses: &["R3", "E9"],
     guests: &[Kind::Libxl],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: timeout,
 };
 
@@ -35,8 +37,13 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     opened.recorder.refuse_fds(Some(ERRNO));
     let refused = opened.ctx.watch_death(5);
-    let code = refused.as_ref().err().and_then(xenlight::Error::code);
-    ensure!(code == Some(Code(ERRNO)), "the watch ended with {refused:?} instead of the loop's errno");
+    match stage.mode {
+        Mode::Loop => {
+            let code = refused.as_ref().err().and_then(xenlight::Error::code);
+            ensure!(code == Some(Code(ERRNO)), "the watch ended with {refused:?} instead of the loop's errno");
+        }
+        Mode::Thread => expect(&opened.events, 5, &refused?, &EventKind::WatchFailed(Code(ERRNO)))?,
+    }
     opened.expect_idle()?;
 
     opened.recorder.refuse_fds(None);

@@ -5,7 +5,7 @@ use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::guests::xen::{Dom0, IDLE, LINUX, POWEROFF};
-use crate::hosts::Adapter;
+use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
 use anyhow::ensure;
 use futures_lite::future::block_on;
@@ -20,6 +20,7 @@ pub(crate) static LIFE: Case = Case {
     clauses: &["E9", "O12", "S2"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: life,
 };
 
@@ -29,6 +30,7 @@ pub(crate) static FROM_XL_FILE: Case = Case {
     clauses: &["E9"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: from_xl_file,
 };
 
@@ -38,6 +40,7 @@ pub(crate) static DESTROYED_ELSEWHERE: Case = Case {
     clauses: &["R1", "R9", "E1", "E2", "E3"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: destroyed_elsewhere,
 };
 
@@ -47,6 +50,7 @@ pub(crate) static POWERS_ITSELF_OFF: Case = Case {
     clauses: &["R1", "R9", "E1", "E2", "E3", "E11"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: powers_itself_off,
 };
 
@@ -56,6 +60,7 @@ pub(crate) static SAVED_AND_RESTORED: Case = Case {
     clauses: &["R5", "R6", "R7", "E9", "E11", "O12"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: saved_and_restored,
 };
 
@@ -65,6 +70,7 @@ pub(crate) static CLOSE_WITH_DOMAINS: Case = Case {
     clauses: &["X2", "X3", "X6", "E6"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: close_with_shutdown,
 };
 
@@ -74,6 +80,7 @@ pub(crate) static FIFTY_ON_ONE_CTX: Case = Case {
     clauses: &["R1", "O2", "O8", "S2", "E1"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: fifty_on_one_ctx,
 };
 
@@ -83,6 +90,7 @@ pub(crate) static FIFTY_ON_FOUR_CTXS: Case = Case {
     clauses: &["S2", "S8", "X9"],
     guests: &[Kind::Xen],
     adapters: Adapter::ALL,
+    modes: Mode::ALL,
     run: fifty_on_four_ctxs,
 };
 
