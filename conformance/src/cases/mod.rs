@@ -11,6 +11,7 @@ mod idle;
 mod life;
 mod open;
 mod refusal;
+mod thread;
 mod xen;
 
 use crate::case::Case;
@@ -56,6 +57,9 @@ pub(crate) static ALL: &[&Case] = &[
     &idle::COSTS_NOTHING,
     &data::DELIVERED,
     &data::LOOP_FIRST,
+    &thread::DOES_NOT_WAIT,
+    &thread::CLOSED_MEANWHILE,
+    &thread::LOOP_IS_FREE,
     &xen::LIFE,
     &xen::FROM_XL_FILE,
     &xen::DESTROYED_ELSEWHERE,
