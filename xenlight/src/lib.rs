@@ -60,7 +60,8 @@
 //! [`Ctx`] is `Send` and `Sync`; every method may be called from any thread, inside callbacks too, but for
 //! `close_blocking`, which refuses that. Calls can take long: libxl has one lock for each ctx and
 //! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop (O12). A program
-//! with a user interface gives libxl a loop on a thread of its own, and begins operations there.
+//! with a user interface opens its ctx with a thread for libxl, [`Builder::thread`]; nothing that is begun, ended or
+//! delivered waits for libxl then.
 //!
 //! # Locks
 //! No lock of this crate is held while libxl, the loop or user code is called, with one exception: libxl 4.2 tolerates no

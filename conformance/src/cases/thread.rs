@@ -90,7 +90,7 @@ fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
     drop(held);
 
     block_on(removal)?;
-    let result = block_on(&mut Box::pin(not_begun));
+    let result = block_on(not_begun);
     ensure!(result.as_ref().is_err_and(Error::is_aborted), "what was aborted before it began ended with {result:?}");
     ensure!(pretend.store.read("/libxl/7/device/vif/0/type").is_some(), "the device that was to stay is gone");
     block_on(paused)?;
