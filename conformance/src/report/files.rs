@@ -1,6 +1,6 @@
 //! The files that a run was asked for.
 
-use super::{Report, json, junit, tap};
+use super::{Report, json, junit, page, tap};
 use anyhow::Context;
 use clap::Args;
 use std::fs::File;
@@ -19,6 +19,9 @@ pub(crate) struct Files {
     /// Write the results to this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Write the results to this file, as one HTML page with each case's steps over time.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 type Format = fn(&Report) -> String;
@@ -33,7 +36,8 @@ pub(crate) struct Open {
 impl Files {
     /// Creates them, so that a long run does not end in a path that cannot be written.
     pub(crate) fn create(&self) -> anyhow::Result<Vec<Open>> {
-        let formats: [(_, Format); 3] = [(&self.json, json), (&self.tap, tap), (&self.junit, junit)];
+        let formats: [(_, Format); 4] =
+            [(&self.json, json), (&self.tap, tap), (&self.junit, junit), (&self.html, page)];
         let wanted = formats.into_iter().filter_map(|(path, format)| Some((path.clone()?, format)));
         wanted
             .map(|(path, format)| {

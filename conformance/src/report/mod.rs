@@ -3,6 +3,7 @@
 mod files;
 mod json;
 mod junit;
+mod page;
 pub(crate) mod progress;
 mod tap;
 pub(crate) mod terminal;
@@ -10,6 +11,7 @@ pub(crate) mod terminal;
 pub(crate) use files::Files;
 pub use json::json;
 pub use junit::junit;
+pub use page::page;
 pub use tap::tap;
 
 use crate::record::{Record, Violation};

@@ -1,8 +1,10 @@
-//! The reports are read by those they are made for: TAP by perl's parser, JUnit by a schema, the page by a browser.
+//! The reports are read by those they are made for: TAP by perl's parser, JUnit by a schema, the page by Chromium.
 //!
 //! What a test needs and the machine lacks makes it ignored, with the reason.
 
+mod browser;
 mod junit;
+mod page;
 mod sample;
 mod tap;
 
@@ -20,6 +22,12 @@ fn main() {
         test("tap_of_a_run_without_failures_succeeds", tap::tap_of_a_run_without_failures_succeeds),
         test("junit_fits_the_schema", junit::junit_fits_the_schema),
         test("junit_holds_every_text_that_xml_can_hold", junit::junit_holds_every_text_that_xml_can_hold),
+        test("page_needs_nothing_beside_itself", page::page_needs_nothing_beside_itself),
+        test("page_shows_each_row_and_why_it_failed", page::page_shows_each_row_and_why_it_failed),
+        test("page_is_worked_by_keyboard", page::page_is_worked_by_keyboard),
+        test("page_finds_cases_by_clause_and_word", page::page_finds_cases_by_clause_and_word),
+        test("page_marks_a_violation_in_both_colour_schemes", page::page_marks_a_violation_in_both_colour_schemes),
+        test("page_is_usable_at_10000_steps", page::page_is_usable_at_10000_steps),
         test("json_is_read_back", json_is_read_back),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();

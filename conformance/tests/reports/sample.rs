@@ -53,6 +53,14 @@ pub(crate) fn report() -> Report {
     Report { run: run(), cases }
 }
 
+/// One case whose record has at least so many steps, and a violated clause near the end.
+pub(crate) fn long_report(steps: usize) -> Report {
+    let mut report = report();
+    report.cases.retain(|row| row.result == Verdict::Failed && row.record.is_some());
+    report.cases[0].record = Some(record(steps, true));
+    report
+}
+
 fn run() -> Run {
     Run {
         program: "osevent-conformance 0.1.0".into(),
