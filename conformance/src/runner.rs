@@ -144,12 +144,7 @@ fn run_repeatedly(
         adapter: place.name().into(),
         guest: arguments.guest.name().into(),
         result: outcome.result,
-        reason: match outcome.reason {
-            first if failures > 0 && arguments.repeat > 1 => {
-                format!("{failures} of {} failed, first: {first}", arguments.repeat)
-            }
-            reason => reason,
-        },
+        reason: outcome.reason,
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
         runs: arguments.repeat,
         failures,

@@ -23,6 +23,13 @@ const BUILDING: [Package; 7] = [
 /// What everything needs beside that.
 const LAB: [Package; 1] = [(QEMU, "the lab: a real Xen in an emulated machine")];
 
+/// What the tests of the suite's reports read them with.
+const READERS: [Package; 3] = [
+    ("chromium", "reads the page of results"),
+    ("libxml2-utils", "holds JUnit XML against its schema"),
+    ("perl", "reads TAP"),
+];
+
 /// The package with QEMU for the lab.
 pub(crate) const QEMU: &str = "qemu-system-x86";
 
@@ -34,7 +41,7 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    let packages = [&BUILDING[..], &LAB].concat();
+    let packages = [&BUILDING[..], &LAB, &READERS].concat();
     if !apt::available() {
         let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
         bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");

@@ -16,7 +16,6 @@ pub use tap::tap;
 
 use crate::record::{Record, Violation};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,7 +76,8 @@ pub struct Row {
     pub guest: String,
     /// Failed if one repetition did.
     pub result: Verdict,
-    /// Why, unless it passed. The first line says it; the end of the case's log may follow.
+    /// Why, unless it passed: of the first repetition that failed. The first line says it; the end of the case's log may
+    /// follow.
     pub reason: String,
     /// What one repetition took, on average.
     pub seconds: f64,
@@ -104,11 +104,15 @@ impl Row {
 
     /// The reason, and where each clause was seen broken.
     fn explanation(&self) -> String {
-        let mut text = self.reason.clone();
+        let mut text = match self.runs {
+            1 => self.reason.clone(),
+            runs => format!("{} of {runs} failed, first: {}", self.failures, self.reason),
+        };
         for violation in self.violations() {
-            let place = self.record.as_ref().and_then(|record| place(record, violation)).unwrap_or_default();
-            // Writing to a string does not fail.
-            let _ = write!(text, "\n{}, step {}{place}: {}", violation.clause, violation.step, violation.text);
+            // The reason may say it already.
+            if !text.contains(&violation.to_string()) {
+                text = format!("{text}\n{violation}");
+            }
         }
         text
     }
@@ -124,11 +128,4 @@ pub enum Verdict {
     Failed,
     /// It cannot be run here, for the reason that is given.
     Skipped,
-}
-
-/// When and on which thread a violation showed.
-fn place(record: &Record, violation: &Violation) -> Option<String> {
-    let step = record.steps.get(violation.step)?;
-    let thread = record.threads.get(step.thread as usize)?;
-    Some(format!(" ({:.3} ms, thread {thread})", step.at as f64 / 1e6))
 }

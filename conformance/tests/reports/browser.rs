@@ -58,8 +58,7 @@ impl Browser {
                 }
             }
         });
-        let mut browser =
-            Self { child, requests, answers, session: None, last: 0, complaints: Vec::new(), folder };
+        let mut browser = Self { child, requests, answers, session: None, last: 0, complaints: Vec::new(), folder };
         let targets = browser.ask("Target.getTargets", json!({}));
         let page = targets["targetInfos"].as_array().expect("targets").iter().find(|target| target["type"] == "page");
         let page = page.expect("the browser begins with a page")["targetId"].clone();
@@ -77,7 +76,9 @@ impl Browser {
         std::fs::write(&file, page).expect("the page can be written");
         let start = Instant::now();
         self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
-        self.evaluate("new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))");
+        self.evaluate(
+            "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))",
+        );
         start.elapsed()
     }
 
@@ -121,7 +122,8 @@ impl Browser {
     pub(crate) fn screenshot(&mut self, path: &Path) {
         let file = path.to_str().expect("a path in UTF-8").to_owned();
         let answer = self.ask("Page.captureScreenshot", json!({"format": "png"}));
-        let mut decode = Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(create(&file)).spawn().expect("base64");
+        let mut decode =
+            Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(create(&file)).spawn().expect("base64");
         let data = answer["data"].as_str().expect("a picture");
         decode.stdin.take().expect("piped").write_all(data.as_bytes()).expect("base64 reads");
         assert!(decode.wait().expect("base64 ends").success());
@@ -151,7 +153,9 @@ impl Browser {
         let complains = match message["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Runtime.consoleAPICalled") => parameters["type"] == "error" || parameters["type"] == "warning",
-            Some("Log.entryAdded") => parameters["entry"]["level"] == "error" || parameters["entry"]["level"] == "warning",
+            Some("Log.entryAdded") => {
+                parameters["entry"]["level"] == "error" || parameters["entry"]["level"] == "warning"
+            }
             Some("Network.requestWillBeSent") => {
                 let url = parameters["request"]["url"].as_str().unwrap_or_default();
                 !url.ends_with("/page.html")
@@ -166,7 +170,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Asked to close, it ends the processes that it has started; killed, it leaves them to find out.
+        let _ = self.requests.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        while self.answers.recv_timeout(PATIENCE).is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -45,7 +45,8 @@ pub(crate) fn page_shows_each_row_and_why_it_failed() -> Outcome {
     for row in report.cases.iter().filter(|row| row.result == Verdict::Failed) {
         assert!(failures.contains(&format!("{} on {}", row.name, row.adapter)), "{failures}");
     }
-    let claims = browser.evaluate("[...document.querySelectorAll('#matrix tbody th small')].map((each) => each.textContent)");
+    let claims =
+        browser.evaluate("[...document.querySelectorAll('#matrix tbody th small')].map((each) => each.textContent)");
     assert!(claims.as_array().expect("a list").contains(&json!(sample::NASTY)), "shown as it is: {claims}");
     finish(browser)
 }
@@ -99,12 +100,16 @@ pub(crate) fn page_finds_cases_by_clause_and_word() -> Outcome {
                 field.dispatchEvent(new Event('input', {{ bubbles: true }})); }}",
             json!(text)
         ));
-        let names = "[...document.querySelectorAll('#matrix tbody tr:not([hidden]) th')].map((each) => each.firstChild.data)";
+        let names =
+            "[...document.querySelectorAll('#matrix tbody tr:not([hidden]) th')].map((each) => each.firstChild.data)";
         browser.evaluate(names)
     };
     assert_eq!(shown(&mut browser, "clause", "R8"), json!(["reused-number"]));
     assert_eq!(shown(&mut browser, "clause", "e"), json!(["death", "nested-loop"]));
-    assert_eq!(shown(&mut browser, "clause", ""), json!(["death", "reused-number", "nasty-text", "nested-loop", "only-glib"]));
+    assert_eq!(
+        shown(&mut browser, "clause", ""),
+        json!(["death", "reused-number", "nasty-text", "nested-loop", "only-glib"])
+    );
     assert_eq!(shown(&mut browser, "search", "callback served"), json!(["nested-loop"]));
     finish(browser)
 }

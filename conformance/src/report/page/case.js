@@ -63,6 +63,7 @@ class CaseView {
       item.prepend(make("i", "", { style: `background: var(--${kind})` }));
       this.part("legend").append(item);
     }
+    this.part("legend").append(make("span", "▼ modified"), make("span", "◆ remark"));
   }
 
   open(row) {
@@ -92,7 +93,10 @@ class CaseView {
     part.replaceChildren();
     part.hidden = row.result === "passed" && !row.record?.violations.length;
     part.className = row.result;
-    const [headline, ...log] = row.reason.split("\n");
+    // What the violations say has its own place.
+    const said = (row.record?.violations ?? []).map((violation) => `${violation.clause}: step ${violation.step}: ${violation.text}`);
+    const reason = said.reduce((text, line) => text.replace(line, ""), row.reason).replace(/^\n+/, "");
+    const [headline, ...log] = reason.split("\n");
     if (headline) part.append(make("p", headline, { class: "headline" }));
     const list = make("ul");
     for (const violation of row.record?.violations ?? []) {
@@ -111,7 +115,7 @@ class CaseView {
   repeat(row) {
     const words = commandLine(row.arguments);
     const commands = ["cargo xtask conformance", "osevent-conformance"].map((program) => `${program} ${words}`);
-    this.part("repeat").replaceChildren(make("h3", "Run it again"), ...commands.map((command, at) => {
+    this.part("repeat").replaceChildren(make("h3", "Run it again:"), ...commands.map((command, at) => {
       const line = make("p", undefined, { class: "command" });
       const how = at === 0 ? "in the source tree" : "with the program alone";
       line.append(make("code", command), button("copy", (event) => copy(command, event.currentTarget),

@@ -53,14 +53,15 @@ class Lanes {
     for (const bar of story.bars) depths[bar.thread] = Math.max(depths[bar.thread], bar.depth + 1);
     let top = AXIS + OVERVIEW + GAP;
     this.labels = [];
-    const lane = (text, rows, heading) => {
-      this.labels.push({ text, top, rows, heading });
+    const lane = (text, rows) => {
+      this.labels.push({ text, top, rows });
       const at = top;
       top += rows * ROW + GAP;
       return at;
     };
     this.threadTops = story.threads.map((name, thread) =>
-      lane(story.loops.has(thread) ? `${name} (loop)` : name, depths[thread], thread === 0 ? "threads" : null));
+      lane(story.loops.has(thread) && !name.includes("loop") ? `${name} (loop)` : name, depths[thread]));
+    this.threadsEnd = top;
     const groups = new Map();
     for (const registration of story.registrations) {
       const guest = story.guests > 1 ? `guest ${registration.guest}, ` : "";
@@ -71,13 +72,13 @@ class Lanes {
     // Fds by number, timeouts last.
     const names = [...groups.keys()].sort((a, b) =>
       a.endsWith("timeouts") - b.endsWith("timeouts") || a.localeCompare(b, "en", { numeric: true }));
-    names.forEach((name, at) => {
-      const rows = pack(groups.get(name));
-      const laneTop = lane(name, rows, at === 0 ? "registrations" : null);
+    for (const name of names) {
+      const laneTop = lane(name, pack(groups.get(name)));
       for (const registration of groups.get(name)) registration.top = laneTop + registration.row * ROW;
-    });
+    }
     this.height = top;
     this.element.querySelector("#room").style.height = `${top}px`;
+    this.element.style.height = `${Math.min(top + 4, 440)}px`;
   }
 
   // Small records whole; of large ones the place of the first violation, or the beginning.
@@ -86,7 +87,8 @@ class Lanes {
     const first = this.story.violations[0]?.step;
     this.selected = first ?? 0;
     this.fit();
-    if (count > 90) this.show(Math.max(0, (first ?? 30) - 45), Math.min(count, (first ?? 30) + 45));
+    const middle = first ?? 0;
+    if (count > 70) this.show(Math.max(0, middle - 40), Math.min(count, Math.max(60, middle + 20)));
   }
 
   // Where a step is, in the scale that is chosen: steps, or nanoseconds.
@@ -284,15 +286,10 @@ class Lanes {
 
   paintLabels() {
     const { context } = this;
-    for (const { text, top, rows, heading } of this.labels) {
-      context.fillStyle = this.colour("text");
-      context.fillText(text, 12, top + Math.min(rows, 1) * ROW / 2, LABELS - 18);
-      if (heading && rows > 1) {
-        context.fillStyle = this.colour("muted");
-        context.fillText(heading, 12, top + ROW * 1.5, LABELS - 18);
-      }
-    }
+    context.fillStyle = this.colour("text");
+    for (const { text, top } of this.labels) context.fillText(text, 12, top + ROW / 2, LABELS - 18);
     context.fillStyle = this.colour("line");
+    context.fillRect(0, this.threadsEnd - GAP / 2, this.width, 2);
     context.fillRect(LABELS - 1, this.element.scrollTop, 1, this.element.clientHeight);
   }
 
@@ -350,16 +347,20 @@ class Lanes {
     const drawn = new Set();
     for (const each of story.registrations) {
       const colour = each.refused ? "refused" : each.fd === null ? "timeout" : "fd";
-      const text = `${each.number}: ${each.handle ?? (each.refused ? "refused" : "no handle")}`;
-      this.paintBar(each.first, each.last, each.top, colour, text, drawn);
+      const asked = story.steps[each.first];
+      const wanted = each.fd === null ? (deadlineIsZero(asked) ? "at once" : deadlineDistance(asked)) : pollBits(asked.events);
+      this.paintBar(each.first, each.last, each.top, colour, `${each.number}: ${each.refused ? "refused" : wanted}`, drawn);
       for (const mark of each.marks) {
         const left = this.x(this.place(mark.first));
         const right = Math.max(left + 2, this.x(this.endPlace(mark.first, mark.bar.last)));
-        const pixel = `mark ${each.top} ${Math.round(left)}`;
+        const pixel = `${mark.kind} ${each.top} ${Math.round(left)}`;
         if (right < LABELS || left > this.width || drawn.has(pixel)) continue;
         drawn.add(pixel);
-        if (mark.kind === "occurrence" || mark.kind === "late") {
-          context.fillStyle = this.colour(mark.kind === "late" ? "failed" : "occurrence");
+        if (mark.kind === "late") {
+          context.fillStyle = this.colour("failed");
+          context.fillRect(left, each.top + 2, right - left, ROW - 4);
+        } else if (mark.kind === "occurrence") {
+          context.fillStyle = this.colour("occurrence");
           context.fillRect(left, each.top + ROW - 6, right - left, 4);
         } else {
           context.fillStyle = this.colour("text");

@@ -19,8 +19,18 @@ function pollBits(bits) {
   return names.join("|") || "none";
 }
 
-function deadlineText([seconds, micros]) {
-  return seconds === 0 && micros === 0 ? "{0,0}" : `${seconds}.${String(micros).padStart(6, "0")}`;
+function deadlineText(step) {
+  if (deadlineIsZero(step)) return "{0,0}";
+  const [seconds, micros] = step.deadline;
+  const distance = deadlineDistance(step);
+  return `${seconds}.${String(micros).padStart(6, "0")}${distance && ` (${distance})`}`;
+}
+
+// How far the deadline is from the step itself, on the wall clock; nothing where that is not known.
+function deadlineDistance(step) {
+  if (!step.wall) return "";
+  const nanoseconds = (step.deadline[0] * 1e6 + step.deadline[1] - step.wall) * 1e3;
+  return nanoseconds < 0 ? `${duration(-nanoseconds)} ago` : `in ${duration(nanoseconds)}`;
 }
 
 function duration(nanoseconds) {
@@ -39,8 +49,8 @@ function stepText(step) {
     case "fd_register": return `fd_register fd ${step.fd}, ${pollBits(step.events)}, for_libxl ${step.value}`;
     case "fd_modify": return `fd_modify fd ${step.fd}, ${pollBits(step.events)}, handle ${step.handle}`;
     case "fd_deregister": return `fd_deregister fd ${step.fd}, handle ${step.handle}`;
-    case "timeout_register": return `timeout_register ${deadlineText(step.deadline)}, for_libxl ${step.value}`;
-    case "timeout_modify": return `timeout_modify ${deadlineText(step.deadline)}, handle ${step.handle}`;
+    case "timeout_register": return `timeout_register ${deadlineText(step)}, for_libxl ${step.value}`;
+    case "timeout_modify": return `timeout_modify ${deadlineText(step)}, handle ${step.handle}`;
     case "timeout_deregister": return `timeout_deregister handle ${step.handle}`;
     case "hook_returned": return step.code ? `hook returns ${step.code}: refused` : `hook returns, handle ${step.handle}`;
     case "fd_occurrence":
@@ -72,7 +82,10 @@ function barText(step) {
 // `marks` on it. All of them name steps by index; `last` is the final step where something never ended.
 class Story {
   constructor(record) {
-    Object.assign(this, { steps: record.steps, threads: record.threads, violations: record.violations });
+    Object.assign(this, { steps: record.steps, violations: record.violations });
+    // Those that share a name are told apart by number.
+    const alike = (name) => record.threads.filter((each) => each === name).length > 1;
+    this.threads = record.threads.map((name, index) => (alike(name) ? `${name} ${index}` : name));
     this.bars = [];
     this.registrations = [];
     // By step: its bar, its registration, its depth on the thread, the violations that showed in it.
