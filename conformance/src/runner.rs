@@ -202,7 +202,13 @@ fn run_in_process(
             outcome.reason = format!("{}\n{}", outcome.reason, tail.join("\n"));
         }
     }
-    let record = std::fs::read(folder.path().join(RECORD)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    // A process that ended early has left none, or a part.
+    let record = match std::fs::read(folder.path().join(RECORD)) {
+        Ok(text) if status.is_some_and(|status| status.success()) => {
+            Some(serde_json::from_slice(&text).context("the case's record cannot be read")?)
+        }
+        _ => None,
+    };
     Ok((outcome, record))
 }
 
