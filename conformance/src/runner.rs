@@ -12,6 +12,7 @@ use crate::report::{Report, Row, Run, Verdict, terminal};
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
 use osevent_epoll::Reactor;
+use serde::Serialize;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -248,30 +249,44 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.modes,
     ) {
         (Some(case), &[adapter], &[mode]) => {
-            Stage::set(arguments.guest, Place { adapter, mode }, folder).and_then(|stage| perform(case, stage))
+            Stage::set(arguments.guest, Place { adapter, mode }, folder).and_then(|stage| perform(case, stage, outcome))
         }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
-    let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
-    match std::fs::write(outcome, text) {
+    match write(outcome, &Outcome::of(result)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot write {}: {error}", outcome.display());
+            eprintln!("{error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Runs the case, and has what the monitor saw written beside its outcome.
-fn perform(case: &Case, stage: Stage) -> anyhow::Result<()> {
-    let (monitor, folder) = (stage.monitor.clone(), stage.folder.clone());
+/// Runs the case. What the monitor saw is written beside the outcome.
+fn perform(case: &Case, stage: Stage, outcome: &Path) -> anyhow::Result<()> {
+    let (monitor, outcome) = (stage.monitor.clone(), outcome.to_owned());
+    let conclude = {
+        let path = outcome.with_file_name(RECORD);
+        move |result: anyhow::Result<()>, record: &Record| {
+            write(&path, record)?;
+            if record.violations.is_empty() {
+                return result;
+            }
+            let mut wrong: Vec<_> = record.violations.iter().map(ToString::to_string).collect();
+            wrong.extend(result.err().map(|error| format!("{error:#}")));
+            anyhow::bail!(wrong.join("\n"))
+        }
+    };
+    let at_once = conclude.clone();
+    monitor.watch(move |record| {
+        let written = write(&outcome, &Outcome::of(at_once(Ok(()), &record)));
+        // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
+        unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
+    });
     let result = (case.run)(&stage).and_then(|()| stage.strike());
-    let record = monitor.finish();
-    std::fs::write(folder.join(RECORD), serde_json::to_vec(&record)?).context("cannot write the record")?;
-    if record.violations.is_empty() {
-        return result;
-    }
-    let mut wrong: Vec<_> = record.violations.iter().map(ToString::to_string).collect();
-    wrong.extend(result.err().map(|error| format!("{error:#}")));
-    anyhow::bail!(wrong.join("\n"))
+    conclude(result, &monitor.finish())
+}
+
+fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
+    std::fs::write(path, serde_json::to_vec(content)?).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,7 +3,7 @@
 use crate::boundary::Rule;
 use crate::guests::{self, Guest};
 use crate::hosts::{Attached, Host, Mode, Place};
-use crate::monitor::{Monitor, Witness, inside};
+use crate::monitor::{Monitor, Witness};
 use crate::record::What;
 use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
@@ -65,10 +65,10 @@ impl Stage {
                 let freed = of(guest).any(|step| step.what == What::Freed);
                 ensure!(freed || of(guest).next().is_none(), "the ctx of guest {guest} was not freed");
             }
-            let inside: Vec<_> = inside(record).into_iter().flatten().map(|step| &record.steps[step]).collect();
-            ensure!(inside.is_empty(), "still inside libxl: {inside:?}");
             Ok(())
         })?;
+        let inside = self.monitor.inside();
+        ensure!(inside.is_empty(), "still inside libxl: {inside:?}");
         Ok(())
     }
 
@@ -218,18 +218,13 @@ pub(crate) struct Hooks(Witness);
 
 impl Hooks {
     pub(crate) fn count(&self, wanted: impl Fn(&What) -> bool) -> usize {
-        self.0.look(|record, mine| record.steps.iter().filter(|step| step.guest == mine && wanted(&step.what)).count())
+        self.0.count(wanted)
     }
 
     /// The occurrence that another thread than this one is making.
     pub(crate) fn occurrence_elsewhere(&self) -> Option<What> {
-        let me = self.0.this_thread();
-        self.0.look(|record, mine| {
-            let others = inside(record).into_iter().enumerate().filter(|(thread, _)| *thread != me as usize);
-            let mut open = others.flat_map(|(_, stack)| stack).map(|step| &record.steps[step]);
-            let is_occurrence = |what| matches!(what, &What::FdOccurrence { .. } | &What::TimeoutOccurrence { .. });
-            open.find(|step| step.guest == mine && is_occurrence(&step.what)).map(|step| step.what.clone())
-        })
+        let is_occurrence = |what: &What| matches!(what, What::FdOccurrence { .. } | What::TimeoutOccurrence { .. });
+        self.0.elsewhere().into_iter().find(is_occurrence)
     }
 }
 

@@ -5,13 +5,15 @@
 mod check;
 mod registration;
 mod say;
+mod watch;
 mod wrap;
 
-pub use check::{check, inside};
+pub use check::check;
 
 use crate::boundary::{Guest, Hosting, Integration, Rule};
 use crate::record::{Record, Step, What};
 use std::collections::HashMap;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -38,11 +40,15 @@ pub struct Monitor {
     began: Instant,
     limits: Limits,
     record: Mutex<Recorded>,
+    /// Dropped with the monitor, which ends the thread that watches.
+    watches: Mutex<Option<Sender<()>>>,
 }
 
 #[derive(Default)]
 struct Recorded {
     record: Record,
+    /// What each thread is inside of, outermost first: the steps with which that began.
+    open: Vec<Vec<usize>>,
     threads: HashMap<ThreadId, u32>,
 }
 
@@ -59,7 +65,8 @@ impl Monitor {
         let mut recorded = Recorded::default();
         // Room for a short case, so that nothing is moved while others wait.
         recorded.record.steps.reserve(4096);
-        Arc::new(Self { began: Instant::now(), limits, record: Mutex::new(recorded) })
+        let (record, watches) = (Mutex::new(recorded), Mutex::default());
+        Arc::new(Self { began: Instant::now(), limits, record, watches })
     }
 
     /// Has the guest hosted, with this monitor between the two.
@@ -92,11 +99,18 @@ impl Monitor {
         look(&self.lock().record)
     }
 
+    /// What all threads are inside of: the steps with which that began, each thread's outermost first.
+    pub fn inside(&self) -> Vec<Step> {
+        let recorded = self.lock();
+        recorded.open.iter().flatten().map(|step| recorded.record.steps[*step].clone()).collect()
+    }
+
     /// The record up to now, with what was wrong.
     pub fn finish(&self) -> Record {
         self.remark("the record ends");
         let mut record = self.lock().record.clone();
         record.violations.extend(check(&record, &self.limits));
+        record.violations.sort_by_key(|violation| violation.step);
         record
     }
 
@@ -106,6 +120,14 @@ impl Monitor {
         // Under the lock, so that the record is in the order of time; and the wall clock second, so that it is never behind (R12).
         let at = self.began.elapsed().as_nanos() as u64;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        let (next, open) = (recorded.record.steps.len(), &mut recorded.open[thread as usize]);
+        match what {
+            What::Remark { .. } => {}
+            What::HookReturned { .. } | What::OccurrenceReturned | What::CallReturned | What::Freed => {
+                open.pop();
+            }
+            _ => open.push(next),
+        }
         recorded.record.steps.push(Step { at, wall, thread, guest, what });
     }
 
@@ -119,6 +141,7 @@ impl Recorded {
         let current = std::thread::current();
         let names = &mut self.record.threads;
         *self.threads.entry(current.id()).or_insert_with(|| {
+            self.open.push(Vec::new());
             names.push(current.name().unwrap_or("unnamed").to_owned());
             names.len() as u32 - 1
         })
@@ -131,14 +154,17 @@ impl Witness {
         self.monitor.step(self.guest, what);
     }
 
-    /// Looks at the record as it is, with the guest's number in it. No step is taken meanwhile, so be quick.
-    pub fn look<T>(&self, look: impl FnOnce(&Record, u32) -> T) -> T {
-        self.monitor.look(|record| look(record, self.guest))
+    /// How many steps of this guest are so.
+    pub fn count(&self, wanted: impl Fn(&What) -> bool) -> usize {
+        let mine = |step: &&Step| step.guest == self.guest && wanted(&step.what);
+        self.monitor.look(|record| record.steps.iter().filter(mine).count())
     }
 
-    /// The calling thread's number in the record.
-    pub fn this_thread(&self) -> u32 {
-        self.monitor.lock().this_thread()
+    /// What other threads than the calling one are inside of this guest's.
+    pub fn elsewhere(&self) -> Vec<What> {
+        let here = self.monitor.lock().this_thread();
+        let steps = self.monitor.inside().into_iter();
+        steps.filter(|step| step.thread != here && step.guest == self.guest).map(|step| step.what).collect()
     }
 }
 

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// poll(2)'s bits that may be asked for (R6).
 pub(super) const ASKABLE: i16 = libc::POLLIN | libc::POLLPRI | libc::POLLOUT;
 
+/// What poll(2) reports unasked (R6).
+pub(super) const TROUBLE: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+
 /// All registrations of one kind, those that have ended included: values and handles come again (R10).
 pub(super) struct Registered<T> {
     pub(super) all: Vec<Registration<T>>,
@@ -30,7 +33,9 @@ pub(super) struct Registration<T> {
 pub(super) struct Fd {
     pub(super) fd: RawFd,
     /// What the last hook asked for, whether it has returned or not.
-    interest: i16,
+    pub(super) interest: i16,
+    /// The return of that hook, if it returned 0.
+    settled: Option<usize>,
     /// Since when the interest is empty.
     pub(super) silent: Option<usize>,
     /// Occurrences since then, by thread.
@@ -91,12 +96,13 @@ impl<T> Registration<T> {
 
 impl Fd {
     pub(super) fn new(fd: RawFd, events: i16) -> Self {
-        Self { fd, interest: events, silent: None, in_silence: HashMap::new(), occurrences: Vec::new() }
+        Self { fd, interest: events, settled: None, silent: None, in_silence: HashMap::new(), occurrences: Vec::new() }
     }
 
     /// A hook asks for another interest.
     pub(super) fn ask(&mut self, events: i16) {
         self.interest = events;
+        self.settled = None;
         if events & ASKABLE != 0 {
             self.silent = None;
         }
@@ -104,10 +110,21 @@ impl Fd {
 
     /// That hook has returned 0.
     pub(super) fn asked(&mut self, at: usize) {
+        self.settled = Some(at);
         if self.interest & ASKABLE == 0 && self.silent.is_none() {
             self.silent = Some(at);
             self.in_silence.clear();
         }
+    }
+
+    /// What the last hook asked for is in force.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.is_some()
+    }
+
+    /// Since that is in force.
+    pub(super) fn has_occurred(&self) -> bool {
+        self.occurrences.last().copied() > self.settled
     }
 
     /// How often it has occurred on this thread since the interest is empty, this time included.

@@ -4,6 +4,7 @@ mod calls;
 mod hooks;
 mod live;
 mod occurrences;
+mod watch;
 
 use super::{Limits, check};
 use crate::boundary::{Rule, WallTime};
