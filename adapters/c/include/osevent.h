@@ -126,13 +126,12 @@ static inline int osevent_host(osevent *ev, libxl_ctx *ctx)
  * ERROR_OSEVENT_REG_FAIL (-12).
  *
  * -ESHUTDOWN: osevent_close was called. -ENOENT: not hosted (any more); the pointer must not be used.
- * -ESRCH: the thread is ending.
  */
 int osevent_enter(osevent *ev, libxl_ctx *ctx);
 
 /*
- * Ends what osevent_enter began. The ctx may be freed in it, if osevent_close was called meanwhile. A thread that
- * ends has left.
+ * Ends what osevent_enter began. The ctx may be freed in it, if osevent_close was called meanwhile. As with a mutex, a
+ * thread that ends without it has not left, and the ctx is never freed.
  *
  * -EPERM: this thread did not enter so often.
  */

@@ -1,11 +1,13 @@
 //! The calls into libxl that each thread has begun and not ended.
 //!
-//! C has no destructors, so a guest call lies here from `osevent_enter` to `osevent_leave`. When a thread ends, its
-//! calls end with it.
+//! C has no destructors, so a guest call lies here from `osevent_enter` to `osevent_leave`. Nothing ends it but the
+//! latter, not even the thread's end: exit(3) runs the destructors of thread locals, too, inside libxl's callbacks, where the
+//! ctx must not be freed (X5), and in forked children (S7, X7).
 
 use crate::hosted::Hosted;
 use osevent_core::{Closed, GuestCall, Registry};
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// Fields are dropped in their order: the call before the registry that it refers to.
@@ -16,28 +18,30 @@ struct Call {
 }
 
 thread_local! {
-    /// Never borrowed across an `enter`, or the drop of a call, which can free the ctx.
-    static CALLS: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    /// Never borrowed across an `enter`, or the drop of a call, which can free the ctx. Has no memory while it is empty, which a
+    /// thread would leave behind.
+    static CALLS: ManuallyDrop<RefCell<Vec<Call>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
-/// Begins one on this thread; `None` where the thread is ending and has nowhere to keep it.
-pub(crate) fn enter(registry: Arc<Registry<Hosted>>) -> Option<Result<(), Closed>> {
-    CALLS.try_with(|_| ()).ok()?;
+/// Begins one on this thread.
+pub(crate) fn enter(registry: Arc<Registry<Hosted>>) -> Result<(), Closed> {
     // SAFETY: the registry does not move, and lives at least as long as the `Call` that keeps both.
-    let entered = unsafe { &*Arc::as_ptr(&registry) }.enter();
-    Some(entered.map(|_call| {
-        let call = Call { _call, registry };
-        CALLS.with_borrow_mut(|calls| calls.push(call));
-    }))
+    let _call = unsafe { &*Arc::as_ptr(&registry) }.enter()?;
+    CALLS.with(|calls| calls.borrow_mut().push(Call { _call, registry }));
+    Ok(())
 }
 
 /// Ends the last one of this thread that was begun with the ctx that `is_it` knows; false if there is none.
 pub(crate) fn leave(is_it: impl Fn(&Hosted) -> bool) -> bool {
-    let taken = CALLS.try_with(|calls| {
+    let taken = CALLS.with(|calls| {
         let mut calls = calls.borrow_mut();
         let at = calls.iter().rposition(|call| is_it(call.registry.guest()))?;
-        Some(calls.remove(at))
+        let taken = calls.remove(at);
+        if calls.is_empty() {
+            *calls = Vec::new();
+        }
+        Some(taken)
     });
     // The call ends here: outside the borrow.
-    matches!(taken, Ok(Some(_)))
+    taken.is_some()
 }

@@ -107,9 +107,8 @@ pub unsafe extern "C" fn osevent_enter(ev: *const Osevent, ctx: *mut Ctx) -> c_i
     let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
     let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
     match calls::enter(registry) {
-        Some(Ok(())) => 0,
-        Some(Err(Closed)) => -libc::ESHUTDOWN,
-        None => -libc::ESRCH,
+        Ok(()) => 0,
+        Err(Closed) => -libc::ESHUTDOWN,
     }
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The stand-in's. */
@@ -83,9 +84,12 @@ static void note_timeout(libxl_ctx *ctx, void *for_libxl)
     last_for_libxl = for_libxl;
 }
 
+static pid_t process;
+
 static int note_free(libxl_ctx *ctx)
 {
     (void)ctx;
+    CHECK(getpid() == process);
     frees++;
     return 0;
 }
@@ -228,18 +232,28 @@ static void closed_in_a_callback(void)
 
 static void *enter_and_end(void *ev)
 {
-    CHECK(osevent_enter(ev, NO_CTX) == 0 && osevent_enter(ev, NO_CTX) == 0);
+    CHECK(osevent_enter(ev, NO_CTX) == 0);
     return NULL;
 }
 
-static void thread_ends_inside(void)
+/* Neither the end of a thread nor exit(3) in a forked child, which runs the same destructors, frees the ctx. */
+static void ends_without_leaving(void)
 {
     osevent *ev = new_osevent();
     CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    CHECK(osevent_enter(ev, NO_CTX) == 0 && osevent_close(ev, NO_CTX) == -EINPROGRESS);
+    pid_t child = fork();
+    if (child == 0)
+        exit(0);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(osevent_leave(ev, NO_CTX) == 0 && frees == 1);
+
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, enter_and_end, ev) == 0 && pthread_join(thread, NULL) == 0);
-    CHECK(osevent_close(ev, NO_CTX) == 0 && frees == 1);
-    CHECK(osevent_free(ev) == 0);
+    CHECK(osevent_close(ev, NO_CTX) == -EINPROGRESS && frees == 1);
+    CHECK(osevent_free(ev) == -EBUSY);
 }
 
 static void two_ctxs(void)
@@ -454,7 +468,7 @@ static const struct {
     { "closed_twice", closed_twice },
     { "closed_while_inside", closed_while_inside },
     { "closed_in_a_callback", closed_in_a_callback },
-    { "thread_ends_inside", thread_ends_inside },
+    { "ends_without_leaving", ends_without_leaving },
     { "two_ctxs", two_ctxs },
     { "fds_and_timeouts", fds_and_timeouts },
     { "serialized", serialized },
@@ -466,6 +480,7 @@ int main(int argc, char **argv)
 {
     CHECK(argc == 2);
     alarm(120);
+    process = getpid();
     logger = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(cases[i].name, argv[1]) == 0) {

@@ -28,7 +28,7 @@ fn main() {
         hosting("x4_a_second_close_finds_nothing", "closed_twice"),
         hosting("x4_closed_while_a_thread_is_inside_it_is_freed_when_that_leaves", "closed_while_inside"),
         hosting("x5_closed_in_a_callback_it_is_freed_after_it", "closed_in_a_callback"),
-        hosting("x4_a_thread_that_ends_has_left", "thread_ends_inside"),
+        hosting("x7_only_a_leave_frees_the_ctx_not_the_end_of_a_thread_or_child", "ends_without_leaving"),
         hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),
         hosting("r6_o5_hooks_arrive_and_timeouts_occur_once", "fds_and_timeouts"),
         hosting("o2_a_serialized_libxl_registers_only_in_announced_calls", "serialized"),
