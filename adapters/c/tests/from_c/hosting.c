@@ -290,6 +290,9 @@ static void fds_and_timeouts(void)
     CHECK(hooks->fd_modify(hooks_user, ends[1], &handle, POLLOUT) == 0);
     CHECK(osevent_dispatch(ev) >= 1 && last_for_libxl == &nexus && last_events == POLLOUT && last_revents == POLLOUT);
     hooks->fd_deregister(hooks_user, ends[1], handle);
+    CHECK(hooks->fd_register(hooks_user, ends[1], &handle, POLLOUT, &handle) == 0);
+    CHECK(osevent_dispatch(ev) >= 1 && last_for_libxl == &handle && last_events == POLLOUT && last_revents == POLLOUT);
+    hooks->fd_deregister(hooks_user, ends[1], handle);
     fd_occurrences = 0;
     CHECK(osevent_dispatch(ev) == 0 && fd_occurrences == 0);
     /* Wrong in every way, and harmless. */
