@@ -1,5 +1,6 @@
 //! What a case is, and how it ends.
 
+use crate::directed::BoundaryCase;
 use crate::guests;
 use crate::hosts::{Adapter, Mode};
 use crate::report::Verdict;
@@ -18,6 +19,47 @@ pub(crate) struct Case {
     /// Where libxl can work in it: both, unless it is about one.
     pub(crate) modes: &'static [Mode],
     pub(crate) run: fn(&Stage) -> anyhow::Result<()>,
+}
+
+/// Either kind of case, as the runner sees it.
+pub(crate) struct Listed {
+    pub(crate) name: &'static str,
+    pub(crate) claim: &'static str,
+    pub(crate) clauses: &'static [&'static str],
+    pub(crate) guests: &'static [guests::Kind],
+    pub(crate) adapters: &'static [Adapter],
+    pub(crate) modes: &'static [Mode],
+    pub(crate) play: Play,
+}
+
+/// What a case runs on.
+#[derive(Clone, Copy)]
+pub(crate) enum Play {
+    /// libxl, through xenlight.
+    Stage(fn(&Stage) -> anyhow::Result<()>),
+    /// A puppet, at the boundary.
+    Boundary(&'static BoundaryCase),
+}
+
+impl From<&Case> for Listed {
+    fn from(case: &Case) -> Self {
+        let Case { name, claim, clauses, guests, adapters, modes, run } = *case;
+        Self { name, claim, clauses, guests, adapters, modes, play: Play::Stage(run) }
+    }
+}
+
+impl From<&'static BoundaryCase> for Listed {
+    fn from(case: &'static BoundaryCase) -> Self {
+        Self {
+            name: case.name,
+            claim: case.claim,
+            clauses: case.clauses,
+            guests: &[guests::Kind::Model],
+            adapters: Adapter::ALL,
+            modes: &[Mode::Loop],
+            play: Play::Boundary(case),
+        }
+    }
 }
 
 /// How a case ended.

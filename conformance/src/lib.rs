@@ -8,14 +8,18 @@ pub mod broken;
 mod case;
 mod cases;
 mod command_line;
+pub mod directed;
+pub mod files;
 mod guests;
 pub mod hosts;
 pub mod integration;
 pub mod monitor;
+pub mod puppet;
 pub mod record;
 mod recorder;
 pub mod report;
 mod runner;
 mod stage;
+pub mod threads;
 
 pub use command_line::main;

@@ -1,11 +1,14 @@
 //! Which cases run, where and how often; each in a process of its own.
 
-use crate::case::{Case, Outcome};
+use crate::case::{Listed, Outcome, Play};
 use crate::cases;
 use crate::command_line::Arguments;
+use crate::directed::{BoundaryCase, Setting};
 use crate::guests::libxl::Preparation;
 use crate::guests::{Kind, xen};
 use crate::hosts::{Adapter, Mode, Place};
+use crate::integration::CoreIntegration;
+use crate::monitor::Monitor;
 use crate::record::Record;
 use crate::report::progress::Progress;
 use crate::report::{Report, Row, Run, Verdict, terminal};
@@ -17,8 +20,8 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use xenlight::{Ctx, Library};
 
@@ -28,7 +31,7 @@ pub(crate) const RECORD: &str = "record.json";
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
 const fn limit(guest: Kind) -> Duration {
     match guest {
-        Kind::Libxl => Duration::from_secs(300),
+        Kind::Libxl | Kind::Model => Duration::from_secs(300),
         Kind::Xen => Duration::from_secs(900),
     }
 }
@@ -40,20 +43,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         terminal::list(&selected);
         return Ok(true);
     }
-    let library = Library::load()?;
-    let below = match arguments.guest {
-        Kind::Libxl => "without a hypervisor",
-        Kind::Xen => "on this machine's Xen",
+    let libxl = |below: &str| {
+        let library = Library::load()?;
+        let name = format!("libxl {} from {}, {below}", library.release(), library.path().display());
+        anyhow::Ok((library, name))
     };
-    let guest = format!("libxl {} from {}, {below}", library.release(), library.path().display());
-    let preparation = match arguments.guest {
-        Kind::Libxl => Some(Preparation::new()?),
+    let (guest, preparation) = match arguments.guest {
+        Kind::Libxl => (libxl("without a hypervisor")?.1, Some(Preparation::new()?)),
         Kind::Xen => {
             xen::check()?;
+            let (library, name) = libxl("on this machine's Xen")?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
             Ctx::open(&library, Reactor::new()?)?.close_blocking()?;
-            None
+            (name, None)
         }
+        Kind::Model => ("no libxl: a model of it".into(), None),
     };
     eprintln!("{guest}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
@@ -102,21 +106,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(any(Verdict::Passed) && !any(Verdict::Failed))
 }
 
-fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
+fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Listed>> {
     for name in &arguments.cases {
         ensure!(
             cases::ALL.iter().any(|case| case.name.starts_with(name.as_str())),
             "there is no case {name:?}; --list shows all"
         );
     }
-    let named = |case: &Case| {
+    let named = |case: &Listed| {
         arguments.cases.is_empty() || arguments.cases.iter().any(|name| case.name.starts_with(name.as_str()))
     };
-    Ok(cases::ALL.iter().copied().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
+    Ok(cases::ALL.iter().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
 }
 
 fn run_repeatedly(
-    case: &'static Case,
+    case: &'static Listed,
     place: Place,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
@@ -157,14 +161,14 @@ fn run_repeatedly(
 }
 
 /// What has the program run this case on this adapter.
-fn words(case: &Case, place: Place, arguments: &Arguments) -> [&'static str; 8] {
+fn words(case: &Listed, place: Place, arguments: &Arguments) -> [&'static str; 8] {
     let Place { adapter, mode } = place;
     let guest = arguments.guest;
     ["--guest", guest.name(), "--adapter", adapter.name(), "--mode", mode.name(), "--case", case.name]
 }
 
 fn run_in_process(
-    case: &Case,
+    case: &Listed,
     place: Place,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
@@ -242,15 +246,12 @@ fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>
 /// The other end: runs the one case here.
 pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
     terminal::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
-    let folder = outcome.parent().unwrap_or(Path::new("."));
     let result = match (
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),
         &*arguments.adapters,
         &*arguments.modes,
     ) {
-        (Some(case), &[adapter], &[mode]) => {
-            Stage::set(arguments.guest, Place { adapter, mode }, folder).and_then(|stage| perform(case, stage, outcome))
-        }
+        (Some(case), &[adapter], &[mode]) => perform(case.play, arguments.guest, Place { adapter, mode }, outcome),
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
     match write(outcome, &Outcome::of(result)) {
@@ -263,8 +264,22 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
 }
 
 /// Runs the case. What the monitor saw is written beside the outcome.
-fn perform(case: &Case, stage: Stage, outcome: &Path) -> anyhow::Result<()> {
-    let (monitor, outcome) = (stage.monitor.clone(), outcome.to_owned());
+fn perform(play: Play, guest: Kind, place: Place, outcome: &Path) -> anyhow::Result<()> {
+    match play {
+        Play::Stage(run) => {
+            let folder = outcome.parent().unwrap_or(Path::new("."));
+            let stage = Stage::set(guest, place, folder)?;
+            watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
+        }
+        Play::Boundary(case) => {
+            let monitor = Monitor::new(guest.limits());
+            watched(&monitor, outcome, || perform_at_boundary(case, place.adapter, &monitor))
+        }
+    }
+}
+
+fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let outcome = outcome.to_owned();
     let conclude = {
         let path = outcome.with_file_name(RECORD);
         move |result: anyhow::Result<()>, record: &Record| {
@@ -283,10 +298,20 @@ fn perform(case: &Case, stage: Stage, outcome: &Path) -> anyhow::Result<()> {
         // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
         unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
     });
-    let result = (case.run)(&stage).and_then(|()| stage.strike());
+    let result = run();
     conclude(result, &monitor.finish())
 }
 
 fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
     std::fs::write(path, serde_json::to_vec(content)?).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn perform_at_boundary(case: &BoundaryCase, adapter: Adapter, monitor: &Arc<Monitor>) -> anyhow::Result<()> {
+    let integration = CoreIntegration::new(adapter.start()?);
+    let result = case.perform(Setting::new(&integration, monitor.clone()));
+    if result.is_err() {
+        // Its end would wait for a loop that a failed case may have left standing.
+        std::mem::forget(integration);
+    }
+    result
 }

@@ -1,6 +1,7 @@
 //! The cases, a file a theme.
 
 mod application;
+pub(crate) mod boundary;
 mod children;
 mod close;
 mod company;
@@ -14,10 +15,16 @@ mod refusal;
 mod thread;
 mod xen;
 
-use crate::case::Case;
+use crate::case::{Case, Listed};
+use std::sync::LazyLock;
 
 /// All, in the order in which they run.
-pub(crate) static ALL: &[&Case] = &[
+pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
+    let boundary = boundary::ALL.iter().map(|case| Listed::from(*case));
+    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(boundary).collect()
+});
+
+static ON_LIBXL: &[&Case] = &[
     &life::DEATH,
     &life::EJECT,
     &config::CHECKED,

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Libxl,
     /// The Xen that this machine runs on, as root in its dom0.
     Xen,
+    /// No libxl at all: a guest that does at the boundary what libxl can do there, and forces the worst of it.
+    Model,
 }
 
 impl Kind {
@@ -27,7 +29,7 @@ impl Kind {
             stuck: Duration::from_secs(stuck),
         };
         match self {
-            Self::Libxl => of(10, 120),
+            Self::Libxl | Self::Model => of(10, 120),
             Self::Xen => of(60, 600),
         }
     }
@@ -36,6 +38,7 @@ impl Kind {
         match self {
             Self::Libxl => "libxl",
             Self::Xen => "xen",
+            Self::Model => "model",
         }
     }
 }
@@ -51,6 +54,7 @@ impl Guest {
         Ok(match kind {
             Kind::Libxl => Self::Libxl(Pretend::start()?),
             Kind::Xen => Self::Xen(Dom0::start()?),
+            Kind::Model => anyhow::bail!("there is no libxl below the model"),
         })
     }
 

@@ -1,12 +1,12 @@
 //! What a run prints.
 
 use super::{Report, Row, Verdict};
-use crate::case::Case;
+use crate::case::Listed;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use std::io::Write;
 
 /// The cases with their clauses and claims.
-pub(crate) fn list(cases: &[&Case]) {
+pub(crate) fn list(cases: &[&Listed]) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     for case in cases {

@@ -1,0 +1,16 @@
+//! The directed cases at the boundary, a file a theme.
+
+mod interest;
+
+use crate::directed::BoundaryCase;
+
+/// All, in the order in which they run.
+pub static ALL: &[&BoundaryCase] = &[
+    &interest::TWO_SIDES,
+    &interest::EMPTY,
+    &interest::PRIORITY,
+    &interest::ALWAYS_READY,
+    &interest::LEFT_UNREAD,
+    &interest::WRITTEN_MEANWHILE,
+    &interest::OWN_NUMBER,
+];

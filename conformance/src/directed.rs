@@ -1,0 +1,244 @@
+//! Directed cases: each forces one interleaving at the boundary by handshakes, and says which clause a host broke.
+//!
+//! A case drives a [`Puppet`], and never waits for luck: it holds the loop inside an occurrence ([`Opened::hold_loop`]), sees
+//! that it sleeps ([`Opened::wait_for_sleep`]), or has it go round so often that whatever had to show has shown
+//! ([`Opened::go_round`]). Where it cannot bring that about, it fails without naming a clause.
+
+mod in_loop;
+
+use crate::boundary::{Hosting, Integration, Rule};
+pub use crate::cases::boundary::ALL as CASES;
+use crate::monitor::Monitor;
+use crate::puppet::Puppet;
+use crate::threads;
+pub use in_loop::{Hold, InLoop};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// One check at the boundary.
+pub struct BoundaryCase {
+    /// Its name in reports and on the command line.
+    pub name: &'static str,
+    /// What is shown, as a claim.
+    pub claim: &'static str,
+    /// The clauses of docs/contract.md that it checks.
+    pub clauses: &'static [&'static str],
+    /// Under which rules it runs, one after the other.
+    pub rules: &'static [Rule],
+    /// For a known bug of the field: where it is told.
+    pub sources: &'static [&'static str],
+    /// Does it.
+    pub run: fn(&Setting<'_>) -> anyhow::Result<()>,
+}
+
+/// Both rules: the clause holds in all releases.
+pub const BOTH: &[Rule] = &[Rule::Concurrent, Rule::Serialized];
+/// What concerns 4.2.2 and later, or needs calls that overlap.
+pub const CONCURRENT: &[Rule] = &[Rule::Concurrent];
+/// What concerns 4.2.0 and 4.2.1.
+pub const SERIALIZED: &[Rule] = &[Rule::Serialized];
+
+impl BoundaryCase {
+    /// Runs it in this setting, under each of its rules. A host that fails can be left standing: do not drop it then.
+    ///
+    /// # Errors
+    /// A [`Breach`], if the host broke a clause; anything else, if the case could not be played. What the setting's
+    /// monitor found is not among it.
+    pub fn perform(&self, mut setting: Setting<'_>) -> anyhow::Result<()> {
+        for &rule in self.rules {
+            setting.rule = rule;
+            (self.run)(&setting).map_err(|error| match error.downcast::<Breach>() {
+                Ok(breach) => breach.under(rule).into(),
+                Err(error) => error,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A host broke a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Its id in docs/contract.md.
+    pub clause: &'static str,
+    /// What was seen.
+    pub text: String,
+}
+
+impl Breach {
+    /// What a host did wrong.
+    pub fn new(clause: &'static str, text: impl Into<String>) -> Self {
+        Self { clause, text: text.into() }
+    }
+
+    fn under(mut self, rule: Rule) -> Self {
+        if rule == Rule::Serialized {
+            self.text.push_str(" (under the rule of 4.2.0)");
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Breach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.clause, self.text)
+    }
+}
+
+impl std::error::Error for Breach {}
+
+/// The error of a failed check: the clause that was broken, and what was seen.
+pub fn breaks(clause: &'static str, text: impl Into<String>) -> anyhow::Error {
+    Breach::new(clause, text).into()
+}
+
+/// Unless `holds`, the clause is broken.
+///
+/// # Errors
+/// The breach.
+pub fn demand(clause: &'static str, holds: bool, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if holds { Ok(()) } else { Err(breaks(clause, text())) }
+}
+
+/// What a case has: a host, and a monitor between that and each guest.
+pub struct Setting<'a> {
+    integration: &'a dyn Integration,
+    monitor: Arc<Monitor>,
+    rule: Rule,
+    patience: Duration,
+    step_clock: Option<fn(i64)>,
+}
+
+impl<'a> Setting<'a> {
+    /// Two minutes of patience, and a wall clock that cannot be set.
+    pub fn new(integration: &'a dyn Integration, monitor: Arc<Monitor>) -> Self {
+        Self { integration, monitor, rule: Rule::Concurrent, patience: Duration::from_secs(120), step_clock: None }
+    }
+
+    /// Waits so long for what a conforming host does at once.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// `step` sets the wall clock of this process, as all of its code sees it, so many milliseconds forward.
+    #[must_use]
+    pub fn with_clock(self, step: fn(i64)) -> Self {
+        Self { step_clock: Some(step), ..self }
+    }
+
+    /// The rule that the guests of this run want.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// How long to wait for what a conforming host does at once.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// What sets the wall clock, if anything does.
+    pub fn step_clock(&self) -> Option<fn(i64)> {
+        self.step_clock
+    }
+
+    /// A puppet in the care of the host.
+    ///
+    /// # Errors
+    /// The host does not take it.
+    pub fn open(&self) -> anyhow::Result<Opened> {
+        let puppet = Puppet::new(self.rule, self.patience);
+        let hosting = self.monitor.host(self.integration, puppet.clone(), self.rule)?;
+        puppet.set_hosting(&hosting);
+        Ok(Opened { puppet, hosting, patience: self.patience })
+    }
+
+    /// Does something on a thread of its own, which the case need not wait for.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn elsewhere<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> anyhow::Result<Elsewhere<T>> {
+        let (tell, told) = channel();
+        std::thread::Builder::new().name("elsewhere".into()).spawn(move || {
+            // The case may have failed meanwhile.
+            let _ = tell.send(act());
+        })?;
+        Ok(Elsewhere { told, patience: self.patience })
+    }
+}
+
+/// What another thread does.
+pub struct Elsewhere<T> {
+    told: Receiver<T>,
+    patience: Duration,
+}
+
+impl<T> Elsewhere<T> {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// `clause` is broken because it does not come.
+    pub fn returns(self, clause: &'static str, what: &str) -> anyhow::Result<T> {
+        self.told.recv_timeout(self.patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => breaks(clause, format!("did not return within {:?}: {what}", self.patience)),
+            RecvTimeoutError::Disconnected => anyhow::anyhow!("panicked: {what}"),
+        })
+    }
+}
+
+/// A puppet with its host.
+pub struct Opened {
+    puppet: Arc<Puppet>,
+    hosting: Arc<dyn Hosting>,
+    patience: Duration,
+}
+
+impl Deref for Opened {
+    type Target = Arc<Puppet>;
+
+    fn deref(&self) -> &Arc<Puppet> {
+        &self.puppet
+    }
+}
+
+impl Opened {
+    /// The host's end of it.
+    pub fn hosting(&self) -> &Arc<dyn Hosting> {
+        &self.hosting
+    }
+
+    /// Closes it while no call is in progress, and sees that it was freed and that all was well.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn close(self) -> anyhow::Result<()> {
+        self.check()?;
+        self.hosting.close();
+        self.wait_for_free("X2", "a guest that is closed while nobody is inside is freed")?;
+        self.check()
+    }
+
+    /// Waits until the loop's thread sleeps: nothing is left to do, and it has gone to wait.
+    ///
+    /// # Errors
+    /// It does not: then it spins, which breaks `clause`.
+    pub fn wait_for_sleep(&self, clause: &'static str) -> anyhow::Result<()> {
+        let thread = self.in_loop(|_| Ok(threads::current()))?;
+        demand(clause, threads::wait_for_sleep(thread, self.patience), || {
+            format!("the loop does not go to sleep within {:?} although nothing is due", self.patience)
+        })
+    }
+
+    /// The process comes to rest: no thread but the calling one has anything to do.
+    ///
+    /// # Errors
+    /// One spins, which breaks `clause`.
+    pub fn expect_rest(&self, clause: &'static str, why: &str) -> anyhow::Result<()> {
+        demand(clause, threads::rest(), || format!("the loop spins: {why}"))
+    }
+}

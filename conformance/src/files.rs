@@ -1,0 +1,138 @@
+//! Files that are ready when a case wants it.
+
+use anyhow::Context;
+use std::io::{Error, ErrorKind};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// An eventfd: readable from [`set`](Self::set) to [`unset`](Self::unset), and writable all the time.
+pub struct Ready(OwnedFd);
+
+impl Ready {
+    /// One that is not readable.
+    ///
+    /// # Errors
+    /// Fds have run out.
+    pub fn new() -> anyhow::Result<Self> {
+        // SAFETY: no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(Error::last_os_error()).context("eventfd");
+        }
+        // SAFETY: the kernel has just given it to nobody else.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Its number.
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Makes it readable.
+    ///
+    /// # Errors
+    /// The number does not name it any more.
+    pub fn set(&self) -> anyhow::Result<()> {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: eight bytes of our own, for the length of the call.
+        let written = unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
+        anyhow::ensure!(written == 8, "an eventfd cannot be written to: {}", Error::last_os_error());
+        Ok(())
+    }
+
+    /// Reads it, and says whether it was readable.
+    ///
+    /// # Errors
+    /// The number does not name it any more.
+    pub fn unset(&self) -> anyhow::Result<bool> {
+        let mut count = [0_u8; 8];
+        // SAFETY: eight bytes of our own, for the length of the call.
+        let read = unsafe { libc::read(self.fd(), count.as_mut_ptr().cast(), count.len()) };
+        match read {
+            8 => Ok(true),
+            _ if Error::last_os_error().kind() == ErrorKind::WouldBlock => Ok(false),
+            _ => Err(Error::last_os_error()).context("an eventfd cannot be read"),
+        }
+    }
+
+    /// Another fd for the same file.
+    ///
+    /// # Errors
+    /// Fds have run out.
+    pub fn duplicate(&self) -> anyhow::Result<Self> {
+        Ok(Self(self.0.try_clone().context("an eventfd cannot be duplicated")?))
+    }
+
+    /// Has its number name the file of `other`, whatever else may happen in between: what closing one and opening the other
+    /// does on a lucky day.
+    ///
+    /// # Errors
+    /// The number is not open.
+    pub fn become_file_of(&self, other: &Self) -> anyhow::Result<()> {
+        // SAFETY: no pointers; both fds are the case's own.
+        let same = unsafe { libc::dup3(other.fd(), self.fd(), libc::O_CLOEXEC) };
+        anyhow::ensure!(same == self.fd(), "the number was not reused: {}", Error::last_os_error());
+        Ok(())
+    }
+}
+
+/// What poll(2) says of an fd now.
+pub fn poll_now(fd: RawFd, events: i16) -> i16 {
+    let mut polled = libc::pollfd { fd, events, revents: 0 };
+    // SAFETY: one pollfd, for the length of the call.
+    unsafe { libc::poll(&mut polled, 1, 0) };
+    polled.revents
+}
+
+/// A pseudo-terminal in packet mode: its master has priority input once the other side was flushed.
+pub struct PacketTerminal {
+    master: OwnedFd,
+    slave: OwnedFd,
+}
+
+impl PacketTerminal {
+    /// One without anything to read.
+    ///
+    /// # Errors
+    /// There are no pseudo-terminals here.
+    pub fn open() -> anyhow::Result<Self> {
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+        let owned = |fd: i32, what: &'static str| {
+            anyhow::ensure!(fd >= 0, "{what}: {}", Error::last_os_error());
+            // SAFETY: the kernel has just given it to nobody else.
+            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        };
+        // SAFETY: a C string.
+        let master = owned(unsafe { libc::open(c"/dev/ptmx".as_ptr(), flags) }, "/dev/ptmx")?;
+        let (mut unlocked, mut packets) = (0_i32, 1_i32);
+        // SAFETY: each request reads one int of ours.
+        let unlock = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw mut unlocked) };
+        anyhow::ensure!(unlock == 0, "TIOCSPTLCK: {}", Error::last_os_error());
+        // SAFETY: the request takes flags by value.
+        let slave = owned(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) }, "TIOCGPTPEER")?;
+        // SAFETY: as the first request.
+        let packet = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCPKT, &raw mut packets) };
+        anyhow::ensure!(packet == 0, "TIOCPKT: {}", Error::last_os_error());
+        Ok(Self { master, slave })
+    }
+
+    /// The master's number.
+    pub fn fd(&self) -> RawFd {
+        self.master.as_raw_fd()
+    }
+
+    /// Has the other side flushed.
+    ///
+    /// # Errors
+    /// The kernel does not do it.
+    pub fn make_priority_input(&self) -> anyhow::Result<()> {
+        // SAFETY: no pointers.
+        let flushed = unsafe { libc::tcflush(self.slave.as_raw_fd(), libc::TCIOFLUSH) };
+        anyhow::ensure!(flushed == 0, "tcflush: {}", Error::last_os_error());
+        Ok(())
+    }
+
+    /// Whether poll(2) sees it.
+    pub fn has_priority_input(&self) -> bool {
+        poll_now(self.fd(), libc::POLLPRI) & libc::POLLPRI != 0
+    }
+}

@@ -1,0 +1,640 @@
+//! A guest whose strings a case pulls: what libxl has at the boundary, and in each occurrence whatever the case wants.
+//!
+//! Like libxl it has a recursive ctx lock, which it holds in each hook and takes in each occurrence (R1, R15); values
+//! from pools in which the one that was freed last is given out first (R10); and places for handles that are full of
+//! garbage, or of the last registration's handle, when a hook is called (R2). A value stands for an fd and for a timeout
+//! at the same time: it identifies nothing.
+//!
+//! Like libxl it does not survive some things: an occurrence inside a hook (O1), a timeout that is over (O5), anything after
+//! the end (X4). It does not abort then. The first such breach is kept, and every wait of the case ends with it.
+
+mod ctx_lock;
+mod pool;
+
+use crate::boundary::{Guest, Hosting, Rule, WallTime};
+use crate::directed::{Breach, breaks};
+use anyhow::{Context, bail};
+use ctx_lock::{CtxGuard, CtxLock};
+use pool::{Pool, Slot};
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What is done in an occurrence, after it had the ctx lock once. The lock is free again, as in libxl's callbacks.
+pub type Act = Arc<dyn Fn(&Puppet) -> anyhow::Result<()> + Send + Sync>;
+
+/// What the puppet has registered, or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Registration(usize);
+
+/// A call from the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Occurrence {
+    /// Whom it is for; nobody where the value's registration was over.
+    pub registration: Option<Registration>,
+    /// The value.
+    pub value: u64,
+    /// The fd with the interest and the readiness that the host says; `None` for a timeout.
+    pub fd: Option<(RawFd, i16, i16)>,
+    /// On which thread.
+    pub thread: ThreadId,
+    /// When it began, in microseconds of the wall clock.
+    pub began: i64,
+    /// Whether it is over.
+    pub returned: bool,
+}
+
+/// The puppet.
+pub struct Puppet {
+    rule: Rule,
+    patience: Duration,
+    lock: CtxLock,
+    hosting: OnceLock<Weak<dyn Hosting>>,
+    /// Never held across a call, an act or a wait.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    fds: Pool,
+    timeouts: Pool,
+    registrations: Vec<Record>,
+    acts: HashMap<Registration, Act>,
+    occurrences: Vec<Occurrence>,
+    /// What each thread is inside of, outermost first.
+    inside: Vec<(ThreadId, Inside)>,
+    /// How often `free` was called, and returned.
+    frees: (usize, usize),
+    /// The first thing that libxl would not have survived, or an act that failed.
+    failure: Option<Failure>,
+}
+
+enum Failure {
+    Breach(Breach),
+    Other(String),
+}
+
+struct Record {
+    /// `None` for a timeout.
+    fd: Option<RawFd>,
+    nexus: usize,
+    /// A copy of the handle, for uses after the nexus has gone to somebody else (R14).
+    handle: u64,
+    stands: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    Call,
+    Hook,
+    Occurrence(usize),
+    Free,
+}
+
+impl Puppet {
+    /// One that obeys `rule`, and waits for anything at most for `patience`.
+    pub fn new(rule: Rule, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            rule,
+            patience,
+            lock: CtxLock::default(),
+            hosting: OnceLock::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Its host, once it has one; whoever opened the puppet keeps it alive.
+    pub fn set_hosting(&self, hosting: &Arc<dyn Hosting>) {
+        let _first = self.hosting.set(Arc::downgrade(hosting));
+    }
+
+    /// Takes the ctx lock, which is recursive.
+    pub fn ctx_lock(&self) -> CtxGuard<'_> {
+        self.lock.lock()
+    }
+
+    /// What is done in each occurrence of the registration from now on.
+    pub fn on(&self, registration: Registration, act: impl Fn(&Self) -> anyhow::Result<()> + Send + Sync + 'static) {
+        self.state().acts.insert(registration, Arc::new(act));
+    }
+
+    // Calls to the host.
+
+    /// Makes a call into the guest, as a thread of the application does; on one that is inside already, just `act`.
+    ///
+    /// # Errors
+    /// The host refused, or `act` failed.
+    pub fn call<T>(&self, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        if self.is_inside() {
+            return act();
+        }
+        let (mut act, mut result) = (Some(act), None);
+        let called = self.hosting()?.call(&mut || {
+            let Some(act) = act.take() else {
+                self.fail(Failure::Breach(Breach::new("X4", "the host made one call into the guest twice")));
+                return;
+            };
+            let overlap = self.state().overlap(self.rule, std::thread::current().id());
+            if let Some(breach) = overlap {
+                self.fail(Failure::Breach(breach));
+            }
+            self.enter(Inside::Call);
+            result = Some(act());
+            self.leave();
+        });
+        match result {
+            Some(result) if called => result,
+            Some(_) => bail!(breaks("X4", "the host says that it refused a call which it has made")),
+            None if called => bail!(breaks("X4", "the host says that it has made a call which never ran")),
+            None => bail!(breaks("X4", "the host refuses a call into a guest that is not closed")),
+        }
+    }
+
+    /// `fd_register`, and what it returned: 0 with a registration.
+    ///
+    /// # Errors
+    /// The call into the guest was refused.
+    pub fn try_fd(&self, fd: RawFd, events: i16) -> anyhow::Result<Result<Registration, i32>> {
+        self.register(Some(fd), |hosting, slot, value| {
+            // SAFETY: the hook is called under the ctx lock.
+            hosting.fd_register(fd, unsafe { slot.handle() }, events, value)
+        })
+    }
+
+    /// `fd_register` of an fd that nothing speaks against.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub fn fd(&self, fd: RawFd, events: i16) -> anyhow::Result<Registration> {
+        self.try_fd(fd, events)?.map_err(|code| {
+            breaks(
+                "R3",
+                format!("fd_register({fd}, events {events:#x}) returned {code} although the fd can be watched"),
+            )
+        })
+    }
+
+    /// `fd_modify`, and what it returned. Of a registration that another thread has ended, nothing.
+    ///
+    /// # Errors
+    /// The call into the guest was refused.
+    pub fn try_modify(&self, registration: Registration, events: i16) -> anyhow::Result<i32> {
+        self.hook(|hosting| {
+            let Some((slot, fd)) = self.standing_fd(registration) else { return 0 };
+            // SAFETY: the hook is called under the ctx lock.
+            hosting.fd_modify(fd, unsafe { slot.handle() }, events)
+        })
+    }
+
+    /// `fd_modify`, which nothing speaks against.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub fn modify(&self, registration: Registration, events: i16) -> anyhow::Result<()> {
+        match self.try_modify(registration, events)? {
+            0 => Ok(()),
+            code => bail!(breaks(
+                "R3",
+                format!("fd_modify(events {events:#x}) returned {code} for a registration that stands")
+            )),
+        }
+    }
+
+    /// `fd_deregister`; nothing where another thread was faster.
+    ///
+    /// # Errors
+    /// The call into the guest was refused.
+    pub fn deregister(&self, registration: Registration) -> anyhow::Result<()> {
+        self.hook(|hosting| {
+            let Some((slot, fd)) = self.standing_fd(registration) else { return };
+            // SAFETY: the hook is called under the ctx lock.
+            let handle = *unsafe { slot.handle() };
+            // As libxl does: from now on an occurrence is one of the past.
+            self.state().end(registration);
+            hosting.fd_deregister(fd, handle);
+        })
+    }
+
+    /// `timeout_register`.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub fn timeout(&self, deadline: WallTime) -> anyhow::Result<Registration> {
+        self.try_timeout(deadline)?.map_err(|code| {
+            breaks("R3", format!("timeout_register({deadline:?}) returned {code} although nothing speaks against it"))
+        })
+    }
+
+    /// `timeout_register`, and what it returned: 0 with a registration.
+    ///
+    /// # Errors
+    /// The call into the guest was refused.
+    pub fn try_timeout(&self, deadline: WallTime) -> anyhow::Result<Result<Registration, i32>> {
+        self.register(None, |hosting, slot, value| {
+            // SAFETY: the hook is called under the ctx lock.
+            hosting.timeout_register(unsafe { slot.handle() }, deadline, value)
+        })
+    }
+
+    /// Cancels a timeout as the guest's release does: with `{0,0}` (R13), after which it still occurs once (O5); or, for 4.2.0
+    /// and 4.2.1, with `timeout_deregister`. Either may come when the timeout has been taken, or is over (R14).
+    ///
+    /// # Errors
+    /// The hook failed, which it must not.
+    pub fn cancel(&self, registration: Registration) -> anyhow::Result<()> {
+        let code = self.hook(|hosting| {
+            let (slot, mut handle) = {
+                let mut state = self.state();
+                let handle = state.registrations[registration.0].handle;
+                let slot = state.slot(registration);
+                if self.rule == Rule::Serialized {
+                    state.end(registration);
+                }
+                (slot, handle)
+            };
+            match (self.rule, slot) {
+                (Rule::Serialized, _) => {
+                    hosting.timeout_deregister(handle);
+                    0
+                }
+                // SAFETY: the hook is called under the ctx lock.
+                (Rule::Concurrent, Some(slot)) => hosting.timeout_modify(unsafe { slot.handle() }, (0, 0)),
+                (Rule::Concurrent, None) => hosting.timeout_modify(&mut handle, (0, 0)),
+            }
+        })?;
+        match code {
+            0 => Ok(()),
+            code => bail!(breaks(
+                "R14",
+                format!("timeout_modify({{0,0}}) returned {code}; libxl does not look, and the timeout is lost")
+            )),
+        }
+    }
+
+    /// Cancels a timeout as 4.2.0 does: with the address of its handle in place of the handle (R13).
+    ///
+    /// # Errors
+    /// The call into the guest was refused.
+    pub fn cancel_by_address(&self, registration: Registration) -> anyhow::Result<()> {
+        self.hook(|hosting| {
+            let address = {
+                let mut state = self.state();
+                let address = state.slot(registration).map(|slot| slot.address());
+                state.end(registration);
+                address.expect("4.2.0 cancels what stands")
+            };
+            hosting.timeout_deregister(address);
+        })
+    }
+
+    // What has happened.
+
+    /// Whether it is an occurrence of this registration that the calling thread is inside of.
+    pub fn is_inside(&self) -> bool {
+        let me = std::thread::current().id();
+        self.state().inside.iter().any(|(thread, _)| *thread == me)
+    }
+
+    /// All occurrences so far.
+    pub fn occurrences(&self) -> Vec<Occurrence> {
+        self.state().occurrences.clone()
+    }
+
+    /// Those of one registration.
+    pub fn occurrences_of(&self, registration: Registration) -> Vec<Occurrence> {
+        self.state().of(registration).copied().collect()
+    }
+
+    /// How many of those have begun.
+    pub fn count(&self, registration: Registration) -> usize {
+        self.state().of(registration).count()
+    }
+
+    /// How often the host has freed the guest.
+    pub fn frees(&self) -> usize {
+        self.state().frees.1
+    }
+
+    /// Waits until an occurrence of the registration has begun.
+    ///
+    /// # Errors
+    /// `clause` is broken because none has.
+    pub fn wait_for(&self, clause: &'static str, registration: Registration, what: &str) -> anyhow::Result<()> {
+        self.wait_for_more(clause, registration, 1, what)
+    }
+
+    /// Waits until so many have begun.
+    ///
+    /// # Errors
+    /// `clause` is broken because they have not.
+    pub fn wait_for_more(
+        &self,
+        clause: &'static str,
+        registration: Registration,
+        count: usize,
+        what: &str,
+    ) -> anyhow::Result<()> {
+        self.wait(clause, what, |state| state.of(registration).count() >= count)
+    }
+
+    /// Waits until so many have begun and none is in progress.
+    ///
+    /// # Errors
+    /// `clause` is broken because they have not.
+    pub fn wait_for_return(
+        &self,
+        clause: &'static str,
+        registration: Registration,
+        count: usize,
+        what: &str,
+    ) -> anyhow::Result<()> {
+        self.wait(clause, what, |state| {
+            state.of(registration).count() >= count && state.of(registration).all(|occurrence| occurrence.returned)
+        })
+    }
+
+    /// Waits until the host has freed the guest.
+    ///
+    /// # Errors
+    /// `clause` is broken because it has not.
+    pub fn wait_for_free(&self, clause: &'static str, what: &str) -> anyhow::Result<()> {
+        self.wait(clause, what, |state| state.frees.1 > 0)
+    }
+
+    /// Nothing has happened so far that libxl would not have survived.
+    ///
+    /// # Errors
+    /// The breach, or why an act failed.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match &self.state().failure {
+            None => Ok(()),
+            Some(Failure::Breach(breach)) => bail!(breach.clone()),
+            Some(Failure::Other(reason)) => bail!("in an occurrence: {reason}"),
+        }
+    }
+
+    fn wait(&self, clause: &'static str, what: &str, condition: impl Fn(&State) -> bool) -> anyhow::Result<()> {
+        let end = Instant::now() + self.patience;
+        let mut state = self.state();
+        loop {
+            if state.failure.is_some() {
+                drop(state);
+                return self.check();
+            }
+            if condition(&state) {
+                return Ok(());
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!(breaks(clause, format!("not within {:?}: {what}", self.patience)));
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    // Parts of the above.
+
+    fn register(
+        &self,
+        fd: Option<RawFd>,
+        hook: impl FnOnce(&dyn Hosting, &Slot, u64) -> i32,
+    ) -> anyhow::Result<Result<Registration, i32>> {
+        self.hook(|hosting| {
+            let (registration, slot, value) = self.state().begin(fd);
+            let code = hook(hosting, &slot, value);
+            let mut state = self.state();
+            if code != 0 {
+                state.end(registration);
+                return Err(code);
+            }
+            // SAFETY: the hook was called, and has returned, under the ctx lock.
+            state.registrations[registration.0].handle = *unsafe { slot.handle() };
+            Ok(registration)
+        })
+    }
+
+    /// Calls a hook as libxl does: inside a call into the guest, with the ctx lock held.
+    fn hook<T>(&self, hook: impl FnOnce(&dyn Hosting) -> T) -> anyhow::Result<T> {
+        let hosting = self.hosting()?;
+        self.call(|| {
+            let _lock = self.ctx_lock();
+            self.enter(Inside::Hook);
+            let result = hook(&*hosting);
+            self.leave();
+            Ok(result)
+        })
+    }
+
+    fn hosting(&self) -> anyhow::Result<Arc<dyn Hosting>> {
+        self.hosting.get().and_then(Weak::upgrade).context("the puppet has no host")
+    }
+
+    /// Under the ctx lock, so that it stays so.
+    fn standing_fd(&self, registration: Registration) -> Option<(Arc<Slot>, RawFd)> {
+        let state = self.state();
+        state.slot(registration).zip(state.registrations[registration.0].fd)
+    }
+
+    /// An occurrence, from its beginning to its end.
+    fn occurred(&self, value: u64, fd: Option<(RawFd, i16, i16)>) {
+        let thread = std::thread::current().id();
+        let at = {
+            let mut state = self.state();
+            let registration = state.owner(value, fd.is_none());
+            let occurrence = Occurrence { registration, value, fd, thread, began: wall_micros(), returned: false };
+            if let Some(breach) = state.judge(self.rule, &occurrence) {
+                state.fail(Failure::Breach(breach));
+            }
+            state.occurrences.push(occurrence);
+            let at = state.occurrences.len() - 1;
+            state.inside.push((thread, Inside::Occurrence(at)));
+            self.changed.notify_all();
+            at
+        };
+        let act = {
+            let _lock = self.ctx_lock();
+            let mut state = self.state();
+            let registration = state.occurrences[at].registration;
+            // A timeout's nexus is free before its callback runs (O6). Looked at again: it may be over by now.
+            if let Some(registration) = registration.filter(|_| fd.is_none()) {
+                state.end(registration);
+            }
+            registration.and_then(|registration| state.acts.get(&registration).cloned())
+        };
+        // A panic would unwind into the host's loop.
+        let result = act.map(|act| catch_unwind(AssertUnwindSafe(|| act(self))));
+        if let Some(Err(_)) = result {
+            self.fail(Failure::Other("the case's act panicked".into()));
+        } else if let Some(Ok(Err(error))) = result {
+            let failure = match error.downcast::<Breach>() {
+                Ok(breach) => Failure::Breach(breach),
+                Err(error) => Failure::Other(format!("{error:#}")),
+            };
+            self.fail(failure);
+        }
+        self.state().occurrences[at].returned = true;
+        self.leave();
+    }
+
+    fn enter(&self, inside: Inside) {
+        self.state().inside.push((std::thread::current().id(), inside));
+    }
+
+    fn leave(&self) {
+        let me = std::thread::current().id();
+        let mut state = self.state();
+        let innermost = state.inside.iter().rposition(|(thread, _)| *thread == me).expect("what returns has begun");
+        state.inside.remove(innermost);
+        self.changed.notify_all();
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.state().fail(failure);
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guest for Puppet {
+    fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
+        self.occurred(value, Some((fd, events, revents)));
+    }
+
+    fn occurred_timeout(&self, value: u64) {
+        self.occurred(value, None);
+    }
+
+    fn free(&self) {
+        let me = std::thread::current().id();
+        let left = {
+            let mut state = self.state();
+            state.frees.0 += 1;
+            if state.frees.0 > 1 {
+                state.fail(Failure::Breach(Breach::new("X4", "the guest was freed twice")));
+                return;
+            }
+            if let Some((_, inside)) = state.inside.iter().find(|(thread, _)| *thread == me) {
+                let text = format!("the guest was freed by a thread that is inside of it ({inside:?})");
+                state.fail(Failure::Breach(Breach::new("X5", text)));
+            } else if let Some((_, inside)) = state.inside.first() {
+                let text = format!("the guest was freed while another thread is inside of it ({inside:?})");
+                state.fail(Failure::Breach(Breach::new("X4", text)));
+            }
+            state.inside.push((me, Inside::Free));
+            state.standing_fds()
+        };
+        for registration in left {
+            if let Err(error) = self.deregister(registration) {
+                self.fail(Failure::Other(format!("{error:#}")));
+            }
+        }
+        self.state().frees.1 += 1;
+        self.leave();
+    }
+}
+
+impl State {
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    fn pool(&mut self, timeouts: bool) -> &mut Pool {
+        if timeouts { &mut self.timeouts } else { &mut self.fds }
+    }
+
+    fn begin(&mut self, fd: Option<RawFd>) -> (Registration, Arc<Slot>, u64) {
+        let registration = Registration(self.registrations.len());
+        let (nexus, slot, value) = self.pool(fd.is_none()).take(registration);
+        self.registrations.push(Record { fd, nexus, handle: 0, stands: true });
+        (registration, slot, value)
+    }
+
+    /// The nexus goes back to its pool; not twice.
+    fn end(&mut self, registration: Registration) {
+        let record = &mut self.registrations[registration.0];
+        if std::mem::replace(&mut record.stands, false) {
+            let (nexus, timeouts) = (record.nexus, record.fd.is_none());
+            self.pool(timeouts).give_back(nexus);
+        }
+    }
+
+    fn slot(&self, registration: Registration) -> Option<Arc<Slot>> {
+        let record = &self.registrations[registration.0];
+        let pool = if record.fd.is_none() { &self.timeouts } else { &self.fds };
+        record.stands.then(|| pool.slot(record.nexus))
+    }
+
+    fn owner(&mut self, value: u64, timeouts: bool) -> Option<Registration> {
+        self.pool(timeouts).owner(value)
+    }
+
+    fn of(&self, registration: Registration) -> impl Iterator<Item = &Occurrence> {
+        self.occurrences.iter().filter(move |occurrence| occurrence.registration == Some(registration))
+    }
+
+    fn standing_fds(&self) -> Vec<Registration> {
+        let standing =
+            |(at, record): (usize, &Record)| (record.stands && record.fd.is_some()).then_some(Registration(at));
+        self.registrations.iter().enumerate().filter_map(standing).collect()
+    }
+
+    /// Two threads inside, where one outer lock must keep them apart.
+    fn overlap(&self, rule: Rule, me: ThreadId) -> Option<Breach> {
+        let (_, inside) = self.inside.iter().find(|(thread, _)| *thread != me)?;
+        let text = || format!("a call into the guest begins while another thread is inside of it ({inside:?})");
+        (rule == Rule::Serialized).then(|| Breach::new("O2", text()))
+    }
+
+    /// What libxl would not survive.
+    fn judge(&mut self, rule: Rule, occurrence: &Occurrence) -> Option<Breach> {
+        let me = occurrence.thread;
+        if self.frees.0 > 0 {
+            return Some(Breach::new("X4", "an occurrence began after the guest was freed, or while it is"));
+        }
+        if self.inside.iter().rfind(|(thread, _)| *thread == me).is_some_and(|(_, inside)| *inside == Inside::Hook) {
+            return Some(Breach::new("O1", "an occurrence was made from inside a hook"));
+        }
+        if let Some(breach) = self.overlap(rule, me) {
+            return Some(breach);
+        }
+        if !self.pool(occurrence.fd.is_none()).has(occurrence.value) {
+            let text = format!("the value {:#x} comes back, which was never given", occurrence.value);
+            return Some(Breach::new("R10", text));
+        }
+        match (occurrence.registration, occurrence.fd) {
+            (Some(registration), Some((fd, _, _))) => {
+                let registered = self.registrations[registration.0].fd.expect("its pool is that of fds");
+                let text = || format!("fd {registered} was registered, and fd {fd} is reported");
+                (fd != registered).then(|| Breach::new("O11", text()))
+            }
+            (Some(registration), None) => {
+                (self.of(registration).count() > 0).then(|| Breach::new("O5", "a timeout occurred twice"))
+            }
+            (None, None) => Some(Breach::new("O5", "a timeout occurred that is over, or is not registered any more")),
+            // Any time after (O3).
+            (None, Some(_)) if rule == Rule::Concurrent => None,
+            (None, Some((fd, _, _))) => Some(Breach::new(
+                "O3",
+                format!("fd {fd} occurred after its deregistration, where that is memory freed"),
+            )),
+        }
+    }
+}
+
+/// The wall clock in microseconds, as libxl reads it.
+pub fn wall_micros() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// So many microseconds of the wall clock as libxl gives them to a hook.
+pub const fn wall_time(micros: i64) -> WallTime {
+    (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
+}

@@ -1,0 +1,92 @@
+//! What the other threads of this process do, as the kernel sees it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The kernel's number of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tid(i32);
+
+/// The calling thread.
+pub fn current() -> Tid {
+    // SAFETY: no pointers.
+    Tid(unsafe { libc::gettid() })
+}
+
+/// Waits until the thread sleeps; true if it does. Seen twice, a moment apart, in one and the same sleep.
+pub fn wait_for_sleep(thread: Tid, patience: Duration) -> bool {
+    wait(patience, || {
+        let before = switches(thread);
+        state(thread) == 'S' && {
+            std::thread::sleep(MOMENT);
+            state(thread) == 'S' && switches(thread) == before
+        }
+    })
+}
+
+/// Waits until the thread sleeps in futex(2), which is where a lock is waited for; true if it does.
+pub fn wait_for_lock(thread: Tid, patience: Duration) -> bool {
+    wait(patience, || {
+        let in_futex = || state(thread) == 'S' && system_call(thread) == Some(libc::SYS_futex);
+        let before = switches(thread);
+        in_futex() && {
+            std::thread::sleep(MOMENT);
+            in_futex() && switches(thread) == before
+        }
+    })
+}
+
+/// Whether all other threads have come to rest. A thread that spins is never seen asleep; one that has little to do is most of the time.
+pub fn rest() -> bool {
+    const LOOKS: usize = 40;
+    const ATTEMPTS: usize = 8;
+    let me = current();
+    for _ in 0..ATTEMPTS {
+        let busy = || {
+            std::thread::sleep(MOMENT);
+            all().into_iter().any(|thread| thread != me && state(thread) == 'R')
+        };
+        if (0..LOOKS).filter(|_| busy()).count() < LOOKS / 2 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Between two looks.
+const MOMENT: Duration = Duration::from_millis(3);
+
+fn wait(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + patience;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+fn all() -> Vec<Tid> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok().map(Tid)).collect()
+}
+
+/// The letter of proc(5): R runs or could, S sleeps. X where the thread has ended.
+fn state(Tid(thread): Tid) -> char {
+    let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // The name, in parentheses, may contain anything.
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next()).unwrap_or('X')
+}
+
+/// How often it went to sleep.
+fn switches(Tid(thread): Tid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok())
+}
+
+/// In which system call it is.
+fn system_call(Tid(thread): Tid) -> Option<i64> {
+    let line = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
+    line.split(' ').next()?.parse().ok()
+}
