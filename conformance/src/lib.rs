@@ -13,6 +13,7 @@ pub mod files;
 mod guests;
 pub mod hosts;
 pub mod integration;
+pub mod model;
 pub mod monitor;
 pub mod puppet;
 pub mod record;

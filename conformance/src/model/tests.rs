@@ -1,0 +1,113 @@
+//! The model finds what is wrong, and nothing where nothing is.
+
+mod wrong;
+
+use super::*;
+use crate::hosts::Adapter;
+use crate::integration::CoreIntegration;
+use std::time::Duration;
+use wrong::{Wrong, WrongIntegration};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[test]
+fn osevent_core_hosts_each_release_without_a_fault() {
+    let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
+    for release in Release::ALL {
+        for seed in 0..100 {
+            let outcome = run(seed, *release, &integration, PATIENCE).expect("there are fds");
+            assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
+        }
+    }
+}
+
+/// How long a wrong host is given. What it does not do in this time it never does; a right one that is late would pass for a wrong
+/// one, which does no harm here.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// The first seed that a wrong host fails, and why.
+fn first_failure(wrong: Wrong, release: Release) -> Option<(u64, Fault)> {
+    let integration = WrongIntegration::new(wrong);
+    for seed in 0..300 {
+        let outcome = run(seed, release, &integration, SHORT).expect("there are fds");
+        if outcome.stuck {
+            // Its loop hangs, and would be waited for.
+            std::mem::forget(integration);
+            return outcome.faults.first().map(|fault| (seed, fault.clone()));
+        }
+        if let Some(fault) = outcome.faults.first() {
+            return Some((seed, fault.clone()));
+        }
+    }
+    None
+}
+
+#[test]
+fn each_wrong_host_is_found_and_its_clause_named() {
+    for (wrong, release, clauses) in [
+        (Wrong::TimeoutTwice, Release::V4_13, ["O5"].as_slice()),
+        (Wrong::TimeoutTwice, Release::V4_2_0, &["O5"]),
+        (Wrong::LateFd, Release::V4_2_0, &["O3"]),
+        (Wrong::LostCancel, Release::V4_6, &["O5"]),
+        // The next timeout of the same struct is taken for this one.
+        (Wrong::LostCancel, Release::V4_2_1, &["O5", "R12"]),
+        (Wrong::EarlyTimeout, Release::V4_4, &["R12"]),
+        (Wrong::DuplicatedFd, Release::V4_5, &["O11"]),
+        (Wrong::OccurrenceInHook, Release::V4_2_2, &["O1"]),
+        (Wrong::OccurrenceAfterFree, Release::V4_13, &["X4"]),
+        (Wrong::RegularFileRefused, Release::V4_13, &["R7"]),
+        (Wrong::EmptyInterestWatched, Release::V4_4, &["R5"]),
+        (Wrong::EdgeTriggered, Release::V4_13, &["O10"]),
+        (Wrong::LockAcrossOccurrence, Release::V4_13, &["R15"]),
+        (Wrong::BareHangUp, Release::V4_2_1, &["O4"]),
+    ] {
+        let found = first_failure(wrong, release);
+        let named = found.as_ref().is_some_and(|(_, fault)| clauses.contains(&fault.clause.as_str()));
+        assert!(named, "{wrong:?} under {release}: {found:?} instead of {clauses:?}");
+    }
+}
+
+#[test]
+fn a_late_fd_is_legal_where_there_are_nexuses_o3() {
+    let integration = WrongIntegration::new(Wrong::LateFd);
+    for release in Release::ALL.iter().filter(|release| release.has_nexuses()) {
+        for seed in 0..30 {
+            let outcome = run(seed, *release, &integration, PATIENCE).expect("there are fds");
+            assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
+        }
+    }
+}
+
+#[test]
+fn a_failing_seed_becomes_a_short_script_that_replays_from_its_text() {
+    for (wrong, release, longest) in [
+        (Wrong::TimeoutTwice, Release::V4_13, 1),
+        (Wrong::LateFd, Release::V4_2_0, 2),
+        (Wrong::EdgeTriggered, Release::V4_6, 3),
+    ] {
+        let (seed, fault) = first_failure(wrong, release).expect("a failure");
+        let integration = WrongIntegration::new(wrong);
+        let fails = |script: &Script| {
+            let outcome = run_script(script, &integration, SHORT).expect("there are fds");
+            outcome.faults.first().is_some_and(|found| found.clause == fault.clause)
+        };
+        let script = Script::generate(seed, release);
+        let shrunk = shrink(&script, 500, |script| (0..3).any(|_| fails(script))).script;
+        assert!(shrunk.len() <= longest, "{wrong:?}, seed {seed}: {script}\nonly became {shrunk}");
+        let replayed = Script::parse(&shrunk.to_string()).expect("its text is a script");
+        assert_eq!(replayed, shrunk);
+        assert!((0..3).any(|_| fails(&replayed)), "{replayed}");
+    }
+}
+
+#[test]
+fn a_script_that_names_what_is_not_there_is_refused() {
+    for text in [
+        r#"{"release":"4.13","files":[],"threads":[[{"write":{"file":0,"bytes":1}}]]}"#,
+        r#"{"release":"4.13","files":[],"threads":[[{"time_register":{"slot":5,"due":"asap"}}]]}"#,
+        r#"{"release":"4.13","files":["event"],"threads":[[{"fd_register":{"slot":0,"file":0,"events":"up"}}]]}"#,
+        r#"{"release":"3.4","files":[],"threads":[]}"#,
+    ] {
+        assert!(Script::parse(text).is_err(), "{text}");
+    }
+}
