@@ -147,9 +147,8 @@ impl Locked<'_> {
         }
         // libxl__sigchld_notneeded
         let efd = self.state().children.efd;
-        if self.ctx.release.deregisters_idle_fds() {
-            self.fd_deregister(efd);
-        } else if self.fd_is_registered(efd) && self.fd_modify(efd, 0) != 0 {
+        let stays = !self.ctx.release.deregisters_idle_fds() && self.fd_is_registered(efd);
+        if !stays || self.fd_modify(efd, 0) != 0 {
             self.fd_deregister(efd);
         }
     }
