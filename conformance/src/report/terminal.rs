@@ -18,10 +18,15 @@ pub(crate) fn list(cases: &[&Listed]) {
 /// Cases by adapters; then what did not pass, and why; then the counts, in one line.
 pub(crate) fn print(report: &Report) {
     println!("{}", table(&report.cases));
-    for row in report.cases.iter().filter(|row| row.result != Verdict::Passed) {
-        println!("\n{} on {}: {}", row.name, row.adapter, row.explanation());
-    }
-    println!("\n{}", counts(&report.cases));
+    print!("{}", ending(&report.cases));
+}
+
+fn ending(rows: &[Row]) -> String {
+    let explained = rows.iter().filter(|row| row.result != Verdict::Passed);
+    let mut text: String =
+        explained.map(|row| format!("\n{} on {}: {}\n", row.name, row.adapter, row.explanation())).collect();
+    text.push_str(&format!("\n{}\n", counts(rows)));
+    text
 }
 
 fn table(rows: &[Row]) -> Table {
@@ -91,5 +96,62 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
     // It fails only where a logger is set already.
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Record, Violation};
+
+    fn row(name: &str, adapter: &str, result: Verdict) -> Row {
+        Row {
+            name: name.into(),
+            claim: "a claim".into(),
+            clauses: vec!["R8".into()],
+            adapter: adapter.into(),
+            guest: "libxl".into(),
+            result,
+            reason: if result == Verdict::Passed { String::new() } else { format!("{name} has a reason") },
+            seconds: 0.5,
+            runs: 1,
+            failures: u32::from(result == Verdict::Failed),
+            arguments: Vec::new(),
+            record: None,
+        }
+    }
+
+    #[test]
+    fn each_adapter_is_a_column_whatever_it_is_called() {
+        let mut rows = vec![row("one", "glib", Verdict::Passed), row("one", "glib+thread", Verdict::Failed)];
+        rows.push(Row { runs: 20, failures: 3, ..row("two", "glib+thread", Verdict::Failed) });
+        let mut table = table(&rows);
+        // Without a terminal, no colours.
+        let text = table.force_no_tty().to_string();
+        let line = |word: &str| {
+            let line = text.lines().find(|line| line.trim().starts_with(word)).expect("a line");
+            line.split_whitespace().collect::<Vec<_>>()
+        };
+        assert_eq!(line("case"), ["case", "clauses", "glib", "glib+thread"]);
+        assert_eq!(line("one"), ["one", "R8", "passed", "0.50", "s", "FAILED"]);
+        assert_eq!(line("two"), ["two", "R8", "FAILED", "3", "of", "20"]);
+    }
+
+    #[test]
+    fn what_did_not_pass_is_explained_with_its_clauses_before_the_counts() {
+        let violation = Violation { clause: "R8".into(), step: 4, text: "fd 7 occurred late".into() };
+        let record = Record { violations: vec![violation.clone()], ..Record::default() };
+        let said = Row { reason: violation.to_string(), ..row("said", "glib", Verdict::Failed) };
+        let rows = [
+            row("well", "glib", Verdict::Passed),
+            Row { record: Some(record.clone()), ..row("unsaid", "glib", Verdict::Failed) },
+            Row { record: Some(record), ..said },
+            row("not-here", "glib", Verdict::Skipped),
+        ];
+        let expected = "\nunsaid on glib: unsaid has a reason\nR8: step 4: fd 7 occurred late\n\
+                        \nsaid on glib: R8: step 4: fd 7 occurred late\n\
+                        \nnot-here on glib: not-here has a reason\n\
+                        \n1 passed, 2 failed, 1 skipped\n";
+        assert_eq!(ending(&rows), expected);
     }
 }

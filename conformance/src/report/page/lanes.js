@@ -91,9 +91,9 @@ class Lanes {
     if (count > 70) this.show(Math.max(0, middle - 40), Math.min(count, Math.max(60, middle + 20)));
   }
 
-  // Where a step is, in the scale that is chosen: steps, or nanoseconds.
+  // Where a step is, in the scale that is chosen: steps, or nanoseconds since the record began.
   place(index) {
-    return this.byOrder ? index : this.story.steps[index].at - this.story.steps[0].at;
+    return this.byOrder ? index : this.story.steps[index].at;
   }
 
   whole() {

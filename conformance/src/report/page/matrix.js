@@ -30,7 +30,7 @@ class Matrix {
 
   build() {
     const head = make("tr");
-    head.append(make("th", "case", { scope: "col" }), make("th", "clauses", { scope: "col" }));
+    head.append(make("th", "case and its clauses", { scope: "col" }));
     for (const column of this.columns) {
       const rows = [...this.lines.values()].map((line) => line.of.get(column)).filter(Boolean);
       const failed = rows.filter((row) => row.result === "failed").length;
@@ -52,14 +52,10 @@ class Matrix {
     const [row] = line.rows;
     line.element = make("tr");
     const title = make("th", row.name, { scope: "row" });
-    title.append(make("small", row.claim));
-    const clauses = make("td", undefined, { class: "clauses" });
-    for (const id of row.clauses) {
-      clauses.append(make("button", id, {
-        type: "button", class: "clause", tabindex: "-1", "data-clause": id, title: this.data.clauses[id] ?? "",
-      }), " ");
-    }
-    line.element.append(title, clauses);
+    title.append(" ", ...row.clauses.flatMap((id) => [make("button", id, {
+      type: "button", class: "clause", tabindex: "-1", "data-clause": id, title: this.data.clauses[id] ?? "",
+    }), " "]), make("small", row.claim));
+    line.element.append(title);
     for (const column of this.columns) {
       const result = line.of.get(column);
       const cell = make("td", undefined, { role: "gridcell" });
@@ -67,7 +63,8 @@ class Matrix {
         cell.className = `result ${result.result}`;
         cell.tabIndex = -1;
         const broken = [...new Set((result.record?.violations ?? []).map((violation) => violation.clause))];
-        cell.append(make("span", SIGNS[result.result], { "aria-hidden": "true" }), ` ${WORDS[result.result]} `);
+        const word = make("span", WORDS[result.result], { class: result.result === "passed" ? "unseen" : "" });
+        cell.append(make("span", SIGNS[result.result], { "aria-hidden": "true" }), " ", word, " ");
         if (broken.length) cell.append(make("strong", broken.join(" "), { class: "clause" }));
         else if (result.result === "passed") cell.append(make("small", `${result.seconds.toFixed(2)} s`));
         if (result.runs > 1) cell.append(make("small", ` ×${result.runs}`));
