@@ -76,10 +76,12 @@ fn late(kind: Kind, busy: bool, time: Duration) -> anyhow::Result<[Vec<Duration>
     let reader = Arc::new(OwnedFd::from(reader));
     let mut read = PipeReader::from(reader.try_clone()?);
     let received = move || {
-        let mut written = [0; 8];
-        read.read_exact(&mut written).expect("it is readable, and all is written at once");
-        let written = Duration::from_nanos(u64::from_ne_bytes(written));
-        lock(&pipe).push(began.elapsed().saturating_sub(written));
+        let mut buffer = [0; 4096];
+        let length = read.read(&mut buffer).expect("it is readable");
+        let now = began.elapsed();
+        // Each is written, and so read, as a whole.
+        let written = buffer[..length].as_chunks().0.iter().map(|time| Duration::from_nanos(u64::from_ne_bytes(*time)));
+        lock(&pipe).extend(written.map(|written| now.saturating_sub(written)));
     };
     let host = Host::with_osevent(kind, Own { fds: vec![Watched::new(reader, received)], tick: Some(tick) })?;
     // Gone before the host: one that it starves could not end.
