@@ -371,31 +371,6 @@ fn two_reactors_share_a_context() {
 }
 
 #[test]
-fn o9_a_busy_guest_leaves_glibs_own_sources_served() {
-    let context = MainContext::new();
-    let attached = attached(&context);
-    let hosted = Hosted::new(attached.event_loop(), nothing);
-    let busy: Vec<OwnedFd> = (0..200).map(|_| eventfd(1)).collect();
-    for fd in &busy {
-        hosted.0.register_fd(fd.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
-    }
-    let ticks = Arc::new(AtomicUsize::new(0));
-    let timer = glib::timeout_source_new(Duration::from_millis(1), None, Priority::DEFAULT, {
-        let ticks = ticks.clone();
-        move || {
-            ticks.fetch_add(1, Ordering::Relaxed);
-            ControlFlow::Continue
-        }
-    });
-    timer.attach(Some(&context));
-    let started = Instant::now();
-    iterate_until(&context, || ticks.load(Ordering::Relaxed) >= 20);
-    assert!(hosted.log().len() > 200, "the guest was busy");
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    timer.destroy();
-}
-
-#[test]
 fn a_panic_in_an_occurrence_does_not_reach_glib_nor_end_the_loop() {
     let context = MainContext::new();
     let attached = attached(&context);
