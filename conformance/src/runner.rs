@@ -11,7 +11,7 @@ use crate::integration::CoreIntegration;
 use crate::monitor::Monitor;
 use crate::record::Record;
 use crate::report::progress::Progress;
-use crate::report::{Report, Row, Run, Verdict, terminal};
+use crate::report::{self, Report, Row, Run, Verdict, terminal};
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
 use osevent_epoll::Reactor;
@@ -149,6 +149,7 @@ fn run_repeatedly(
         adapter: place.name().into(),
         guest: arguments.guest.name().into(),
         result: outcome.result,
+        broken: report::broken(&outcome.reason, record.as_ref()),
         reason: outcome.reason,
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
         runs: arguments.repeat,

@@ -82,8 +82,7 @@ fn case(xml: &mut Xml, suite: &str, row: &Row) -> io::Result<()> {
     match row.result {
         Verdict::Passed => case.write_empty()?,
         Verdict::Failed => {
-            let broken: Vec<_> = row.violations().iter().map(|violation| &*violation.clause).collect();
-            let kind = if broken.is_empty() { "failed".into() } else { broken.join(" ") };
+            let kind = if row.broken.is_empty() { "failed".into() } else { row.broken.join(" ") };
             case.write_inner_content(|xml| {
                 let failure = xml.create_element("failure").with_attribute(("type", &*legal(&kind)));
                 let failure = failure.with_attribute(("message", &*legal(row.headline())));

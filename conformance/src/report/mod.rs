@@ -79,6 +79,8 @@ pub struct Row {
     /// Why, unless it passed: of the first repetition that failed. The first line says it; the end of the case's log may
     /// follow.
     pub reason: String,
+    /// The clauses that were seen broken, by the monitor or by the case: [`broken`].
+    pub broken: Vec<String>,
     /// What one repetition took, on average.
     pub seconds: f64,
     /// How often it ran.
@@ -118,6 +120,25 @@ impl Row {
     }
 }
 
+/// The clauses that are broken by a record, or that a line of the reason begins with: `R8: what was seen`. Each once.
+pub fn broken(reason: &str, record: Option<&Record>) -> Vec<String> {
+    let seen = record.into_iter().flat_map(|record| &record.violations).map(|violation| &*violation.clause);
+    let said = reason.lines().filter_map(|line| Some(line.split_once(": ")?.0)).filter(|word| is_clause(word));
+    let mut clauses: Vec<String> = Vec::new();
+    for clause in seen.chain(said) {
+        if !clauses.iter().any(|known| known == clause) {
+            clauses.push(clause.into());
+        }
+    }
+    clauses
+}
+
+/// Whether it is an id as the contract has them: a letter and a number.
+fn is_clause(word: &str) -> bool {
+    let digits = word.strip_prefix(|letter: char| letter.is_ascii_uppercase()).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
 /// How a case ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,4 +149,19 @@ pub enum Verdict {
     Failed,
     /// It cannot be run here, for the reason that is given.
     Skipped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_clauses_are_those_of_the_record_and_those_that_the_reason_names() {
+        let violation = |clause: &str| Violation { clause: clause.into(), step: 0, text: "seen".into() };
+        let record =
+            Record { violations: vec![violation("O5"), violation("R8"), violation("O5")], ..Record::default() };
+        let reason = "R8: step 0: seen\nX11: said by the case\nINFO libxl: a line of the log\nR: no id\n4: none either";
+        assert_eq!(broken(reason, Some(&record)), ["O5", "R8", "X11"]);
+        assert_eq!(broken("it timed out", None), <[String; 0]>::default());
+    }
 }

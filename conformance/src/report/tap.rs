@@ -26,6 +26,7 @@ fn test(text: &mut String, number: usize, row: &Row) -> std::fmt::Result {
         writeln!(text, "  ---")?;
         writeln!(text, "  message: {}", quoted(&row.explanation()))?;
         writeln!(text, "  clauses: {}", quoted(&row.clauses.join(" ")))?;
+        writeln!(text, "  broken: {}", quoted(&row.broken.join(" ")))?;
         writeln!(text, "  duration_ms: {:.3}", row.seconds * 1e3)?;
         writeln!(text, "  ...")?;
     }

@@ -67,8 +67,11 @@ fn cell(row: &Row) -> Cell {
 pub(crate) fn verdict(row: &Row) -> String {
     match row.result {
         Verdict::Passed => format!("passed {:.2} s", row.seconds),
-        Verdict::Failed if row.runs > 1 => format!("FAILED {} of {}", row.failures, row.runs),
-        Verdict::Failed => "FAILED".into(),
+        Verdict::Failed => {
+            let times = if row.runs > 1 { format!(" {} of {}", row.failures, row.runs) } else { String::new() };
+            let clauses = row.broken.iter().map(|clause| format!(" {clause}")).collect::<String>();
+            format!("FAILED{times}{clauses}")
+        }
         Verdict::Skipped => "skipped".into(),
     }
 }
@@ -112,6 +115,7 @@ mod tests {
             adapter: adapter.into(),
             guest: "libxl".into(),
             result,
+            broken: Vec::new(),
             reason: if result == Verdict::Passed { String::new() } else { format!("{name} has a reason") },
             seconds: 0.5,
             runs: 1,
@@ -124,7 +128,12 @@ mod tests {
     #[test]
     fn each_adapter_is_a_column_whatever_it_is_called() {
         let mut rows = vec![row("one", "glib", Verdict::Passed), row("one", "glib+thread", Verdict::Failed)];
-        rows.push(Row { runs: 20, failures: 3, ..row("two", "glib+thread", Verdict::Failed) });
+        rows.push(Row {
+            runs: 20,
+            failures: 3,
+            broken: vec!["O5".into()],
+            ..row("two", "glib+thread", Verdict::Failed)
+        });
         let mut table = table(&rows);
         // Without a terminal, no colours.
         let text = table.force_no_tty().to_string();
@@ -134,7 +143,7 @@ mod tests {
         };
         assert_eq!(line("case"), ["case", "clauses", "glib", "glib+thread"]);
         assert_eq!(line("one"), ["one", "R8", "passed", "0.50", "s", "FAILED"]);
-        assert_eq!(line("two"), ["two", "R8", "FAILED", "3", "of", "20"]);
+        assert_eq!(line("two"), ["two", "R8", "FAILED", "3", "of", "20", "O5"]);
     }
 
     #[test]

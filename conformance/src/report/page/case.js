@@ -125,10 +125,10 @@ class CaseView {
   }
 
   clauses(row) {
-    const broken = (row.record?.violations ?? []).map((violation) => violation.clause);
+    const { broken } = row;
     const part = this.part("clause-texts");
     part.replaceChildren();
-    for (const [title, ids] of [["Broken", [...new Set(broken)]], ["Checked", row.clauses.filter((id) => !broken.includes(id))]]) {
+    for (const [title, ids] of [["Broken", broken], ["Checked", row.clauses.filter((id) => !broken.includes(id))]]) {
       if (!ids.length) continue;
       const list = make("dl");
       for (const id of ids) {

@@ -62,10 +62,9 @@ class Matrix {
       if (result) {
         cell.className = `result ${result.result}`;
         cell.tabIndex = -1;
-        const broken = [...new Set((result.record?.violations ?? []).map((violation) => violation.clause))];
         const word = make("span", WORDS[result.result], { class: result.result === "passed" ? "unseen" : "" });
         cell.append(make("span", SIGNS[result.result], { "aria-hidden": "true" }), " ", word, " ");
-        if (broken.length) cell.append(make("strong", broken.join(" "), { class: "clause" }));
+        if (result.broken.length) cell.append(make("strong", result.broken.join(" "), { class: "clause" }));
         else if (result.result === "passed") cell.append(make("small", `${result.seconds.toFixed(2)} s`));
         if (result.runs > 1) cell.append(make("small", ` ×${result.runs}`));
         if (result.reason) cell.title = result.reason.split("\n")[0];
@@ -84,7 +83,7 @@ class Matrix {
     let shown = 0;
     for (const line of this.lines.values()) {
       const text = line.rows.map((row) => `${row.name} ${row.claim} ${row.reason}`).join(" ").toLowerCase();
-      const ids = line.rows.flatMap((row) => [...row.clauses, ...(row.record?.violations ?? []).map((each) => each.clause)]);
+      const ids = line.rows.flatMap((row) => [...row.clauses, ...row.broken]);
       const cites = /\d/.test(clause) ? ids.includes(clause) : !clause || ids.some((id) => id.startsWith(clause));
       const fits = cites && words.every((word) => text.includes(word)) && line.rows.some((row) => wanted.has(row.result));
       line.element.hidden = !fits;

@@ -1,6 +1,6 @@
 //! One page with everything in it.
 
-use super::Report;
+use super::{Report, is_clause};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,7 @@ pub fn page(report: &Report) -> String {
         }
     }
     let texts = clauses(CONTRACT);
-    let broken = report.cases.iter().flat_map(|row| row.violations()).map(|violation| &violation.clause);
-    let cited = report.cases.iter().flat_map(|row| &row.clauses).chain(broken);
+    let cited = report.cases.iter().flat_map(|row| row.clauses.iter().chain(&row.broken));
     let cited: BTreeMap<_, _> = cited.filter_map(|id| Some((id, texts.get(&**id)?))).collect();
     data["clauses"] = json!(cited);
     // Whatever a text says, it cannot end the element that holds the data.
@@ -46,14 +45,10 @@ fn make_hexadecimal(number: &mut Value) {
 
 /// The contract's clauses: the first two cells of each table row that begins with an id.
 fn clauses(contract: &str) -> BTreeMap<&str, String> {
-    let is_id = |id: &str| {
-        let digits = id.trim_start_matches(|letter: char| letter.is_ascii_uppercase());
-        digits.len() + 1 == id.len() && digits.parse::<u32>().is_ok()
-    };
     // A bar inside a cell is escaped.
     let cells = contract.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
     cells
-        .filter(|(id, _)| is_id(id))
+        .filter(|(id, _)| is_clause(id))
         .map(|(id, rest)| (id, rest.split(" | ").next().unwrap_or_default().replace("\\|", "|")))
         .collect()
 }

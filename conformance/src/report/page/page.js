@@ -50,9 +50,9 @@ function summarize() {
     const violations = row.record?.violations ?? [];
     const link = make("a", `${row.name} on ${row.adapter}`, { href: address(row) });
     const [first] = violations;
-    const text = first ? ` ${first.text.split("\n")[0]}` : ` ${row.reason.split("\n")[0]}`;
+    const text = (first?.text ?? row.reason.replace(`${row.broken[0]}: `, "")).split("\n")[0];
     const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
-    item.append(link, " ", ...(first ? [make("strong", first.clause, { class: "clause" })] : []), text + more);
+    item.append(link, " ", ...row.broken.flatMap((id) => [make("strong", id, { class: "clause" }), " "]), text + more);
     return item;
   }));
   const failed = failures.length ? `${failures.length} failed` : "all passed";
