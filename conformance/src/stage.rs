@@ -42,11 +42,21 @@ impl Stage {
 
     /// A ctx to be opened where this stage has it.
     pub(crate) fn builder(&self) -> anyhow::Result<Builder> {
-        let builder = Ctx::builder(&self.library);
+        let (builder, _) = self.watched();
         Ok(match self.mode {
             Mode::Loop => builder,
             Mode::Thread => builder.thread(Reactor::new()?),
         })
+    }
+
+    /// A ctx to be opened, with the monitor at its boundary.
+    fn watched(&self) -> (Builder, Arc<Hooks>) {
+        // Xenlight serializes what it cannot tell from 4.2.0.
+        let rule = if self.library.release() < Release::V4_3 { Rule::Serialized } else { Rule::Concurrent };
+        let witness = self.monitor.witness(rule);
+        let builder = Ctx::builder(&self.library);
+        let hooks = Arc::new(Hooks(witness.clone()));
+        (builder.trace(move |step| witness.saw(what(step))), hooks)
     }
 
     /// After the case: every ctx is closed, and nothing came after.
@@ -88,7 +98,7 @@ impl Stage {
         on_event: impl Fn(&Event) + Send + Sync + 'static,
     ) -> anyhow::Result<Opened> {
         let attached = self.host.attach()?;
-        let builder = Ctx::builder(&self.library);
+        let (builder, hooks) = self.watched();
         // In front of the loop that libxl registers with.
         let (recorder, builder, host_loop) = match self.mode {
             Mode::Loop => {
@@ -101,12 +111,8 @@ impl Stage {
             }
         };
         let (sender, events) = channel();
-        let rule = if self.library.release() < Release::V4_3 { Rule::Serialized } else { Rule::Concurrent };
-        let witness = self.monitor.witness(rule);
-        let hooks = Arc::new(Hooks(witness.clone()));
         let ctx = builder
             .children(children)
-            .trace(move |step| witness.saw(what(step)))
             .on_event(move |event| {
                 on_event(&event);
                 // The case may be over with the events.

@@ -10,7 +10,7 @@ use calloop::futures::executor;
 use calloop::stream::StreamSource;
 use std::thread::ThreadId;
 use std::time::Instant;
-use xenlight::{Ctx, Error, Event, EventKind, ShutdownReason};
+use xenlight::{Error, Event, EventKind, ShutdownReason};
 
 pub(crate) static DELIVERED: Case = Case {
     name: "calloop-data",
@@ -69,7 +69,7 @@ impl Program {
 fn delivered(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
-    let ctx = Ctx::open(&stage.library, xen.event_loop())?;
+    let ctx = stage.builder()?.open(xen.event_loop())?;
     let mut program = Program::new(xen)?;
     let handle = program.event_loop.handle();
     let here = || std::thread::current().id();
@@ -117,7 +117,7 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
 fn loop_first(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
-    let ctx = Ctx::open(&stage.library, xen.event_loop())?;
+    let ctx = stage.builder()?.open(xen.event_loop())?;
     let program = Program::new(xen)?;
     let handle = program.event_loop.handle();
     let events = StreamSource::new(ctx.events())?;
