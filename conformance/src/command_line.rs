@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Only the cases whose name is, or begins with, this; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
+    /// The kernel for Linux domains on a real Xen, which has to run as a PV domain; the one that dom0 runs, if none is named.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) linux: Option<PathBuf>,
     /// List the cases instead of running them.
     #[arg(long)]
     pub(crate) list: bool,

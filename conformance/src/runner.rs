@@ -54,7 +54,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             xen::check()?;
             let (library, name) = libxl("on this machine's Xen")?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
-            Ctx::open(&library, Reactor::new()?)?.close_blocking()?;
+            let ctx = Ctx::open(&library, Reactor::new()?)?;
+            let free = ctx.free_memory()?;
+            ctx.close_blocking()?;
+            xen::announce(free, arguments.linux.as_deref())?;
             (name, None)
         }
         Kind::Model => ("no libxl: a model of it".into(), None),
@@ -182,6 +185,9 @@ fn run_in_process(
     if arguments.log {
         command.arg("--log");
     }
+    if let Some(linux) = &arguments.linux {
+        command.arg("--linux").arg(linux);
+    }
     if let Some(preparation) = preparation {
         command.envs(preparation.environment(folder.path()));
     }
@@ -189,6 +195,7 @@ fn run_in_process(
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().context("cannot start the case's process")?;
     let limit = limit(arguments.guest);
+    let process = child.id();
     let status = wait(&mut child, limit)?;
     let written = std::fs::read(&outcome).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let mut outcome = match (status, written) {
@@ -198,7 +205,7 @@ fn run_in_process(
         (Some(status), _) => Outcome::failed(format!("its process {}", describe(status))),
     };
     if arguments.guest == Kind::Xen && outcome.result == Verdict::Failed {
-        xen::clean_up().context("cannot destroy what a failed case left behind")?;
+        xen::clean_up(process).context("cannot destroy what a failed case left behind")?;
     }
     if outcome.result == Verdict::Failed {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
@@ -252,7 +259,7 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.adapters,
         &*arguments.modes,
     ) {
-        (Some(case), &[adapter], &[mode]) => perform(case.play, arguments.guest, Place { adapter, mode }, outcome),
+        (Some(case), &[adapter], &[mode]) => perform(case.play, arguments, Place { adapter, mode }, outcome),
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
     match write(outcome, &Outcome::of(result)) {
@@ -265,15 +272,15 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
 }
 
 /// Runs the case. What the monitor saw is written beside the outcome.
-fn perform(play: Play, guest: Kind, place: Place, outcome: &Path) -> anyhow::Result<()> {
+fn perform(play: Play, arguments: &Arguments, place: Place, outcome: &Path) -> anyhow::Result<()> {
     match play {
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
-            let stage = Stage::set(guest, place, folder)?;
+            let stage = Stage::set(arguments.guest, place, folder, arguments.linux.as_deref())?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
         }
         Play::Boundary(case) => {
-            let monitor = Monitor::new(guest.limits());
+            let monitor = Monitor::new(arguments.guest.limits());
             watched(&monitor, outcome, || perform_at_boundary(case, place.adapter, &monitor))
         }
     }

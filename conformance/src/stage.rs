@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
 use osevent_epoll::Reactor;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
@@ -24,7 +25,7 @@ pub(crate) struct Stage {
     pub(crate) host: Box<dyn Host>,
     pub(crate) library: Library,
     /// For files of the case's own.
-    pub(crate) folder: std::path::PathBuf,
+    pub(crate) folder: PathBuf,
     pub(crate) mode: Mode,
     /// Of every ctx that was opened.
     opened: Mutex<Vec<Weak<Recorder>>>,
@@ -32,8 +33,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn set(kind: guests::Kind, place: Place, folder: &std::path::Path) -> anyhow::Result<Self> {
-        let guest = Guest::start(kind)?;
+    pub(crate) fn set(kind: guests::Kind, place: Place, folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
+        let guest = Guest::start(kind, folder, linux)?;
         let library = Library::load()?;
         let Place { adapter, mode } = place;
         let (host, opened, monitor) = (adapter.start()?, Mutex::default(), Monitor::new(kind.limits()));

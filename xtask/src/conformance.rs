@@ -59,6 +59,7 @@ fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
         arguments[at] = format!("{name}={report}").into();
     }
     arguments.insert(0, PROGRAM.into());
+    arguments.push("--linux=/lab/linux".into());
     // The suite bounds each case itself.
     lab::Options { fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) }
 }

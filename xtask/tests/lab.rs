@@ -56,7 +56,7 @@ fn domains_wait_to_be_created() {
         until_log() { n=0; until grep -q \"$2\" /var/log/xen/console/guest-$1.log; do
             n=$((n + 1)); [ $n -lt 600 ] || exit 1; usleep 100000; done; }
         xl create -q /lab/idle.cfg && xl domid idle &&
-        xl create -q /lab/poweroff.cfg && xl create -q /lab/linux.cfg && until_log linux 'lab: up' &&
+        xl create -q /lab/poweroff.cfg && xl create -q /lab/linux.cfg && until_log linux 'linux: up' &&
         xl shutdown -w linux && ! xl domid poweroff && xl destroy idle && xl list | wc -l";
     let output = expect(&["--", "sh", "-c", script], 0, "exit code 0");
     assert_eq!(output.lines().last(), Some("2"), "only the heading and dom0 are left: {output}");

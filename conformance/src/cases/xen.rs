@@ -4,12 +4,13 @@ use crate::case::Case;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::guests::xen::{Dom0, IDLE, LINUX, POWEROFF};
+use crate::guests::xen::{Dom0, Image};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::Interest;
+use osevent_domains::linux;
 use std::fs::File;
 use std::time::{Duration, Instant};
 use xenlight::{Children, Config, Ctx, Error, EventKind, ShutdownReason};
@@ -99,7 +100,7 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("idle");
-    let domid = block_on(ctx.create(&dom0.config(IDLE, &name)?)?)?;
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
     let listed = ctx.domains()?;
     ensure!(listed.iter().any(|domain| domain.domid == domid), "a created domain is not listed: {listed:?}");
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show a new domain as paused");
@@ -112,7 +113,7 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     ensure!(dom0.state(&name).is_err(), "xl still lists a destroyed domain");
     ensure!(ctx.info(domid).is_err_and(|error| error.is_no_such_domain()), "libxl still knows a destroyed domain");
 
-    let domid = linux(dom0, &opened, &dom0.name("linux"))?;
+    let domid = boot_linux(dom0, &opened, &dom0.name("linux"))?;
     let watch = ctx.watch_death(domid)?;
     block_on(ctx.shutdown(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
@@ -127,12 +128,13 @@ fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let name = dom0.name("file");
     let file = stage.folder.join("domain.cfg");
-    std::fs::write(&file, format!("name='{name}'\ntype='pv'\nkernel='/lab/idle'\nmemory=4\nvcpus=1\n"))?;
+    let kernel = dom0.kernel(Image::Idle)?;
+    std::fs::write(&file, format!("name='{name}'\ntype='pv'\nkernel='{kernel}'\nmemory=4\nvcpus=1\n"))?;
     let domid = block_on(opened.ctx.create(&Config::from_xl_file(&file)?)?)?;
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show the new domain");
     ensure!(opened.ctx.name(domid)?.as_deref() == Some(&*name));
     let config = block_on(opened.ctx.config(domid)?)?;
-    ensure!(config.name() == name && config.to_json().contains("/lab/idle"), "{}", config.to_json());
+    ensure!(config.name() == name && config.to_json().contains(&kernel), "{}", config.to_json());
     block_on(opened.ctx.destroy(domid)?)?;
     end(opened)
 }
@@ -141,7 +143,7 @@ fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("idle");
-    let domid = block_on(opened.ctx.create(&dom0.config(IDLE, &name)?)?)?;
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
     let watch = opened.ctx.watch_death(domid)?;
     block_on(opened.ctx.unpause(domid)?)?;
     dom0.xl(&["destroy", &name])?;
@@ -154,7 +156,7 @@ fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("poweroff");
-    let domid = block_on(opened.ctx.create(&dom0.config(POWEROFF, &name)?)?)?;
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Poweroff, &name)?)?)?;
     let watch = opened.ctx.watch_death(domid)?;
     block_on(opened.ctx.unpause(domid)?)?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
@@ -170,8 +172,8 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("linux");
-    let config = dom0.config(LINUX, &name)?;
-    let domid = linux(dom0, &opened, &name)?;
+    let config = dom0.config(Image::Linux, &name)?;
+    let domid = boot_linux(dom0, &opened, &name)?;
     let watch = ctx.watch_death(domid)?;
     let path = stage.folder.join("saved");
     let before = opened.recorder.record().interests.len();
@@ -203,7 +205,7 @@ fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let Opened { ctx, recorder, attached: _attached, .. } = stage.open()?;
     let name = dom0.name("idle");
-    let domid = block_on(ctx.create(&dom0.config(IDLE, &name)?)?)?;
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
     block_on(ctx.unpause(domid)?)?;
     let shutdown = ctx.shutdown(domid)?;
     let start = Instant::now();
@@ -245,7 +247,7 @@ const THREADS: usize = 4;
 /// One thread's share of the domains; their watches last until the ctx is closed.
 fn create_and_destroy(dom0: &Dom0, ctx: &Ctx, worker: usize) -> anyhow::Result<()> {
     for at in (worker..DOMAINS).step_by(THREADS) {
-        let domid = block_on(ctx.create(&dom0.config(IDLE, &dom0.name(&format!("{worker}-{at}")))?)?)?;
+        let domid = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name(&format!("{worker}-{at}")))?)?)?;
         ctx.watch_death(domid)?.keep();
         block_on(ctx.unpause(domid)?)?;
         block_on(ctx.destroy(domid)?)?;
@@ -262,10 +264,10 @@ fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Re
 }
 
 /// A Linux domain that has booted.
-fn linux(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<u32> {
-    let domid = block_on(opened.ctx.create(&dom0.config(LINUX, name)?)?)?;
+fn boot_linux(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<u32> {
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Linux, name)?)?)?;
     block_on(opened.ctx.unpause(domid)?)?;
-    eventually("Linux has booted", || dom0.console_has(name, "lab: up"))?;
+    dom0.wait_for_console(domid, linux::UP)?;
     Ok(domid)
 }
 

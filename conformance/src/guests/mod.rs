@@ -6,6 +6,7 @@ pub(crate) mod xen;
 use crate::monitor::Limits;
 use clap::ValueEnum;
 use libxl::Pretend;
+use std::path::Path;
 use std::time::Duration;
 use xen::Dom0;
 
@@ -50,10 +51,11 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    pub(crate) fn start(kind: Kind) -> anyhow::Result<Self> {
+    /// `folder` is the case's own; `linux` is a kernel for Linux domains, if the user names one.
+    pub(crate) fn start(kind: Kind, folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
         Ok(match kind {
             Kind::Libxl => Self::Libxl(Pretend::start()?),
-            Kind::Xen => Self::Xen(Dom0::start()?),
+            Kind::Xen => Self::Xen(Dom0::start(folder, linux)?),
             Kind::Model => anyhow::bail!("there is no libxl below the model"),
         })
     }

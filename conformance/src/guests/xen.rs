@@ -1,24 +1,46 @@
-//! The Xen that this machine runs on.
+//! The Xen that this machine runs on, which may be somebody's own and busy: only what was created here is touched.
 
+use crate::case::Skip;
+use crate::stage::eventually;
 use anyhow::{Context, bail, ensure};
+use osevent_domains::{kernel, linux};
 use serde_json::json;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xenlight::Config;
 
-/// What the names of all domains begin with that this suite creates.
-const PREFIX: &str = "osevent-";
+/// What Xen must have free for the cases, in KiB: a Linux domain, four small ones, and what Xen takes for itself.
+const MEMORY: u64 = 192 << 10;
 
 /// Its dom0: this machine.
-pub(crate) struct Dom0(());
+pub(crate) struct Dom0 {
+    /// For kernels, which libxl reads from files.
+    folder: PathBuf,
+    /// The kernel for Linux domains.
+    linux: Option<PathBuf>,
+}
 
-/// Destroys what a case has left behind, because it failed or was killed.
-pub(crate) fn clean_up() -> anyhow::Result<()> {
-    let dom0 = Dom0(());
-    let table = dom0.xl(&["list"])?;
-    for name in table.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| name.starts_with(PREFIX))
-    {
-        dom0.xl(&["destroy", name])?;
+/// A domain to create.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// Sleeps for ever, without an operating system.
+    Idle,
+    /// Powers itself off as soon as it runs.
+    Poweroff,
+    /// A Linux that has two programs: one that says it is up, one that powers off.
+    Linux,
+}
+
+/// Destroys what the case in that process has left behind, because it failed or was killed.
+pub(crate) fn clean_up(process: u32) -> anyhow::Result<()> {
+    let prefix = prefix(process);
+    let table = xl(&["list"])?;
+    let names = table.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| name.starts_with(&prefix)) {
+        xl(&["destroy", name])?;
     }
     Ok(())
 }
@@ -36,57 +58,95 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A domain to create, as JSON without its name.
-#[derive(Clone, Copy)]
-pub(crate) struct Image {
-    memory_kib: u64,
-    kernel: &'static str,
-    ramdisk: Option<&'static str>,
+/// Says what the cases will do to this machine, before they do it. `free` is Xen's free memory in KiB.
+///
+/// # Errors
+/// That is not enough.
+pub(crate) fn announce(free: u64, linux: Option<&Path>) -> anyhow::Result<()> {
+    ensure!(
+        free >= MEMORY,
+        "Xen has {} MB of free memory, the cases need {} MB: make dom0 smaller (`xl mem-set 0 …`), or end a domain",
+        free >> 10,
+        MEMORY >> 10
+    );
+    let kernel = linux.map(Path::to_owned).or_else(own_linux);
+    let kernel = kernel.map_or("none: their cases are skipped".into(), |kernel| kernel.display().to_string());
+    eprintln!(
+        "\
+This creates paravirtual domains in this Xen, with names that begin with osevent- and a process's number:
+  without a system   4 MB each, at most 4 at a time; one case makes 50 after another
+  Linux              128 MB, one at a time; kernel: {kernel}
+They have no disk and no network, and are destroyed again, also when a case fails. No other domain is touched.
+A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
+        std::env::temp_dir().display()
+    );
+    Ok(())
 }
 
-/// Sleeps for ever, without an operating system.
-pub(crate) const IDLE: Image = Image { memory_kib: 4 << 10, kernel: "/lab/idle", ramdisk: None };
-/// Powers itself off as soon as it runs.
-pub(crate) const POWEROFF: Image = Image { memory_kib: 4 << 10, kernel: "/lab/poweroff", ramdisk: None };
-/// Linux, which says `lab: up` on its console when it is.
-pub(crate) const LINUX: Image = Image { memory_kib: 128 << 10, kernel: "/lab/linux", ramdisk: Some("/lab/linux.cpio") };
+/// The kernel that dom0 itself runs, if it is where distributions put it.
+pub(crate) fn own_linux() -> Option<PathBuf> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(Path::new("/boot").join(format!("vmlinuz-{}", release.trim()))).filter(|path| path.exists())
+}
 
 impl Dom0 {
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start(folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
         check()?;
-        Ok(Self(()))
+        Ok(Self { folder: folder.to_owned(), linux: linux.map(Path::to_owned).or_else(own_linux) })
     }
 
     /// Runs xl in a process of its own; its output.
     pub(crate) fn xl(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output: Output = Command::new("xl").args(arguments).output().context("cannot run xl; is it installed?")?;
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            bail!("xl {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        xl(arguments)
     }
 
-    /// The name for one of this case's domains: no other, of this run or an earlier one, has it, nor its console's log.
+    /// The name for one of this case's domains: no other, of this run or an earlier one, has it.
     pub(crate) fn name(&self, name: &str) -> String {
-        format!("{PREFIX}{}-{name}", std::process::id())
+        format!("{}{name}", prefix(std::process::id()))
     }
 
     /// The configuration of a domain with that name.
     pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<Config> {
-        ensure!(Path::new(image.kernel).exists(), "there is no {}: the domains to create are the lab's", image.kernel);
+        let memory_kib = match image {
+            Image::Idle | Image::Poweroff => 4 << 10,
+            Image::Linux => 128 << 10,
+        };
         let mut config = json!({
             "c_info": { "type": "pv", "name": name },
             "b_info": {
-                "max_vcpus": 1, "max_memkb": image.memory_kib, "target_memkb": image.memory_kib,
-                "kernel": image.kernel, "type.pv": {},
+                "max_vcpus": 1, "max_memkb": memory_kib, "target_memkb": memory_kib,
+                "kernel": self.kernel(image)?, "type.pv": {},
             },
         });
-        if let Some(ramdisk) = image.ramdisk {
-            config["b_info"]["ramdisk"] = ramdisk.into();
-            config["b_info"]["cmdline"] = "console=hvc0 quiet".into();
+        if image == Image::Linux {
+            config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
+            config["b_info"]["cmdline"] = linux::COMMAND_LINE.into();
         }
         Ok(Config::from_json(&config.to_string())?)
+    }
+
+    /// Where its kernel is.
+    pub(crate) fn kernel(&self, image: Image) -> anyhow::Result<String> {
+        match image {
+            Image::Idle => self.file("idle", kernel::idle()),
+            Image::Poweroff => self.file("poweroff", kernel::poweroff()),
+            Image::Linux => {
+                let none = "no kernel for a Linux domain was found in /boot: name one with --linux";
+                let path = self.linux.as_ref().ok_or_else(|| Skip(none.into()))?;
+                Ok(path.to_str().context("the kernel's path is no UTF-8")?.to_owned())
+            }
+        }
+    }
+
+    fn file(&self, name: &str, content: Vec<u8>) -> anyhow::Result<String> {
+        let path = self.folder.join(name);
+        // Another domain may be being built of it.
+        if !path.exists() {
+            let whole = self.folder.join(format!("{name}.{:?}", std::thread::current().id()));
+            std::fs::write(&whole, content).with_context(|| format!("cannot write {}", whole.display()))?;
+            std::fs::rename(whole, &path)?;
+        }
+        Ok(path.to_str().context("the temporary folder's path is no UTF-8")?.to_owned())
     }
 
     /// The state column of `xl list`, such as `-b----`.
@@ -96,9 +156,43 @@ impl Dom0 {
         Ok(state.with_context(|| format!("xl list printed {table:?}"))?.to_owned())
     }
 
-    /// Whether the domain has written this to its console.
-    pub(crate) fn console_has(&self, name: &str, text: &str) -> bool {
-        let log = format!("/var/log/xen/console/guest-{name}.log");
-        std::fs::read(log).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text))
+    /// Waits until the domain has written this to its console, of which nobody else may be a reader.
+    pub(crate) fn wait_for_console(&self, domid: u32, text: &str) -> anyhow::Result<()> {
+        let mut console = None;
+        let mut seen = Vec::new();
+        let waited = eventually("the domain writes it to its console", || {
+            if console.is_none() {
+                console = open_console(domid);
+            }
+            let mut bytes = [0; 1024];
+            // Nothing to read, or a line that is not complete yet.
+            while let Some(read) = console.as_mut().and_then(|console| console.read(&mut bytes).ok()) {
+                seen.extend(&bytes[..read]);
+            }
+            String::from_utf8_lossy(&seen).contains(text)
+        });
+        waited.with_context(|| format!("{text:?}; it wrote {:?}", String::from_utf8_lossy(&seen)))
     }
+}
+
+/// The terminal that xenconsoled has for the domain's console, once it has one.
+fn open_console(domid: u32) -> Option<File> {
+    let node = format!("/local/domain/{domid}/console/tty");
+    let output = Command::new("xenstore-read").arg(node).output().ok()?;
+    let terminal = String::from_utf8(output.stdout).ok()?;
+    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags).open(terminal.trim()).ok()
+}
+
+fn prefix(process: u32) -> String {
+    format!("osevent-{process}-")
+}
+
+fn xl(arguments: &[&str]) -> anyhow::Result<String> {
+    let output: Output = Command::new("xl").args(arguments).output().context("cannot run xl; is it installed?")?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!("xl {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -19,7 +19,7 @@ use super::verdict::Verdict;
 /// The size of the machine and its time limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
-    /// MiB of memory, 768 of them dom0's.
+    /// MiB of memory, 1024 of them dom0's.
     pub(crate) memory: u64,
     /// Processors, all of them dom0's.
     pub(crate) cpus: u32,
@@ -148,7 +148,7 @@ impl Drop for Qemu {
 
 fn command(qemu: &Path, machine: &Machine, folder: &Path) -> Command {
     // Scrubbing would touch all the memory and keep a processor busy while dom0 boots; nothing is in it yet.
-    let xen = format!("console=com1 com1=115200 bootscrub=0 dom0_mem=768M,max:768M {}", machine.xen_args);
+    let xen = format!("console=com1 com1=115200 bootscrub=0 dom0_mem=1024M,max:1024M {}", machine.xen_args);
     // setpriv ends QEMU should we be killed.
     let mut command = Command::new("setpriv");
     command

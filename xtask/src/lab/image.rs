@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
+use osevent_domains::{Archive, linux};
 
-use super::archive::Archive;
 use super::packages::PackageSet;
-use super::{guests, kernel, libraries};
+use super::{kernel, libraries};
 use crate::apt;
 
 /// A folder with all that the machine boots.
@@ -81,10 +81,12 @@ const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gnta
 /// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources
 /// that make it of them.
 fn folder(lab: &Path, packages: &PackageSet) -> PathBuf {
-    const RECIPE: [&str; 6] = [
+    const RECIPE: [&str; 8] = [
         include_str!("image.rs"),
-        include_str!("archive.rs"),
-        include_str!("guests.rs"),
+        include_str!("../../../conformance/domains/src/archive.rs"),
+        include_str!("../../../conformance/domains/src/elf.rs"),
+        include_str!("../../../conformance/domains/src/kernel.rs"),
+        include_str!("../../../conformance/domains/src/linux.rs"),
         include_str!("kernel.rs"),
         include_str!("libraries.rs"),
         INIT,
@@ -199,7 +201,7 @@ impl<W: Write> Dom0<W> {
             let name = module.rsplit('/').next().unwrap_or(module);
             self.copy(&format!("lib/modules/{name}.ko"), &path)?;
         }
-        self.guests(unpacked, linux)
+        self.domains(linux)
     }
 
     fn busybox(&mut self, unpacked: &Path) -> Result<()> {
@@ -243,16 +245,22 @@ impl<W: Write> Dom0<W> {
         Ok(())
     }
 
-    fn guests(&mut self, unpacked: &Path, linux: &[u8]) -> Result<()> {
-        let busybox = fs::read(merged(unpacked, "bin/busybox"))?;
-        self.file("lab/idle", false, &guests::idle())?;
-        self.file("lab/poweroff", false, &guests::poweroff())?;
+    /// Domains to create, each with a file for `xl create`.
+    fn domains(&mut self, linux: &[u8]) -> Result<()> {
+        self.file("lab/idle", false, &osevent_domains::kernel::idle())?;
+        self.file("lab/poweroff", false, &osevent_domains::kernel::poweroff())?;
         self.file("lab/linux", false, linux)?;
-        self.file("lab/linux.cpio", false, &guests::linux_ramdisk(&busybox)?)?;
-        for (path, config) in guests::CONFIGS {
-            self.file(path, false, config.as_bytes())?;
-        }
-        Ok(())
+        self.file("lab/linux.cpio", false, &linux::ramdisk()?)?;
+        let tiny =
+            |name| format!("name = \"{name}\"\ntype = \"pv\"\nkernel = \"/lab/{name}\"\nmemory = 4\nvcpus = 1\n");
+        self.file("lab/idle.cfg", false, tiny("idle").as_bytes())?;
+        self.file("lab/poweroff.cfg", false, tiny("poweroff").as_bytes())?;
+        let config = format!(
+            "name = \"linux\"\ntype = \"pv\"\nkernel = \"/lab/linux\"\nramdisk = \"/lab/linux.cpio\"\n\
+             cmdline = \"{}\"\nmemory = 128\nvcpus = 1\n",
+            linux::COMMAND_LINE
+        );
+        self.file("lab/linux.cfg", false, config.as_bytes())
     }
 
     fn copy(&mut self, to: &str, from: &Path) -> Result<()> {
@@ -262,12 +270,12 @@ impl<W: Write> Dom0<W> {
 
     fn file(&mut self, path: &str, executable: bool, content: &[u8]) -> Result<()> {
         self.contents.insert(path.trim_start_matches('/').to_owned());
-        self.archive.file(path, executable, content)
+        Ok(self.archive.file(path, executable, content)?)
     }
 
     fn link(&mut self, path: &str, to: &str) -> Result<()> {
         self.contents.insert(path.to_owned());
-        self.archive.link(path, to)
+        Ok(self.archive.link(path, to)?)
     }
 }
 

@@ -69,11 +69,10 @@ mod tests {
     use elf::endian::LittleEndian;
 
     use super::*;
-    use crate::lab::guests;
 
     #[test]
     fn trailing_zeros_go_and_the_size_in_memory_stays() {
-        let mut kernel = guests::idle();
+        let mut kernel = osevent_domains::kernel::idle();
         let length = kernel.len();
         let segment = |file: &[u8]| {
             let file = ElfBytes::<LittleEndian>::minimal_parse(file).unwrap();

@@ -2,11 +2,9 @@
 //!
 //! [`packages`] says which of Debian's packages it takes, [`image`] makes Xen, Linux and dom0's file system of them
 //! once, [`payload`] adds the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
-//! wait in dom0: [`guests`]. Two programs run there for the lab: the script `dom0/init` and the agent.
+//! wait in dom0. Two programs run there for the lab: the script `dom0/init` and the agent.
 
-mod archive;
 mod boot;
-mod guests;
 mod image;
 mod kernel;
 mod libraries;
@@ -39,7 +37,7 @@ pub(crate) struct Options {
     /// A file to bring back from dom0 when the program has ended; repeat for more
     #[arg(long, value_name = "DOM0_PATH=HOST_PATH", value_parser = fetch)]
     pub(crate) fetch: Vec<(String, PathBuf)>,
-    /// The machine's memory in MiB; dom0 has 768 of them
+    /// The machine's memory in MiB; dom0 has 1024 of them
     #[arg(long, default_value_t = 2048)]
     pub(crate) memory: u64,
     /// The machine's processors

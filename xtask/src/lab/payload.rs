@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use lab_frame::{COMMAND_FILE, FETCH_FILE, PROGRAM_FOLDER};
 
-use super::archive::Archive;
 use super::image::Image;
 use super::libraries;
 use crate::workspace::Workspace;
+use osevent_domains::Archive;
 
 /// What is to run in dom0.
 pub(crate) struct Payload {

@@ -1,47 +1,59 @@
 //! The cpio archives that Linux unpacks as its first file system.
 
-use std::io::Write;
-
-use anyhow::{Context, Result};
 use cpio::newc;
+use std::io::{self, Write};
 
-/// Writes one archive, everything in it owned by root. Archives can be put one after another: Linux unpacks them in
+/// Writes one archive of the `newc` format, everything in it owned by root. Archives can be put one after another: Linux unpacks them in
 /// that order, a later file over an earlier one.
-pub(crate) struct Archive<W: Write> {
+#[derive(Debug)]
+pub struct Archive<W: Write> {
     out: W,
     entries: u32,
 }
 
 impl<W: Write> Archive<W> {
     /// An archive without entries.
-    pub(crate) fn new(out: W) -> Archive<W> {
+    pub fn new(out: W) -> Archive<W> {
         Archive { out, entries: 0 }
     }
 
     /// Adds a folder; those above it come first.
-    pub(crate) fn folder(&mut self, path: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn folder(&mut self, path: &str) -> io::Result<()> {
         self.entry(path, 0o040_755, &[])
     }
 
     /// Adds a file that may be executed or not.
-    pub(crate) fn file(&mut self, path: &str, executable: bool, content: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn file(&mut self, path: &str, executable: bool, content: &[u8]) -> io::Result<()> {
         let mode = if executable { 0o100_755 } else { 0o100_644 };
         self.entry(path, mode, content)
     }
 
     /// Adds a symbolic link to `to`.
-    pub(crate) fn link(&mut self, path: &str, to: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn link(&mut self, path: &str, to: &str) -> io::Result<()> {
         self.entry(path, 0o120_777, to.as_bytes())
     }
 
     /// Ends the archive. What follows it in the stream starts at a multiple of four bytes.
-    pub(crate) fn finish(self) -> Result<W> {
-        Ok(newc::trailer(self.out)?)
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn finish(self) -> io::Result<W> {
+        newc::trailer(self.out)
     }
 
-    fn entry(&mut self, path: &str, mode: u32, content: &[u8]) -> Result<()> {
+    fn entry(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         self.entries += 1;
-        let size = u32::try_from(content.len()).context("a file in a cpio archive has less than 4 GiB")?;
+        let size = u32::try_from(content.len())
+            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "a file in a cpio archive has less than 4 GiB"))?;
         let mut entry =
             newc::Builder::new(path.trim_start_matches('/')).ino(self.entries).mode(mode).write(&mut self.out, size);
         entry.write_all(content)?;
