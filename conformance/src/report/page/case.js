@@ -78,7 +78,7 @@ class CaseView {
     this.dialog.showModal();
     this.part("case-body").scrollTop = 0;
     this.part("record").hidden = !row.record?.steps.length;
-    if (!this.part("record").hidden) this.tell(row.record);
+    if (!this.part("record").hidden) this.tell(row);
     (this.story ? this.part("lanes") : this.part("close")).focus({ preventScroll: true });
   }
 
@@ -101,7 +101,7 @@ class CaseView {
     const list = make("ul");
     for (const violation of row.record?.violations ?? []) {
       const step = row.record.steps[violation.step];
-      const place = step ? `step ${violation.step}, ${moment(step.at)}, thread ${row.record.threads[step.thread]}` : "";
+      const place = `step ${violation.step}, ${moment(step.at)}, thread ${row.record.threads[step.thread]}`;
       const item = make("li");
       item.append(make("strong", violation.clause, { class: "clause" }), ` ${violation.text} `,
         button(place, () => { this.select(violation.step); this.part("lanes").focus(); }, { class: "link" }));
@@ -140,13 +140,17 @@ class CaseView {
     }
   }
 
-  tell(record) {
+  tell({ record, result }) {
+    // The place to look at: what the monitor found, or where a case gave up.
+    const start = record.violations[0]?.step ?? (result === "failed" ? record.steps.length - 1 : 0);
     this.story = new Story(record);
-    this.part("steps").firstElementChild.style.height = `${record.steps.length * STEP_HEIGHT}px`;
+    const height = record.steps.length * STEP_HEIGHT;
+    this.part("steps").firstElementChild.style.height = `${height}px`;
+    this.part("steps").style.height = `${Math.min(height + 4, 340)}px`;
     this.part("next-violation").hidden = record.violations.length === 0;
-    this.lanes = new Lanes(this.part("lanes"), this.part("tip"), this.story, (index) => this.select(index));
+    this.lanes = new Lanes(this.part("lanes"), this.part("tip"), this.story, start, (index) => this.select(index));
     this.scale(true, false);
-    this.select(this.lanes.selected);
+    this.select(start);
   }
 
   scale(byOrder, change = true) {

@@ -15,13 +15,13 @@ function pack(registrations) {
 }
 
 class Lanes {
-  // `moved` is called with the index of the step that is selected.
-  constructor(element, tip, story, moved) {
+  // Begins at the step `start`. `moved` is called with the index of a step that is chosen here.
+  constructor(element, tip, story, start, moved) {
     Object.assign(this, { element, tip, story, moved });
     this.canvas = element.querySelector("canvas");
     this.context = this.canvas.getContext("2d");
     this.byOrder = true;
-    this.selected = 0;
+    this.selected = start;
     this.layOut();
     this.listeners = new AbortController();
     const on = (target, name, does, options) =>
@@ -81,14 +81,10 @@ class Lanes {
     this.element.style.height = `${Math.min(top + 4, 440)}px`;
   }
 
-  // Small records whole; of large ones the place of the first violation, or the beginning.
+  // Small records whole; of large ones the place of the selected step, and more of what was before it than after.
   begin() {
-    const count = this.story.steps.length;
-    const first = this.story.violations[0]?.step;
-    this.selected = first ?? 0;
     this.fit();
-    const middle = first ?? 0;
-    if (count > 70) this.show(Math.max(0, middle - 40), Math.min(count, Math.max(60, middle + 20)));
+    if (this.story.steps.length > 70) this.show(this.selected - 40, Math.max(60, this.selected + 20));
   }
 
   // Where a step is, in the scale that is chosen: steps, or nanoseconds since the record began.
@@ -315,9 +311,13 @@ class Lanes {
   // The text, cut to the room it has.
   text(text, x, y, room) {
     const { context } = this;
-    const wide = context.measureText(text).width;
-    const fits = wide <= room ? text.length : Math.floor((text.length * room) / wide) - 1;
-    if (fits > 2) context.fillText(fits < text.length ? text.slice(0, fits) + "…" : text, x, y);
+    let shown = text;
+    let wide = context.measureText(text).width;
+    for (let fits = Math.floor((text.length * room) / wide); wide > room && fits > 1; fits--) {
+      shown = text.slice(0, fits) + "…";
+      wide = context.measureText(shown).width;
+    }
+    if (wide <= room) context.fillText(shown, x, y);
   }
 
   paintBars() {
