@@ -89,3 +89,18 @@ pub struct Record {
     /// What was wrong.
     pub violations: Vec<Violation>,
 }
+
+impl Record {
+    /// How a case ended that had this record, and this result by itself: each violation fails it.
+    ///
+    /// # Errors
+    /// The violations, a line each and the clause first, and what the case says.
+    pub fn conclude(&self, result: anyhow::Result<()>) -> anyhow::Result<()> {
+        if self.violations.is_empty() {
+            return result;
+        }
+        let mut wrong: Vec<_> = self.violations.iter().map(ToString::to_string).collect();
+        wrong.extend(result.err().map(|error| format!("{error:#}")));
+        anyhow::bail!(wrong.join("\n"))
+    }
+}

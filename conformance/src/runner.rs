@@ -287,27 +287,17 @@ fn perform(play: Play, arguments: &Arguments, place: Place, outcome: &Path) -> a
 }
 
 fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let outcome = outcome.to_owned();
-    let conclude = {
-        let path = outcome.with_file_name(RECORD);
-        move |result: anyhow::Result<()>, record: &Record| {
-            write(&path, record)?;
-            if record.violations.is_empty() {
-                return result;
-            }
-            let mut wrong: Vec<_> = record.violations.iter().map(ToString::to_string).collect();
-            wrong.extend(result.err().map(|error| format!("{error:#}")));
-            anyhow::bail!(wrong.join("\n"))
-        }
-    };
-    let at_once = conclude.clone();
+    let at_once = outcome.to_owned();
     monitor.watch(move |record| {
-        let written = write(&outcome, &Outcome::of(at_once(Ok(()), &record)));
+        let written = write(&at_once.with_file_name(RECORD), &record)
+            .and_then(|()| write(&at_once, &Outcome::of(record.conclude(Ok(())))));
         // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
         unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
     });
     let result = run();
-    conclude(result, &monitor.finish())
+    let record = monitor.finish();
+    write(&outcome.with_file_name(RECORD), &record)?;
+    record.conclude(result)
 }
 
 fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {

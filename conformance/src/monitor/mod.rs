@@ -64,6 +64,7 @@ pub use check::check;
 use crate::boundary::{Guest, Hosting, Integration, Rule};
 use crate::record::{Record, Step, What};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -108,6 +109,24 @@ struct Recorded {
 pub struct Witness {
     monitor: Arc<Monitor>,
     guest: u32,
+}
+
+/// An integration with a monitor before it: each guest is hosted as [`Monitor::host`] does it.
+pub struct Monitored<I> {
+    /// The integration, boxed or borrowed.
+    pub integration: I,
+    /// The monitor.
+    pub monitor: Arc<Monitor>,
+}
+
+impl<'a, I: Deref<Target = dyn Integration + 'a> + Send + Sync> Integration for Monitored<I> {
+    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+        self.monitor.host(&*self.integration, guest, rule)
+    }
+
+    fn thread(&self) -> ThreadId {
+        self.integration.thread()
+    }
 }
 
 impl Monitor {

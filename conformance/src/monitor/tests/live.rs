@@ -3,7 +3,7 @@
 use crate::boundary::{Guest, Hosting, Integration, Rule};
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
-use crate::monitor::{Limits, Monitor, check};
+use crate::monitor::{Limits, Monitor, Monitored, check};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Sender, channel};
@@ -43,11 +43,12 @@ impl Guest for Busy {
 fn a_right_host_breaks_no_clause() {
     for adapter in Adapter::ALL {
         for rule in [Rule::Concurrent, Rule::Serialized] {
-            let integration = CoreIntegration::new(adapter.start().expect("a loop"));
+            let integration: Box<dyn Integration> = Box::new(CoreIntegration::new(adapter.start().expect("a loop")));
             let monitor = Monitor::new(Limits::default());
+            let integration = Monitored { integration, monitor: monitor.clone() };
             let (tell, told) = channel();
             let guest = Arc::new(Busy { tell, hosting: OnceLock::new(), watched: OnceLock::new() });
-            let hosting = monitor.host(&integration as &dyn Integration, guest.clone(), rule).expect("the loop runs");
+            let hosting = integration.host(guest.clone(), rule).expect("the loop runs");
             assert!(guest.hosting.set(hosting.clone()).is_ok());
             let (watched, far) = UnixStream::pair().expect("a socket pair");
             let mut watched = Some(watched);
