@@ -42,18 +42,44 @@ impl Progress {
 
     /// All repetitions of it are.
     pub(crate) fn finished(&self, row: &Row) {
-        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = self.line(row);
         if self.bar.is_hidden() {
-            let failures = self.failures.load(Ordering::Relaxed);
-            let (rows, name, adapter, verdict) = (self.rows, &row.name, &row.adapter, verdict(row));
-            let skipped = if row.result == Verdict::Skipped { row.headline() } else { "" };
-            let because = if skipped.is_empty() { "" } else { ", " };
-            eprintln!("{finished}/{rows}, {failures} failed: {name} on {adapter}: {verdict}{because}{skipped}");
+            eprintln!("{line}");
         }
+    }
+
+    fn line(&self, row: &Row) -> String {
+        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        let failures = self.failures.load(Ordering::Relaxed);
+        let (rows, name, adapter, verdict) = (self.rows, &row.name, &row.adapter, verdict(row));
+        let why = if row.result == Verdict::Skipped { format!(", {}", row.headline()) } else { String::new() };
+        format!("{finished}/{rows}, {failures} failed: {name} on {adapter}: {verdict}{why}")
     }
 
     /// Takes the bar away.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::terminal::tests::row;
+
+    #[test]
+    fn line_of_a_case_counts_cases_and_failed_repetitions() {
+        let progress = Progress::new(3, 10);
+        let failed = Row { runs: 10, failures: 2, ..row("one", "glib", Verdict::Failed) };
+        for repetition in 0..10 {
+            progress.repeated("one", "glib", (repetition < 2).then_some("a reason"));
+        }
+        assert_eq!(progress.line(&failed), "1/3, 2 failed: one on glib: FAILED 2 of 10");
+        let skipped = progress.line(&row("two", "glib", Verdict::Skipped));
+        assert_eq!(skipped, "2/3, 2 failed: two on glib: skipped, two has a reason");
+        assert_eq!(
+            progress.line(&row("three", "glib", Verdict::Passed)),
+            "3/3, 2 failed: three on glib: passed 0.50 s"
+        );
     }
 }

@@ -103,11 +103,11 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::record::{Record, Violation};
 
-    fn row(name: &str, adapter: &str, result: Verdict) -> Row {
+    pub(in crate::report) fn row(name: &str, adapter: &str, result: Verdict) -> Row {
         Row {
             name: name.into(),
             claim: "a claim".into(),

@@ -108,6 +108,23 @@ impl Browser {
             let event = json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
             self.ask("Input.dispatchKeyEvent", event);
         }
+        self.settle();
+    }
+
+    /// Moves the mouse there, or does something with it there: `mousePressed`, `mouseReleased`, `mouseWheel`. The wheel turns by
+    /// `wheel`, with Ctrl held.
+    pub(crate) fn mouse(&mut self, kind: &str, (x, y): (f64, f64), wheel: f64) {
+        let button = if kind == "mousePressed" || kind == "mouseReleased" { "left" } else { "none" };
+        let mut event = json!({"type": kind, "x": x, "y": y, "button": button, "clickCount": 1});
+        if kind == "mouseWheel" {
+            (event["deltaX"], event["deltaY"], event["modifiers"]) = (0.into(), wheel.into(), 2.into());
+        }
+        self.ask("Input.dispatchMouseEvent", event);
+        self.settle();
+    }
+
+    /// Waits until what was asked for is drawn.
+    fn settle(&mut self) {
         self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
     }
 
@@ -115,7 +132,7 @@ impl Browser {
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
         self.ask("Emulation.setEmulatedMedia", json!({"features": [feature]}));
-        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        self.settle();
     }
 
     /// Writes what the window shows to a file, as PNG.

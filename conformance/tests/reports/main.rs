@@ -25,6 +25,7 @@ fn main() {
         test("page_needs_nothing_beside_itself", page::page_needs_nothing_beside_itself),
         test("page_shows_each_row_and_why_it_failed", page::page_shows_each_row_and_why_it_failed),
         test("page_is_worked_by_keyboard", page::page_is_worked_by_keyboard),
+        test("page_is_worked_by_mouse", page::page_is_worked_by_mouse),
         test("page_finds_cases_by_clause_and_word", page::page_finds_cases_by_clause_and_word),
         test("page_marks_a_violation_in_both_colour_schemes", page::page_marks_a_violation_in_both_colour_schemes),
         test("page_is_usable_at_10000_steps", page::page_is_usable_at_10000_steps),

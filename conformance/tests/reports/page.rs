@@ -91,6 +91,47 @@ pub(crate) fn page_is_worked_by_keyboard() -> Outcome {
     finish(browser)
 }
 
+pub(crate) fn page_is_worked_by_mouse() -> Outcome {
+    let mut browser = browser!();
+    browser.open(&page(&sample::report()));
+    let place = |browser: &mut Browser, script: &str| {
+        let place = browser.evaluate(script);
+        (number(&place["x"]), number(&place["y"]))
+    };
+    let cell = "(() => { const { x, y } = document.querySelector('#matrix td.failed strong').getBoundingClientRect();
+        return { x: x + 2, y: y + 2 }; })()";
+    let cell = place(&mut browser, cell);
+    browser.mouse("mousePressed", cell, 0.0);
+    browser.mouse("mouseReleased", cell, 0.0);
+    assert_eq!(browser.evaluate("document.querySelector('#case').open"), true);
+    // The bar of a step, in the middle of its height.
+    let bar = |step: &str| {
+        format!(
+            "(() => {{ const {{ lanes }} = view; const box = lanes.element.getBoundingClientRect(); const step = {step};
+                return {{ x: box.x + lanes.x(lanes.place(step)) + 5,
+                    y: box.y + lanes.topOf(step) + 10 - lanes.element.scrollTop }}; }})()"
+        )
+    };
+    let broken = place(&mut browser, &bar("view.story.violations[0].step"));
+    browser.mouse("mouseMoved", broken, 0.0);
+    let tip =
+        browser.evaluate("document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent");
+    assert!(tip.as_str().is_some_and(|tip| tip.contains("occurred_fd fd") && tip.contains("\nR8: ")), "{tip}");
+    let before = "view.story.violations[0].step - 3";
+    let other = place(&mut browser, &bar(before));
+    browser.mouse("mousePressed", other, 0.0);
+    browser.mouse("mouseReleased", other, 0.0);
+    assert_eq!(browser.evaluate(&format!("view.lanes.selected === {before}")), true);
+    let span = "view.lanes.to - view.lanes.from";
+    let wide = number(&browser.evaluate(span));
+    browser.mouse("mouseWheel", other, -240.0);
+    let narrow = number(&browser.evaluate(span));
+    assert!(narrow < wide, "{narrow} of {wide}");
+    let still = place(&mut browser, &bar(before));
+    assert!((still.0 - other.0).abs() < 20.0, "what is under the mouse stays there: {still:?}, {other:?}");
+    finish(browser)
+}
+
 pub(crate) fn page_finds_cases_by_clause_and_word() -> Outcome {
     let mut browser = browser!();
     browser.open(&page(&sample::report()));
