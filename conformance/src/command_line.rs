@@ -1,6 +1,6 @@
 //! What the program is asked for, and its way out.
 
-use crate::{guests, hosts, report, runner};
+use crate::{broken, guests, hosts, report, runner};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +38,10 @@ pub(crate) struct Arguments {
     /// Show libxl's log of the cases that fail.
     #[arg(long)]
     pub(crate) log: bool,
+    /// Run the cases at the boundary on loops with a planted fault, and on one without: those that are named, or all. What
+    /// has to fail fails, and is told by its clause.
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    pub(crate) broken: Option<Vec<String>>,
     /// Run this one case in this process and write its outcome to the file: what the runner starts.
     #[arg(long, hide = true, value_name = "OUTCOME")]
     pub(crate) inside: Option<PathBuf>,
@@ -46,10 +50,21 @@ pub(crate) struct Arguments {
 /// The program `osevent-conformance`: reads the command line, runs what it asks for, and prints the results.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let (Some(outcome), Some([broken]), [case]) = (&arguments.inside, arguments.broken.as_deref(), &*arguments.cases) {
+        return broken::run_inside(broken, case, outcome);
+    }
     if let Some(outcome) = &arguments.inside {
         return runner::run_inside(&arguments, outcome);
     }
-    match runner::run(&arguments) {
+    let well = match &arguments.broken {
+        Some(_) if arguments.list => {
+            broken::list();
+            Ok(true)
+        }
+        Some(names) => broken::run(names, arguments.repeat),
+        None => runner::run(&arguments),
+    };
+    match well {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {

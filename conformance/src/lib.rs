@@ -13,6 +13,7 @@ pub mod files;
 mod guests;
 pub mod hosts;
 pub mod integration;
+mod isolated;
 pub mod model;
 pub mod monitor;
 pub mod puppet;

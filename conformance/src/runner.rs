@@ -225,7 +225,7 @@ fn run_in_process(
     Ok((outcome, record))
 }
 
-fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     match status.signal() {
         Some(signal) => format!("was killed by signal {signal}"),
         None => format!("ended with {status} and no outcome"),
@@ -233,7 +233,7 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// Its status, or `None` where it had to be killed.
-fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     // SAFETY: no pointers; the child is ours and not waited for, so the pid names it.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };

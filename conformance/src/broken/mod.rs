@@ -9,9 +9,11 @@ mod fault;
 mod memory;
 mod naive;
 mod reentrant;
+mod run;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 pub use fault::{BROKEN, Broken, Fault};
 pub use naive::Naive;
+pub(crate) use run::{list, run, run_inside};

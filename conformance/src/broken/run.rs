@@ -1,0 +1,261 @@
+//! `--broken`: whether the cases find each fault, and let the host without one pass.
+
+use super::{BROKEN, Broken, Naive};
+use crate::boundary::{Guest, Hosting, Integration, Rule};
+use crate::directed::{Breach, BoundaryCase, CASES};
+use crate::isolated::{self, Ended};
+use crate::monitor::{Limits, Monitor};
+use anyhow::{Context, ensure};
+use comfy_table::{Table, presets};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+/// What the host without a fault is called.
+const CONTROL: &str = "control";
+
+/// How long a case waits for what a conforming host does at once: the shorter the sooner a fault is found, and the control
+/// has to pass all the same.
+const PATIENCE: Duration = Duration::from_secs(4);
+const CONTROL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A case's process is killed after this time.
+const LIMIT: Duration = Duration::from_secs(20);
+const CONTROL_LIMIT: Duration = Duration::from_secs(180);
+
+/// Most of a run is waiting, so more run at a time than there are processors.
+const AT_A_TIME: usize = 6;
+
+/// How a case ended on a broken host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Finding {
+    /// It passed.
+    Nothing,
+    /// The clauses that the case, or the monitor beside it, found broken, and what was seen.
+    Breach(Vec<(String, String)>),
+    /// It could not be played, died, or hung: found, but not named.
+    Unnamed(String),
+}
+
+/// What is known of one broken host, or of the control.
+struct Verdict {
+    name: &'static str,
+    expected: &'static [&'static str],
+    /// The case that found it each time, with the clause and the text.
+    caught: Option<(&'static str, String, String)>,
+    /// In how many runs of that case.
+    times: u32,
+    /// What else was tried, and what came of it.
+    others: Vec<String>,
+}
+
+/// True if each of the named faults, or of all, is found in each of `repeat` runs, and the control passes all cases.
+pub(crate) fn run(names: &[String], repeat: u32) -> anyhow::Result<bool> {
+    for name in names {
+        ensure!(
+            name == CONTROL || BROKEN.iter().any(|broken| broken.name == name),
+            "there is no broken loop {name:?}; --broken --list shows all"
+        );
+    }
+    let named = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let chosen: Vec<_> = BROKEN.iter().filter(|broken| named(broken.name)).collect();
+    let begun = Instant::now();
+    let controlled = named(CONTROL).then(|| all(CASES, |case| control(case, repeat))).transpose()?;
+    let verdicts = all(&chosen, |broken| hunt(broken, repeat))?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["broken loop", "breaks", "caught", "by the case", "runs"]);
+    for verdict in &verdicts {
+        let (case, clause) = verdict.caught.as_ref().map_or(("-", "NOT CAUGHT"), |(case, clause, _)| (case, clause));
+        let runs = format!("{} of {repeat}", verdict.times);
+        table.add_row([verdict.name, &verdict.expected.join(" "), clause, case, &runs]);
+    }
+    println!("{table}");
+    let fully = |verdict: &&Verdict| verdict.caught.is_some() && verdict.times == repeat;
+    for verdict in verdicts.iter().filter(|verdict| !fully(verdict)) {
+        println!("{} was not caught each time:\n  {}", verdict.name, verdict.others.join("\n  "));
+    }
+    let failures: Vec<_> = controlled.iter().flatten().filter_map(|(case, failure)| Some((case, failure.as_ref()?))).collect();
+    for (case, failure) in &failures {
+        println!("{CONTROL}: {case}: {failure}");
+    }
+    if let Some(controlled) = &controlled {
+        let passed = controlled.len() - failures.len();
+        println!("the host without a fault passed {passed}/{} cases", controlled.len());
+    }
+    let caught = verdicts.iter().filter(fully).count();
+    println!("{:.0} s", begun.elapsed().as_secs_f64());
+    println!("caught {caught}/{}", verdicts.len());
+    Ok(caught == verdicts.len() && failures.is_empty())
+}
+
+/// Prints the faults.
+pub(crate) fn list() {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for broken in BROKEN {
+        table.add_row([broken.name, &broken.clauses.join(" "), broken.wrong, broken.seen]);
+    }
+    println!("{table}");
+}
+
+/// Does it for all, several at a time; in their order.
+fn all<T: Copy + Sync, R: Send>(items: &[T], act: impl Fn(T) -> anyhow::Result<R> + Sync) -> anyhow::Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    // Relaxed: each number is handed out once, that is all.
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&item) = items.get(at) else { return };
+                    let result = act(item);
+                    results.lock().expect("no holder panics").push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no holder panics");
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Looks for a case that finds it each time: those first that are about the clauses that it breaks.
+fn hunt(broken: &'static Broken, repeat: u32) -> anyhow::Result<Verdict> {
+    let mut verdict =
+        Verdict { name: broken.name, expected: broken.clauses, caught: None, times: 0, others: Vec::new() };
+    let rank = |case: &BoundaryCase| {
+        let about = broken.clauses.iter().position(|clause| case.clauses.contains(clause));
+        about.unwrap_or(broken.clauses.len())
+    };
+    let mut cases: Vec<_> = CASES.to_vec();
+    cases.sort_by_key(|case| rank(case));
+    for case in cases {
+        let mut times = 0;
+        let mut first = None;
+        for run in 0..repeat {
+            match play_in_process(broken.name, case, LIMIT)? {
+                Finding::Breach(breaches) => {
+                    let expected = breaches.iter().find(|(clause, _)| broken.clauses.contains(&clause.as_str()));
+                    match expected {
+                        Some((clause, text)) => {
+                            times += 1;
+                            first.get_or_insert((case.name, clause.clone(), text.clone()));
+                        }
+                        None => verdict.others.push(format!("{}: {breaches:?}", case.name)),
+                    }
+                }
+                Finding::Unnamed(why) => verdict.others.push(format!("{}: {why}", case.name)),
+                Finding::Nothing if run > 0 => verdict.others.push(format!("{}: found in {times} of {run}", case.name)),
+                Finding::Nothing => {}
+            }
+            // Not found: another case may be surer of it.
+            if times <= run {
+                break;
+            }
+        }
+        if times > verdict.times {
+            verdict.times = times;
+            verdict.caught = first;
+        }
+        if times == repeat {
+            break;
+        }
+    }
+    let (case, clause) = verdict.caught.as_ref().map_or(("no case", "-"), |(case, clause, _)| (case, clause));
+    eprintln!("{}: {clause} by {case}, {} of {repeat}", verdict.name, verdict.times);
+    Ok(verdict)
+}
+
+/// Why the case did not pass on the host without a fault.
+fn control(case: &'static BoundaryCase, repeat: u32) -> anyhow::Result<(&'static str, Option<String>)> {
+    for _ in 0..repeat {
+        match play_in_process(CONTROL, case, CONTROL_LIMIT)? {
+            Finding::Nothing => {}
+            other => return Ok((case.name, Some(format!("{other:?}")))),
+        }
+    }
+    Ok((case.name, None))
+}
+
+fn play_in_process(name: &str, case: &BoundaryCase, limit: Duration) -> anyhow::Result<Finding> {
+    let ended = isolated::run(limit, |command, outcome| {
+        command.arg("--inside").arg(outcome).args(["--case", case.name, "--broken", name]);
+        Ok(())
+    })?;
+    Ok(match ended {
+        Ended::Told(finding) => finding,
+        Ended::Died(why) => Finding::Unnamed(why),
+        Ended::Overdue => Finding::Unnamed(format!("hung for {limit:?}")),
+    })
+}
+
+/// The other end: plays the one case here.
+pub(crate) fn run_inside(name: &str, case: &str, outcome: &Path) -> ExitCode {
+    let finding = play(name, case).unwrap_or_else(|error| Finding::Unnamed(format!("{error:#}")));
+    let text = serde_json::to_vec(&finding).expect("a finding is plain data");
+    let code = match std::fs::write(outcome, text) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("cannot write {}: {error}", outcome.display());
+            2
+        }
+    };
+    // Not by returning: threads that a broken host has left waiting are not waited for.
+    std::process::exit(code)
+}
+
+fn play(name: &str, case: &str) -> anyhow::Result<Finding> {
+    let case = CASES.iter().find(|listed| listed.name == case).context("--inside takes one case")?;
+    let broken = BROKEN.iter().find(|broken| broken.name == name);
+    let patience = if broken.is_some() { PATIENCE } else { CONTROL_PATIENCE };
+    let limits = if broken.is_some() {
+        Limits { overdue: PATIENCE, stuck: PATIENCE, ..Limits::default() }
+    } else {
+        Limits::default()
+    };
+    let monitored = Monitored { naive: Naive::start(broken.map(|broken| broken.fault))?, monitor: Monitor::new(limits) };
+    let played = case.run(&monitored, patience, None);
+    let mut breaches = Vec::new();
+    let mut why = None;
+    if let Err(error) = played {
+        match error.downcast::<Breach>() {
+            Ok(breach) => breaches.push((breach.clause.to_owned(), breach.text)),
+            Err(error) => why = Some(format!("{error:#}")),
+        }
+    }
+    let record = monitored.monitor.finish();
+    breaches.extend(record.violations.into_iter().map(|seen| (seen.clause, format!("{} (monitor)", seen.text))));
+    if broken.is_none() {
+        // Its end is part of what it has to do well.
+        drop(monitored);
+    } else {
+        std::mem::forget(monitored);
+    }
+    Ok(match (breaches.is_empty(), why) {
+        (false, _) => Finding::Breach(breaches),
+        (true, Some(why)) => Finding::Unnamed(why),
+        (true, None) => Finding::Nothing,
+    })
+}
+
+/// The naive host with the monitor before it.
+struct Monitored {
+    naive: Naive,
+    monitor: Arc<Monitor>,
+}
+
+impl Integration for Monitored {
+    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+        self.monitor.host(&self.naive, guest, rule)
+    }
+
+    fn thread(&self) -> ThreadId {
+        self.naive.thread()
+    }
+}
