@@ -302,7 +302,7 @@ impl Care {
                 let state = self.shared.lock();
                 let before = state.turns;
                 self.shared.wake();
-                let answered = self.shared.turned.wait_while(state, |state| state.turns < before + 2);
+                let answered = self.shared.turned.wait_while(state, |state| state.turns == before);
                 drop(answered);
             }
             _ => self.shared.wake(),

@@ -2,7 +2,7 @@
 
 use super::{BROKEN, Broken, Naive};
 use crate::boundary::{Guest, Hosting, Integration, Rule};
-use crate::directed::{Breach, BoundaryCase, CASES};
+use crate::directed::{BoundaryCase, Breach, CASES};
 use crate::isolated::{self, Ended};
 use crate::monitor::{Limits, Monitor};
 use anyhow::{Context, ensure};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ const CONTROL: &str = "control";
 /// has to pass all the same.
 const PATIENCE: Duration = Duration::from_secs(4);
 const CONTROL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// When a case has not come back, the monitor is asked what it saw until then.
+const STUCK: Duration = Duration::from_secs(12);
+const CONTROL_STUCK: Duration = Duration::from_secs(150);
 
 /// A case's process is killed after this time.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -79,7 +84,8 @@ pub(crate) fn run(names: &[String], repeat: u32) -> anyhow::Result<bool> {
     for verdict in verdicts.iter().filter(|verdict| !fully(verdict)) {
         println!("{} was not caught each time:\n  {}", verdict.name, verdict.others.join("\n  "));
     }
-    let failures: Vec<_> = controlled.iter().flatten().filter_map(|(case, failure)| Some((case, failure.as_ref()?))).collect();
+    let failures: Vec<_> =
+        controlled.iter().flatten().filter_map(|(case, failure)| Some((case, failure.as_ref()?))).collect();
     for (case, failure) in &failures {
         println!("{CONTROL}: {case}: {failure}");
     }
@@ -211,26 +217,34 @@ pub(crate) fn run_inside(name: &str, case: &str, outcome: &Path) -> ExitCode {
 }
 
 fn play(name: &str, case: &str) -> anyhow::Result<Finding> {
-    let case = CASES.iter().find(|listed| listed.name == case).context("--inside takes one case")?;
+    let case = *CASES.iter().find(|listed| listed.name == case).context("--inside takes one case")?;
     let broken = BROKEN.iter().find(|broken| broken.name == name);
-    let patience = if broken.is_some() { PATIENCE } else { CONTROL_PATIENCE };
-    let limits = if broken.is_some() {
-        Limits { overdue: PATIENCE, stuck: PATIENCE, ..Limits::default() }
-    } else {
-        Limits::default()
+    let (patience, stuck, limits) = match broken {
+        Some(_) => (PATIENCE, STUCK, Limits { overdue: PATIENCE, stuck: PATIENCE, ..Limits::default() }),
+        None => (CONTROL_PATIENCE, CONTROL_STUCK, Limits::default()),
     };
-    let monitored = Monitored { naive: Naive::start(broken.map(|broken| broken.fault))?, monitor: Monitor::new(limits) };
-    let played = case.run(&monitored, patience, None);
+    let naive = Naive::start(broken.map(|broken| broken.fault))?;
+    let monitor = Monitor::new(limits);
+    let monitored = Monitored { naive, monitor: monitor.clone() };
+    let (tell, told) = channel();
+    std::thread::Builder::new().name("case".into()).spawn(move || {
+        // Nobody listens any more when it was stuck.
+        let _ = tell.send((case.run(&monitored, patience, None), monitored));
+    })?;
+    let (played, monitored) = match told.recv_timeout(stuck) {
+        Ok((played, monitored)) => (played, Some(monitored)),
+        Err(RecvTimeoutError::Timeout) => (Err(anyhow::anyhow!("stuck for {stuck:?}")), None),
+        Err(RecvTimeoutError::Disconnected) => (Err(anyhow::anyhow!("the case panicked")), None),
+    };
     let mut breaches = Vec::new();
     let mut why = None;
-    if let Err(error) = played {
-        match error.downcast::<Breach>() {
-            Ok(breach) => breaches.push((breach.clause.to_owned(), breach.text)),
-            Err(error) => why = Some(format!("{error:#}")),
-        }
+    match played.map_err(|error| error.downcast::<Breach>()) {
+        Ok(()) => {}
+        Err(Ok(breach)) => breaches.push((breach.clause.to_owned(), breach.text)),
+        Err(Err(error)) => why = Some(format!("{error:#}")),
     }
-    let record = monitored.monitor.finish();
-    breaches.extend(record.violations.into_iter().map(|seen| (seen.clause, format!("{} (monitor)", seen.text))));
+    let seen = monitor.finish().violations;
+    breaches.extend(seen.into_iter().map(|seen| (seen.clause, format!("{} (monitor)", seen.text))));
     if broken.is_none() {
         // Its end is part of what it has to do well.
         drop(monitored);
