@@ -1,6 +1,6 @@
 //! What the program is asked for, and its way out.
 
-use crate::{broken, guests, hosts, report, runner};
+use crate::{broken, guests, hosts, report, runner, suite};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +42,10 @@ pub(crate) struct Arguments {
     /// has to fail fails, and is told by its clause.
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub(crate) broken: Option<Vec<String>>,
+    /// Run the suite on the loop in this shared object, which has the two functions of osevent_loop.h. --case can be given
+    /// once, with any part of a case's name.
+    #[arg(long = "loop", value_name = "FILE", conflicts_with_all = ["adapters", "guest", "broken"])]
+    pub(crate) shared_object: Option<PathBuf>,
     /// Run this one case in this process and write its outcome to the file: what the runner starts.
     #[arg(long, hide = true, value_name = "OUTCOME")]
     pub(crate) inside: Option<PathBuf>,
@@ -50,8 +54,17 @@ pub(crate) struct Arguments {
 /// The program `osevent-conformance`: reads the command line, runs what it asks for, and prints the results.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let (Some(outcome), Some([broken]), [case]) = (&arguments.inside, arguments.broken.as_deref(), &*arguments.cases) {
+    if let (Some(outcome), Some([broken]), [case]) = (&arguments.inside, arguments.broken.as_deref(), &*arguments.cases)
+    {
         return broken::run_inside(broken, case, outcome);
+    }
+    if let Some(path) = arguments.shared_object {
+        return suite::of_shared_object(path).run(&libtest_mimic::Arguments {
+            list: arguments.list,
+            filter: arguments.cases.into_iter().next(),
+            test_threads: Some(arguments.jobs.into()),
+            ..Default::default()
+        });
     }
     if let Some(outcome) = &arguments.inside {
         return runner::run_inside(&arguments, outcome);

@@ -22,6 +22,8 @@ mod recorder;
 pub mod report;
 mod runner;
 mod stage;
+mod suite;
 pub mod threads;
 
 pub use command_line::main;
+pub use suite::Suite;

@@ -1,12 +1,13 @@
 //! Which cases run, where and how often; each in a process of its own.
 
+use crate::boundary::Integration;
 use crate::case::{Listed, Outcome, Play};
 use crate::cases;
 use crate::command_line::Arguments;
 use crate::directed::{BoundaryCase, Setting};
 use crate::guests::libxl::Preparation;
-use crate::guests::{Kind, xen};
-use crate::hosts::{Adapter, Mode, Place};
+use crate::guests::{Guest, Kind, xen};
+use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
 use crate::monitor::Monitor;
 use crate::record::Record;
@@ -259,7 +260,10 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.adapters,
         &*arguments.modes,
     ) {
-        (Some(case), &[adapter], &[mode]) => perform(case.play, arguments, Place { adapter, mode }, outcome),
+        (Some(case), &[adapter], &[mode]) => {
+            let below = Below { guest: arguments.guest, linux: arguments.linux.as_deref() };
+            adapter.start().and_then(|host| perform(case.play, below, host, mode, outcome))
+        }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
     match write(outcome, &Outcome::of(result)) {
@@ -271,18 +275,29 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
     }
 }
 
-/// Runs the case. What the monitor saw is written beside the outcome.
-fn perform(play: Play, arguments: &Arguments, place: Place, outcome: &Path) -> anyhow::Result<()> {
+/// What a case on libxl has below that.
+pub(crate) struct Below<'a> {
+    pub(crate) guest: Kind,
+    /// A kernel for Linux domains on a real Xen, if the user names one.
+    pub(crate) linux: Option<&'a Path>,
+}
+
+/// Runs the case on this program. What the monitor saw is written beside the outcome.
+pub(crate) fn perform(
+    play: Play,
+    below: Below<'_>,
+    host: Box<dyn Host>,
+    mode: Mode,
+    outcome: &Path,
+) -> anyhow::Result<()> {
     match play {
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
-            let stage = Stage::set(arguments.guest, place, folder, arguments.linux.as_deref())?;
+            let guest = Guest::start(below.guest, folder, below.linux)?;
+            let stage = Stage::set(guest, below.guest.limits(), host, mode, folder)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
         }
-        Play::Boundary(case) => {
-            let monitor = Monitor::new(arguments.guest.limits());
-            watched(&monitor, outcome, || perform_at_boundary(case, place.adapter, &monitor))
-        }
+        Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),
     }
 }
 
@@ -304,9 +319,13 @@ fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
     std::fs::write(path, serde_json::to_vec(content)?).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn perform_at_boundary(case: &BoundaryCase, adapter: Adapter, monitor: &Arc<Monitor>) -> anyhow::Result<()> {
-    let integration = CoreIntegration::new(adapter.start()?);
-    let result = case.perform(Setting::new(&integration, monitor.clone()));
+pub(crate) fn perform_at_boundary(
+    case: &BoundaryCase,
+    integration: Box<dyn Integration>,
+    outcome: &Path,
+) -> anyhow::Result<()> {
+    let monitor = Monitor::new(Kind::Model.limits());
+    let result = watched(&monitor, outcome, || case.perform(Setting::new(&*integration, monitor.clone())));
     if result.is_err() {
         // Its end would wait for a loop that a failed case may have left standing.
         std::mem::forget(integration);

@@ -1,9 +1,9 @@
 //! What a case has: a guest, a host that runs, and ctxs opened between the two.
 
 use crate::boundary::Rule;
-use crate::guests::{self, Guest};
-use crate::hosts::{Attached, Host, Mode, Place};
-use crate::monitor::{Monitor, Witness};
+use crate::guests::Guest;
+use crate::hosts::{Attached, Host, Mode};
+use crate::monitor::{Limits, Monitor, Witness};
 use crate::record::What;
 use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
@@ -33,11 +33,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn set(kind: guests::Kind, place: Place, folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
-        let guest = Guest::start(kind, folder, linux)?;
+    pub(crate) fn set(
+        guest: Guest,
+        limits: Limits,
+        host: Box<dyn Host>,
+        mode: Mode,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let library = Library::load()?;
-        let Place { adapter, mode } = place;
-        let (host, opened, monitor) = (adapter.start()?, Mutex::default(), Monitor::new(kind.limits()));
+        let (opened, monitor) = (Mutex::default(), Monitor::new(limits));
         Ok(Self { guest, host, library, folder: folder.to_owned(), mode, opened, monitor })
     }
 

@@ -1,19 +1,17 @@
 //! `--broken`: whether the cases find each fault, and let the host without one pass.
 
 use super::{BROKEN, Broken, Naive};
-use crate::boundary::{Guest, Hosting, Integration, Rule};
-use crate::directed::{BoundaryCase, Breach, CASES};
+use crate::directed::{BoundaryCase, Breach, CASES, Setting};
 use crate::isolated::{self, Ended};
 use crate::monitor::{Limits, Monitor};
+use crate::record::Record;
 use anyhow::{Context, ensure};
 use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// What the host without a fault is called.
@@ -23,10 +21,6 @@ const CONTROL: &str = "control";
 /// has to pass all the same.
 const PATIENCE: Duration = Duration::from_secs(4);
 const CONTROL_PATIENCE: Duration = Duration::from_secs(60);
-
-/// When a case has not come back, the monitor is asked what it saw until then.
-const STUCK: Duration = Duration::from_secs(12);
-const CONTROL_STUCK: Duration = Duration::from_secs(150);
 
 /// A case's process is killed after this time.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -203,39 +197,27 @@ fn play_in_process(name: &str, case: &BoundaryCase, limit: Duration) -> anyhow::
 
 /// The other end: plays the one case here.
 pub(crate) fn run_inside(name: &str, case: &str, outcome: &Path) -> ExitCode {
-    let finding = play(name, case).unwrap_or_else(|error| Finding::Unnamed(format!("{error:#}")));
-    let text = serde_json::to_vec(&finding).expect("a finding is plain data");
-    let code = match std::fs::write(outcome, text) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("cannot write {}: {error}", outcome.display());
-            2
-        }
-    };
+    let finding = play(name, case, outcome).unwrap_or_else(|error| Finding::Unnamed(format!("{error:#}")));
     // Not by returning: threads that a broken host has left waiting are not waited for.
-    std::process::exit(code)
+    std::process::exit(tell(outcome, &finding))
 }
 
-fn play(name: &str, case: &str) -> anyhow::Result<Finding> {
+fn play(name: &str, case: &str, outcome: &Path) -> anyhow::Result<Finding> {
     let case = *CASES.iter().find(|listed| listed.name == case).context("--inside takes one case")?;
     let broken = BROKEN.iter().find(|broken| broken.name == name);
-    let (patience, stuck, limits) = match broken {
-        Some(_) => (PATIENCE, STUCK, Limits { overdue: PATIENCE, stuck: PATIENCE, ..Limits::default() }),
-        None => (CONTROL_PATIENCE, CONTROL_STUCK, Limits::default()),
+    let (patience, limits) = match broken {
+        Some(_) => (PATIENCE, Limits { overdue: PATIENCE, stuck: 2 * PATIENCE, ..Limits::default() }),
+        None => (CONTROL_PATIENCE, Limits::default()),
     };
     let naive = Naive::start(broken.map(|broken| broken.fault))?;
     let monitor = Monitor::new(limits);
-    let monitored = Monitored { naive, monitor: monitor.clone() };
-    let (tell, told) = channel();
-    std::thread::Builder::new().name("case".into()).spawn(move || {
-        // Nobody listens any more when it was stuck.
-        let _ = tell.send((case.run(&monitored, patience, None), monitored));
-    })?;
-    let (played, monitored) = match told.recv_timeout(stuck) {
-        Ok((played, monitored)) => (played, Some(monitored)),
-        Err(RecvTimeoutError::Timeout) => (Err(anyhow::anyhow!("stuck for {stuck:?}")), None),
-        Err(RecvTimeoutError::Disconnected) => (Err(anyhow::anyhow!("the case panicked")), None),
-    };
+    let outcome = outcome.to_owned();
+    monitor.watch(move |record| {
+        let code = tell(&outcome, &Finding::Breach(seen(record)));
+        // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
+        unsafe { libc::_exit(code) }
+    });
+    let played = case.perform(Setting::new(&naive, monitor.clone()).with_patience(patience));
     let mut breaches = Vec::new();
     let mut why = None;
     match played.map_err(|error| error.downcast::<Breach>()) {
@@ -243,13 +225,12 @@ fn play(name: &str, case: &str) -> anyhow::Result<Finding> {
         Err(Ok(breach)) => breaches.push((breach.clause.to_owned(), breach.text)),
         Err(Err(error)) => why = Some(format!("{error:#}")),
     }
-    let seen = monitor.finish().violations;
-    breaches.extend(seen.into_iter().map(|seen| (seen.clause, format!("{} (monitor)", seen.text))));
+    breaches.extend(seen(monitor.finish()));
     if broken.is_none() {
         // Its end is part of what it has to do well.
-        drop(monitored);
+        drop(naive);
     } else {
-        std::mem::forget(monitored);
+        std::mem::forget(naive);
     }
     Ok(match (breaches.is_empty(), why) {
         (false, _) => Finding::Breach(breaches),
@@ -258,18 +239,18 @@ fn play(name: &str, case: &str) -> anyhow::Result<Finding> {
     })
 }
 
-/// The naive host with the monitor before it.
-struct Monitored {
-    naive: Naive,
-    monitor: Arc<Monitor>,
+fn seen(record: Record) -> Vec<(String, String)> {
+    record.violations.into_iter().map(|seen| (seen.clause, format!("{} (monitor)", seen.text))).collect()
 }
 
-impl Integration for Monitored {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
-        self.monitor.host(&self.naive, guest, rule)
-    }
-
-    fn thread(&self) -> ThreadId {
-        self.naive.thread()
+/// Writes the finding down; what to exit with.
+fn tell(outcome: &Path, finding: &Finding) -> i32 {
+    let text = serde_json::to_vec(finding).expect("a finding is plain data");
+    match std::fs::write(outcome, text) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("cannot write {}: {error}", outcome.display());
+            2
+        }
     }
 }

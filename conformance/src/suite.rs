@@ -1,0 +1,202 @@
+//! The suite for loops of other people: all of it, as a test program of theirs.
+
+use crate::boundary::Integration;
+use crate::case::{Outcome, Play};
+use crate::cases;
+use crate::guests::Kind;
+use crate::guests::libxl::Preparation;
+use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
+use crate::isolated::{self, Ended};
+use crate::report::{Verdict, terminal};
+use crate::runner::{Below, perform, perform_at_boundary};
+use anyhow::Context;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use xenlight::Library;
+
+/// In a case's process: which case, and the file for its outcome.
+const CASE: &str = "OSEVENT_CONFORMANCE_CASE";
+const OUTCOME: &str = "OSEVENT_CONFORMANCE_OUTCOME";
+
+/// A case's process is killed after this time.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// All cases on one loop, as the `main` of a test program without harness:
+/// ```toml
+/// [[test]]
+/// name = "conformance"
+/// harness = false
+/// ```
+/// Each case runs in a process of its own, which is this program once more; so `main` does nothing before
+/// [`Suite::main`]. The program takes the arguments of any other Rust test: a part of a case's name, `--list`, and so on.
+///
+/// Cases named `boundary` drive the loop with a guest that does the worst that libxl can do. Cases named `libxl` drive it
+/// with the libxl that is installed, without a hypervisor, and those named `libxl-thread` with that libxl on a thread of its
+/// own; where none is installed they are ignored, with the reason.
+pub struct Suite {
+    name: String,
+    start: Start,
+}
+
+enum Start {
+    Host(Box<dyn Fn() -> anyhow::Result<Box<dyn Host>> + Send + Sync>),
+    Integration(Box<dyn Fn() -> anyhow::Result<Box<dyn Integration>> + Send + Sync>),
+}
+
+impl Suite {
+    /// For a loop with an [`EventLoop`](osevent_core::EventLoop) of its own. `start` starts a program on it, once in each
+    /// case's process.
+    pub fn new<H: Host>(
+        name: impl Into<String>,
+        start: impl Fn() -> anyhow::Result<H> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), start: Start::Host(Box::new(move || Ok(Box::new(start()?)))) }
+    }
+
+    /// For a loop that can watch an fd, which is all that osevent's reactor needs.
+    pub fn watching<W: Watch>(
+        name: impl Into<String>,
+        start: impl Fn() -> anyhow::Result<W> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(name, move || WatchHost::start(start()?))
+    }
+
+    /// For a program that gives libxl hooks of its own, without osevent-core. Only the cases named `boundary` are there.
+    pub fn hooks<I: Integration + 'static>(
+        name: impl Into<String>,
+        start: impl Fn() -> anyhow::Result<I> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), start: Start::Integration(Box::new(move || Ok(Box::new(start()?)))) }
+    }
+
+    /// Runs what the command line asks for, and prints the results.
+    pub fn main(self) -> ExitCode {
+        self.run(&Arguments::from_args())
+    }
+
+    /// The same with other arguments.
+    pub(crate) fn run(self, arguments: &Arguments) -> ExitCode {
+        if let (Some(case), Some(outcome)) = (std::env::var_os(CASE), std::env::var_os(OUTCOME)) {
+            return self.run_inside(&case.to_string_lossy(), Path::new(&outcome));
+        }
+        let preparation = prepare().map(Arc::new).map_err(|error| format!("{error:#}"));
+        let mut trials = Vec::new();
+        for Played { name, play, .. } in played() {
+            match (play, &self.start) {
+                (Play::Boundary(_), _) => trials.push(trial(name, None)),
+                (Play::Stage(_), Start::Host(_)) => trials.push(trial(name, Some(preparation.clone()))),
+                (Play::Stage(_), Start::Integration(_)) => {}
+            }
+        }
+        println!("{}", self.name);
+        libtest_mimic::run(arguments, trials).exit_code()
+    }
+
+    /// The other end: plays the one case here.
+    fn run_inside(self, name: &str, outcome: &Path) -> ExitCode {
+        terminal::log_to_stderr(log::LevelFilter::Info);
+        let result = self.play(name, outcome);
+        let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
+        let code = match std::fs::write(outcome, text) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("cannot write {}: {error}", outcome.display());
+                2
+            }
+        };
+        // Not by returning: threads that a failed case has left waiting are not waited for.
+        std::process::exit(code)
+    }
+
+    fn play(&self, name: &str, outcome: &Path) -> anyhow::Result<()> {
+        let all = played();
+        let chosen = all.iter().find(|played| played.name == name);
+        let Played { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
+        match (&self.start, *play) {
+            (Start::Host(start), play) => {
+                let below = Below { guest: Kind::Libxl, linux: None };
+                perform(play, below, start()?, *mode, outcome)
+            }
+            (Start::Integration(start), Play::Boundary(case)) => perform_at_boundary(case, start()?, outcome),
+            (Start::Integration(_), Play::Stage(_)) => anyhow::bail!("{name} needs osevent"),
+        }
+    }
+}
+
+/// A case as it is named here.
+struct Played {
+    name: String,
+    play: Play,
+    mode: Mode,
+}
+
+/// The cases that any loop can run.
+fn played() -> Vec<Played> {
+    let any = cases::ALL.iter().filter(|case| case.adapters == Adapter::ALL);
+    let mut all = Vec::new();
+    for case in any {
+        for &mode in case.modes {
+            let kind = match (case.play, mode) {
+                (Play::Boundary(_), _) => "boundary",
+                (Play::Stage(_), _) if !case.guests.contains(&Kind::Libxl) => continue,
+                (Play::Stage(_), Mode::Loop) => "libxl",
+                (Play::Stage(_), Mode::Thread) => "libxl-thread",
+            };
+            all.push(Played { name: format!("{kind}::{}", case.name), play: case.play, mode });
+        }
+    }
+    all
+}
+
+fn prepare() -> anyhow::Result<Preparation> {
+    Library::load()?;
+    Preparation::new()
+}
+
+type Prepared = Result<Arc<Preparation>, String>;
+
+/// One case in a process of its own; `prepared` is there for those on libxl.
+fn trial(name: String, prepared: Option<Prepared>) -> Trial {
+    let case = name.clone();
+    Trial::ignorable_test(name, move || {
+        let preparation = match prepared {
+            Some(Err(why)) => return Ok(Completion::ignored_with(why)),
+            Some(Ok(preparation)) => Some(preparation),
+            None => None,
+        };
+        let outcome = play_in_process(&case, preparation.as_deref())?;
+        match outcome.result {
+            Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
+            Verdict::Failed => Err(Failed::from(outcome.reason)),
+        }
+    })
+}
+
+fn play_in_process(case: &str, preparation: Option<&Preparation>) -> anyhow::Result<Outcome> {
+    let ended = isolated::run(LIMIT, |command, outcome| {
+        // The same words, since they may say which loop it is.
+        command.args(std::env::args_os().skip(1)).env(CASE, case).env(OUTCOME, outcome);
+        if let Some(preparation) = preparation {
+            let folder = outcome.parent().context("the outcome has a folder")?;
+            command.envs(preparation.environment(folder));
+        }
+        Ok(())
+    })?;
+    Ok(match ended {
+        Ended::Told(outcome) => outcome,
+        Ended::Died(why) => Outcome::failed(why),
+        Ended::Overdue => Outcome::failed(format!("it took longer than {LIMIT:?} and was killed")),
+    })
+}
+
+/// `--loop FILE`: the suite on the loop of a shared object, which the caller vouches for by naming it.
+pub(crate) fn of_shared_object(path: PathBuf) -> Suite {
+    Suite::watching(path.display().to_string(), move || {
+        // SAFETY: whoever runs the program with this file says that it is a loop as osevent_loop.h has it.
+        unsafe { crate::hosts::SharedObject::load(&path) }
+    })
+}

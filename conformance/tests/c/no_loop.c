@@ -1,0 +1,2 @@
+/* Not a loop. */
+int osevent_no_loop;

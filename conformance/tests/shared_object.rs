@@ -1,0 +1,40 @@
+//! The suite on a loop written in C, which it sees through two functions.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Compiles a file beside this one.
+fn compile(folder: &Path, source: &str) -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let object = folder.join("loop.so");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-pthread"]);
+    cc.arg("-I").arg(here.join("include")).arg("-o").arg(&object).arg(here.join("tests/c").join(source));
+    let status = cc.status().expect("cc is installed");
+    assert!(status.success(), "cc: {status}");
+    object
+}
+
+fn suite(object: &Path, arguments: &[&str]) -> Output {
+    let mut suite = Command::new(env!("CARGO_BIN_EXE_osevent-conformance"));
+    suite.arg("--loop").arg(object).args(["--jobs", "2"]).args(arguments).output().expect("the suite runs")
+}
+
+#[test]
+fn a_loop_in_c_passes_the_cases_at_the_boundary() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = suite(&compile(folder.path(), "poll_loop.c"), &["--case", "boundary::"]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let counted = printed.lines().find(|line| line.starts_with("test result: ok. ")).expect(&printed);
+    assert!(!counted.contains(" 0 passed"), "{counted}");
+}
+
+#[test]
+fn a_shared_object_without_the_functions_is_told_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = suite(&compile(folder.path(), "no_loop.c"), &["--case", "boundary::"]);
+    assert!(!output.status.success());
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("does not define osevent_loop_watch"), "{printed}");
+}
