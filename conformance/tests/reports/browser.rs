@@ -124,7 +124,7 @@ impl Browser {
     }
 
     /// Waits until what was asked for is drawn.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
     }
 

@@ -24,6 +24,7 @@ fn main() {
         test("junit_holds_every_text_that_xml_can_hold", junit::junit_holds_every_text_that_xml_can_hold),
         test("page_needs_nothing_beside_itself", page::page_needs_nothing_beside_itself),
         test("page_shows_each_row_and_why_it_failed", page::page_shows_each_row_and_why_it_failed),
+        test("page_opens_cases_without_a_record", page::page_opens_cases_without_a_record),
         test("page_is_worked_by_keyboard", page::page_is_worked_by_keyboard),
         test("page_is_worked_by_mouse", page::page_is_worked_by_mouse),
         test("page_finds_cases_by_clause_and_word", page::page_finds_cases_by_clause_and_word),

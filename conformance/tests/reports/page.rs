@@ -51,6 +51,27 @@ pub(crate) fn page_shows_each_row_and_why_it_failed() -> Outcome {
     finish(browser)
 }
 
+pub(crate) fn page_opens_cases_without_a_record() -> Outcome {
+    let mut browser = browser!();
+    let report = sample::report();
+    browser.open(&page(&report));
+    for row in report.cases.iter().filter(|row| row.record.is_none()) {
+        let address = format!("#{}/{}/{}", row.name, row.adapter.replace('+', "%2B"), row.guest);
+        browser.evaluate(&format!("location.hash = {}", json!(address)));
+        browser.settle();
+        let title = browser.evaluate("document.querySelector('#case[open] h2').textContent");
+        assert!(
+            title.as_str().is_some_and(|title| title.contains(&row.name) && title.contains(&row.adapter)),
+            "{title}"
+        );
+        assert_eq!(browser.evaluate("document.querySelector('#record').hidden"), true);
+        let why = browser.evaluate("document.querySelector('#why').textContent");
+        let first = row.reason.lines().next().unwrap_or_default();
+        assert!(why.as_str().is_some_and(|why| why.contains(first)), "{why}");
+    }
+    finish(browser)
+}
+
 pub(crate) fn page_is_worked_by_keyboard() -> Outcome {
     let mut browser = browser!();
     browser.open(&page(&sample::report()));

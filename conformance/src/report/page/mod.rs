@@ -22,8 +22,15 @@ const CONTRACT: &str = include_str!("../../../../docs/contract.md");
 pub fn page(report: &Report) -> String {
     let mut data = serde_json::to_value(report).expect("a report is plain data");
     for case in data["cases"].as_array_mut().expect("its cases are a list") {
-        for step in case["record"]["steps"].as_array_mut().into_iter().flatten() {
-            ["value", "handle"].into_iter().for_each(|name| make_hexadecimal(&mut step[name]));
+        for step in case.pointer_mut("/record/steps").and_then(Value::as_array_mut).into_iter().flatten() {
+            let step = step.as_object_mut().expect("a step is an object");
+            for name in ["value", "handle"] {
+                step.entry(name).and_modify(make_hexadecimal);
+            }
+            // The wall clock matters beside a deadline only, and a page should fit into a mail.
+            if !step.contains_key("deadline") {
+                step.remove("wall");
+            }
         }
     }
     let texts = clauses(CONTRACT);
