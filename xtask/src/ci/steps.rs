@@ -22,7 +22,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 13] = [
     Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
     Step { name: "fmt", what: "the format of the sources", run: fmt },
     Step { name: "clippy", what: "lints, each crate alone", run: clippy },
@@ -31,6 +31,8 @@ pub(super) const STEPS: [Step; 11] = [
     Step { name: "doctest", what: "the programs in the documentation", run: doctest },
     Step { name: "loom", what: "the core's races, every interleaving", run: loom },
     Step { name: "no-std", what: "a program without std that links the core", run: no_std },
+    Step { name: "broken", what: "loops with a planted fault, which the suite must find", run: broken },
+    Step { name: "example-loop", what: "the suite as the test of a loop outside the workspace", run: example_loop },
     Step { name: "libxl", what: "conformance against libxl without a hypervisor", run: |w| conformance(w, "libxl") },
     Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab },
     Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
@@ -39,9 +41,14 @@ pub(super) const STEPS: [Step; 11] = [
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";
 
+/// The loop that is tested as anybody's would be, outside the workspace.
+const EXAMPLE_LOOP: &str = "conformance/example-loop/Cargo.toml";
+
 fn fmt(workspace: &Workspace) -> Result<Tally> {
     let mut tally = check(workspace.cargo().args(["fmt", "--all", "--check"]))?;
-    tally += check(workspace.cargo().args(["fmt", "--check", "--manifest-path", NO_STD]))?;
+    for alone in [NO_STD, EXAMPLE_LOOP] {
+        tally += check(workspace.cargo().args(["fmt", "--check", "--manifest-path", alone]))?;
+    }
     Ok(tally)
 }
 
@@ -56,6 +63,9 @@ fn clippy(workspace: &Workspace) -> Result<Tally> {
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("no-std"));
     // Not all targets: without std there is no test harness.
     tally += check(cargo.args(["clippy", "--manifest-path", NO_STD, "--", "-D", "warnings"]))?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--all-targets", "--manifest-path", EXAMPLE_LOOP]);
+    tally += check(cargo.args(["--", "-D", "warnings"]))?;
     Ok(tally)
 }
 
@@ -87,6 +97,16 @@ fn no_std(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = workspace.cargo();
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("no-std"));
     check(cargo.args(["run", "--manifest-path", NO_STD]))
+}
+
+fn broken(workspace: &Workspace) -> Result<Tally> {
+    let mut xtask = Command::new(env::current_exe()?);
+    xtask.args(["conformance", "--broken"]).current_dir(&workspace.root);
+    count_lines(&mut xtask, Tally::of_broken)
+}
+
+fn example_loop(workspace: &Workspace) -> Result<Tally> {
+    count(workspace.cargo().args(["test", "--manifest-path", EXAMPLE_LOOP]))
 }
 
 fn lab(workspace: &Workspace) -> Result<Tally> {
@@ -121,14 +141,19 @@ fn status(command: &mut Command) -> Result<bool> {
 
 /// A `cargo test`, whose result lines are counted on their way to our output.
 fn count(cargo: &mut Command) -> Result<Tally> {
-    let mut child = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
-    let output = child.stdout.take().context("cargo's output is piped")?;
+    count_lines(cargo, Tally::of_line)
+}
+
+fn count_lines(command: &mut Command, of_line: fn(&str) -> Option<Tally>) -> Result<Tally> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let output = child.stdout.take().context("its output is piped")?;
     let mut tally = Tally::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        if let Some(counted) = Tally::of_line(&line) {
+        if let Some(counted) = of_line(&line) {
             tally += counted;
         }
     }

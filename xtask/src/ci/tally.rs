@@ -36,6 +36,16 @@ impl Tally {
         Some(tally)
     }
 
+    /// What a line of `conformance --broken` counts: `caught 54/54`, and the cases that the host without a fault has passed.
+    pub(super) fn of_broken(line: &str) -> Option<Tally> {
+        let counts = line
+            .strip_prefix("caught ")
+            .or_else(|| line.strip_prefix("the host without a fault passed ")?.strip_suffix(" cases"))?;
+        let (passed, all) = counts.split_once('/')?;
+        let (passed, all): (u64, u64) = (passed.parse().ok()?, all.parse().ok()?);
+        Some(Tally { passed, failed: all.checked_sub(passed)?, skipped: 0 })
+    }
+
     /// What a report of the conformance suite counts.
     pub(super) fn of_report(report: &str) -> Result<Tally> {
         let report: Value = serde_json::from_str(report).context("the report is no JSON")?;
@@ -86,6 +96,14 @@ mod tests {
         let expected = Tally { passed: 5, failed: 2, skipped: 1 };
         assert_eq!(Tally::of_line(line), Some(expected));
         assert_eq!(Tally::of_line("test tests::a ... ok"), None);
+    }
+
+    #[test]
+    fn broken_loops_and_the_control_are_counted() {
+        assert_eq!(Tally::of_broken("caught 52/54"), Some(Tally { passed: 52, failed: 2, skipped: 0 }));
+        let control = "the host without a fault passed 60/61 cases";
+        assert_eq!(Tally::of_broken(control), Some(Tally { passed: 60, failed: 1, skipped: 0 }));
+        assert_eq!(Tally::of_broken("caught in the act"), None);
     }
 
     #[test]
