@@ -6,6 +6,7 @@ mod apt;
 mod bench;
 mod ci;
 mod conformance;
+mod dom0_program;
 mod lab;
 mod setup;
 mod workspace;
@@ -38,6 +39,8 @@ enum XtaskCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build the suite as one file for the dom0 of another machine
+    Dom0Program,
     /// Measure what hosting libxl costs, in a release build
     #[command(disable_help_flag = true)]
     Bench {
@@ -67,6 +70,7 @@ fn run(command: XtaskCommand) -> Result<u8> {
         XtaskCommand::Setup => setup::run().map(|()| 0),
         XtaskCommand::Test(options) => ci::run(&Workspace::load()?, &options),
         XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
+        XtaskCommand::Dom0Program => dom0_program::run(&Workspace::load()?).map(|()| 0),
         XtaskCommand::Bench { arguments } => bench::run(&Workspace::load()?, arguments),
         XtaskCommand::Lab(options) => lab::run(&Workspace::load()?, &options),
     }

@@ -112,3 +112,26 @@ fn what_cannot_be_run_is_refused_before_the_boot() {
     expect(&["--", "no-such-program"], 2, "nor a command of dom0");
     expect(&["--fetch", "nothing", "--", "true"], 2, "no '='");
 }
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn suite_runs_on_a_dom0_as_one_file_and_leaves_other_domains_alone() {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("dom0-program").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let program = told.lines().next().unwrap();
+    // Domains of somebody else's, one of them with a name like the suite's own.
+    let script = "
+        sed s/idle/osevent-1-mine/ /lab/idle.cfg | sed s,/lab/osevent-1-mine,/lab/idle, >/tmp/mine.cfg
+        xl create -q /lab/idle.cfg && xl create -q /tmp/mine.cfg && xl list >/tmp/before && mv /lab /hidden &&
+        ./osevent-conformance --guest xen --linux /hidden/linux --adapter glib --case xen-life --case xen-powers 2>said
+        code=$?; cat said >&2; grep 'creates paravirtual domains' said || exit 1
+        xl list | awk '{print $1, $2}' >/tmp/after; awk '{print $1, $2}' /tmp/before | cmp - /tmp/after || exit 3
+        ls -A /tmp; exit $code";
+    let output = expect(
+        &["--memory", "3072", "--timeout", "600", "--with", program, "--", "sh", "-c", script],
+        0,
+        "exit code 0",
+    );
+    assert!(output.contains("4 passed, 0 failed, 0 skipped"), "{output}");
+}
