@@ -11,9 +11,9 @@ use futures_lite::future::block_on;
 use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use xenlight::EventKind;
 
 pub(crate) static TWO_CTXS: Case = Case {
@@ -58,10 +58,10 @@ pub(crate) static LOCK_HELD_AT_FORK: Case = Case {
 
 pub(crate) static OTHER_CHILDREN: Case = Case {
     name: "other-children",
-    claim: "A GLib child watch and the application's own SIGCHLD handler get their children, and libxl's are reported all the same",
+    claim: "Who waits for a child of the application's, on GLib a child watch, gets it, its own SIGCHLD handler stays, and libxl's child is reported all the same",
     clauses: &["S1", "S2"],
     guests: &[Kind::Libxl],
-    adapters: &[Adapter::Glib],
+    adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: other_children,
 };
@@ -234,20 +234,11 @@ extern "C" fn on_sigchld(_: libc::c_int) {
 }
 
 fn other_children(stage: &Stage) -> anyhow::Result<()> {
-    let host: &dyn Any = &*stage.host;
-    let host = host.downcast_ref::<GlibHost>().context("this case is for GLib")?;
     let opened = stage.open()?;
-    // A child that GLib waits for, and that ends while libxl has one.
+    // A child that ends while libxl has one.
     let (reader, writer) = std::io::pipe()?;
     let child = Command::new("sh").args(["-c", "read line; exit 7"]).stdin(reader).spawn()?;
-    let pid = child.id().try_into().context("a pid")?;
-    let (sender, exited) = channel();
-    // What Command leaves to be waited for, GLib waits for.
-    drop(child);
-    let watch = glib::child_watch_source_new(glib::Pid(pid), None, glib::Priority::DEFAULT, move |_, status| {
-        let _ = sender.send(status);
-    });
-    watch.attach(Some(&host.context()?));
+    let exited = wait_for(stage, child)?;
     // After GLib has installed its own handler, if it does: an application that does so knows.
     let handler = on_sigchld as extern "C" fn(libc::c_int) as usize;
     // SAFETY: all zero is a valid value of this plain struct.
@@ -267,8 +258,8 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
     let removal = opened.ctx.remove_nic(5, 1)?;
     drop(writer);
     block_on(removal)?;
-    let status = ExitStatus::from_raw(receive("GLib reports its child", &exited)?);
-    ensure!(status.code() == Some(7), "GLib's child ended with {status}");
+    let status = ExitStatus::from_raw(receive("the application's child is reported", &exited)?);
+    ensure!(status.code() == Some(7), "the application's child ended with {status}");
     eventually("the application's handler sees both children", || SIGCHLDS.load(Ordering::SeqCst) >= 1)?;
     // SAFETY: as above; nothing is changed.
     unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
@@ -276,4 +267,25 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()
+}
+
+/// Has the application wait for a child in the way of its loop: its wait status.
+fn wait_for(stage: &Stage, mut child: Child) -> anyhow::Result<Receiver<c_int>> {
+    let (sender, exited) = channel();
+    let host: &dyn Any = &*stage.host;
+    if let Some(host) = host.downcast_ref::<GlibHost>() {
+        let pid = child.id().try_into().context("a pid")?;
+        // What Command leaves to be waited for, GLib waits for.
+        drop(child);
+        let watch = glib::child_watch_source_new(glib::Pid(pid), None, glib::Priority::DEFAULT, move |_, status| {
+            let _ = sender.send(status);
+        });
+        watch.attach(Some(&host.context()?));
+    } else {
+        std::thread::spawn(move || {
+            let status = child.wait().expect("nobody else waits for it");
+            let _ = sender.send(status.into_raw());
+        });
+    }
+    Ok(exited)
 }

@@ -1,6 +1,6 @@
 //! A calloop program: an event loop with data of the program's own, told what to do through a channel.
 
-use super::{Attached, Host};
+use super::{Attached, Host, survive};
 use anyhow::Context;
 use calloop::channel::{Event, Sender, channel};
 use calloop::{EventLoop, LoopHandle, RegistrationToken};
@@ -45,7 +45,7 @@ impl CalloopHost {
             told.expect("a channel can be watched");
             let mut program = Program { handle, attached: HashMap::new(), ends: false };
             while !program.ends {
-                event_loop.dispatch(None, &mut program).expect("the fds stay open");
+                survive(|| event_loop.dispatch(None, &mut program)).map(|done| done.expect("the fds stay open"));
             }
         })?;
         Ok(Self { commands, attached: AtomicU64::new(0), thread: running.thread().id(), running: Some(running).into() })

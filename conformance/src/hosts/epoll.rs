@@ -1,6 +1,6 @@
 //! The shortest loop that there is: poll(2) over the reactors' fds and one eventfd for commands.
 
-use super::{Attached, Host};
+use super::{Attached, Host, survive};
 use anyhow::Context;
 use osevent_epoll::Reactor;
 use std::os::fd::AsRawFd;
@@ -95,7 +95,7 @@ fn run(commands: &Receiver<Command>, wakened: &UnixStream) {
         unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, -1) };
         for (reactor, fd) in reactors.iter().zip(&fds[1..]) {
             if fd.revents != 0 {
-                reactor.dispatch().expect("a reactor's fds stay open");
+                survive(|| reactor.dispatch()).map(|made| made.expect("a reactor's fds stay open"));
             }
         }
         let _ = std::io::Read::read(&mut &*wakened, &mut [0; 64]);

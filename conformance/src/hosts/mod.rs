@@ -118,3 +118,10 @@ pub struct Attached {
     /// Held for its drop.
     pub detaches: Box<dyn Any + Send + Sync>,
 }
+
+/// Does it as an application does that outlives its own panics: the event in which it happened is lost. The panic hook has
+/// reported it.
+fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // Unwind safe: the adapters are whole after a panic, see there.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}

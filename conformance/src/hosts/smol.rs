@@ -2,8 +2,10 @@
 
 use super::{Attached, Host};
 use anyhow::Context;
+use futures_lite::FutureExt;
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, unbounded};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 
@@ -34,8 +36,11 @@ impl SmolHost {
 
 /// Spawns what comes until the host ends.
 async fn attend(executor: &LocalExecutor<'_>, attachments: Receiver<Attachment>) {
-    while let Ok(Attachment { xen, dropped }) = attachments.recv().await {
-        let dispatching = executor.spawn(xen);
+    while let Ok(Attachment { mut xen, dropped }) = attachments.recv().await {
+        let dispatching = executor.spawn(async move {
+            // An error ends it; after a panic of the application's it goes on.
+            while AssertUnwindSafe(&mut xen).catch_unwind().await.is_err() {}
+        });
         let detaching = executor.spawn(async move {
             // Nothing is ever sent.
             let _ = dropped.recv().await;
