@@ -123,7 +123,8 @@ fn suite_runs_on_a_dom0_as_one_file_and_leaves_other_domains_alone() {
     // Domains of somebody else's, one of them with a name like the suite's own.
     let script = "
         sed s/idle/osevent-1-mine/ /lab/idle.cfg | sed s,/lab/osevent-1-mine,/lab/idle, >/tmp/mine.cfg
-        xl create -q /lab/idle.cfg && xl create -q /tmp/mine.cfg && xl list >/tmp/before && mv /lab /hidden &&
+        xl create -q /lab/idle.cfg && xl create -q /tmp/mine.cfg && xl list >/tmp/before &&
+        mkdir /hidden && mv /lab/idle /lab/poweroff /lab/linux /lab/linux.cpio /hidden &&
         ./osevent-conformance --guest xen --linux /hidden/linux --adapter glib --case xen-life --case xen-powers 2>said
         code=$?; cat said >&2; grep 'creates paravirtual domains' said || exit 1
         xl list | awk '{print $1, $2}' >/tmp/after; awk '{print $1, $2}' /tmp/before | cmp - /tmp/after || exit 3
