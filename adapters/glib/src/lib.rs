@@ -12,6 +12,18 @@
 //! Everything may be called on any thread. [`Builder::attach`] wakes a context that runs elsewhere. Occurrences may iterate the
 //! context again (a nested main loop): the source can recurse.
 //!
+//! # What it leaves to the program
+//! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
+//! round is. However busy libxl is, every other source of the same priority that is ready has a turn between two
+//! dispatches (O9). Measured with a guest that always has work, 50 µs at a time: 400 such turns a second, each source
+//! and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the guest.
+//!
+//! [Priority](Builder::priority) and [name](Builder::name) are GLib's own. Of sources that are ready GLib dispatches
+//! those of the highest priority alone: a busy guest leaves nothing to lower ones, and gets nothing while higher ones
+//! are busy.
+//!
+//! Idle, it wakes no thread.
+//!
 //! # How it ends
 //! - The [`Loop`] is dropped: from then on no dispatch begins on the context. The source itself goes at the context's next
 //!   iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source

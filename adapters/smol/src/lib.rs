@@ -21,6 +21,16 @@
 //! An occurrence must not wait for another one by blocking on the executor: the future is being polled already.
 //! [`EventLoop::turn`] serves that case.
 //!
+//! # What it leaves to the program
+//! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
+//! round is. After each one the task waits for async-io. So however busy libxl is, the executor's other tasks and its
+//! timers have their turn between two dispatches (O9), but for a round that async-io makes in vain now and then.
+//! Measured with a guest that always has work, 50 µs at a time: 400 such turns a second, each task and timer two
+//! dispatches late at most, 5.5 ms, and 97 % of the time for the guest.
+//!
+//! Executors have no priorities, and tasks no names, so there is none to choose. Idle, it wakes no thread, async-io's
+//! own included.
+//!
 //! # How it ends
 //! - It is dropped: its task is cancelled, its executor ends, or it was never polled. It can be dropped at any time;
 //!   there is one point at which it waits, and nothing is in its hands there. Then the loop is gone: what
