@@ -1,6 +1,6 @@
 //! What the program is asked for, and its way out.
 
-use crate::{broken, guests, hosts, report, runner, suite};
+use crate::{broken, guests, hosts, random, report, runner, suite};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
     /// How many cases run at a time. On a real Xen, one.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: u16,
+    #[command(flatten)]
+    pub(crate) random: random::Random,
     /// Show libxl's log of the cases that fail.
     #[arg(long)]
     pub(crate) log: bool,
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
             Ok(true)
         }
         Some(names) => broken::run(names, arguments.repeat),
+        None if arguments.random.are_given() => arguments.random.run(&arguments.adapters, arguments.repeat),
         None => runner::run(&arguments),
     };
     match well {

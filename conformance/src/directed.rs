@@ -129,6 +129,11 @@ impl<'a> Setting<'a> {
         Self { step_clock: Some(step), ..self }
     }
 
+    /// The host, without the monitor.
+    pub fn integration(&self) -> &'a dyn Integration {
+        self.integration
+    }
+
     /// The rule that the guests of this run want.
     pub fn rule(&self) -> Rule {
         self.rule

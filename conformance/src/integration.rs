@@ -88,7 +88,8 @@ impl Hooks for Core {
     }
 
     fn timeout_deregister(&self, handle: u64) {
-        let by_address = || lock(&self.by_address).remove(&handle);
+        // Not removed: a blocking call of 4.2.0 deregisters a timeout that its own loop took twice (R14).
+        let by_address = || lock(&self.by_address).get(&handle).copied();
         let handle = Token::from_handle(handle).or_else(by_address).map_or(handle, Token::to_handle);
         if let Err(error) = self.registry.deregister_timeout(handle) {
             log::error!("timeout_deregister: {error}");

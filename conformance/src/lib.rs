@@ -17,6 +17,7 @@ mod isolated;
 pub mod model;
 pub mod monitor;
 pub mod puppet;
+mod random;
 pub mod record;
 mod recorder;
 pub mod report;

@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 
 /// All, in the order in which they run.
 pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
-    let boundary = boundary::ALL.iter().map(|case| Listed::from(*case));
+    let boundary = boundary::ALL.iter().chain(boundary::RANDOM).map(|case| Listed::from(*case));
     ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(boundary).collect()
 });
 

@@ -15,7 +15,8 @@ fn osevent_core_hosts_each_release_without_a_fault() {
     let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
     for release in Release::ALL {
         for seed in 0..100 {
-            let outcome = run(seed, *release, &integration, PATIENCE).expect("there are fds");
+            let script = Script::generate(seed, *release);
+            let outcome = run_monitored(&script, &integration, PATIENCE).expect("there are fds");
             assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
         }
     }

@@ -314,12 +314,15 @@ impl World {
     /// Whether it has been paid: an occurrence came, or there is no reason for it any more.
     pub(super) fn is_paid(&self, locked: &Locked<'_>, debt: &Debt) -> bool {
         let registered = locked.fds_registered();
+        // Poll(2) tells of POLLHUP and POLLERR also where nothing is asked.
+        let is_due = |ev: FdEv| {
+            let mut there =
+                registered.iter().filter(|(other, fd, events)| *other == ev && *fd == debt.fd && *events != 0);
+            there.any(|(_, fd, events)| poll(*fd, *events) & debt.bit != 0)
+        };
         debt.slots.iter().any(|(at, then)| {
             let now = self.fd_slot(*at);
-            now.is_none_or(|now| now.ev != then.ev || now.calls != then.calls)
-                || registered
-                    .iter()
-                    .all(|(ev, fd, events)| *ev != then.ev || *fd != debt.fd || poll(*fd, *events) & debt.bit == 0)
+            now.is_none_or(|now| now.ev != then.ev || now.calls != then.calls) || !is_due(then.ev)
         })
     }
 

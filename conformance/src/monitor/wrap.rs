@@ -73,7 +73,8 @@ impl Hooks for WatchedHosting {
     }
 
     fn timeout_deregister(&self, handle: u64) {
-        let by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner).remove(&handle);
+        // Not removed: a blocking call of 4.2.0 deregisters a timeout that its own loop took twice (R14).
+        let by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner).get(&handle).copied();
         let meant = by_address.unwrap_or(handle);
         self.witness.saw(What::TimeoutDeregister { handle: meant });
         self.hosting.timeout_deregister(handle);

@@ -1,8 +1,10 @@
 //! The directed cases at the boundary, a file a theme.
 
 mod interest;
+mod random;
 
 use crate::directed::BoundaryCase;
+pub(crate) use random::ALL as RANDOM;
 
 /// All, in the order in which they run.
 pub static ALL: &[&BoundaryCase] = &[

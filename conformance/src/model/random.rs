@@ -1,0 +1,149 @@
+//! Seed after seed, until one fails; and what is told about it then.
+
+use super::driver::{Outcome, run_script};
+use super::{Fault, Release, Script, shrink};
+use crate::boundary::{Guest, Hosting, Integration, Rule};
+use crate::monitor::{Limits, Monitor};
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+/// What is run, and how patiently.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The libxl that is modelled.
+    pub release: Release,
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// How long the host is waited for in each step that it has to take.
+    pub patience: Duration,
+}
+
+/// A script that a host fails.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What it stands for, unless it was given as a script.
+    pub seed: Option<u64>,
+    /// What the host did wrong first.
+    pub fault: Fault,
+    /// The shortest script that was found to fail in the same way.
+    pub script: Script,
+    /// How often that failed when it was repeated, and how often it was: it may be a race.
+    pub again: (u32, u32),
+    /// Threads hang: the host is good for nothing more, and was not asked for a shorter script.
+    pub stuck: bool,
+}
+
+/// How often a script is run again to learn how often it fails.
+const REPETITIONS: u32 = 20;
+
+/// How long making a script shorter may take.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// How long the host is waited for meanwhile: what it does later passes for never, until the seed is run again.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the seeds until one fails, each under a monitor of its own, and calls `done` after each that does not.
+///
+/// # Errors
+/// The runs could not be made.
+pub fn run_seeds(
+    plan: &Plan,
+    integration: &dyn Integration,
+    mut done: impl FnMut(u64),
+) -> anyhow::Result<Option<Failure>> {
+    for seed in plan.seeds.clone() {
+        let script = Script::generate(seed, plan.release);
+        if let Some(failure) = replay(&script, integration, plan.patience)? {
+            return Ok(Some(Failure { seed: Some(seed), ..failure }));
+        }
+        done(seed);
+    }
+    Ok(None)
+}
+
+/// Runs a script under a monitor. What fails is made shorter.
+///
+/// # Errors
+/// The runs could not be made.
+pub fn replay(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Option<Failure>> {
+    let outcome = run_monitored(script, integration, patience)?;
+    let Some(fault) = outcome.faults.into_iter().next() else { return Ok(None) };
+    let mut failure = Failure { seed: None, fault, script: script.clone(), again: (0, 0), stuck: outcome.stuck };
+    if !failure.stuck {
+        failure.shorten(integration);
+    }
+    Ok(Some(failure))
+}
+
+/// [`run_script`] with a monitor in between, whose findings are faults as well.
+///
+/// # Errors
+/// The run could not be made.
+pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
+    let monitor = Monitor::new(Limits { stuck: patience, ..Limits::default() });
+    let mut outcome = run_script(script, &Monitored { integration, monitor: &monitor }, patience)?;
+    if !outcome.stuck {
+        let violations = monitor.finish().violations.into_iter();
+        outcome.faults.extend(violations.map(|found| Fault { clause: found.clause, text: found.text }));
+    }
+    Ok(outcome)
+}
+
+impl Failure {
+    /// A race fails sometimes, so each script is tried as often as the first one needed to fail almost surely.
+    fn shorten(&mut self, integration: &dyn Integration) {
+        let clause = self.fault.clause.clone();
+        let mut stuck = false;
+        let mut fails = |script: &Script| {
+            if stuck {
+                return false;
+            }
+            let outcome = run_monitored(script, integration, IMPATIENCE).unwrap_or_default();
+            stuck |= outcome.stuck;
+            outcome.faults.iter().any(|fault| fault.clause == clause)
+        };
+        self.again = ((0..REPETITIONS).filter(|_| fails(&self.script)).count() as u32, REPETITIONS);
+        if self.again.0 > 0 {
+            let tries = (3 * REPETITIONS).div_ceil(self.again.0);
+            let end = Instant::now() + SHRINKING;
+            let shorter =
+                shrink(&self.script, usize::MAX, |script| Instant::now() < end && (0..tries).any(|_| fails(script)));
+            let again = (0..REPETITIONS).filter(|_| fails(&shorter.script)).count() as u32;
+            (self.script, self.again) = (shorter.script, (again, REPETITIONS));
+        }
+        self.stuck = stuck;
+    }
+}
+
+/// For people: clause, seed, and the script.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\nrelease {}", self.fault, self.script.release)?;
+        if let Some(seed) = self.seed {
+            write!(f, ", seed {seed}")?;
+        }
+        match self.again {
+            (_, 0) => writeln!(f, ", threads hang")?,
+            (0, of) => writeln!(f, ", did not fail again in {of} repetitions")?,
+            (failed, of) => writeln!(f, ", shortened; this fails {failed} times in {of}:")?,
+        }
+        write!(f, "{}", self.script)
+    }
+}
+
+struct Monitored<'a> {
+    integration: &'a dyn Integration,
+    monitor: &'a Arc<Monitor>,
+}
+
+impl Integration for Monitored<'_> {
+    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+        self.monitor.host(self.integration, guest, rule)
+    }
+
+    fn thread(&self) -> ThreadId {
+        self.integration.thread()
+    }
+}
