@@ -8,6 +8,16 @@ use anyhow::bail;
 /// The seeds of each case. They are the same in each run, so that a failure can be looked at again.
 const SEEDS: std::ops::Range<u64> = 0..200;
 
+/// 4.2.0 and 4.2.1 believe what the host says of an fd, and have no pipe for children.
+const OLD: &[&str] = &[
+    "R1", "R2", "R4", "R5", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "O1", "O2", "O3", "O4", "O5",
+    "O6", "O7", "O8", "O10", "O11", "X2", "X4", "X5", "X6",
+];
+const NEW: &[&str] = &[
+    "R1", "R2", "R4", "R5", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16", "O1", "O2", "O3", "O5",
+    "O6", "O7", "O8", "O10", "O11", "X2", "X4", "X5", "X6",
+];
+
 pub(crate) static ALL: &[&BoundaryCase] = &[
     &case("model-random-4.2.0", SERIALIZED, |setting| run(setting, Release::V4_2_0)),
     &case("model-random-4.2.1", SERIALIZED, |setting| run(setting, Release::V4_2_1)),
@@ -18,18 +28,14 @@ pub(crate) static ALL: &[&BoundaryCase] = &[
     &case("model-random-4.13", CONCURRENT, |setting| run(setting, Release::V4_13)),
 ];
 
-const fn case(
-    name: &'static str,
-    rules: &'static [Rule],
-    run: fn(&Setting<'_>) -> anyhow::Result<()>,
-) -> BoundaryCase {
+const fn case(name: &'static str, rules: &'static [Rule], run: fn(&Setting<'_>) -> anyhow::Result<()>) -> BoundaryCase {
     BoundaryCase {
         name,
         claim: "Whatever several threads of a program make libxl do, in two hundred random ways, nothing of it is lost, late, doubled or early",
-        clauses: &[
-            "R1", "R2", "R3", "R4", "R5", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16", "O1", "O2", "O3",
-            "O4", "O5", "O6", "O7", "O8", "O10", "O11", "X2", "X4", "X5", "X6",
-        ],
+        clauses: match rules {
+            [Rule::Serialized] => OLD,
+            _ => NEW,
+        },
         rules,
         sources: &[],
         run,
