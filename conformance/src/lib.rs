@@ -14,6 +14,7 @@ mod guests;
 pub mod hosts;
 pub mod integration;
 mod isolated;
+mod last_words;
 pub mod model;
 pub mod monitor;
 pub mod puppet;

@@ -9,6 +9,7 @@ use crate::guests::libxl::Preparation;
 use crate::guests::{Guest, Kind, xen};
 use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
+use crate::last_words;
 use crate::monitor::Monitor;
 use crate::record::Record;
 use crate::report::progress::Progress;
@@ -216,12 +217,13 @@ fn run_in_process(
             outcome.reason = format!("{}\n{}", outcome.reason, tail.join("\n"));
         }
     }
-    // A process that ended early has left none, or a part.
     let record = match std::fs::read(folder.path().join(RECORD)) {
         Ok(text) if status.is_some_and(|status| status.success()) => {
             Some(serde_json::from_slice(&text).context("the case's record cannot be read")?)
         }
-        _ => None,
+        // A process that aborted has left one all the same; one that ended otherwise has left none, or a part.
+        Ok(text) => serde_json::from_slice(&text).ok(),
+        Err(_) => None,
     };
     Ok((outcome, record))
 }
@@ -309,6 +311,12 @@ fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow:
         // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
         unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
     });
+    let (last, path) = (monitor.clone(), outcome.with_file_name(RECORD));
+    last_words::on_abort(move || {
+        if let Err(error) = write(&path, &last.finish()) {
+            log::error!("{error:#}");
+        }
+    })?;
     let result = run();
     let record = monitor.finish();
     write(&outcome.with_file_name(RECORD), &record)?;
