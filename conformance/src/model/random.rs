@@ -2,11 +2,9 @@
 
 use super::driver::{Outcome, run_script};
 use super::{Fault, Release, Script, shrink};
-use crate::boundary::{Guest, Hosting, Integration, Rule};
-use crate::monitor::{Limits, Monitor};
+use crate::boundary::Integration;
+use crate::monitor::{Limits, Monitor, Monitored};
 use std::ops::Range;
-use std::sync::Arc;
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// What is run, and how patiently.
@@ -83,7 +81,7 @@ pub fn replay(script: &Script, integration: &dyn Integration, patience: Duration
 /// The run could not be made.
 pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
     let monitor = Monitor::new(Limits { stuck: patience, ..Limits::default() });
-    let mut outcome = run_script(script, &Monitored { integration, monitor: &monitor }, patience)?;
+    let mut outcome = run_script(script, &Monitored { integration, monitor: monitor.clone() }, patience)?;
     if !outcome.stuck {
         let violations = monitor.finish().violations.into_iter();
         outcome.faults.extend(violations.map(|found| Fault { clause: found.clause, text: found.text }));
@@ -130,20 +128,5 @@ impl std::fmt::Display for Failure {
             (failed, of) => writeln!(f, ", shortened; this fails {failed} times in {of}:")?,
         }
         write!(f, "{}", self.script)
-    }
-}
-
-struct Monitored<'a> {
-    integration: &'a dyn Integration,
-    monitor: &'a Arc<Monitor>,
-}
-
-impl Integration for Monitored<'_> {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
-        self.monitor.host(self.integration, guest, rule)
-    }
-
-    fn thread(&self) -> ThreadId {
-        self.integration.thread()
     }
 }
