@@ -239,6 +239,12 @@ impl Opened {
         })
     }
 
+    /// Waits until the loop's thread waits for a lock, as `thread` was found to be called. False if it does not, or if the puppet has
+    /// failed meanwhile.
+    pub fn waits_for_lock(&self, thread: threads::Tid) -> bool {
+        threads::wait_for_lock(thread, self.patience, || self.check().is_err())
+    }
+
     /// The process comes to rest: no thread but the calling one has anything to do.
     ///
     /// # Errors

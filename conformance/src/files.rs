@@ -1,8 +1,10 @@
 //! Files that are ready when a case wants it.
 
 use anyhow::Context;
+use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::LazyLock;
 
 /// An eventfd: readable from [`set`](Self::set) to [`unset`](Self::unset), and writable all the time.
 pub struct Ready(OwnedFd);
@@ -60,6 +62,20 @@ impl Ready {
     /// Fds have run out.
     pub fn duplicate(&self) -> anyhow::Result<Self> {
         Ok(Self(self.0.try_clone().context("an eventfd cannot be duplicated")?))
+    }
+
+    /// The same file under this number, which nothing else has.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn at(self, number: RawFd) -> anyhow::Result<Self> {
+        // SAFETY: no pointers.
+        let fd = unsafe { libc::fcntl(self.fd(), libc::F_DUPFD_CLOEXEC, number) };
+        anyhow::ensure!(fd >= 0, "F_DUPFD_CLOEXEC: {}", Error::last_os_error());
+        // SAFETY: the kernel has just given it to nobody else.
+        let same = Self(unsafe { OwnedFd::from_raw_fd(fd) });
+        anyhow::ensure!(fd == number, "fd {number} was taken meanwhile");
+        Ok(same)
     }
 
     /// Has its number name the file of `other`, whatever else may happen in between: what closing one and opening the other
@@ -135,4 +151,49 @@ impl PacketTerminal {
     pub fn has_priority_input(&self) -> bool {
         poll_now(self.fd(), libc::POLLPRI) & libc::POLLPRI != 0
     }
+}
+
+/// The fds of this process.
+///
+/// # Errors
+/// proc(5) is not there.
+pub fn open() -> anyhow::Result<BTreeSet<RawFd>> {
+    let mut open = BTreeSet::new();
+    for entry in std::fs::read_dir("/proc/self/fd").context("/proc/self/fd")? {
+        let name = entry?.file_name();
+        open.extend(name.to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    // The folder's own is among them, and closed by now.
+    open.retain(|fd| flags(*fd) >= 0);
+    Ok(open)
+}
+
+/// Has [`inherited`] tell what is open now: to be called before anything is opened.
+pub(crate) fn remember_inherited() {
+    LazyLock::force(&INHERITED);
+}
+
+/// The fds that this process was given, as far as anybody took care to remember: none of them is a host's.
+pub(crate) fn inherited() -> &'static BTreeSet<RawFd> {
+    &INHERITED
+}
+
+/// Without proc(5), none.
+static INHERITED: LazyLock<BTreeSet<RawFd>> = LazyLock::new(|| open().unwrap_or_default());
+
+/// Whether a program that is executed does not get it.
+pub fn is_closed_on_exec(fd: RawFd) -> bool {
+    flags(fd) < 0 || flags(fd) & libc::FD_CLOEXEC != 0
+}
+
+/// What the kernel calls the file.
+pub fn name(fd: RawFd) -> String {
+    std::fs::read_link(format!("/proc/self/fd/{fd}"))
+        .map_or_else(|_| "closed".into(), |file| file.display().to_string())
+}
+
+/// Negative where it is not open.
+fn flags(fd: RawFd) -> i32 {
+    // SAFETY: no pointers.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) }
 }

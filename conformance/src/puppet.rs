@@ -43,8 +43,6 @@ pub struct Occurrence {
     pub thread: ThreadId,
     /// When it began, in microseconds of the wall clock.
     pub began: i64,
-    /// Whether it is over.
-    pub returned: bool,
 }
 
 /// The puppet.
@@ -69,6 +67,8 @@ struct State {
     inside: Vec<(ThreadId, Inside)>,
     /// How often `free` was called, and returned.
     frees: (usize, usize),
+    /// What the next registration's place is to hold when its hook is called.
+    garbage: Option<u64>,
     /// The first thing that libxl would not have survived, or an act that failed.
     failure: Option<Failure>,
 }
@@ -82,9 +82,12 @@ struct Record {
     /// `None` for a timeout.
     fd: Option<RawFd>,
     nexus: usize,
+    value: u64,
     /// A copy of the handle, for uses after the nexus has gone to somebody else (R14).
     handle: u64,
     stands: bool,
+    /// How many of its occurrences have begun, and returned.
+    occurrences: (usize, usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,9 +295,21 @@ impl Puppet {
         })
     }
 
+    /// Has the place for the next registration's handle hold the handle of this one: garbage of the worst kind (R2).
+    pub fn leave_handle_of(&self, registration: Registration) {
+        let mut state = self.state();
+        state.garbage = Some(state.registrations[registration.0].handle);
+    }
+
     // What has happened.
 
-    /// Whether it is an occurrence of this registration that the calling thread is inside of.
+    /// The value that it was registered with, and that others may have been, too (R10).
+    pub fn value_of(&self, registration: Registration) -> u64 {
+        let state = self.state();
+        state.registrations[registration.0].value
+    }
+
+    /// Whether the calling thread is inside the guest.
     pub fn is_inside(&self) -> bool {
         let me = std::thread::current().id();
         self.state().inside.iter().any(|(thread, _)| *thread == me)
@@ -312,7 +327,7 @@ impl Puppet {
 
     /// How many of those have begun.
     pub fn count(&self, registration: Registration) -> usize {
-        self.state().of(registration).count()
+        self.state().count(registration).0
     }
 
     /// How often the host has freed the guest.
@@ -339,7 +354,7 @@ impl Puppet {
         count: usize,
         what: &str,
     ) -> anyhow::Result<()> {
-        self.wait(clause, what, |state| state.of(registration).count() >= count)
+        self.wait(clause, what, |state| state.count(registration).0 >= count)
     }
 
     /// Waits until so many have begun and none is in progress.
@@ -354,7 +369,8 @@ impl Puppet {
         what: &str,
     ) -> anyhow::Result<()> {
         self.wait(clause, what, |state| {
-            state.of(registration).count() >= count && state.of(registration).all(|occurrence| occurrence.returned)
+            let (begun, returned) = state.count(registration);
+            begun >= count && begun == returned
         })
     }
 
@@ -405,7 +421,15 @@ impl Puppet {
         hook: impl FnOnce(&dyn Hosting, &Slot, u64) -> i32,
     ) -> anyhow::Result<Result<Registration, i32>> {
         self.hook(|hosting| {
-            let (registration, slot, value) = self.state().begin(fd);
+            let (registration, slot, value, garbage) = {
+                let mut state = self.state();
+                let (registration, slot, value) = state.begin(fd);
+                (registration, slot, value, state.garbage.take())
+            };
+            if let Some(garbage) = garbage {
+                // SAFETY: the ctx lock is held.
+                *unsafe { slot.handle() } = garbage;
+            }
             let code = hook(hosting, &slot, value);
             let mut state = self.state();
             if code != 0 {
@@ -445,10 +469,13 @@ impl Puppet {
         let thread = std::thread::current().id();
         let at = {
             let mut state = self.state();
-            let registration = state.owner(value, fd.is_none());
-            let occurrence = Occurrence { registration, value, fd, thread, began: wall_micros(), returned: false };
+            let registration = state.meant(value, fd.map(|(fd, ..)| fd));
+            let occurrence = Occurrence { registration, value, fd, thread, began: wall_micros() };
             if let Some(breach) = state.judge(self.rule, &occurrence) {
                 state.fail(Failure::Breach(breach));
+            }
+            if let Some(registration) = registration {
+                state.registrations[registration.0].occurrences.0 += 1;
             }
             state.occurrences.push(occurrence);
             let at = state.occurrences.len() - 1;
@@ -460,11 +487,12 @@ impl Puppet {
             let _lock = self.ctx_lock();
             let mut state = self.state();
             let registration = state.occurrences[at].registration;
-            // A timeout's nexus is free before its callback runs (O6). Looked at again: it may be over by now.
+            let act = registration.and_then(|registration| state.acts.get(&registration).cloned());
+            // A timeout's nexus is free before its callback runs (O6).
             if let Some(registration) = registration.filter(|_| fd.is_none()) {
                 state.end(registration);
             }
-            registration.and_then(|registration| state.acts.get(&registration).cloned())
+            act
         };
         // A panic would unwind into the host's loop.
         let result = act.map(|act| catch_unwind(AssertUnwindSafe(|| act(self))));
@@ -477,7 +505,11 @@ impl Puppet {
             };
             self.fail(failure);
         }
-        self.state().occurrences[at].returned = true;
+        let mut state = self.state();
+        if let Some(registration) = state.occurrences[at].registration {
+            state.registrations[registration.0].occurrences.1 += 1;
+        }
+        drop(state);
         self.leave();
     }
 
@@ -553,12 +585,14 @@ impl State {
     fn begin(&mut self, fd: Option<RawFd>) -> (Registration, Arc<Slot>, u64) {
         let registration = Registration(self.registrations.len());
         let (nexus, slot, value) = self.pool(fd.is_none()).take(registration);
-        self.registrations.push(Record { fd, nexus, handle: 0, stands: true });
+        self.registrations.push(Record { fd, nexus, value, handle: 0, stands: true, occurrences: (0, 0) });
         (registration, slot, value)
     }
 
     /// The nexus goes back to its pool; not twice.
     fn end(&mut self, registration: Registration) {
+        // With the files that it has.
+        self.acts.remove(&registration);
         let record = &mut self.registrations[registration.0];
         if std::mem::replace(&mut record.stands, false) {
             let (nexus, timeouts) = (record.nexus, record.fd.is_none());
@@ -572,8 +606,16 @@ impl State {
         record.stands.then(|| pool.slot(record.nexus))
     }
 
-    fn owner(&mut self, value: u64, timeouts: bool) -> Option<Registration> {
-        self.pool(timeouts).owner(value)
+    /// Whom an occurrence is for: nobody, if it is of the past. That it is so is seen by the fd, as libxl does (O3).
+    fn meant(&mut self, value: u64, fd: Option<RawFd>) -> Option<Registration> {
+        let owner = self.pool(fd.is_none()).owner(value)?;
+        let is_past = |record: &Record| !record.stands && record.value == value && record.fd == fd;
+        let other = self.registrations[owner.0].fd != fd;
+        (!(other && self.registrations.iter().any(is_past))).then_some(owner)
+    }
+
+    fn count(&self, registration: Registration) -> (usize, usize) {
+        self.registrations[registration.0].occurrences
     }
 
     fn of(&self, registration: Registration) -> impl Iterator<Item = &Occurrence> {
@@ -616,7 +658,7 @@ impl State {
                 (fd != registered).then(|| Breach::new("O11", text()))
             }
             (Some(registration), None) => {
-                (self.of(registration).count() > 0).then(|| Breach::new("O5", "a timeout occurred twice"))
+                (self.count(registration).0 > 0).then(|| Breach::new("O5", "a timeout occurred twice"))
             }
             (None, None) => Some(Breach::new("O5", "a timeout occurred that is over, or is not registered any more")),
             // Any time after (O3).

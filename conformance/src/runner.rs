@@ -5,6 +5,7 @@ use crate::case::{Listed, Outcome, Play};
 use crate::cases;
 use crate::command_line::Arguments;
 use crate::directed::{BoundaryCase, Setting};
+use crate::files;
 use crate::guests::libxl::Preparation;
 use crate::guests::{Guest, Kind, xen};
 use crate::hosts::{Adapter, Host, Mode, Place};
@@ -256,6 +257,7 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<
 
 /// The other end: runs the one case here.
 pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
+    files::remember_inherited();
     terminal::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
     let result = match (
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),

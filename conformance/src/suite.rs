@@ -3,6 +3,7 @@
 use crate::boundary::Integration;
 use crate::case::{Outcome, Play};
 use crate::cases;
+use crate::files;
 use crate::guests::Kind;
 use crate::guests::libxl::Preparation;
 use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
@@ -97,6 +98,7 @@ impl Suite {
 
     /// The other end: plays the one case here.
     fn run_inside(self, name: &str, outcome: &Path) -> ExitCode {
+        files::remember_inherited();
         terminal::log_to_stderr(log::LevelFilter::Info);
         let result = self.play(name, outcome);
         let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");

@@ -24,16 +24,17 @@ pub fn wait_for_sleep(thread: Tid, patience: Duration) -> bool {
     })
 }
 
-/// Waits until the thread sleeps in futex(2), which is where a lock is waited for; true if it does.
-pub fn wait_for_lock(thread: Tid, patience: Duration) -> bool {
-    wait(patience, || {
+/// Waits until the thread sleeps in futex(2), which is where a lock is waited for, or until `enough`; true if it does.
+pub fn wait_for_lock(thread: Tid, patience: Duration, enough: impl Fn() -> bool) -> bool {
+    let waits = || {
         let in_futex = || state(thread) == 'S' && system_call(thread) == Some(libc::SYS_futex);
         let before = switches(thread);
         in_futex() && {
             std::thread::sleep(MOMENT);
             in_futex() && switches(thread) == before
         }
-    })
+    };
+    wait(patience, || waits() || enough()) && waits()
 }
 
 /// Whether all other threads have come to rest. A thread that spins is never seen asleep; one that has little to do is most of the time.

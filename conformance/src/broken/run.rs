@@ -2,6 +2,7 @@
 
 use super::{BROKEN, Broken, Naive};
 use crate::directed::{BoundaryCase, Breach, CASES, Setting};
+use crate::files;
 use crate::isolated::{self, Ended};
 use crate::monitor::{Limits, Monitor};
 use crate::record::Record;
@@ -197,6 +198,7 @@ fn play_in_process(name: &str, case: &BoundaryCase, limit: Duration) -> anyhow::
 
 /// The other end: plays the one case here.
 pub(crate) fn run_inside(name: &str, case: &str, outcome: &Path) -> ExitCode {
+    files::remember_inherited();
     let finding = play(name, case, outcome).unwrap_or_else(|error| Finding::Unnamed(format!("{error:#}")));
     // Not by returning: threads that a broken host has left waiting are not waited for.
     std::process::exit(tell(outcome, &finding))

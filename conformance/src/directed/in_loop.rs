@@ -104,6 +104,8 @@ impl Opened {
                 return Err(breaks("O9", "an fd that became ready did not occur beside what else is registered"));
             }
         }
+        // Only then is the file closed with the registration.
+        self.wait_for_return("O9", registration, times, "an occurrence is over")?;
         self.deregister(registration)?;
         self.check()
     }
@@ -126,6 +128,12 @@ impl<T> InLoop<T> {
 }
 
 impl Hold {
+    /// Lets go of the loop, in a guest that is being closed. The fd stays open as long as what is returned.
+    pub fn let_go(self) -> InLoop<()> {
+        let _ = self.release.send(());
+        self.inside
+    }
+
     /// Lets go of the loop, and waits until it has left the occurrence.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! What is asked of an fd, and what is reported of it.
 
 use crate::directed::{BOTH, BoundaryCase, Setting, breaks, demand};
-use crate::files::{PacketTerminal, Ready};
+use crate::files::{PacketTerminal, Ready, poll_now};
 use crate::puppet::{Puppet, Registration};
-use libc::{POLLIN, POLLOUT, POLLPRI};
+use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI};
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 pub(super) static TWO_SIDES: BoundaryCase = BoundaryCase {
@@ -33,6 +33,15 @@ pub(super) static PRIORITY: BoundaryCase = BoundaryCase {
     rules: BOTH,
     sources: &[],
     run: priority,
+};
+
+pub(super) static HANG_UP: BoundaryCase = BoundaryCase {
+    name: "bare-hang-up-and-error",
+    claim: "A hang-up without input, and an error without room for output, are reported to whoever asked for these",
+    clauses: &["R6"],
+    rules: BOTH,
+    sources: &[],
+    run: hang_up,
 };
 
 pub(super) static ALWAYS_READY: BoundaryCase = BoundaryCase {
@@ -175,6 +184,35 @@ fn priority(setting: &Setting<'_>) -> anyhow::Result<()> {
         opened.close()?;
     }
     Ok(())
+}
+
+fn hang_up(setting: &Setting<'_>) -> anyhow::Result<()> {
+    let opened = setting.open()?;
+    let (reader, writer) = std::io::pipe()?;
+    drop(writer);
+    let full = broken_pipe()?;
+    for (fd, events, only) in [(reader.as_raw_fd(), POLLIN, POLLHUP), (full.as_raw_fd(), POLLOUT, POLLERR)] {
+        anyhow::ensure!(poll_now(fd, events) == only, "poll(2) reports {:#x}", poll_now(fd, events));
+        let registration = opened.fd(fd, events)?;
+        once(&opened, registration);
+        opened.wait_for("R6", registration, "an fd whose other end is gone")?;
+        let seen = opened.occurrences_of(registration);
+        let reported = seen.iter().all(|occurrence| occurrence.fd.is_some_and(|(_, _, revents)| revents & only != 0));
+        demand("R6", reported, || format!("{only:#x} is not among what is reported: {seen:?}"))?;
+        opened.deregister(registration)?;
+    }
+    opened.close()
+}
+
+/// The write end of a pipe that is full, and from which nobody reads any more.
+pub(super) fn broken_pipe() -> anyhow::Result<OwnedFd> {
+    let (reader, writer) = std::io::pipe()?;
+    // SAFETY: no pointers.
+    let set = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    anyhow::ensure!(set == 0, "F_SETFL: {}", std::io::Error::last_os_error());
+    while (&writer).write(&[0; 4096]).is_ok() {}
+    drop(reader);
+    Ok(writer.into())
 }
 
 fn always_ready(setting: &Setting<'_>) -> anyhow::Result<()> {
