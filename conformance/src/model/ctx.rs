@@ -2,6 +2,7 @@
 
 use super::child::Children;
 use super::fd::{FdEv, Fds};
+use super::operations::Deaths;
 use super::time::Times;
 use super::watch::Watches;
 use super::{Fault, Release};
@@ -35,6 +36,9 @@ pub(super) struct State {
     pub(super) times: Times,
     pub(super) watches: Watches,
     pub(super) children: Children,
+    pub(super) deaths: Deaths,
+    /// `aos_inprogress`: how many.
+    operations: usize,
     /// The occurrence that is being served, numbered.
     pub(super) occurrence: Option<u64>,
 }
@@ -73,7 +77,16 @@ impl Ctx {
         let mut fds = Fds::default();
         let watches = Watches::new(fds.alloc())?;
         let children = Children::new(fds.alloc());
-        let state = State { in_hook: 0, fds, times: Times::default(), watches, children, occurrence: None };
+        let state = State {
+            in_hook: 0,
+            fds,
+            times: Times::default(),
+            watches,
+            children,
+            deaths: Deaths::default(),
+            operations: 0,
+            occurrence: None,
+        };
         Ok(Self {
             release,
             lock: ReentrantMutex::new(RefCell::new(state)),
@@ -213,6 +226,16 @@ impl Locked<'_> {
     pub(super) fn fault(&self, clause: &'static str, text: String) {
         self.ctx.fault(clause, text);
     }
+
+    /// `libxl__ao_create`: an operation must be over when the ctx is freed (X3).
+    pub(super) fn operation_begins(&self) {
+        self.state().operations += 1;
+    }
+
+    /// `libxl__ao_complete`.
+    pub(super) fn operation_ends(&self) {
+        self.state().operations -= 1;
+    }
 }
 
 impl Ctx {
@@ -274,6 +297,7 @@ impl Locked<'_> {
     /// `libxl_ctx_free`: libxl.c.
     fn free(&self) {
         let release = self.ctx.release;
+        self.disable_deaths();
         if self.state().in_hook > 0 {
             self.fault("X5", "libxl_ctx_free from inside a hook: assert(!ctx->osevent_in_hook)".into());
         }
@@ -305,6 +329,11 @@ impl Locked<'_> {
         }
         if timeouts > 0 {
             self.fault("X3", format!("libxl_ctx_free with {timeouts} timeouts: assert(TAILQ_EMPTY(&ctx->etimes))"));
+        }
+        let operations = self.state().operations;
+        if release.aborts() && operations > 0 {
+            let text = format!("libxl_ctx_free in {operations} operations: assert(LIST_EMPTY(&ctx->aos_inprogress))");
+            self.fault("X3", text);
         }
         // xs_close, libxl__pipe_close: R8.
         let mut state = self.state();

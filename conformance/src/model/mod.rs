@@ -23,6 +23,8 @@
 //! | [`Locked::child_fork`], [`children_set_mode`](Locked::children_set_mode) | F 4.4 `perhaps_sigchld_needed`, `libxl__sigchld_needed`; 4.4 and 4.5 `libxl__sigchld_notneeded`; `sigchld_selfpipe_handler` |
 //! | `Ctx::free` | L `libxl_ctx_free` of 4.2.0, 4.4, 4.5 and 4.6 |
 //!
+//! `operations` adds what some public operations do with these.
+//!
 //! # What is not
 //! What makes no difference at the boundary: pollers, event queues, garbage collection, the depth to which the lock is taken.
 //! `SIGCHLD` before 4.4, which does not go through the hooks. Event channels.
@@ -33,6 +35,7 @@ mod driver;
 mod fd;
 mod files;
 mod nexus;
+mod operations;
 mod random;
 mod release;
 mod script;
@@ -45,6 +48,7 @@ pub use child::{ChildCallback, ChildMode};
 pub use ctx::{Ctx, Locked};
 pub use driver::{Outcome, run, run_script};
 pub use fd::{FdCallback, FdEv};
+pub use operations::{Phase, Removal};
 pub use random::{Failure, Plan, replay, run_monitored, run_seeds};
 pub use release::Release;
 pub use script::{Bits, Due, FileKind, Op, Script};
