@@ -10,6 +10,7 @@ mod data;
 mod device;
 mod idle;
 mod life;
+mod likeness;
 mod open;
 mod refusal;
 mod thread;
@@ -31,6 +32,7 @@ static ON_LIBXL: &[&Case] = &[
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
     &device::REMOVAL_ABORTED,
+    &likeness::LIKENESS,
     &children::SELECTIVE_REAP,
     &children::LIBXL,
     &children::LIBXL_ALWAYS,

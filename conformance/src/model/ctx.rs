@@ -154,7 +154,7 @@ impl Ctx {
     }
 
     /// Waits until `ready` says so, which is asked again after each occurrence and when the ctx is freed. Not while inside libxl.
-    pub(super) fn wait_until(&self, end: Instant, mut ready: impl FnMut(&Self) -> bool) -> bool {
+    pub fn wait_until(&self, end: Instant, mut ready: impl FnMut(&Self) -> bool) -> bool {
         loop {
             let seen = self.outside.lock().occurrences;
             if ready(self) {
@@ -168,7 +168,8 @@ impl Ctx {
         }
     }
 
-    pub(super) fn is_freed(&self) -> bool {
+    /// Whether `libxl_ctx_free` is over.
+    pub fn is_freed(&self) -> bool {
         self.outside.lock().freed
     }
 
