@@ -108,25 +108,18 @@ pub struct Setting<'a> {
     monitor: Arc<Monitor>,
     rule: Rule,
     patience: Duration,
-    step_clock: Option<fn(i64)>,
 }
 
 impl<'a> Setting<'a> {
-    /// Two minutes of patience, and a wall clock that cannot be set.
+    /// Two minutes of patience.
     pub fn new(integration: &'a dyn Integration, monitor: Arc<Monitor>) -> Self {
-        Self { integration, monitor, rule: Rule::Concurrent, patience: Duration::from_secs(120), step_clock: None }
+        Self { integration, monitor, rule: Rule::Concurrent, patience: Duration::from_secs(120) }
     }
 
     /// Waits so long for what a conforming host does at once.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
-    }
-
-    /// `step` sets the wall clock of this process, as all of its code sees it, so many milliseconds forward.
-    #[must_use]
-    pub fn with_clock(self, step: fn(i64)) -> Self {
-        Self { step_clock: Some(step), ..self }
     }
 
     /// The host, without the monitor.
@@ -142,11 +135,6 @@ impl<'a> Setting<'a> {
     /// How long to wait for what a conforming host does at once.
     pub fn patience(&self) -> Duration {
         self.patience
-    }
-
-    /// What sets the wall clock, if anything does.
-    pub fn step_clock(&self) -> Option<fn(i64)> {
-        self.step_clock
     }
 
     /// A puppet in the care of the host.

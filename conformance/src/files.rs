@@ -186,6 +186,22 @@ pub fn is_closed_on_exec(fd: RawFd) -> bool {
     flags(fd) < 0 || flags(fd) & libc::FD_CLOEXEC != 0
 }
 
+/// Timerfds that are set to a time of the wall clock, without TFD_TIMER_CANCEL_ON_SET: they are late for ever when that is set back.
+///
+/// # Errors
+/// proc(5) is not there.
+pub fn timers_on_wall_clock() -> anyhow::Result<Vec<RawFd>> {
+    let is_kept = |fd: &RawFd| {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+        let field =
+            |name: &str| info.lines().find_map(|line| i64::from_str_radix(line.strip_prefix(name)?.trim(), 8).ok());
+        let flags = field("settime flags:").unwrap_or(0);
+        let wall = field("clockid:").is_some_and(|clock| clock == i64::from(libc::CLOCK_REALTIME));
+        wall && flags & 1 != 0 && flags & 2 == 0
+    };
+    Ok(open()?.into_iter().filter(is_kept).collect())
+}
+
 /// What the kernel calls the file.
 pub fn name(fd: RawFd) -> String {
     std::fs::read_link(format!("/proc/self/fd/{fd}"))

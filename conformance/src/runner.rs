@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             xen::announce(free, arguments.linux.as_deref())?;
             (name, None)
         }
-        Kind::Model => ("no libxl: a model of it".into(), None),
+        // Where there is no stand-in, the one case that wants it is skipped.
+        Kind::Model => ("no libxl: a model of it".into(), Preparation::new().ok()),
     };
     eprintln!("{guest}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };

@@ -3,6 +3,7 @@
 use super::{BROKEN, Broken, Naive};
 use crate::directed::{BoundaryCase, Breach, CASES, Setting};
 use crate::files;
+use crate::guests::libxl::Preparation;
 use crate::isolated::{self, Ended};
 use crate::monitor::{Limits, Monitor};
 use crate::record::Record;
@@ -187,6 +188,11 @@ fn control(case: &'static BoundaryCase, repeat: u32) -> anyhow::Result<(&'static
 fn play_in_process(name: &str, case: &BoundaryCase, limit: Duration) -> anyhow::Result<Finding> {
     let ended = isolated::run(limit, |command, outcome| {
         command.arg("--inside").arg(outcome).args(["--case", case.name, "--broken", name]);
+        let folder = outcome.parent().context("the outcome has a folder")?;
+        // Without it the fault of the wall clock is not found, and the list says so.
+        if let Ok(standin) = Preparation::new() {
+            command.envs(standin.environment(folder));
+        }
         Ok(())
     })?;
     Ok(match ended {

@@ -22,7 +22,7 @@ const REASON_SHIFT: u32 = 16;
 /// The pretend domains that are there at the start.
 pub(crate) const DOMAINS: [u32; 2] = [5, 7];
 
-/// What the runner has to give to each case's process.
+/// What the runner has to give to each case's process. Cases without libxl get a wall clock that can be set by it.
 pub(crate) struct Preparation {
     standin: PathBuf,
 }
@@ -52,6 +52,25 @@ impl Preparation {
             // Instead of /var/lib/xen and /var/run/xen.
             ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
         ]
+    }
+}
+
+/// The wall clock of this process, as all its code reads it through libc.
+#[derive(Clone, Copy)]
+pub(crate) struct WallClock(unsafe extern "C" fn(i64));
+
+impl WallClock {
+    /// `None` where the stand-in is not preloaded.
+    pub(crate) fn find() -> Option<Self> {
+        // SAFETY: include/osevent_xencall.h declares it with this type; a preloaded library is never unloaded.
+        let step = unsafe { Library::this().get(b"osevent_xencall_step_clock_ms") };
+        step.ok().map(|step| Self(*step))
+    }
+
+    /// Sets it forward; by a negative number, back.
+    pub(crate) fn step_ms(self, ms: i64) {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.0)(ms) };
     }
 }
 

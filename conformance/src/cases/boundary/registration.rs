@@ -165,6 +165,11 @@ fn check_code(what: &str, code: i32) -> anyhow::Result<()> {
 fn refused(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let other = watch(&opened)?;
+    match opened.try_fd(-1, POLLIN)? {
+        // poll(2) takes it, and says nothing of it.
+        Ok(registration) => opened.deregister(registration)?,
+        Err(code) => check_code("a negative fd", code)?,
+    }
     for events in [POLLIN, 0] {
         let file = Ready::new()?;
         let number = vacant()?;

@@ -49,6 +49,9 @@ int osevent_xencall_dom_exc_fd(void);
 /* gettimeofday(2) lags by this many milliseconds. libxl stamps a timeout with gettimeofday() + N s: with a lag of
  * 9900 its 10 s timeout is due after 0.1 s for a host that compares it with any other clock. */
 void osevent_xencall_set_clock_skew_ms(int64_t ms);
+/* Sets the wall clock this many milliseconds forward (back, if negative), as all code of the process reads it through
+ * libc's clock_gettime and gettimeofday. The kernel's timers do not notice. */
+void osevent_xencall_step_clock_ms(int64_t ms);
 
 /* How many hypercalls were asked for (each entry of a multicall, and the multicall, count). */
 uint64_t osevent_xencall_hypercalls(void);

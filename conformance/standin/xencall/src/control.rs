@@ -71,6 +71,12 @@ pub extern "C" fn osevent_xencall_set_clock_skew_ms(ms: i64) {
     clock::set_skew_ms(ms);
 }
 
+/// The wall clock goes this many milliseconds forward, once.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+pub extern "C" fn osevent_xencall_step_clock_ms(ms: i64) {
+    clock::step_ms(ms);
+}
+
 /// How many hypercalls were asked for.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_hypercalls() -> u64 {
