@@ -25,6 +25,11 @@ const OUTCOME: &str = "OSEVENT_CONFORMANCE_OUTCOME";
 /// A case's process is killed after this time.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// The guide's programs are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing-your-loop.md")]
+struct Guide;
+
 /// All cases on one loop, as the `main` of a test program without harness:
 /// ```toml
 /// [[test]]
@@ -37,6 +42,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Cases named `boundary` drive the loop with a guest that does the worst that libxl can do. Cases named `libxl` drive it
 /// with the libxl that is installed, without a hypervisor, and those named `libxl-thread` with that libxl on a thread of its
 /// own; where none is installed they are ignored, with the reason.
+///
+/// docs/testing-your-loop.md is the guide.
 pub struct Suite {
     name: String,
     start: Start,
