@@ -310,7 +310,7 @@ impl Care {
     }
 
     fn refuses(&self, fd: RawFd) -> Option<i32> {
-        if fd < 0 {
+        if !turn::is_open(fd) {
             return Some(if self.shared.is(Fault::ReturnsErrno) { -libc::EBADF } else { REFUSED });
         }
         if self.shared.is(Fault::RegularFilesRefused) && turn::always_ready(fd) {

@@ -1,6 +1,7 @@
 //! `--broken`: whether the cases find each fault, and let the host without one pass.
 
 use super::{BROKEN, Broken, Naive};
+use crate::case::Skip;
 use crate::directed::{BoundaryCase, Breach, CASES, Setting};
 use crate::files;
 use crate::guests::libxl::Preparation;
@@ -36,6 +37,8 @@ const AT_A_TIME: usize = 6;
 enum Finding {
     /// It passed.
     Nothing,
+    /// It cannot be played here.
+    Skipped(String),
     /// The clauses that the case, or the monitor beside it, found broken, and what was seen.
     Breach(Vec<(String, String)>),
     /// It could not be played, died, or hung: found, but not named.
@@ -152,7 +155,7 @@ fn hunt(broken: &'static Broken, repeat: u32) -> anyhow::Result<Verdict> {
                         None => verdict.others.push(format!("{}: {breaches:?}", case.name)),
                     }
                 }
-                Finding::Unnamed(why) => verdict.others.push(format!("{}: {why}", case.name)),
+                Finding::Unnamed(why) | Finding::Skipped(why) => verdict.others.push(format!("{}: {why}", case.name)),
                 Finding::Nothing if run > 0 => verdict.others.push(format!("{}: found in {times} of {run}", case.name)),
                 Finding::Nothing => {}
             }
@@ -231,7 +234,10 @@ fn play(name: &str, case: &str, outcome: &Path) -> anyhow::Result<Finding> {
     match played.map_err(|error| error.downcast::<Breach>()) {
         Ok(()) => {}
         Err(Ok(breach)) => breaches.push((breach.clause.to_owned(), breach.text)),
-        Err(Err(error)) => why = Some(format!("{error:#}")),
+        Err(Err(error)) => match error.downcast::<Skip>() {
+            Ok(Skip(reason)) => return Ok(Finding::Skipped(reason)),
+            Err(error) => why = Some(format!("{error:#}")),
+        },
     }
     breaches.extend(seen(monitor.finish()));
     if broken.is_none() {

@@ -291,6 +291,11 @@ pub(super) fn always_ready(fd: RawFd) -> bool {
     found && matches!(stat.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR | libc::S_IFCHR)
 }
 
+pub(super) fn is_open(fd: RawFd) -> bool {
+    // SAFETY: a command without pointers.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
 /// A second number for the same file.
 pub(super) fn copy(fd: RawFd) -> RawFd {
     // SAFETY: a command without pointers.
