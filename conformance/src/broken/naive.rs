@@ -384,7 +384,10 @@ impl Hooks for Care {
         }
         let mut state = self.shared.lock();
         match self.shared.fault {
-            Some(Fault::RemovesByNumber) => state.removals.push(fd),
+            Some(Fault::RemovesByNumber) => {
+                state.memory.release(handle, Reading::Name);
+                state.removals.push(fd);
+            }
             Some(Fault::DeregisterTakesBoth) => state.release_number(fd),
             _ => {
                 let gone = state.memory.release(handle, self.shared.reading());
