@@ -1,10 +1,16 @@
 //! The model finds what is wrong, and nothing where nothing is.
 
+mod releases;
 mod wrong;
 
 use super::*;
+use crate::boundary::Integration;
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
+use crate::monitor::{Limits, Monitor, Monitored};
+use crate::record::{Record, Step, What};
+use std::collections::{HashMap, HashSet};
+use std::os::fd::RawFd;
 use std::time::Duration;
 use wrong::{Wrong, WrongIntegration};
 
@@ -110,5 +116,85 @@ fn a_script_that_names_what_is_not_there_is_refused() {
         r#"{"release":"3.4","files":[],"threads":[]}"#,
     ] {
         assert!(Script::parse(text).is_err(), "{text}");
+    }
+}
+
+/// What the steps of many runs have in them.
+#[derive(Debug, Default)]
+struct Met {
+    registered: [usize; 2],
+    hooks_in_occurrences: usize,
+    values_reused: usize,
+    fds_shared: usize,
+    empty_interests: usize,
+    cancelled: usize,
+    cancelled_twice: usize,
+    deregistered_in_own_occurrence: usize,
+}
+
+fn met(record: &Record) -> Met {
+    let mut met = Met::default();
+    // By guest: values with their fds, and all that ever were; handles of cancelled timeouts, and values by handle.
+    let (mut standing, mut past, mut cancelled) = (HashMap::new(), HashSet::new(), HashSet::new());
+    let (mut registering, mut values) = (HashMap::new(), HashMap::new());
+    let mut inside: HashMap<u32, (u32, RawFd)> = HashMap::new();
+    for Step { guest, thread, what, .. } in &record.steps {
+        let in_occurrence = inside.get(thread).copied();
+        match *what {
+            What::FdOccurrence { fd, .. } => drop(inside.insert(*thread, (*guest, fd))),
+            What::TimeoutOccurrence { .. } => drop(inside.insert(*thread, (*guest, -1))),
+            What::OccurrenceReturned => drop(inside.remove(thread)),
+            What::FdRegister { fd, events, value } => {
+                met.registered[0] += 1;
+                met.empty_interests += usize::from(events == 0);
+                met.fds_shared += usize::from(standing.iter().any(|((of, _), other)| *of == guest && *other == fd));
+                met.values_reused += usize::from(!past.insert((guest, value)));
+                standing.insert((guest, value), fd);
+                registering.insert(thread, value);
+            }
+            What::HookReturned { handle, .. } => {
+                let value = registering.remove(thread);
+                values.extend(value.map(|value| ((guest, handle), value)));
+            }
+            What::FdDeregister { fd, handle } => {
+                met.deregistered_in_own_occurrence += usize::from(in_occurrence == Some((*guest, fd)));
+                let value = values.get(&(guest, handle)).expect("it was registered");
+                standing.remove(&(guest, *value));
+            }
+            What::TimeoutRegister { .. } => met.registered[1] += 1,
+            What::TimeoutModify { handle, .. } => {
+                met.cancelled += 1;
+                met.cancelled_twice += usize::from(!cancelled.insert((guest, handle)));
+            }
+            _ => {}
+        }
+        let is_hook = matches!(what, What::FdRegister { .. } | What::FdModify { .. } | What::TimeoutRegister { .. });
+        met.hooks_in_occurrences += usize::from(is_hook && in_occurrence.is_some());
+    }
+    met
+}
+
+#[test]
+fn random_scripts_meet_what_they_are_for() {
+    let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
+    let monitor = Monitor::new(Limits::default());
+    let integration: &dyn Integration = &integration;
+    let integration = Monitored { integration, monitor: monitor.clone() };
+    for seed in 0..200 {
+        run(seed, Release::V4_13, &integration, PATIENCE).expect("there are fds");
+    }
+    let met = met(&monitor.finish());
+    let Met { registered: [fds, timeouts], .. } = met;
+    assert!(fds > 500 && timeouts > 500, "{met:?}");
+    for (often, what) in [
+        (met.hooks_in_occurrences, "R1: hooks on the loop's thread"),
+        (met.values_reused, "R10: values that repeat"),
+        (met.fds_shared, "R4: several registrations of an fd"),
+        (met.empty_interests, "R5: empty interests"),
+        (met.cancelled, "R13: cancelled timeouts"),
+        (met.cancelled_twice, "R14: timeouts that are cancelled twice"),
+        (met.deregistered_in_own_occurrence, "R16: fds that are deregistered in their own occurrence"),
+    ] {
+        assert!(often >= 10, "{what}: {often} in {met:?}");
     }
 }
