@@ -8,7 +8,7 @@ mod in_loop;
 
 use crate::boundary::{Hosting, Integration, Rule};
 pub use crate::cases::boundary::ALL as CASES;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Monitored};
 use crate::puppet::Puppet;
 use crate::threads;
 pub use in_loop::{Hold, InLoop};
@@ -125,6 +125,11 @@ impl<'a> Setting<'a> {
     /// The host, without the monitor.
     pub fn integration(&self) -> &'a dyn Integration {
         self.integration
+    }
+
+    /// The host, with the monitor.
+    pub fn monitored(&self) -> Monitored<&'a dyn Integration> {
+        Monitored { integration: self.integration, monitor: self.monitor.clone() }
     }
 
     /// The rule that the guests of this run want.

@@ -39,8 +39,8 @@ const REPETITIONS: u32 = 20;
 /// How long making a script shorter may take.
 const SHRINKING: Duration = Duration::from_secs(60);
 
-/// How long the host is waited for meanwhile: what it does later passes for never, until the seed is run again.
-const IMPATIENCE: Duration = Duration::from_secs(1);
+/// How long a host is waited for that is known to fail: what it does later passes for never.
+pub const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the seeds until one fails, each under a monitor of its own, and calls `done` after each that does not.
 ///

@@ -5,6 +5,8 @@ mod wrong;
 
 use super::*;
 use crate::boundary::Integration;
+use crate::cases::boundary::RANDOM;
+use crate::directed::Setting;
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
 use crate::monitor::{Limits, Monitor, Monitored};
@@ -105,6 +107,22 @@ fn a_failing_seed_becomes_a_short_script_that_replays_from_its_text() {
         assert_eq!(replayed, shrunk);
         assert!((0..3).any(|_| fails(&replayed)), "{replayed}");
     }
+}
+
+#[test]
+fn a_case_of_random_scripts_tells_the_seed_and_records_the_short_script() {
+    let integration = WrongIntegration::new(Wrong::TimeoutTwice);
+    let monitor = Monitor::new(Limits::default());
+    let case = RANDOM.iter().find(|case| case.name == "model-random-4.13").expect("it is listed");
+    let error = case.perform(Setting::new(&integration, monitor.clone())).expect_err("the host is wrong").to_string();
+    let (told, script) = error.split_once('{').expect("the script follows");
+    assert!(told.contains("O5") && told.contains("seed ") && told.contains("shortened"), "{error}");
+    let script = Script::parse(&format!("{{{script}")).expect("it can be replayed");
+    assert!(script.len() <= 3, "{error}");
+    let occurrences = |record: &Record| {
+        record.steps.iter().filter(|step| matches!(step.what, What::TimeoutOccurrence { .. })).count()
+    };
+    assert!(monitor.look(occurrences) >= 1, "the record shows what went wrong");
 }
 
 #[test]
