@@ -18,7 +18,7 @@ pub(crate) static DELIVERED: Case = Case {
     clauses: &["R9", "E1", "E2", "E9"],
     guests: &[Kind::Libxl],
     adapters: &[Adapter::Calloop],
-    modes: &[Mode::Loop],
+    modes: Mode::ALL,
     run: delivered,
 };
 
@@ -28,7 +28,7 @@ pub(crate) static LOOP_FIRST: Case = Case {
     clauses: &["X2", "X3", "X6"],
     guests: &[Kind::Libxl],
     adapters: &[Adapter::Calloop],
-    modes: &[Mode::Loop],
+    modes: Mode::ALL,
     run: loop_first,
 };
 
