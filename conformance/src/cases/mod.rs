@@ -3,6 +3,8 @@
 mod application;
 pub(crate) mod boundary;
 mod children;
+#[cfg(test)]
+mod clauses;
 mod close;
 mod company;
 mod config;

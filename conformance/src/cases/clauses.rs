@@ -1,0 +1,118 @@
+//! Which clauses of docs/contract.md are checked, by which cases: the table there is made here.
+
+use super::{ALL, boundary};
+use crate::case::Listed;
+use crate::guests::Kind;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// Why no case checks a clause.
+static UNCHECKED: &[(&str, &str)] = &[
+    ("X8", "it is libxl's own memory, of which a host sees nothing"),
+    (
+        "E5",
+        "xenlight registers its callbacks once, before anybody else has the ctx; nothing can be called in the wrong order",
+    ),
+    ("E8", "a host does without these calls: xenlight has none of them, and never passes a NULL ao_how"),
+    (
+        "S4",
+        "it is about libxl up to 4.3; the mode which works there, `mainloop`, is the one that all cases on libxl use by default",
+    ),
+];
+
+/// The table stands between these two lines.
+const BEGIN: &str = "<!-- The table is made by `UPDATE_DOCS=1 cargo test -p osevent-conformance clauses`. -->";
+const END: &str = "<!-- The table ends. -->";
+
+/// One row for each clause, and one for each known bug.
+fn table(clauses: &[String]) -> String {
+    let mut text = String::from("| id | without libxl | libxl | a real Xen |\n|---|---|---|---|\n");
+    for clause in clauses {
+        let cells = [Kind::Model, Kind::Libxl, Kind::Xen].map(|guest| cell(clause, guest));
+        let reason = UNCHECKED.iter().find(|(unchecked, _)| unchecked == clause);
+        text += &match reason {
+            Some((_, reason)) => format!("| {clause} | not checked: {reason} | | |\n"),
+            None => format!("| {clause} | {} |\n", cells.join(" | ")),
+        };
+    }
+    text += "\nKnown bugs of the field, and the cases at the boundary that meet them:\n\n| case | where the bug is told |\n|---|---|\n";
+    for case in boundary::ALL.iter().filter(|case| !case.sources.is_empty()) {
+        text += &format!("| {} | {} |\n", case.name, case.sources.join("; "));
+    }
+    text
+}
+
+/// The cases that check it on this guest; those of random scripts, which check most of them, as one.
+fn cell(clause: &str, guest: Kind) -> String {
+    let is_random = |case: &Listed| boundary::RANDOM.iter().any(|random| random.name == case.name);
+    let checking = ALL.iter().filter(|case| case.guests.contains(&guest) && case.clauses.contains(&clause));
+    let (random, named): (Vec<_>, Vec<_>) = checking.partition(|case| is_random(case));
+    let mut cell: Vec<_> = named.iter().map(|case| case.name).collect();
+    if !random.is_empty() {
+        cell.push("*random scripts*");
+    }
+    cell.join(", ")
+}
+
+fn document() -> (PathBuf, String) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/contract.md");
+    let text = fs::read_to_string(&path).expect("the contract is there");
+    (path, text)
+}
+
+/// The ids, in their order: the first cell of each row of the tables.
+fn clauses(text: &str) -> Vec<String> {
+    let before = text.split(BEGIN).next().unwrap_or_default();
+    let ids = before.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let is_id = |id: &&str| id.starts_with(['R', 'O', 'X', 'E', 'S']) && id[1..].parse::<u32>().is_ok();
+    ids.filter(is_id).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_clause_has_a_case_or_a_stated_reason() {
+    let clauses = clauses(&document().1);
+    assert!(clauses.len() > 50, "the tables have changed their form: {clauses:?}");
+    for clause in &clauses {
+        let cases = ALL.iter().filter(|case| case.clauses.contains(&clause.as_str())).count();
+        let reason = UNCHECKED.iter().any(|(unchecked, _)| unchecked == clause);
+        assert!(cases > 0 || reason, "no case checks {clause}, and no reason is stated for that");
+        assert!(cases == 0 || !reason, "a reason is stated why no case checks {clause}, and {cases} do");
+    }
+    let known: BTreeSet<_> = clauses.iter().map(String::as_str).collect();
+    for (clause, case) in ALL.iter().flat_map(|case| case.clauses.iter().map(move |clause| (clause, case.name))) {
+        assert!(known.contains(clause), "{case} checks {clause}, which the contract does not have");
+    }
+}
+
+#[test]
+fn every_clause_of_registration_and_occurrence_has_a_case_that_forces_it() {
+    for clause in clauses(&document().1).iter().filter(|clause| clause.starts_with(['R', 'O'])) {
+        let forced = boundary::ALL.iter().any(|case| case.clauses.contains(&clause.as_str()));
+        assert!(forced, "no directed case at the boundary checks {clause}");
+    }
+}
+
+#[test]
+fn case_names_are_unique() {
+    let mut names = BTreeSet::new();
+    for case in ALL.iter() {
+        assert!(names.insert(case.name), "two cases are called {}", case.name);
+    }
+}
+
+#[test]
+fn table_of_clauses_in_the_contract_is_up_to_date() {
+    let (path, text) = document();
+    let (before, rest) = text.split_once(BEGIN).expect("the contract has a place for the table");
+    let (_, after) = rest.split_once(END).expect("the table has an end");
+    let fresh = format!("{before}{BEGIN}\n\n{}\n{END}{after}", table(&clauses(&text)));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &fresh).expect("the contract can be written");
+    } else {
+        assert!(
+            fresh == text,
+            "docs/contract.md is out of date; UPDATE_DOCS=1 in the environment of this test writes it anew"
+        );
+    }
+}
