@@ -235,7 +235,7 @@ pub static BROKEN: &[Broken] = &[
         name: "removes-by-number",
         fault: Fault::RemovesByNumber,
         clauses: &["R8"],
-        wrong: "removes by number at the end of the turn, also the new registration of a reused number",
+        wrong: "removes by number at the end of the turn what is deregistered in it, also the new registration of a reused number",
         seen: "loops that delete at a safe point, as virEventPoll does",
     },
     Broken {

@@ -384,7 +384,7 @@ impl Hooks for Care {
         }
         let mut state = self.shared.lock();
         match self.shared.fault {
-            Some(Fault::RemovesByNumber) => {
+            Some(Fault::RemovesByNumber) if self.shared.on_loop_thread() => {
                 state.memory.release(handle, Reading::Name);
                 state.removals.push(fd);
             }
