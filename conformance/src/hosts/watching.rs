@@ -1,6 +1,6 @@
 //! Programs whose loop can watch one fd: all that a reactor needs.
 
-use super::{Attached, Host};
+use super::{Attached, Host, survive};
 use anyhow::{Context, ensure};
 use osevent_epoll::Reactor;
 use std::any::Any;
@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -66,8 +66,12 @@ impl WatchHost {
 impl Host for WatchHost {
     fn attach(&self) -> anyhow::Result<Attached> {
         let reactor = Reactor::new()?;
-        let attachment =
-            Arc::new(Attachment { reactor: reactor.clone(), watch: Mutex::default(), state: Mutex::default() });
+        let attachment = Arc::new(Attachment {
+            reactor: reactor.clone(),
+            watch: Mutex::default(),
+            state: Mutex::default(),
+            detached: Condvar::new(),
+        });
         let dispatches = attachment.clone();
         let watch = self.watches.watch(reactor.as_raw_fd(), Arc::new(move || dispatches.dispatch()))?;
         *lock(&attachment.watch) = Some(watch);
@@ -86,7 +90,12 @@ impl Host for WatchHost {
 
     fn end(&self) {
         let all = lock(&self.attached).take();
-        all.into_iter().flatten().filter_map(|attachment| attachment.upgrade()).for_each(|attachment| attachment.end());
+        let all: Vec<_> = all.into_iter().flatten().filter_map(|attachment| attachment.upgrade()).collect();
+        all.iter().for_each(|attachment| attachment.end());
+        // On the loop's own thread it is detached when this has returned.
+        if thread::current().id() != self.thread {
+            all.iter().for_each(|attachment| attachment.wait());
+        }
     }
 }
 
@@ -100,6 +109,8 @@ struct Attachment {
     reactor: Arc<Reactor>,
     watch: Mutex<Option<Box<dyn Any + Send + Sync>>>,
     state: Mutex<State>,
+    /// With `state`: it is detached.
+    detached: Condvar,
 }
 
 #[derive(Default)]
@@ -107,6 +118,7 @@ struct State {
     /// Calls of `dispatch` that have not returned: more than one where a callback runs a nested loop.
     dispatching: usize,
     ended: bool,
+    detached: bool,
 }
 
 impl Attachment {
@@ -118,13 +130,20 @@ impl Attachment {
             }
             state.dispatching += 1;
         }
-        self.reactor.dispatch().expect("a reactor's fds stay open");
+        // A panic is the application's; like one that goes on after it, this catches it before it gets to the loop.
+        survive(|| self.reactor.dispatch()).unwrap_or(Ok(0)).expect("a reactor's fds stay open");
         let mut state = lock(&self.state);
         state.dispatching -= 1;
         if state.ended && state.dispatching == 0 {
             drop(state);
-            self.reactor.detach();
+            self.detach();
         }
+    }
+
+    fn detach(&self) {
+        self.reactor.detach();
+        lock(&self.state).detached = true;
+        self.detached.notify_all();
     }
 
     /// The loop is gone, as far as the reactor can tell: whoever dispatches last says so.
@@ -134,8 +153,13 @@ impl Attachment {
         let mut state = lock(&self.state);
         if !std::mem::replace(&mut state.ended, true) && state.dispatching == 0 {
             drop(state);
-            self.reactor.detach();
+            self.detach();
         }
+    }
+
+    /// Waits for whoever dispatches still.
+    fn wait(&self) {
+        drop(self.detached.wait_while(lock(&self.state), |state| !state.detached));
     }
 }
 
