@@ -136,6 +136,11 @@ impl PacketTerminal {
         self.master.as_raw_fd()
     }
 
+    /// Master and slave.
+    pub(crate) fn into_sides(self) -> (OwnedFd, OwnedFd) {
+        (self.master, self.slave)
+    }
+
     /// Has the other side flushed.
     ///
     /// # Errors

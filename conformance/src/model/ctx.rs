@@ -118,7 +118,7 @@ impl Ctx {
         {
             let mut outside = self.outside.lock();
             if outside.freed {
-                self.add(&mut outside, "X4", format!("{name} after libxl_ctx_free"));
+                self.add(&mut outside, "X4".into(), format!("{name} after libxl_ctx_free"));
                 return None;
             }
             outside.inside.push(Inside { thread, what: name, hook: None });
@@ -139,8 +139,8 @@ impl Ctx {
     }
 
     /// Adds to what was wrong.
-    pub fn fault(&self, clause: &'static str, text: String) {
-        self.add(&mut self.outside.lock(), clause, text);
+    pub fn fault(&self, clause: impl Into<String>, text: String) {
+        self.add(&mut self.outside.lock(), clause.into(), text);
     }
 
     /// Whether a thread has entered libxl within this time.
@@ -173,10 +173,10 @@ impl Ctx {
         self.outside.lock().freed
     }
 
-    fn add(&self, outside: &mut MutexGuard<'_, Outside>, clause: &'static str, text: String) {
+    fn add(&self, outside: &mut MutexGuard<'_, Outside>, clause: String, text: String) {
         // The first ones tell the story; a host that spins would fill the memory.
         if outside.faults.len() < 64 {
-            outside.faults.push(Fault { clause: clause.into(), text });
+            outside.faults.push(Fault { clause, text });
         }
         outside.occurrences += 1;
         self.changed.notify_all();
@@ -253,14 +253,14 @@ impl Ctx {
         let thread = std::thread::current().id();
         let mut outside = self.outside.lock();
         if outside.freed {
-            self.add(&mut outside, "X4", "libxl_ctx_free for the second time".into());
+            self.add(&mut outside, "X4".into(), "libxl_ctx_free for the second time".into());
             return false;
         }
         if let Some(inside) = outside.inside.first() {
             let (clause, where_) =
                 if inside.thread == thread { ("X5", "the same thread") } else { ("X4", "another thread") };
             let text = format!("libxl_ctx_free while {} is in progress on {where_}", inside.what);
-            self.add(&mut outside, clause, text);
+            self.add(&mut outside, clause.into(), text);
         }
         // Hooks are found by thread, and libxl_ctx_free calls them (X2).
         outside.inside.push(Inside { thread, what: "libxl_ctx_free", hook: None });

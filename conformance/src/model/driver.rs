@@ -1,6 +1,6 @@
 //! Runs scripts: several threads of an application, a guest, and the host's loop.
 
-use super::script::{FileKind, Op, Script};
+use super::script::{Ending, FileKind, Op, Script};
 use super::world::World;
 use super::{ASAP, Ctx, Fault, Locked, Release, TimeCallback};
 use crate::boundary::{Hosting, Integration};
@@ -86,12 +86,12 @@ impl Run {
     fn all(&self, script: &Script, next: &Self) -> anyhow::Result<()> {
         self.locked("libxl_childproc_setmode", |locked| locked.children_set_mode(script.children));
         self.threads(&script.threads)?;
-        self.to_the_end(script.abrupt);
+        self.to_the_end(script.ending);
         // By then the loop has had a turn in which it could have called the freed one (X4).
         next.turn();
-        next.to_the_end(true);
+        next.to_the_end(Ending::Abrupt);
         for fault in next.ctx.faults() {
-            self.ctx.fault("X4", format!("the next guest is not served: {fault}"));
+            self.ctx.fault(fault.clause, format!("of the next guest: {}", fault.text));
         }
         Ok(())
     }
@@ -140,12 +140,14 @@ impl Run {
     }
 
     /// Waits for what is owed, and closes.
-    fn to_the_end(&self, abrupt: bool) {
+    fn to_the_end(&self, ending: Ending) {
         self.settle();
         self.look_for_spinning();
         self.locked("the end", |locked| self.world.clear(locked));
         let reaps = self.ctx.release().hooks_sigchld_pipe();
-        let waited = self.wait(|locked| (!reaps || locked.children() == 0) && (abrupt || locked.timeouts_owed() == 0));
+        let patient = ending != Ending::Abrupt;
+        let waited =
+            self.wait(|locked| (!reaps || locked.children() == 0) && (!patient || locked.timeouts_owed() == 0));
         if !waited {
             self.locked("the end", |locked| {
                 let (children, timeouts) = (locked.children(), locked.timeouts_owed());
@@ -156,10 +158,47 @@ impl Run {
                 self.ctx.fault(clause, text);
             });
         }
-        self.hosting.close();
+        match ending {
+            Ending::Calm | Ending::Abrupt => self.hosting.close(),
+            Ending::Inside => self.close_inside(),
+            Ending::Contended => self.close_contended(),
+        }
         if !self.ctx.wait_until(self.end(), Ctx::is_freed) {
             self.ctx.fault("X2", "the host was asked to close and never calls libxl_ctx_free".into());
         }
+    }
+
+    fn close_inside(&self) {
+        let hosting = Arc::downgrade(&self.hosting);
+        self.locked("the end", |locked| {
+            let (ev, hosting) = (locked.time_alloc(), hosting.clone());
+            let callback: TimeCallback = Arc::new(move |locked, _| {
+                locked.time_deregister(ev);
+                hosting.upgrade().into_iter().for_each(|hosting| hosting.close());
+            });
+            let code = locked.time_register(ev, ASAP, callback);
+            if code != 0 {
+                self.ctx.fault("R3", format!("timeout_register refused {{0,0}} with {code}"));
+            }
+        });
+    }
+
+    fn close_contended(&self) {
+        let end = self.end();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let call = || {
+                        self.hosting.call(&mut || {
+                            self.ctx.call("a call that races with the end", |_| ());
+                        })
+                    };
+                    while Instant::now() < end && call() {}
+                    self.hosting.close();
+                });
+            }
+            self.hosting.close();
+        });
     }
 
     /// Waits until a condition holds, which is looked at under the ctx lock.

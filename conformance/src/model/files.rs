@@ -1,6 +1,7 @@
 //! What the fds of a script are open on.
 
 use super::script::FileKind;
+use crate::files::PacketTerminal;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -13,8 +14,21 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn open(kind: FileKind) -> io::Result<Self> {
+    pub(super) fn open(mut kind: FileKind) -> io::Result<Self> {
         let (near, far) = match kind {
+            FileKind::Terminal => match PacketTerminal::open() {
+                Ok(terminal) => {
+                    let (master, slave) = terminal.into_sides();
+                    (master, Some(slave))
+                }
+                Err(error) => {
+                    // Where there are none, priority input is not tried.
+                    log::debug!("no pseudo-terminal: {error:#}");
+                    kind = FileKind::PipeReader;
+                    let (read, write) = io::pipe()?;
+                    (OwnedFd::from(read), Some(OwnedFd::from(write)))
+                }
+            },
             FileKind::PipeReader => {
                 let (read, write) = io::pipe()?;
                 (OwnedFd::from(read), Some(OwnedFd::from(write)))
@@ -63,10 +77,14 @@ impl File {
         Ok(())
     }
 
-    /// Makes a reader readable; fills up a pipe that is watched for writing.
+    /// Makes a reader readable, and gives a terminal priority input; fills up a pipe that is watched for writing.
     pub(super) fn write(&self, bytes: u16) {
         match (self.kind, &self.far) {
             (FileKind::Event, _) => write(&self.near, &1_u64.to_ne_bytes()),
+            (FileKind::Terminal, Some(far)) => {
+                // SAFETY: takes no pointers; the fd is open.
+                unsafe { libc::tcflush(far.as_raw_fd(), libc::TCIOFLUSH) };
+            }
             (FileKind::PipeWriter, _) => write(&self.near, &vec![0; usize::from(bytes)]),
             (_, Some(far)) => write(far, &vec![0; usize::from(bytes)]),
             (_, None) => {}
@@ -79,7 +97,7 @@ impl File {
             (_, _) if bytes == 0 => {}
             (FileKind::Event, _) => read(&self.near, 8),
             (FileKind::PipeWriter, Some(far)) => read(far, bytes),
-            (FileKind::PipeReader | FileKind::Socket, _) => read(&self.near, bytes),
+            (FileKind::PipeReader | FileKind::Socket | FileKind::Terminal, _) => read(&self.near, bytes),
             _ => {}
         }
     }

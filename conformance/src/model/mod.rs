@@ -51,7 +51,7 @@ pub use fd::{FdCallback, FdEv};
 pub use operations::{Phase, Removal};
 pub use random::{Failure, IMPATIENCE, Plan, replay, run_monitored, run_seeds};
 pub use release::Release;
-pub use script::{Bits, Due, FileKind, Op, Script};
+pub use script::{Bits, Due, Ending, FileKind, Op, Script};
 pub use shrink::{Shrunk, shrink};
 pub use time::{ASAP, Cause, TimeCallback, TimeEv};
 pub use watch::{Watch, WatchCallback};

@@ -14,13 +14,28 @@ pub struct Script {
     /// Who handles SIGCHLD.
     #[serde(default)]
     pub children: ChildMode,
-    /// The ctx is freed before cancelled timeouts have occurred (X6).
+    /// How the ctx is closed.
     #[serde(default)]
-    pub abrupt: bool,
+    pub ending: Ending,
     /// What is open. Operations name them by index.
     pub files: Vec<FileKind>,
     /// What each thread does, in order.
     pub threads: Vec<Vec<Op>>,
+}
+
+/// How the ctx is closed, once nothing is registered but cancelled timeouts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// When those have occurred.
+    #[default]
+    Calm,
+    /// Before they have (X6).
+    Abrupt,
+    /// From inside an occurrence: it must not be freed in there (X5).
+    Inside,
+    /// By several threads at once, while others try to call (X4).
+    Contended,
 }
 
 /// What an fd is open on.
@@ -32,6 +47,8 @@ pub enum FileKind {
     PipeWriter,
     Socket,
     Event,
+    /// A pseudo-terminal in packet mode, which can have priority input (R6).
+    Terminal,
     /// Always ready, and refused by epoll (R7).
     Regular,
     /// Likewise.
@@ -147,9 +164,14 @@ impl Script {
             1 => ChildMode::Mainloop,
             _ => ChildMode::Libxl,
         };
-        let abrupt = dice.rng.u8(0..4) == 0;
+        let ending = match dice.rng.u8(0..8) {
+            0..=1 => Ending::Abrupt,
+            2 => Ending::Inside,
+            3 => Ending::Contended,
+            _ => Ending::Calm,
+        };
         let threads = (0..dice.rng.u8(1..=3)).map(|_| (0..dice.rng.u8(4..=20)).map(|_| dice.op(0)).collect()).collect();
-        Self { release, children, abrupt, files, threads }
+        Self { release, children, ending, files, threads }
     }
 
     /// From its text.
@@ -255,7 +277,8 @@ impl Dice {
             0..=3 => FileKind::PipeReader,
             4..=5 => FileKind::PipeWriter,
             6..=7 => FileKind::Socket,
-            8..=9 => FileKind::Event,
+            8 => FileKind::Event,
+            9 => FileKind::Terminal,
             10 => FileKind::Regular,
             _ => FileKind::Null,
         }
@@ -265,6 +288,7 @@ impl Dice {
         Bits(match self.rng.u8(0..10) {
             0..=4 => libc::POLLIN,
             5..=6 => libc::POLLOUT,
+            7 if self.rng.bool() => libc::POLLPRI,
             7 => libc::POLLIN | libc::POLLPRI,
             8 => libc::POLLIN | libc::POLLOUT,
             _ => 0,

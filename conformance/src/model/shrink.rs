@@ -1,7 +1,7 @@
 //! Makes a failing script short.
 
-use super::ChildMode;
 use super::script::{Op, Script};
+use super::{ChildMode, Ending};
 use std::ops::Range;
 
 /// What is left.
@@ -46,7 +46,7 @@ pub fn shrink(script: &Script, budget: usize, mut fails: impl FnMut(&Script) -> 
             at += 1;
         }
     }
-    let calmer = Script { abrupt: false, children: ChildMode::Libxl, ..shrunk.script.clone() };
+    let calmer = Script { ending: Ending::Calm, children: ChildMode::Libxl, ..shrunk.script.clone() };
     if shrunk.script != calmer && fails(&calmer) {
         shrunk.script = calmer;
     }
@@ -100,7 +100,7 @@ mod tests {
         let shrunk = shrink(&script.expect("some seed has them"), usize::MAX, fails);
         // One of them may be what the other one's callback does.
         assert!(shrunk.script.len() <= 3, "{}", shrunk.script);
-        assert!(fails(&shrunk.script) && !shrunk.script.abrupt);
+        assert!(fails(&shrunk.script) && shrunk.script.ending == Ending::Calm);
     }
 
     #[test]

@@ -331,6 +331,7 @@ impl World {
         let calls: u64 = debt.slots.iter().map(|(_, slot)| slot.calls).sum();
         let (clause, why) = match debt.kind {
             FileKind::Regular | FileKind::Null => ("R7", "it is always ready"),
+            _ if debt.bit == libc::POLLPRI => ("R6", "its input has priority"),
             _ if debt.slots.len() > 1 => ("R4", "several registrations want it"),
             _ if calls > 0 => ("O10", "it is still ready"),
             _ => ("R9", "it was registered, modified or made ready while the loop may have slept"),
