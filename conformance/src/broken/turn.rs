@@ -64,7 +64,18 @@ struct Ready {
 }
 
 impl State {
-    /// The loop sees what was asked for.
+    /// The loop sees what was asked for, as far as it looks there without being woken.
+    fn see(&mut self, shared: &Shared) {
+        match shared.fault {
+            Some(Fault::RegistersWithoutWaking) => {}
+            Some(Fault::ModifiesWithoutWaking) => {
+                let new = self.memory.live().filter(|(_, registration)| registration.seen.is_none());
+                new.for_each(|(_, registration)| registration.seen = Some(registration.asked));
+            }
+            _ => self.see_all(),
+        }
+    }
+
     fn see_all(&mut self) {
         self.memory.live().for_each(|(_, registration)| registration.seen = Some(registration.asked));
     }
@@ -72,14 +83,7 @@ impl State {
 
 impl Poll {
     fn of(shared: &Shared, state: &mut State) -> Self {
-        match shared.fault {
-            Some(Fault::RegistersWithoutWaking) => {}
-            Some(Fault::ModifiesWithoutWaking) => {
-                let new = state.memory.live().filter(|(_, registration)| registration.seen.is_none());
-                new.for_each(|(_, registration)| registration.seen = Some(registration.asked));
-            }
-            _ => state.see_all(),
-        }
+        state.see(shared);
         let wake = libc::pollfd { fd: shared.woken.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let mut poll = Self { fds: vec![wake], handles: Vec::new(), until: None };
         let mut all: Vec<_> = state.memory.live().collect();
@@ -217,6 +221,7 @@ fn dispatch_timeouts(shared: &Shared) {
 
 /// The timeouts that are due, in the order in which they have to occur (O7).
 fn due(shared: &Shared, state: &mut State, now: i64) -> Vec<u64> {
+    state.see(shared);
     let mut due: Vec<_> = state
         .memory
         .live()
