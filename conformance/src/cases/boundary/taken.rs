@@ -33,7 +33,9 @@ pub(super) static WAITING: BoundaryCase = BoundaryCase {
     claim: "A timeout is cancelled, twice, by the thread for whose ctx lock its occurrence waits: the hooks succeed, and it has occurred once",
     clauses: &["R14", "R15", "O5", "O8"],
     rules: CONCURRENT,
-    sources: &["libvirt's libxl_driver.c of 2012: libxlTimeoutModifyEventHook against libxlTimerCallback"],
+    sources: &[
+        "libvirt's libxl_driver.c of 2013: libxlTimeoutModifyEventHook arms again what libxlTimerCallback, which is inside libxl, has disabled",
+    ],
     run: waiting,
 };
 
@@ -45,7 +47,7 @@ pub(super) static INSIDE: BoundaryCase = BoundaryCase {
     rules: BOTH,
     sources: &[
         "Xen 4.2.2 to 4.3 after each expiry (mended by 15347ebb35 in 4.4)",
-        "libvirt: timeouts are freed after they occurred",
+        "libvirt's libxl_driver.c, where a timeout is freed once it has occurred",
     ],
     run: inside,
 };
