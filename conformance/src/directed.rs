@@ -7,10 +7,12 @@
 mod in_loop;
 
 use crate::boundary::{Hosting, Integration, Rule};
+use crate::case::Skip;
 pub use crate::cases::boundary::ALL as CASES;
 use crate::monitor::{Monitor, Monitored};
 use crate::puppet::Puppet;
 use crate::threads;
+use anyhow::{bail, ensure};
 pub use in_loop::{Hold, InLoop};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -150,7 +152,7 @@ impl<'a> Setting<'a> {
         let puppet = Puppet::new(self.rule, self.patience);
         let hosting = self.monitor.host(self.integration, puppet.clone(), self.rule)?;
         puppet.set_hosting(&hosting);
-        Ok(Opened { puppet, hosting, patience: self.patience })
+        Ok(Opened { puppet, hosting, monitor: self.monitor.clone(), patience: self.patience })
     }
 
     /// Does something on a thread of its own, which the case need not wait for.
@@ -193,6 +195,7 @@ impl<T> Elsewhere<T> {
 pub struct Opened {
     puppet: Arc<Puppet>,
     hosting: Arc<dyn Hosting>,
+    monitor: Arc<Monitor>,
     patience: Duration,
 }
 
@@ -232,10 +235,19 @@ impl Opened {
         })
     }
 
-    /// Waits until the loop's thread waits for a lock, as `thread` was found to be called. False if it does not, or if the puppet has
-    /// failed meanwhile.
-    pub fn waits_for_lock(&self, thread: threads::Tid) -> bool {
-        threads::wait_for_lock(thread, self.patience, || self.check().is_err())
+    /// Waits until that thread waits for a lock, or until the puppet has failed.
+    ///
+    /// # Errors
+    /// The puppet has, or the thread does not come to wait; a skip where the kernel does not say what a thread waits for.
+    pub fn wait_for_lock(&self, thread: threads::Tid) -> anyhow::Result<()> {
+        if !threads::are_seen_waiting() {
+            bail!(Skip("the kernel does not say in which system call a thread is".into()));
+        }
+        let waits = threads::wait_for_lock(thread, self.patience, || self.check().is_err());
+        // A thread that should wait, and does not, has done what the puppet does not survive.
+        self.check()?;
+        ensure!(waits, "the thread has not come to wait for the outer lock");
+        Ok(())
     }
 
     /// The process comes to rest: no thread but the calling one has anything to do.

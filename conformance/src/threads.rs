@@ -37,6 +37,11 @@ pub fn wait_for_lock(thread: Tid, patience: Duration, enough: impl Fn() -> bool)
     wait(patience, || waits() || enough()) && waits()
 }
 
+/// Whether the kernel says at all in which system call a thread is: not everywhere.
+pub fn are_seen_waiting() -> bool {
+    system_call(current()).is_some()
+}
+
 /// Whether all other threads have come to rest. A thread that spins is never seen asleep; one that has little to do is most of the time.
 pub fn rest() -> bool {
     const LOOKS: usize = 40;

@@ -2,6 +2,7 @@
 
 use super::{Opened, breaks};
 use crate::files::Ready;
+use crate::monitor::Monitor;
 use crate::puppet::{Puppet, Registration};
 use anyhow::Context;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,6 +23,7 @@ pub struct InLoop<T> {
 pub struct Hold {
     release: Sender<()>,
     inside: InLoop<()>,
+    monitor: Arc<Monitor>,
 }
 
 impl Opened {
@@ -79,7 +81,8 @@ impl Opened {
             self.check()?;
             return Err(breaks("R9", "an fd was registered, became ready, and did not occur"));
         }
-        Ok(Hold { release, inside })
+        self.monitor.remark("the loop is held inside an occurrence");
+        Ok(Hold { release, inside, monitor: self.monitor.clone() })
     }
 
     /// Has the loop wait for events, and serve one, so many times: what was ready before has been reported after two, if it ever is.
@@ -128,17 +131,12 @@ impl<T> InLoop<T> {
 }
 
 impl Hold {
-    /// Lets go of the loop, in a guest that is being closed. The fd stays open as long as what is returned.
-    pub fn let_go(self) -> InLoop<()> {
-        let _ = self.release.send(());
-        self.inside
-    }
-
     /// Lets go of the loop, and waits until it has left the occurrence.
     ///
     /// # Errors
     /// It has not.
     pub fn release(self) -> anyhow::Result<()> {
+        self.monitor.remark("the loop is let go");
         let _ = self.release.send(());
         self.inside.end()
     }

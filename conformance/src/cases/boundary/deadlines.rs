@@ -32,7 +32,7 @@ pub(super) static DISTANT: BoundaryCase = BoundaryCase {
 
 pub(super) static NEVER_EARLY: BoundaryCase = BoundaryCase {
     name: "never-early",
-    claim: "None of 120 timeouts occurs before its deadline, not by a microsecond",
+    claim: "None of 120 timeouts occurs before its deadline, not by a microsecond, and the best of them within a tenth of a second",
     clauses: &["R12"],
     rules: BOTH,
     sources: &[],
@@ -116,6 +116,7 @@ fn distant(setting: &Setting<'_>) -> anyhow::Result<()> {
 
 fn never_early(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
+    let mut best = i64::MAX;
     for batch in 0..20 {
         let mut timeouts = Vec::new();
         for at in 0..6 {
@@ -128,9 +129,14 @@ fn never_early(setting: &Setting<'_>) -> anyhow::Result<()> {
             for occurrence in opened.occurrences_of(timeout) {
                 let early = deadline - occurrence.began;
                 demand("R12", early <= 0, || format!("a timeout occurred {early} microseconds before its deadline"))?;
+                best = best.min(-early);
             }
         }
     }
+    // A busy machine makes any of them late, and not all.
+    demand("R12", best < 100_000, || {
+        format!("each of 120 timeouts was late, the best of them by {best} microseconds")
+    })?;
     // Long enough for those who count seconds.
     let deadline = wall_micros() + 1_300_000;
     let timeout = opened.timeout(wall_time(deadline))?;

@@ -95,17 +95,11 @@ fn claimed(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let thread = opened.in_loop(|_| Ok(threads::current()))?;
     let file = Ready::new()?;
-    let forced = |waits: bool| {
-        // A loop that does not wait has made its occurrence.
-        opened.check()?;
-        anyhow::ensure!(waits, "the loop has not come to wait for the outer lock");
-        Ok(())
-    };
     for _ in 0..3 {
         opened.call(|| {
             let registration = opened.fd(file.fd(), POLLIN)?;
             file.set()?;
-            forced(opened.waits_for_lock(thread))?;
+            opened.wait_for_lock(thread)?;
             opened.deregister(registration)
         })?;
         // The puppet says whether it occurred.
@@ -113,7 +107,7 @@ fn claimed(setting: &Setting<'_>) -> anyhow::Result<()> {
         file.unset()?;
         opened.call(|| {
             let timeout = opened.timeout((1, 0))?;
-            forced(opened.waits_for_lock(thread))?;
+            opened.wait_for_lock(thread)?;
             opened.cancel(timeout)
         })?;
         opened.go_round(2)?;
@@ -152,10 +146,7 @@ fn one_at_a_time(setting: &Setting<'_>) -> anyhow::Result<()> {
         let _ = tell.send(threads::current());
         puppet.call(|| Ok(()))
     })?;
-    let waits = opened.waits_for_lock(told.recv()?);
-    // The puppet says whether the call began all the same.
-    opened.check()?;
-    anyhow::ensure!(waits, "the other thread has not come to wait for the outer lock");
+    opened.wait_for_lock(told.recv()?)?;
     hold.release().and_then(|()| thread.returns("O2", "a call into the guest, once the occurrence is over"))??;
     opened.go_round(2)?;
 
@@ -164,10 +155,7 @@ fn one_at_a_time(setting: &Setting<'_>) -> anyhow::Result<()> {
     let registration = opened.fd(file.fd(), POLLIN)?;
     opened.call(|| {
         file.set()?;
-        let waits = opened.waits_for_lock(thread);
-        opened.check()?;
-        anyhow::ensure!(waits, "the loop has not come to wait for the outer lock");
-        Ok(())
+        opened.wait_for_lock(thread)
     })?;
     opened.wait_for("O2", registration, "an fd that became ready during a call, after that")?;
     opened.deregister(registration)?;
