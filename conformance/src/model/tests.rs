@@ -5,6 +5,7 @@ mod wrong;
 
 use super::*;
 use crate::boundary::Integration;
+use crate::broken::Naive;
 use crate::cases::boundary::RANDOM;
 use crate::directed::Setting;
 use crate::hosts::Adapter;
@@ -27,6 +28,17 @@ fn osevent_core_hosts_each_release_without_a_fault() {
             let outcome = run_monitored(&script, &integration, PATIENCE).expect("there are fds");
             assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
         }
+    }
+}
+
+/// A host that has nothing of osevent-core's.
+#[test]
+fn the_naive_host_without_a_fault_passes() {
+    let integration = Naive::start(None).expect("a host");
+    for release in Release::ALL {
+        let plan = Plan { release: *release, seeds: 0..100, patience: PATIENCE };
+        let failure = run_seeds(&plan, &integration, |_| ()).expect("there are fds");
+        assert!(failure.is_none(), "{}", failure.expect("there is one"));
     }
 }
 
@@ -105,7 +117,8 @@ fn a_failing_seed_becomes_a_short_script_that_replays_from_its_text() {
         assert!(shrunk.len() <= longest, "{wrong:?}, seed {seed}: {script}\nonly became {shrunk}");
         let replayed = Script::parse(&shrunk.to_string()).expect("its text is a script");
         assert_eq!(replayed, shrunk);
-        assert!((0..3).any(|_| fails(&replayed)), "{replayed}");
+        // A race can need a few tries.
+        assert!((0..100).any(|_| fails(&replayed)), "{replayed}");
     }
 }
 

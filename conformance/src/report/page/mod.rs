@@ -54,7 +54,9 @@ fn make_hexadecimal(number: &mut Value) {
 fn clauses(contract: &str) -> BTreeMap<&str, String> {
     // A bar inside a cell is escaped.
     let cells = contract.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    // From the end, so that its first row counts: further down, the table of cases has one for each clause as well.
     cells
+        .rev()
         .filter(|(id, _)| is_clause(id))
         .map(|(id, rest)| (id, rest.split(" | ").next().unwrap_or_default().replace("\\|", "|")))
         .collect()
