@@ -145,7 +145,7 @@ pub static BROKEN: &[Broken] = &[
         fault: Fault::PointerHandles,
         clauses: &["R14"],
         wrong: "hands out pointers to registrations that it frees, and follows them when they come back stale",
-        seen: "libvirt: its timeouts are freed after they have occurred, and `timeout_modify` still follows the pointer",
+        seen: "libvirt, and Xen's OCaml binding (xenlight_stubs.c, 4.4 on): freed after the occurrence, followed in `timeout_modify`",
     },
     Broken {
         name: "keyed-by-value",
@@ -173,7 +173,7 @@ pub static BROKEN: &[Broken] = &[
         fault: Fault::ReturnsErrno,
         clauses: &["R3"],
         wrong: "refuses with a negative errno, which libxl takes for one of its own errors",
-        seen: "libvirt: its hooks return -1, ERROR_NONSPECIFIC",
+        seen: "libvirt: its hooks return -1, libxl's ERROR_NONSPECIFIC",
     },
     Broken {
         name: "second-replaces-first",
@@ -187,7 +187,7 @@ pub static BROKEN: &[Broken] = &[
         fault: Fault::DeregisterTakesBoth,
         clauses: &["R4"],
         wrong: "ends all registrations of an fd when one of them ends",
-        seen: "Xen's OCaml binding, first version: `fd_deregister` passed on the number and not the handle",
+        seen: "an OCaml binding to libxl from before Xen's own: its `fd_deregister` passes on the number and not the handle",
     },
     Broken {
         name: "empty-interest-occurs",
@@ -369,7 +369,7 @@ pub static BROKEN: &[Broken] = &[
         fault: Fault::TimeoutsNever,
         clauses: &["O5", "R11"],
         wrong: "accepts timeouts and forgets them",
-        seen: "Xen's OCaml binding, first version: its three timeout hooks return 0",
+        seen: "an OCaml binding to libxl from before Xen's own: its three timeout hooks do nothing",
     },
     Broken {
         name: "past-is-never",
