@@ -2,7 +2,7 @@
 
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
-use crate::model::{Failure, Plan, Release, Script, replay, run_seeds};
+use crate::model::{Failure, Plan, Release, SHRINKING, Script, replay, run_seeds};
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -87,12 +87,17 @@ fn run_script(script: &Script, adapter: Adapter, repeat: u32) -> anyhow::Result<
 
 /// Prints the failure, if there is one. False if so.
 fn tell(failure: Option<Failure>, integration: CoreIntegration, adapter: Adapter) -> bool {
-    let Some(failure) = failure else { return true };
-    println!("failed on {}: {failure}", adapter.name());
+    let Some(mut failure) = failure else { return true };
     if failure.stuck {
         // Its end would wait for the threads that hang.
         std::mem::forget(integration);
+        let shortened =
+            failure.shorten_hanging(SHRINKING, || Ok(Box::new(CoreIntegration::new(adapter.start()?)) as Box<_>));
+        if let Err(error) = shortened {
+            eprintln!("the script could not be made as short as possible: {error:#}");
+        }
     }
+    println!("failed on {}: {failure}", adapter.name());
     false
 }
 

@@ -49,7 +49,7 @@ pub use ctx::{Ctx, Locked};
 pub use driver::{Outcome, run, run_script};
 pub use fd::{FdCallback, FdEv};
 pub use operations::{Phase, Removal};
-pub use random::{Failure, IMPATIENCE, Plan, replay, run_monitored, run_seeds};
+pub use random::{Failure, IMPATIENCE, Plan, SHRINKING, replay, run_monitored, run_seeds};
 pub use release::Release;
 pub use script::{Bits, Due, Ending, FileKind, Op, Script};
 pub use shrink::{Shrunk, shrink};

@@ -29,7 +29,7 @@ pub struct Failure {
     pub script: Script,
     /// How often that failed when it was repeated, and how often it was: it may be a race.
     pub again: (u32, u32),
-    /// Threads hang: the host is good for nothing more, and was not asked for a shorter script.
+    /// Threads hang: the host is good for nothing more. [`shorten_hanging`](Self::shorten_hanging) takes others.
     pub stuck: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct Failure {
 const REPETITIONS: u32 = 20;
 
 /// How long making a script shorter may take.
-const SHRINKING: Duration = Duration::from_secs(60);
+pub const SHRINKING: Duration = Duration::from_secs(60);
 
 /// How long a host is waited for that is known to fail: what it does later passes for never.
 pub const IMPATIENCE: Duration = Duration::from_secs(1);
@@ -90,6 +90,42 @@ pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: D
 }
 
 impl Failure {
+    /// Makes a script shorter with which threads hang, for at most so long. Each try has a host of its own, which is left as it is where
+    /// threads hang: what they hold is lost to the process.
+    ///
+    /// # Errors
+    /// Not all tries could be made; it is as short as it has become until then.
+    pub fn shorten_hanging(
+        &mut self,
+        within: Duration,
+        mut host: impl FnMut() -> anyhow::Result<Box<dyn Integration>>,
+    ) -> anyhow::Result<()> {
+        let end = Instant::now() + within;
+        let mut failure = None;
+        let mut hangs = |script: &Script| {
+            if Instant::now() >= end {
+                return false;
+            }
+            let outcome = host().and_then(|host| {
+                let outcome = run_monitored(script, &*host, IMPATIENCE)?;
+                if outcome.stuck {
+                    std::mem::forget(host);
+                }
+                Ok(outcome)
+            });
+            match outcome {
+                Ok(outcome) => outcome.stuck,
+                Err(error) => {
+                    failure = Some(error);
+                    false
+                }
+            }
+        };
+        let shorter = shrink(&self.script, usize::MAX, |script| (0..3).any(|_| hangs(script)));
+        self.script = shorter.script;
+        failure.map_or(Ok(()), Err)
+    }
+
     /// A race fails sometimes, so each script is tried as often as the first one needed to fail almost surely.
     fn shorten(&mut self, integration: &dyn Integration) {
         let clause = self.fault.clause.clone();

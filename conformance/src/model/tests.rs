@@ -139,6 +139,23 @@ fn a_case_of_random_scripts_tells_the_seed_and_records_the_short_script() {
 }
 
 #[test]
+fn a_script_with_which_threads_hang_becomes_shorter_on_hosts_of_its_own() {
+    let script = Script::parse(
+        r#"{"release":"4.13","files":["event"],"threads":[
+            [{"write":{"file":0,"bytes":8}}, {"fork":{}}, "exit",
+             {"fd_register":{"slot":0,"file":0,"events":"in","reads":0,"at":1,"then":[{"fd_register":{"slot":1,"file":0,"events":"out"}}]}}]]}"#,
+    )
+    .expect("a script");
+    let host = || Ok(Box::new(WrongIntegration::new(Wrong::LockAcrossOccurrence)) as Box<dyn Integration>);
+    let first = host().expect("a host");
+    let mut failure = replay(&script, &*first, SHORT).expect("there are fds").expect("it hangs");
+    assert!(failure.stuck && failure.fault.clause == "R15", "{failure}");
+    std::mem::forget(first);
+    failure.shorten_hanging(Duration::from_secs(15), host).expect("there are fds");
+    assert!(failure.script.len() < script.len(), "{failure}");
+}
+
+#[test]
 fn a_script_that_names_what_is_not_there_is_refused() {
     for text in [
         r#"{"release":"4.13","files":[],"threads":[[{"write":{"file":0,"bytes":1}}]]}"#,
