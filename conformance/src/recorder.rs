@@ -31,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) interests: Vec<Interest>,
     /// While set, the errno that fds are refused with.
     refuse_fds: Option<i32>,
+    /// Where set, how many more fds are taken before they are refused.
+    room_for_fds: Option<usize>,
     /// While set, the errno that timers are refused with.
     refuse_timers: Option<i32>,
 }
@@ -53,6 +55,12 @@ impl Recorder {
         self.lock().refuse_fds = errno;
     }
 
+    /// Takes so many more fds.
+    pub(crate) fn refuse_fds_after(&self, room: usize, errno: i32) {
+        let mut record = self.lock();
+        (record.room_for_fds, record.refuse_fds) = (Some(room), Some(errno));
+    }
+
     pub(crate) fn refuse_timers(&self, errno: Option<i32>) {
         self.lock().refuse_timers = errno;
     }
@@ -73,8 +81,13 @@ impl Recorder {
 impl EventLoop for Recorder {
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
         let (token, fd) = (source.token(), source.fd());
-        if let Some(errno) = self.lock().refuse_fds {
-            return Err(LoopError::Os(errno));
+        {
+            let mut record = self.lock();
+            match (record.refuse_fds, record.room_for_fds) {
+                (Some(_), Some(room @ 1..)) => record.room_for_fds = Some(room - 1),
+                (Some(errno), _) => return Err(LoopError::Os(errno)),
+                (None, _) => {}
+            }
         }
         self.inner.add_fd(source, interest)?;
         let mut record = self.lock();

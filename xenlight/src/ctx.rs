@@ -135,10 +135,9 @@ impl Builder {
         });
         let ctx = Ctx { registry };
         ctx.registry.guest().keep_alive(&ctx.registry);
-        if ctx.registry.guest().worker.is_some() {
-            // Where there is none, nobody would close it.
-            let started = work::start(&ctx.registry).inspect_err(|_| ctx.registry.close());
-            started.map_err(|source| Error::Io { doing: "start libxl's thread", source })?;
+        if let Some(worker) = &ctx.registry.guest().worker {
+            // Where there is no thread, or none that hears of work, nobody else would close it.
+            ctx.employ(worker).inspect_err(|_| ctx.registry.close())?;
         }
         ctx.connect()?;
         Ok(ctx)
@@ -238,12 +237,14 @@ impl Ctx {
         census(&self.registry)
     }
 
+    fn employ(&self, worker: &Worker) -> Result<(), Error> {
+        self.registry.watch_fd(worker.fd(), Interest::IN, WORK)?;
+        work::start(&self.registry).map_err(|source| Error::Io { doing: "start libxl's thread", source })
+    }
+
     fn connect(&self) -> Result<(), Error> {
         let registry = &self.registry;
         let hosted = registry.guest();
-        if let Some(worker) = &hosted.worker {
-            registry.watch_fd(worker.fd(), Interest::IN, WORK)?;
-        }
         hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
         let weak = Arc::downgrade(registry);
         hosted.courier().event_loop().on_gone(Box::new(move || {

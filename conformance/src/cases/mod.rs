@@ -43,6 +43,7 @@ static ON_LIBXL: &[&Case] = &[
     &children::HANDLED,
     &refusal::FD,
     &refusal::TIMEOUT,
+    &refusal::OPEN,
     &close::IDLE,
     &close::WATCHING,
     &close::OPERATING,

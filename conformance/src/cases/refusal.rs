@@ -5,10 +5,14 @@ use crate::cases::device::{self, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::Stage;
-use anyhow::ensure;
+use crate::recorder::Recorder;
+use crate::stage::{Stage, eventually};
+use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
-use xenlight::{Code, EventKind, ShutdownReason};
+use osevent_core::{LoopError, RegistrationError};
+use osevent_epoll::Reactor;
+use std::sync::Arc;
+use xenlight::{Code, Ctx, Error, EventKind, ShutdownReason};
 
 pub(crate) static FD: Case = Case {
     name: "refused-fd",
@@ -28,6 +32,16 @@ pub(crate) static TIMEOUT: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: timeout,
+};
+
+pub(crate) static OPEN: Case = Case {
+    name: "refused-open",
+    claim: "At whichever fd a loop refuses a ctx that is being opened, opening fails with that errno, and no thread, fd or registration is left",
+    clauses: &["R3", "X2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: open,
 };
 
 const ERRNO: i32 = libc::ENOSPC;
@@ -69,4 +83,47 @@ fn timeout(stage: &Stage) -> anyhow::Result<()> {
     opened.recorder.refuse_timers(None);
     device::remove(stage, &opened)?;
     opened.close()
+}
+
+fn open(stage: &Stage) -> anyhow::Result<()> {
+    let attached = stage.host.attach()?;
+    // What is made once, also by the loop's thread.
+    stage.open()?.close()?;
+    for of_its_own in [false, true] {
+        if of_its_own && stage.mode == Mode::Loop {
+            continue;
+        }
+        for room in 0.. {
+            let host = Recorder::new(attached.event_loop.clone());
+            let own = Recorder::new(Reactor::new()?);
+            let refusing = if of_its_own { &own } else { &host };
+            refusing.refuse_fds_after(room, ERRNO);
+            let builder = Ctx::builder(&stage.library);
+            let builder = if stage.mode == Mode::Thread { builder.thread(own.clone()) } else { builder };
+            let opened = builder.open(host.clone());
+            let accepted = opened.is_ok();
+            match opened {
+                Ok(ctx) => ctx.close_blocking()?,
+                Err(error) => ensure!(
+                    error.code() == Some(Code(ERRNO))
+                        || matches!(error, Error::Registration(RegistrationError::Loop(LoopError::Os(ERRNO)))),
+                    "with room for {room} fds: {error}"
+                ),
+            }
+            // What is held here is the last.
+            eventually("ctx and thread let go of their loops", || {
+                Arc::strong_count(&host) + Arc::strong_count(&own) == 2
+            })
+            .with_context(|| {
+                format!("with room for {room} fds on {}", if of_its_own { "its own" } else { "the host's" })
+            })?;
+            host.expect_nothing()?;
+            own.expect_nothing()?;
+            if accepted {
+                ensure!(room > 0, "no fd was watched");
+                break;
+            }
+        }
+    }
+    Ok(())
 }
