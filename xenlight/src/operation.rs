@@ -146,11 +146,14 @@ pub(crate) struct Pending {
     asked: Mutex<Asked>,
 }
 
-/// What the ctx's own thread is to do with it.
+/// What the ctx's own thread has to do with it.
 #[derive(Default)]
 struct Asked {
+    /// Until the call that begins it has returned.
     to_begin: bool,
     to_abort: bool,
+    /// Libxl's result, where that came to be delivered before (E1).
+    over: Option<c_int>,
 }
 
 impl Pending {
@@ -166,6 +169,14 @@ impl Pending {
 
     /// On the loop's thread, outside every guest call.
     pub(crate) fn finish(&self, rc: c_int) {
+        {
+            let mut asked = lock(&self.asked);
+            if asked.to_begin {
+                // The thread that begins it still has the inputs, which are to be gone before anybody learns of the end.
+                asked.over = Some(rc);
+                return;
+            }
+        }
         let finish = lock(&self.finish).take();
         let Some(registry) = self.registry.upgrade() else { return };
         if let Some(finish) = finish {
@@ -292,7 +303,11 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     let inputs = Arc::new(inputs);
     let outcome = Outcome::running();
     let (to_set, owned) = (outcome.clone(), inputs.clone());
-    let finish: Finish = Box::new(move |result| to_set.set(finish(&owned, result)));
+    let finish: Finish = Box::new(move |result| {
+        let result = finish(&owned, result);
+        drop(owned);
+        to_set.set(result);
+    });
     let initiate =
         move |library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow| initiate(library, ctx, &inputs, how);
     let pending = hosted.operations.number(registry, doing, finish);
@@ -306,14 +321,21 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     worker.post(registry, move |registry| {
         let is_aborted = lock(&pending.asked).to_abort;
         let begun = if is_aborted {
+            drop(initiate);
             Err(Error::Libxl { doing, code: Code(codes::ERROR_ABORTED), refusal: None })
         } else {
             begin(registry, &pending, initiate)
         };
-        lock(&pending.asked).to_begin = false;
+        let over = {
+            let mut asked = lock(&pending.asked);
+            asked.to_begin = false;
+            asked.over
+        };
         if let Err(error) = begun {
             let Some(finish) = lock(&pending.finish).take() else { return };
             delivery::hand_in(registry, move || finish(Err(error)));
+        } else if let Some(rc) = over {
+            delivery::hand_in(registry, move || pending.finish(rc));
         }
     });
     Ok(operation)

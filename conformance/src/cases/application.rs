@@ -12,12 +12,13 @@ use futures_lite::future::block_on;
 use std::any::Any;
 use std::fs::File;
 use std::future::Future;
+use std::io::{PipeWriter, Write};
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use xenlight::{Children, Error, EventKind, Operation, ShutdownReason, Watch};
 
 pub(crate) static NESTED_LOOP: Case = Case {
@@ -88,6 +89,16 @@ pub(crate) static FORKED: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: forked,
+};
+
+pub(crate) static FILE_IS_CLOSED: Case = Case {
+    name: "file-closed-at-end",
+    claim: "When an operation has ended, the file that it was given is closed already, also where libxl ends it before the call that begins it has returned",
+    clauses: &["E1", "E9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: file_is_closed,
 };
 
 /// Whether another thread has come to it yet.
@@ -281,7 +292,7 @@ fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Holds the loop in a call into libxl until it is dropped.
-struct Hold(std::sync::mpsc::Sender<()>);
+struct Hold(Sender<()>);
 
 impl Drop for Hold {
     fn drop(&mut self) {
@@ -342,4 +353,54 @@ fn forked(stage: &Stage) -> anyhow::Result<()> {
     expect(&opened.events, 5, &watch, &EventKind::Death)?;
     drop(watch);
     opened.close()
+}
+
+/// When it is woken, whether a pipe has a reader left.
+struct Woken {
+    writer: PipeWriter,
+    has_reader: Sender<bool>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        let mut fd = libc::pollfd { fd: self.writer.as_raw_fd(), events: 0, revents: 0 };
+        // SAFETY: one pollfd, for the length of the call.
+        let ready = unsafe { libc::poll(&mut fd, 1, 0) };
+        let _ = self.has_reader.send(ready == 0);
+    }
+}
+
+/// Restores from a pipe. No domain can be created on the pretend machine, which libxl finds out before the starting call returns.
+fn file_is_closed(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let json = r#"{"c_info": {"type": "pv", "name": "restored"}, "b_info": {"max_memkb": 4096, "target_memkb": 4096, "type.pv": {}}}"#;
+    for _ in 0..20 {
+        let (reader, mut writer) = std::io::pipe()?;
+        writer.write_all(&save_file(json)?)?;
+        let mut restore = pin!(opened.ctx.restore(reader)?);
+        let (has_reader, woken) = channel();
+        let waker = Waker::from(Arc::new(Woken { writer, has_reader }));
+        let mut context = std::task::Context::from_waker(&waker);
+        if let Poll::Ready(result) = restore.as_mut().poll(&mut context) {
+            log::info!("over before it was awaited: {result:?}");
+            // As if it had been woken now.
+            waker.wake_by_ref();
+        }
+        let has_reader = receive("the restore has ended", &woken)?;
+        ensure!(!has_reader, "the operation has ended, and its file is still open");
+    }
+    opened.expect_idle()?;
+    opened.close()
+}
+
+/// The header of a file that xl writes, without a stream.
+fn save_file(json: &str) -> anyhow::Result<Vec<u8>> {
+    let mut file = b"Xen saved domain, xl format\n \0 \r".to_vec();
+    let length = u32::try_from(json.len() + 1)?;
+    for number in [0x0102_0304, 3, 0, length + 4, length] {
+        file.extend(number.to_ne_bytes());
+    }
+    file.extend(json.as_bytes());
+    file.push(0);
+    Ok(file)
 }
