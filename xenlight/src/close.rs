@@ -41,6 +41,8 @@ enum Phase {
 struct State {
     phase: Phase,
     loop_gone: bool,
+    /// Why the ctx's own thread could not go on.
+    stuck: Option<LoopError>,
     /// A thread is in `step`; another that comes meanwhile only sets `again`.
     stepping: bool,
     again: bool,
@@ -51,7 +53,7 @@ struct State {
 
 pub(crate) struct Closing {
     state: Mutex<State>,
-    /// Raised when it is done, and never cleared: it interrupts every thread that turns the loop for it.
+    /// Raised when it is done or stuck, and never cleared: it interrupts every thread that turns the loop for it.
     done: Signal,
 }
 
@@ -60,6 +62,7 @@ impl Closing {
         let state = State {
             phase: Phase::Open,
             loop_gone: false,
+            stuck: None,
             stepping: false,
             again: false,
             driven: false,
@@ -124,11 +127,24 @@ pub(crate) fn loop_gone(registry: &Arc<Registry<Hosted>>) {
     drive_if_orphaned(registry);
 }
 
+/// The ctx's own thread turns its loop no more.
+pub(crate) fn stuck(closing: &Closing, why: LoopError) {
+    {
+        let mut state = lock(&closing.state);
+        state.loop_gone = true;
+        state.stuck = Some(why);
+    }
+    closing.done.raise();
+}
+
 /// Closes and turns the loop on this thread until that is done.
 pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
     begin(registry);
     let closing = &registry.guest().closing;
     while !closing.is_closed() {
+        if let Some(why) = lock(&closing.state).stuck.clone() {
+            return Err(why);
+        }
         registry.guest().courier().event_loop().turn(closing.done_fd())?;
     }
     Ok(())

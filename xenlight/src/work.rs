@@ -102,7 +102,7 @@ fn run(registry: &Arc<Registry<Hosted>>) {
         let turned = contained(|| registry.event_loop().turn(hosted.closing.done_fd()));
         if let Some(Err(error)) = turned {
             say!(Error, "libxl's thread cannot go on, and its ctx stays as it is: {error}");
-            close::loop_gone(registry);
+            close::stuck(&hosted.closing, error);
             break;
         }
     }

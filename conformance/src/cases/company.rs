@@ -181,7 +181,7 @@ fn lock_held_at_fork(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// The children of this process.
-fn children() -> Vec<libc::pid_t> {
+pub(crate) fn children() -> Vec<libc::pid_t> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()

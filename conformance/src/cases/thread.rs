@@ -1,13 +1,20 @@
 //! Libxl on a thread of its own (O12).
 
 use crate::case::Case;
+use crate::cases::company::children;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
+use osevent_core::EventLoop;
+use osevent_epoll::Reactor;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use xenlight::{Abort, Error, EventKind};
 
@@ -39,6 +46,26 @@ pub(crate) static LOOP_IS_FREE: Case = Case {
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: loop_is_free,
+};
+
+pub(crate) static CANNOT_START: Case = Case {
+    name: "thread-cannot-start",
+    claim: "Where no thread can be made for libxl, opening fails and says so, and nothing is left of the ctx",
+    clauses: &["O12", "X2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: &[Mode::Thread],
+    run: cannot_start,
+};
+
+pub(crate) static LOOP_BREAKS: Case = Case {
+    name: "thread-loop-breaks",
+    claim: "When the loop of libxl's own thread breaks, new work is refused and nobody waits for ever; where that loop turns again, a close that was begun ends",
+    clauses: &["O12", "S6", "X3"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: &[Mode::Thread],
+    run: loop_breaks,
 };
 
 /// Libxl's thread, inside libxl with its lock, until this is dropped.
@@ -143,4 +170,100 @@ fn loop_is_free(stage: &Stage) -> anyhow::Result<()> {
     no_child_is_left()?;
     other.close()?;
     busy.close()
+}
+
+fn cannot_start(stage: &Stage) -> anyhow::Result<()> {
+    let attached = stage.host.attach()?;
+    let event_loop = Arc::downgrade(&attached.event_loop);
+    let before = event_loop.strong_count();
+    let own = Reactor::new()?;
+    let builder = stage.builder()?.thread(own.clone());
+    let result = {
+        let _limited = MemoryLimit::set()?;
+        builder.open(attached.event_loop.clone())
+    };
+    ensure!(
+        matches!(result, Err(Error::Io { doing, .. }) if doing.contains("thread")),
+        "opening ended with {result:?}"
+    );
+    ensure!(
+        Arc::strong_count(&own) == 1 && event_loop.strong_count() == before,
+        "something is left that has the loops"
+    );
+    stage.open()?.close()
+}
+
+/// Room for a few small allocations, and not for a thread's stack, until it is dropped.
+struct MemoryLimit(libc::rlimit);
+
+impl MemoryLimit {
+    fn set() -> anyhow::Result<Self> {
+        const ROOM: u64 = 1 << 20;
+        let pages: u64 = std::fs::read_to_string("/proc/self/statm")?.split(' ').next().context("a number")?.parse()?;
+        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: written during the call.
+        unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut before) };
+        // SAFETY: no pointers.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        let limit = libc::rlimit { rlim_cur: pages * u64::try_from(page)? + ROOM, ..before };
+        // SAFETY: read during the call.
+        ensure!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } == 0, "setrlimit: {}", io::Error::last_os_error());
+        Ok(Self(before))
+    }
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        // SAFETY: read during the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_AS, &self.0) };
+    }
+}
+
+fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let attached = stage.host.attach()?;
+    let own = Reactor::new()?;
+    let ctx = Arc::new(stage.builder()?.thread(own.clone()).open(attached.event_loop.clone())?);
+    // Its abort ends with the child's, which the loop has to notice.
+    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
+    let removal = ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    pretend.close_backend(5, 0)?;
+    eventually("the script runs, and libxl's thread waits", || !children().is_empty() && ctx.census().in_flight == 0)?;
+
+    // Its number for another file, which nobody can wait on as on an epoll set; and something to wake up for.
+    let epoll = own.as_fd().try_clone_to_owned()?;
+    let zero = File::open("/dev/zero")?;
+    replace(&*own, &zero)?;
+    ctx.watch_death(7)?.keep();
+    eventually("new work is refused", || matches!(ctx.watch_death(5), Err(Error::LoopGone)))?;
+    ensure!(matches!(ctx.pause(5), Err(Error::LoopGone)), "an operation is taken");
+    let (sender, closed) = channel();
+    let closing = ctx.clone();
+    std::thread::spawn(move || sender.send(closing.close_blocking()));
+    let result = receive("a blocking close returns", &closed)?;
+    ensure!(matches!(result, Err(Error::Loop(_))), "a blocking close ended with {result:?}");
+
+    replace(&*own, &epoll)?;
+    let close = ctx.close();
+    let (sender, closed) = channel();
+    std::thread::spawn(move || {
+        block_on(close);
+        sender.send(())
+    });
+    eventually("the loop ends what was in progress", || {
+        own.turn(zero.as_raw_fd()).is_ok() && closed.try_recv().is_ok()
+    })?;
+    // Libxl does not take a script's being killed for a failure of the removal.
+    let result = block_on(removal);
+    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    no_child_is_left()
+}
+
+/// Has the fd's number stand for another file.
+fn replace(fd: &impl AsRawFd, by: &impl AsRawFd) -> anyhow::Result<()> {
+    // SAFETY: no pointers; both are open.
+    let replaced = unsafe { libc::dup3(by.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
+    ensure!(replaced >= 0, "dup3: {}", io::Error::last_os_error());
+    Ok(())
 }
