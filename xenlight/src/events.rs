@@ -114,7 +114,7 @@ impl WatchId {
 
 /// Asks libxl for events for as long as it lives. No event of it is delivered after its drop, on the thread that delivers.
 ///
-/// Dropping it calls libxl, which may wait for libxl's lock (O12).
+/// Dropping it calls libxl, which may wait for libxl's lock (O12); where the ctx has a thread of its own, that one does.
 #[must_use = "dropping a watch ends it; `keep` leaves it on until the ctx is closed"]
 pub struct Watch {
     registry: Weak<Registry<Hosted>>,
@@ -142,17 +142,16 @@ impl Drop for Watch {
         if hosted.children.is_forked() {
             return;
         }
-        // A closed gate: the close has disabled it.
-        let Ok(call) = registry.enter() else { return };
-        // From here on nothing of it is delivered.
+        // From here on nothing of it is delivered. Not there: the close has disabled it.
         let Some(watched) = lock(&hosted.events.watches).standing.remove(&self.id.0) else { return };
+        let disable = move |registry: &Arc<Registry<Hosted>>| {
+            // Refused: the close has freed it (E7).
+            let Ok(call) = registry.enter() else { return };
+            disable(registry.guest(), registry.guest().raw(&call), watched.evgen);
+        };
         match &hosted.worker {
-            Some(worker) => worker.post(&registry, move |registry| {
-                // Refused: the close has freed it (E7).
-                let Ok(call) = registry.enter() else { return };
-                disable(registry.guest(), registry.guest().raw(&call), watched.evgen);
-            }),
-            None => disable(hosted, hosted.raw(&call), watched.evgen),
+            Some(worker) => worker.post(&registry, disable),
+            None => disable(&registry),
         }
     }
 }
