@@ -224,9 +224,11 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
-    /// [`Error::Loop`] if the loop cannot wait; the close goes on by itself.
+    /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself.
     pub fn close_blocking(&self) -> Result<(), Error> {
-        if self.registry.is_inside() || self.registry.guest().queue.is_delivering() {
+        let hosted = self.registry.guest();
+        let on_own_thread = hosted.worker.as_ref().is_some_and(Worker::is_current);
+        if self.registry.is_inside() || hosted.queue.is_delivering() || on_own_thread {
             return Err(Error::InsideCallback("close_blocking"));
         }
         Ok(close::run(&self.registry)?)
@@ -246,9 +248,11 @@ impl Ctx {
         let registry = &self.registry;
         let hosted = registry.guest();
         hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
-        let weak = Arc::downgrade(registry);
+        // The loop keeps this, and with it the memory of what it refers to, for longer than the ctx: the smaller of the two.
+        let courier = Arc::downgrade(&hosted.courier);
         hosted.courier().event_loop().on_gone(Box::new(move || {
-            if let Some(registry) = weak.upgrade() {
+            let registry = courier.upgrade().and_then(|courier| courier.guest().0.upgrade());
+            if let Some(registry) = registry {
                 close::loop_gone(&registry);
             }
         }));
