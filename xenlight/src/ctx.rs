@@ -4,7 +4,7 @@ use crate::children::{self, Children};
 use crate::close;
 use crate::delivery::{Courier, Queue};
 use crate::error::{Code, Error};
-use crate::events::{self, Callback, Distribution, Event, Events, Watch};
+use crate::events::{self, Callback, Distribution, Event, Events, Watch, WatchId};
 use crate::hooks::{self, HookState};
 use crate::library::{Library, Release};
 use crate::lock;
@@ -290,7 +290,7 @@ impl Ctx {
         }
         let mut evgen = ptr::null_mut();
         // SAFETY: the ctx lives while `call` does; `evgen` is written during the call.
-        let rc = unsafe { library.evenable_domain_death(ctx, 0, 0, &mut evgen) };
+        let rc = unsafe { library.evenable_domain_death(ctx, 0, WatchId::NOBODYS.as_u64(), &mut evgen) };
         hosted.check("watch domains", rc)?;
         // SAFETY: just enabled, and nobody else has it.
         unsafe { library.evdisable_domain_death(ctx, evgen) };

@@ -106,6 +106,9 @@ impl From<u8> for ShutdownReason {
 pub struct WatchId(u64);
 
 impl WatchId {
+    /// Of no watch: what carries it is not delivered.
+    pub(crate) const NOBODYS: Self = Self(u64::MAX);
+
     /// The number.
     pub fn as_u64(self) -> u64 {
         self.0
@@ -441,15 +444,16 @@ fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
         number => EventKind::Other { number, json: json(event) },
     };
     let watch = match event.for_user {
-        // 4.2.0 does not fill it in (E3): the domain tells then, as far as it is watched once only.
+        // 4.2.0 does not fill it in (E3): the domain tells then, as far as it is watched once only. Where it is not watched, it was.
         0 if hosted.library().release() == Release::V4_2 => {
             let watches = lock(&hosted.events.watches);
-            watches.standing.iter().find(|(_, watched)| watched.domid == event.domid).map(|(id, _)| *id)
+            let of_domain = watches.standing.iter().find(|(_, watched)| watched.domid == event.domid);
+            Some(of_domain.map_or(WatchId::NOBODYS, |(id, _)| WatchId(*id)))
         }
         0 => None,
-        id => Some(id),
+        id => Some(WatchId(id)),
     };
-    Event { domid: event.domid, watch: watch.map(WatchId), kind }
+    Event { domid: event.domid, watch, kind }
 }
 
 /// Libxl may not be called from here (E4).

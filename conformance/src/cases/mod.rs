@@ -54,6 +54,7 @@ static ON_LIBXL: &[&Case] = &[
     &open::OFTEN,
     &open::WITHOUT_FDS,
     &open::WATCH_WITHOUT_FDS,
+    &open::SILENT,
     &application::NESTED_LOOP,
     &application::DROPS_IN_CALLBACK,
     &application::CALLBACK_PANICS,

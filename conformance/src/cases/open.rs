@@ -42,6 +42,16 @@ pub(crate) static WATCH_WITHOUT_FDS: Case = Case {
     run: watch_without_fds,
 };
 
+pub(crate) static SILENT: Case = Case {
+    name: "open-reports-nothing",
+    claim: "Opening reports nothing of any domain, although it has libxl watch one for a moment: not even where that one has shut down",
+    clauses: &["E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: silent,
+};
+
 fn often(stage: &Stage) -> anyhow::Result<()> {
     let attached = stage.host.attach()?;
     let open = || anyhow::Ok(stage.builder()?.open(attached.event_loop.clone())?);
@@ -114,6 +124,20 @@ fn watch_without_fds(stage: &Stage) -> anyhow::Result<()> {
     expect(&opened.events, 5, &watch, &EventKind::Death)?;
     drop(watch);
     opened.close()
+}
+
+fn silent(stage: &Stage) -> anyhow::Result<()> {
+    stage.guest.pretend()?.shut_down(0, 0)?;
+    for _ in 0..100 {
+        let opened = stage.open()?;
+        let seven = opened.ctx.watch_death(7)?;
+        stage.guest.pretend()?.shut_down(7, 0)?;
+        let event = opened.events.next()?;
+        ensure!(event.watch == Some(seven.id()), "nobody asked for {event:?}");
+        opened.close()?;
+        stage.guest.pretend()?.add_domain(7)?;
+    }
+    Ok(())
 }
 
 /// Leaves this process without a free fd.
