@@ -2,6 +2,7 @@
 
 use super::registration::{expect_served, watch};
 use super::sleep::in_micros;
+use crate::boundary::Rule;
 use crate::directed::{BOTH, BoundaryCase, Opened, Setting, breaks, demand};
 use crate::files::{self, Ready};
 use crate::puppet::{Puppet, Registration, wall_micros, wall_time};
@@ -103,7 +104,10 @@ fn call_in_progress(setting: &Setting<'_>) -> anyhow::Result<()> {
             let mut ran = false;
             (hosting.call(&mut || ran = true), ran)
         })?;
-        std::thread::sleep(Duration::from_millis(20));
+        if application && setting.rule() == Rule::Concurrent {
+            // The loop is free to look at what is due.
+            beside.go_round(2)?;
+        }
         // The puppet says whether it was freed meanwhile.
         opened.check()?;
         release.send(())?;
