@@ -59,7 +59,9 @@ fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
         arguments[at] = format!("{name}={report}").into();
     }
     arguments.insert(0, PROGRAM.into());
-    arguments.push("--linux=/lab/linux".into());
+    if option(&arguments, "--linux").is_none() {
+        arguments.push("--linux=/lab/linux".into());
+    }
     // The suite bounds each case itself.
     lab::Options { fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) }
 }
@@ -94,7 +96,8 @@ mod tests {
             ["--guest xen --json out.json --case a --html=b.html", "--guest xen --json=out.json --case a --html b.html"]
         {
             let options = in_lab(words(given));
-            let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a --html=/tmp/report.html";
+            let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a --html=/tmp/report.html \
+                            --linux=/lab/linux";
             assert_eq!(options.command, words(expected));
             let fetched = [("/tmp/report.json", "out.json"), ("/tmp/report.html", "b.html")];
             assert_eq!(options.fetch, fetched.map(|(from, to)| (from.to_owned(), to.into())));
