@@ -9,7 +9,7 @@
 //! machine.add_domain(5)?;
 //! let mut program = machine.command("/usr/sbin/xl").arg("list").spawn()?;
 //! machine.destroy(5)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```
 //!
 //! What a program does to a domain is seen here, too; but libxl's watches hear of it only where this process does it.
