@@ -117,6 +117,18 @@ impl Puppet {
         }
     }
 
+    /// The same with the ctx lock held: what is registered in here may occur at once, but nothing is done in its occurrence before
+    /// this is over.
+    ///
+    /// # Errors
+    /// As for [`call`](Self::call).
+    pub fn undisturbed<T>(&self, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.call(|| {
+            let _lock = self.ctx_lock();
+            act()
+        })
+    }
+
     /// `fd_register`, and what it returned: 0 with a registration.
     ///
     /// # Errors

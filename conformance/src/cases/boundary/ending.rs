@@ -138,8 +138,11 @@ fn inside(setting: &Setting<'_>) -> anyhow::Result<()> {
             Ok(())
         };
         let _occurrence = if timeout {
-            let timeout = opened.timeout(in_micros(50_000))?;
-            opened.on(timeout, move |_| close());
+            opened.undisturbed(|| {
+                let timeout = opened.timeout(in_micros(50_000))?;
+                opened.on(timeout, move |_| close());
+                Ok(())
+            })?;
             None
         } else {
             Some(opened.begin_in_loop(move |_| close())?)

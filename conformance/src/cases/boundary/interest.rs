@@ -118,8 +118,11 @@ fn two_sides(setting: &Setting<'_>) -> anyhow::Result<()> {
         let before = opened.count(input);
         far.write_all(b"x")?;
         opened.wait_for_more("R4", input, before + 1, "input after the registration for output has ended")?;
-        let output = opened.fd(fd, POLLOUT)?;
-        once(&opened, output);
+        let output = opened.undisturbed(|| {
+            let output = opened.fd(fd, POLLOUT)?;
+            once(&opened, output);
+            Ok(output)
+        })?;
         opened.wait_for_return("R4", output, 1, "output registered beside input that had been there before")?;
         opened.deregister(input)?;
         let before = opened.count(output);
@@ -193,8 +196,11 @@ fn hang_up(setting: &Setting<'_>) -> anyhow::Result<()> {
     let full = broken_pipe()?;
     for (fd, events, only) in [(reader.as_raw_fd(), POLLIN, POLLHUP), (full.as_raw_fd(), POLLOUT, POLLERR)] {
         anyhow::ensure!(poll_now(fd, events) == only, "poll(2) reports {:#x}", poll_now(fd, events));
-        let registration = opened.fd(fd, events)?;
-        once(&opened, registration);
+        let registration = opened.undisturbed(|| {
+            let registration = opened.fd(fd, events)?;
+            once(&opened, registration);
+            Ok(registration)
+        })?;
         opened.wait_for("R6", registration, "an fd whose other end is gone")?;
         let seen = opened.occurrences_of(registration);
         let reported = seen.iter().all(|occurrence| occurrence.fd.is_some_and(|(_, _, revents)| revents & only != 0));
