@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::Stage;
+use crate::stage::{Stage, eventually};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use std::os::fd::AsRawFd;
@@ -114,6 +114,7 @@ fn without_pidfd(stage: &Stage) -> anyhow::Result<()> {
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 0)?;
     asked_to_close(stage)?;
+    eventually("whichever thread began the removal has left libxl", || opened.ctx.census().in_flight == 0)?;
     let before = opened.recorder.record();
     // From here on only the script's pidfd is registered anew.
     opened.recorder.refuse_fds(Some(libc::ENOSPC));
