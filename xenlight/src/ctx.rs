@@ -84,8 +84,11 @@ impl Builder {
     /// - Watches begin and end there, too. One that libxl refuses is reported as [`EventKind::WatchFailed`](crate::EventKind::WatchFailed).
     /// - [Closing](Ctx::close) goes on there, also when the host's loop has gone.
     ///
-    /// Questions such as [`Ctx::domains`] are answered on the calling thread still; libxl's lock is not among what they wait for.
+    /// Questions such as [`Ctx::domains`] are answered on the calling thread still; libxl's lock is not among what they wait for,
+    /// but with Xen 4.2, where nothing may be asked while that thread is inside libxl (O2).
     /// [`Ctx::child_exited`] does wait for it.
+    ///
+    /// The thread has the signal mask of the one that opens the ctx, and so have the programs that libxl starts from it.
     pub fn thread(mut self, works_on: Arc<dyn EventLoop>) -> Self {
         self.works_on = Some(works_on);
         self

@@ -2,8 +2,9 @@
 //!
 //! # What must live until completion
 //! Libxl keeps the pointers it was given, other than the `AsyncopHow`, until the operation's callback has run
-//! (E9). So each operation owns what it passed in `finish`, boxed, from before the call that starts
-//! it until its result is delivered.
+//! (E9). So each operation owns what it passed in `finish`, from before the call that starts
+//! it until its result is delivered; that call's thread has a count of it, too. Both let go before anybody
+//! learns of the end: a file is closed then.
 //!
 //! # Where it is begun
 //! On the thread that asks for it; or, where the ctx has a thread of its own, there, and then what libxl refuses
@@ -75,7 +76,8 @@ impl<T> Operation<T> {
 
     /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as
     /// long as another thread works inside (O12). Where the ctx has a thread of its own, that one asks, and this does
-    /// not wait; an operation that it has not begun yet is not begun.
+    /// not wait; an operation that it has not begun yet is not begun. What is no operation in this release
+    /// [but blocks](crate::Ctx#a-domains-life) is always [`Abort::Over`], and is done all the same.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or what libxl says.

@@ -5,9 +5,10 @@
 //! is to be delivered.
 //!
 //! # No work is lost
-//! A posted piece of work is done, in the order of posting, or is done after the end, when the gate is closed and
-//! whatever it tries is refused ([`Error::Closed`](crate::Error::Closed)). `post` and the end take the same lock: what is posted before the
-//! end is in the list that the end works off, and what comes after finds it ended and is done by the one who posts it.
+//! A posted piece of work is done, in the order of posting, or is done after the end. `post` and the end take the same lock: what is
+//! posted before the end is in the list that the end works off, and what comes after finds it ended and is done by the one who
+//! posts it. After the end the gate is closed, and whatever the work tries is refused ([`Error::Closed`](crate::Error::Closed)); or
+//! the loop has broken, and what would need it is refused ([`Error::LoopGone`](crate::Error::LoopGone)).
 
 use crate::close;
 use crate::contain::{contained, say};
