@@ -7,7 +7,7 @@ use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
 use osevent_epoll::Reactor;
@@ -178,10 +178,13 @@ fn cannot_start(stage: &Stage) -> anyhow::Result<()> {
     let before = event_loop.strong_count();
     let own = Reactor::new()?;
     let builder = stage.builder()?.thread(own.clone());
-    let result = {
-        let _limited = MemoryLimit::set()?;
-        builder.open(attached.event_loop.clone())
-    };
+    let result = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            forbid_threads()?;
+            anyhow::Ok(builder.open(attached.event_loop.clone()))
+        });
+        opening.join().expect("opening does not panic")
+    })?;
     ensure!(
         matches!(result, Err(Error::Io { doing, .. }) if doing.contains("thread")),
         "opening ended with {result:?}"
@@ -193,30 +196,30 @@ fn cannot_start(stage: &Stage) -> anyhow::Result<()> {
     stage.open()?.close()
 }
 
-/// Room for a few small allocations, and not for a thread's stack, until it is dropped.
-struct MemoryLimit(libc::rlimit);
-
-impl MemoryLimit {
-    fn set() -> anyhow::Result<Self> {
-        const ROOM: u64 = 1 << 20;
-        let pages: u64 = std::fs::read_to_string("/proc/self/statm")?.split(' ').next().context("a number")?.parse()?;
-        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: written during the call.
-        unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut before) };
-        // SAFETY: no pointers.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        let limit = libc::rlimit { rlim_cur: pages * u64::try_from(page)? + ROOM, ..before };
-        // SAFETY: read during the call.
-        ensure!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } == 0, "setrlimit: {}", io::Error::last_os_error());
-        Ok(Self(before))
-    }
-}
-
-impl Drop for MemoryLimit {
-    fn drop(&mut self) {
-        // SAFETY: read during the call.
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &self.0) };
-    }
+/// From now on, this thread can make no other.
+fn forbid_threads() -> anyhow::Result<()> {
+    let deny = libc::SECCOMP_RET_ERRNO | libc::EAGAIN as u32;
+    let is = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let answer = (libc::BPF_RET | libc::BPF_K) as u16;
+    // SAFETY: these only put together what they are given.
+    let mut instructions = unsafe {
+        [
+            // The number of the system call is the first that a filter sees.
+            libc::BPF_STMT((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0),
+            libc::BPF_JUMP(is, libc::SYS_clone as u32, 2, 0),
+            libc::BPF_JUMP(is, libc::SYS_clone3 as u32, 1, 0),
+            libc::BPF_STMT(answer, libc::SECCOMP_RET_ALLOW),
+            libc::BPF_STMT(answer, deny),
+        ]
+    };
+    let program = libc::sock_fprog { len: instructions.len() as u16, filter: instructions.as_mut_ptr() };
+    // SAFETY: no pointers.
+    let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    ensure!(set == 0, "no_new_privs: {}", io::Error::last_os_error());
+    // SAFETY: the program is read during the call.
+    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    ensure!(set == 0, "seccomp: {}", io::Error::last_os_error());
+    Ok(())
 }
 
 fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
