@@ -207,8 +207,10 @@ fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
     let name = dom0.name("idle");
     let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
     block_on(ctx.unpause(domid)?)?;
+    let timers = || recorder.record().timers_added;
+    let before = timers();
     let shutdown = ctx.shutdown(domid)?;
-    eventually("libxl has begun it, and limits its time", || recorder.record().timers_added > 0)?;
+    eventually("libxl has begun it, and limits its time", || timers() > before)?;
     let start = Instant::now();
     ctx.close_blocking()?;
     // Libxl gives up after 60 s by itself.
