@@ -40,12 +40,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
         symlink(folder_of(package)?.join(file), link)?;
     }
-    let mut cargo = workspace.cargo();
-    cargo.args(["rustc", "--package", PROGRAM, "--bin", PROGRAM, "--", "-C", "strip=debuginfo"]);
-    cargo.arg("-L").arg(format!("native={}", libraries.display())).args(["-C", "link-arg=-lpcre2-8"]);
-    ensure!(cargo.status().context("cannot run cargo")?.success(), "{PROGRAM} does not build");
+    let suite = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
+    let built = workspace.executable(suite, "rustc", |cargo| {
+        cargo.args(["--", "-C", "strip=debuginfo", "-L"]).arg(format!("native={}", libraries.display()));
+        cargo.args(["-C", "link-arg=-lpcre2-8"])
+    })?;
     let program = folder.join(PROGRAM);
-    fs::copy(workspace.target.join("debug").join(PROGRAM), &program)?;
+    fs::copy(built, &program)?;
     let glibc = check(&fs::read(&program)?)?;
     println!("{}", program.display());
     println!("It needs x86-64 Linux with glibc {glibc} or later, and on a Xen dom0 libxl, xl and xenstore-read:");

@@ -81,16 +81,20 @@ impl Workspace {
         if program.package != env!("CARGO_PKG_NAME") {
             setup::for_building()?;
         }
-        let mut child = self
-            .cargo()
-            .args(["build", "--message-format=json-render-diagnostics"])
-            .args(quiet.then_some("--quiet"))
-            .args(["--package", &program.package])
-            .arg(format!("--{}", program.kind))
-            .arg(&program.name)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot run cargo")?;
+        self.executable(program, "build", |cargo| cargo.args(quiet.then_some("--quiet")))
+    }
+
+    /// Has cargo's `command` make `program`, with what `more` adds behind, and returns where cargo says that it lies.
+    pub(crate) fn executable(
+        &self,
+        program: &Program,
+        command: &str,
+        more: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<PathBuf> {
+        let mut cargo = self.cargo();
+        cargo.args([command, "--message-format=json-render-diagnostics", "--package", &program.package]);
+        cargo.arg(format!("--{}", program.kind)).arg(&program.name);
+        let mut child = more(&mut cargo).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
         let mut built = None;
         let messages = child.stdout.take().expect("cargo's output is a pipe");
         for line in BufReader::new(messages).lines() {
