@@ -12,13 +12,13 @@ pub(crate) fn available() -> bool {
 }
 
 /// Fetches the lists of packages.
-pub(crate) fn update() -> Result<()> {
+fn update() -> Result<()> {
     run(apt_get()?.arg("update")).context("apt-get update failed")
 }
 
 /// Installs `packages` without those that they merely recommend, and never by removing others.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    if !has_lists() {
+    if !has_lists(Path::new("/var/lib/apt/lists")) {
         update()?;
     }
     let install = || {
@@ -26,9 +26,31 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         run(apt_get()?.args(options).args(packages))
     };
     // Old lists name files that the mirror no longer has.
-    install()
-        .or_else(|_| update().and_then(|()| install()))
-        .with_context(|| format!("apt-get install {} failed", packages.join(" ")))
+    install().or_else(|_| update().and_then(|()| install())).with_context(|| match in_the_way(packages) {
+        Ok(others) if !others.is_empty() => {
+            let others = others.join(" ");
+            format!(
+                "apt would have to remove {others}, and nothing is removed here. Should it go, remove it by hand: apt-get \
+                 remove {others}; or else install {} in versions that go with it",
+                packages.join(" ")
+            )
+        }
+        _ => format!("apt-get install {} failed", packages.join(" ")),
+    })
+}
+
+/// The packages that apt would remove if it were let to.
+fn in_the_way(packages: &[&str]) -> Result<Vec<String>> {
+    let mut command = Command::new("apt-get");
+    command.args(["install", "--simulate", "--no-install-recommends"]).args(packages).env("LC_ALL", "C");
+    let output = command.stdin(Stdio::null()).output()?;
+    Ok(removals(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Of what `apt-get install --simulate` says, `Remv NAME [VERSION] …`, the names.
+fn removals(words: &str) -> Vec<String> {
+    let removals = words.lines().filter_map(|line| line.strip_prefix("Remv "));
+    removals.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 /// Those of `packages` that are not installed.
@@ -40,9 +62,9 @@ pub(crate) fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().filter(|p| !installed(p)).copied().collect()
 }
 
-/// Whether the lists of packages have ever been fetched.
-pub(crate) fn has_lists() -> bool {
-    Path::new("/var/lib/apt/lists")
+/// Whether lists of packages have ever been fetched into that folder.
+pub(crate) fn has_lists(folder: &Path) -> bool {
+    folder
         .read_dir()
         .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages")))
 }
@@ -77,5 +99,18 @@ fn run(command: &mut Command) -> Result<()> {
     match child.wait()? {
         status if status.success() => Ok(()),
         status => bail!("{status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_in_the_way_is_told() {
+        let words = "The following packages will be REMOVED:\n  qemu-utils\nRemv qemu-utils [1:10.0.2+ds-2] [a:amd64 ]\n\
+                     Inst libibverbs1 (44.0-2 Debian:12/stable [amd64])\nRemv other:i386 [1]\n";
+        assert_eq!(removals(words), ["qemu-utils", "other:i386"]);
+        assert_eq!(removals("Inst a (1)\n"), Vec::<String>::new());
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 
+use crate::debian::Release;
 use crate::lab;
 use crate::workspace::Workspace;
 
@@ -30,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8>
     if option(&arguments, "--guest").is_some_and(|guest| guest == "xen")
         && !arguments.iter().any(|word| word == "--list")
     {
-        return lab::run(workspace, &in_lab(arguments));
+        return lab::run(workspace, &in_lab(arguments)?);
     }
     let program = workspace.build(program, false)?;
     build_standin(workspace)?;
@@ -46,8 +48,18 @@ fn build_standin(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The same run in the lab, its reports brought back to where they are wanted.
-fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
+/// The same run in the lab, on the Xen of the release that is asked for, its reports brought back to where they are wanted.
+fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
+    let release = match take(&mut arguments, "--release") {
+        Some(name) => {
+            let name = name.to_string_lossy();
+            let known = Release::ALL.map(Release::codename).join(", ");
+            Release::from_str(&name, false)
+                .ok()
+                .with_context(|| format!("there is no release {name} to boot: {known} are there"))?
+        }
+        None => Release::DEFAULT,
+    };
     let mut fetch = Vec::new();
     for (name, report) in REPORTS {
         let Some(path) = option(&arguments, name).map(PathBuf::from) else { continue };
@@ -63,7 +75,16 @@ fn in_lab(mut arguments: Vec<OsString>) -> lab::Options {
         arguments.push("--linux=/lab/linux".into());
     }
     // The suite bounds each case itself.
-    lab::Options { fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) }
+    Ok(lab::Options { release, fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) })
+}
+
+/// Removes `--name VALUE` or `--name=VALUE`, and returns the value.
+fn take(arguments: &mut Vec<OsString>, name: &str) -> Option<OsString> {
+    let value = option(arguments, name)?.to_owned();
+    let at = position(arguments, name)?;
+    let words = if arguments[at] == name { 2 } else { 1 };
+    arguments.drain(at..at + words);
+    Some(value)
 }
 
 /// The value of `--name VALUE` or `--name=VALUE`.
@@ -95,13 +116,23 @@ mod tests {
         for given in
             ["--guest xen --json out.json --case a --html=b.html", "--guest xen --json=out.json --case a --html b.html"]
         {
-            let options = in_lab(words(given));
+            let options = in_lab(words(given)).unwrap();
             let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a --html=/tmp/report.html \
                             --linux=/lab/linux";
             assert_eq!(options.command, words(expected));
             let fetched = [("/tmp/report.json", "out.json"), ("/tmp/report.html", "b.html")];
             assert_eq!(options.fetch, fetched.map(|(from, to)| (from.to_owned(), to.into())));
         }
+    }
+
+    #[test]
+    fn release_is_the_labs_and_not_the_suites() {
+        let options = in_lab(words("--guest xen --release trixie --case a")).unwrap();
+        assert_eq!(options.release, Release::Trixie);
+        assert_eq!(options.command, words("osevent-conformance --guest xen --case a --linux=/lab/linux"));
+        assert_eq!(in_lab(words("--guest xen")).unwrap().release, Release::DEFAULT);
+        let error = in_lab(words("--guest=xen --release=potato")).unwrap_err().to_string();
+        assert!(error.contains("potato") && error.contains("bullseye, bookworm, trixie"), "{error}");
     }
 
     #[test]

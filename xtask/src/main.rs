@@ -6,6 +6,7 @@ mod apt;
 mod bench;
 mod ci;
 mod conformance;
+mod debian;
 mod dom0_program;
 mod lab;
 mod setup;

@@ -20,18 +20,12 @@ const BUILDING: [Package; 7] = [
     ("libsystemd-dev", "another: sd-event"),
 ];
 
-/// What everything needs beside that.
-const LAB: [Package; 1] = [(QEMU, "the lab: a real Xen in an emulated machine")];
-
 /// What the tests of the suite's reports read them with.
 const READERS: [Package; 3] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
 ];
-
-/// The package with QEMU for the lab.
-pub(crate) const QEMU: &str = "qemu-system-x86";
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
@@ -41,7 +35,7 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    let packages = [&BUILDING[..], &LAB, &READERS].concat();
+    let packages = [&BUILDING[..], &READERS].concat();
     if !apt::available() {
         let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
         bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");

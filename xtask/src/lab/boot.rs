@@ -14,6 +14,7 @@ use lab_frame::{Frame, PORT};
 
 use super::image::Image;
 use super::payload::Payload;
+use super::qemu::Qemu;
 use super::verdict::Verdict;
 
 /// The size of the machine and its time limit.
@@ -64,7 +65,7 @@ fn available(meminfo: &str) -> Option<u64> {
 ///
 /// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes.
 pub(crate) fn run(
-    qemu: &Path,
+    qemu: &Qemu,
     machine: &Machine,
     image: &Image,
     payload: &Payload,
@@ -80,7 +81,7 @@ pub(crate) fn run(
 
     let start = Instant::now();
     let child = command(qemu, machine, folder).spawn();
-    let mut qemu = Qemu(child.context("cannot run setpriv (util-linux), which runs QEMU")?);
+    let mut qemu = Running(child.context("cannot run setpriv (util-linux), which runs QEMU")?);
     let mut errors = qemu.0.stderr.take().context("QEMU's errors are piped")?;
     let errors = thread::spawn(move || {
         let mut words = String::new();
@@ -136,9 +137,9 @@ pub(crate) fn run(
 }
 
 /// QEMU, which ends when this is dropped: dom0 holds nothing that would have to be saved.
-struct Qemu(Child);
+struct Running(Child);
 
-impl Drop for Qemu {
+impl Drop for Running {
     fn drop(&mut self) {
         // Fails where it has already ended.
         let _ = self.0.kill();
@@ -146,14 +147,12 @@ impl Drop for Qemu {
     }
 }
 
-fn command(qemu: &Path, machine: &Machine, folder: &Path) -> Command {
+fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
     // Scrubbing would touch all the memory and keep a processor busy while dom0 boots; nothing is in it yet.
     let xen = format!("console=com1 com1=115200 bootscrub=0 dom0_mem=1024M,max:1024M {}", machine.xen_args);
     // setpriv ends QEMU should we be killed.
-    let mut command = Command::new("setpriv");
+    let mut command = qemu.command("setpriv", &["--pdeathsig", "KILL", "--"]);
     command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(qemu)
         // A panic of Xen or dom0 ends in a reset, which ends QEMU: no "noreboot" anywhere.
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
         .args(["-display", "none", "-machine", "pc"])

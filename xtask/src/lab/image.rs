@@ -12,41 +12,33 @@ use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use osevent_domains::{Archive, linux};
 
-use super::packages::PackageSet;
 use super::{kernel, libraries};
-use crate::apt;
+use crate::debian::{Debian, PackageSet, Release};
 
 /// A folder with all that the machine boots.
 pub(crate) struct Image {
     folder: PathBuf,
     /// The paths in dom0's file system, without a leading slash.
     pub(crate) contents: BTreeSet<String>,
+    /// The version of its C library.
+    pub(crate) c_version: (u32, u32),
 }
 
 impl Image {
-    /// The image of the packages that apt has now, made if there is none. `lab` is where the lab keeps things.
-    pub(crate) fn ready(lab: &Path) -> Result<Image> {
-        fs::create_dir_all(lab)?;
-        let lock = File::create(lab.join("lock"))?;
-        lock.lock()?;
-        let cache = lab.join("packages");
-        let mut packages = PackageSet::resolve(&cache)?;
-        let mut folder = folder(lab, &packages);
+    /// The image of `release`, made if there is none. `lab` is where the lab keeps things, below `target`.
+    pub(crate) fn ready(target: &Path, lab: &Path, release: Release) -> Result<Image> {
+        let debian = Debian::open(target, release)?;
+        let packages = debian.packages("lab", &PACKAGES, &FOLLOWED)?;
+        let folder = folder(lab, release, &packages);
         if !folder.exists() {
-            let downloads = lab.join("packages.d");
-            if let Err(error) = packages.download(&downloads) {
-                // Lists that are not fresh name files that the mirror no longer has.
-                eprintln!("lab: {error:#}\nlab: trying again with new lists: apt-get update");
-                apt::update().context("the lab needs new lists of packages")?;
-                packages = PackageSet::resolve(&cache)?;
-                packages.download(&downloads)?;
-                folder = self::folder(lab, &packages);
-            }
-            make(lab, &packages, &downloads, &folder).context("cannot make the lab's image")?;
+            make(lab, release, &debian, &packages, &folder)
+                .with_context(|| format!("cannot make the lab's image of {release}"))?;
         }
         let contents = fs::read_to_string(folder.join("contents"))?;
         let contents = contents.lines().map(str::to_owned).collect();
-        Ok(Image { folder, contents })
+        let c_library = fs::read(folder.join("libc.so.6"))?;
+        let c_version = libraries::c_version(&c_library).context("dom0's C library does not tell its version")?;
+        Ok(Image { folder, contents, c_version })
     }
 
     /// The hypervisor, an ELF file that QEMU loads.
@@ -70,6 +62,13 @@ impl Image {
     }
 }
 
+/// What the image is made of. The first two only point at packages whose names carry a version; xen-utils-common holds xl's
+/// configuration, which xl does not start without.
+const PACKAGES: [&str; 5] =
+    ["xen-system-amd64", "linux-image-amd64", "xen-utils-common", "xenstore-utils", "busybox-static"];
+/// What is taken of all that those depend on: libraries, and the packages that the first two point at.
+const FOLLOWED: [&str; 5] = ["lib", "zlib", "linux-image-", "xen-hypervisor-4", "xen-utils-4"];
+
 /// Programs of Xen that dom0 gets, and libraries that programs load by themselves.
 const TOOLS: [&str; 6] = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0"];
 const LOADED: [&str; 2] = [libraries::LINKER, "libgcc_s.so.1"];
@@ -80,7 +79,7 @@ const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gnta
 
 /// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources
 /// that make it of them.
-fn folder(lab: &Path, packages: &PackageSet) -> PathBuf {
+fn folder(lab: &Path, release: Release, packages: &PackageSet) -> PathBuf {
     const RECIPE: [&str; 8] = [
         include_str!("image.rs"),
         include_str!("../../../conformance/domains/src/archive.rs"),
@@ -92,24 +91,23 @@ fn folder(lab: &Path, packages: &PackageSet) -> PathBuf {
         INIT,
     ];
     let mut hasher = DefaultHasher::new();
-    packages.files().hash(&mut hasher);
+    packages.hash().hash(&mut hasher);
     RECIPE.hash(&mut hasher);
-    lab.join(format!("image-{:016x}", hasher.finish()))
+    lab.join(format!("image-{}-{:016x}", release.codename(), hasher.finish()))
 }
 
 const INIT: &str = include_str!("dom0/init");
 
-/// Makes an image in `folder` of the packages in `downloads`, and removes those that it replaces.
-fn make(lab: &Path, packages: &PackageSet, downloads: &Path, folder: &Path) -> Result<()> {
+/// Makes an image in `folder` of `packages`, and removes those that it replaces.
+fn make(lab: &Path, release: Release, debian: &Debian, packages: &PackageSet, folder: &Path) -> Result<()> {
     let start = Instant::now();
-    eprintln!("lab: making the image, once");
-    let work = lab.join("work");
+    eprintln!("lab: making the image of {release}, once");
+    let work = lab.join(format!("work-{}", release.codename()));
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     let unpacked = work.join("unpacked");
-    fs::create_dir_all(&unpacked)?;
-    packages.unpack(downloads, &unpacked)?;
+    debian.unpack(packages, &unpacked)?;
 
     let image = work.join("image");
     fs::create_dir(&image)?;
@@ -129,9 +127,11 @@ fn make(lab: &Path, packages: &PackageSet, downloads: &Path, folder: &Path) -> R
     contents.push('\n');
     dom0.archive.finish()?.flush()?;
     fs::write(image.join("contents"), contents)?;
+    let c_library = libraries::find(&unpacked, "libc.so.6").context("the packages hold no libc.so.6")?;
+    fs::copy(c_library, image.join("libc.so.6"))?;
 
     for entry in lab.read_dir()?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with("image-") {
+        if entry.file_name().to_string_lossy().starts_with(&format!("image-{}-", release.codename())) {
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -197,9 +197,15 @@ impl<W: Write> Dom0<W> {
         self.tools(unpacked, &tools.join("bin"))?;
         let modules = only(&merged(unpacked, "lib/modules"), |_| true)?;
         for module in MODULES {
-            let path = modules.join(format!("kernel/drivers/xen/{module}.ko"));
             let name = module.rsplit('/').next().unwrap_or(module);
-            self.copy(&format!("lib/modules/{name}.ko"), &path)?;
+            let to = format!("lib/modules/{name}.ko");
+            let path = modules.join(format!("kernel/drivers/xen/{module}.ko"));
+            let packed = path.with_extension("ko.xz");
+            if packed.exists() {
+                self.file(&to, false, &kernel::decompress(&fs::read(packed)?)?)?;
+            } else {
+                self.copy(&to, &path)?;
+            }
         }
         self.domains(linux)
     }

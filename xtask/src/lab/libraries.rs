@@ -16,16 +16,34 @@ pub(crate) fn of_host(program: &Path) -> Result<Vec<Library>> {
 /// The libraries of a program that lies unpacked in `root` and is to find them there, with the linker that lies
 /// there as well.
 pub(crate) fn of_unpacked(root: &Path, program: &Path) -> Result<Vec<Library>> {
-    let folders = folders(root);
-    let path: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     let linker = find(root, LINKER).context("the packages hold no dynamic linker")?;
-    list(Command::new(linker).args(["--library-path", &path.join(":"), "--list"]).arg(program))
+    list(Command::new(linker).args(["--library-path", &path(root), "--list"]).arg(program))
+}
+
+/// Where the libraries of `root`, an unpacked system, lie, as a dynamic linker is told.
+pub(crate) fn path(root: &Path) -> String {
+    folders(root).map(|folder| folder.display().to_string()).join(":")
 }
 
 /// The library of that name in `root`, an unpacked system.
 pub(crate) fn find(root: &Path, name: &str) -> Option<PathBuf> {
     let mut paths = folders(root).into_iter().map(|folder| folder.join(name));
     paths.find(|path| path.exists())
+}
+
+/// The parts of the C library, which belong together: of one of them and another release's rest nothing starts.
+pub(crate) const C_LIBRARY: [&str; 8] =
+    [LINKER, "libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"];
+
+/// The version of the C library in this file, `libc.so.6`.
+pub(crate) fn c_version(library: &[u8]) -> Option<(u32, u32)> {
+    const BEFORE: &[u8] = b"stable release version ";
+    let at = library.windows(BEFORE.len()).position(|window| window == BEFORE)?;
+    let number: Vec<u8> =
+        library[at + BEFORE.len()..].iter().copied().take_while(|c| b"0123456789.".contains(c)).collect();
+    let number = String::from_utf8(number).ok()?;
+    let (major, minor) = number.trim_end_matches('.').split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The dynamic linker, which every program names by its path.
@@ -57,6 +75,13 @@ fn parse(list: &str) -> Vec<Library> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn version_of_the_c_library_is_read() {
+        let library = b"\x7fELF\0GNU C Library (Debian GLIBC 2.31-13) stable release version 2.31.\nCopyright";
+        assert_eq!(c_version(library), Some((2, 31)));
+        assert_eq!(c_version(b"\x7fELF"), None);
+    }
 
     #[test]
     fn libraries_found_and_not_found_are_told_apart() {

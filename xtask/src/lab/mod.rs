@@ -1,15 +1,14 @@
 //! `lab`: runs a program as root in the dom0 of a real Xen, in QEMU, on a machine without Xen or KVM.
 //!
-//! [`packages`] says which of Debian's packages it takes, [`image`] makes Xen, Linux and dom0's file system of them
-//! once, [`payload`] adds the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
+//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`payload`] adds the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
 //! wait in dom0. Two programs run there for the lab: the script `dom0/init` and the agent.
 
 mod boot;
 mod image;
 mod kernel;
 mod libraries;
-mod packages;
 mod payload;
+mod qemu;
 mod verdict;
 
 use std::ffi::OsString;
@@ -19,18 +18,22 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
+use crate::debian::Release;
 use crate::workspace::Workspace;
-use crate::{apt, setup};
 use boot::Machine;
 use image::Image;
 use payload::Payload;
+use qemu::Qemu;
 
 /// What to run and in how large a machine.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
+    /// The release of Debian whose Xen and Linux are booted
+    #[arg(long, value_enum, default_value_t = Release::DEFAULT)]
+    pub(crate) release: Release,
     /// Another file to put beside the program, which is started in the same folder; repeat for more
     #[arg(long, value_name = "FILE")]
     pub(crate) with: Vec<PathBuf>,
@@ -89,9 +92,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         xen_args: options.xen_args.clone(),
     };
     boot::check_memory(&machine)?;
-    let qemu = qemu()?;
+    let qemu = Qemu::ready(&workspace.target)?;
     let lab = workspace.target.join("lab");
-    let image = Image::ready(&lab)?;
+    let image = Image::ready(&workspace.target, &lab, options.release)?;
     let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
     let payload = Payload::prepare(workspace, &image, &options.command, &options.with, from)?;
 
@@ -119,23 +122,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         log.display()
     );
     Ok(report.verdict.exit_code())
-}
-
-/// QEMU, installed if it is not there and can be.
-fn qemu() -> Result<PathBuf> {
-    const QEMU: &str = "qemu-system-x86_64";
-    if let Ok(path) = which::which(QEMU) {
-        return Ok(path);
-    }
-    let advice = || {
-        let package = setup::QEMU;
-        format!("the lab needs {QEMU}. On Debian, as root: apt-get install --no-install-recommends {package}")
-    };
-    if apt::available() {
-        eprintln!("lab: there is no {QEMU}: installing Debian's {}", setup::QEMU);
-        apt::install(&[setup::QEMU]).with_context(advice)?;
-    }
-    which::which(QEMU).with_context(advice)
 }
 
 /// A new folder for this run; only the newest ones are kept.

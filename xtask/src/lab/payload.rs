@@ -76,7 +76,9 @@ impl Payload {
         Ok(())
     }
 
-    /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need.
+    /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need. But where the host's
+    /// C library is newer than dom0's, all of it takes the place of dom0's: what was built with the newer one needs it, and
+    /// what was built with the older one runs on it.
     pub(crate) fn write_to(&self, image: &Image, out: impl Write) -> Result<()> {
         let mut archive = Archive::new(out);
         let mut needed = BTreeSet::new();
@@ -93,6 +95,7 @@ impl Payload {
             let to = to.to_str().context("a file's name is not UTF-8")?;
             archive.file(to, true, &content)?;
         }
+        needed.extend(newer_c_library(image, &self.agent)?);
         for (name, path) in needed {
             archive.file(&format!("lib/{name}"), true, &fs::read(path)?)?;
         }
@@ -122,6 +125,21 @@ fn missing_libraries(image: &Image, program: &Path) -> Result<Vec<(String, PathB
         }
     }
     Ok(missing)
+}
+
+/// The host's C library, if it is newer than dom0's, as `program` of the host uses it.
+fn newer_c_library(image: &Image, program: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let libraries = libraries::of_host(program)?;
+    let library = libraries.into_iter().find(|(name, _)| name == "libc.so.6").and_then(|(_, path)| path);
+    let library = library.context("the lab's agent needs no C library")?;
+    let version =
+        libraries::c_version(&fs::read(&library)?).context("the host's C library does not tell its version")?;
+    if version <= image.c_version {
+        return Ok(Vec::new());
+    }
+    let folder = library.parent().unwrap_or(Path::new("/lib"));
+    let parts = libraries::C_LIBRARY.map(|name| (name.to_owned(), folder.join(name)));
+    Ok(parts.into_iter().filter(|(_, path)| path.exists()).collect())
 }
 
 fn nul_ended<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
