@@ -114,6 +114,29 @@ fn what_cannot_be_run_is_refused_before_the_boot() {
 }
 
 #[test]
+fn mirror_that_cannot_serve_is_told() {
+    let target = file("target of its own");
+    if target.exists() {
+        fs::remove_dir_all(&target).unwrap();
+    }
+    let empty = file("empty-mirror");
+    fs::create_dir_all(&empty).unwrap();
+    // Nobody listens on port 1.
+    let mirrors = [
+        (format!("copy:{}", empty.display()), "the mirror does not have Debian's bookworm"),
+        ("http://127.0.0.1:1/debian".to_owned(), "is there a network?"),
+    ];
+    for (mirror, words) in mirrors {
+        let mut lab = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        lab.env("CARGO_TARGET_DIR", &target).env("OSEVENT_DEBIAN_MIRROR", &mirror);
+        let output = lab.args(["lab", "--", "true"]).output().expect("xtask starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{mirror}: {errors}");
+        assert!(errors.contains(words), "{mirror}: {errors}");
+    }
+}
+
+#[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn suite_runs_on_a_dom0_as_one_file_and_leaves_other_domains_alone() {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("dom0-program").output().unwrap();
