@@ -138,6 +138,16 @@ fn mirror_that_cannot_serve_is_told() {
 
 #[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn each_release_boots_its_own_xen_and_a_domain() {
+    for (release, xen) in [("bullseye", "4.14."), ("bookworm", "4.17."), ("trixie", "4.20.")] {
+        let script = "xl create -q /lab/idle.cfg && xl destroy idle && xl info xen_version";
+        let output = expect(&["--release", release, "--", "sh", "-c", script], 0, "exit code 0");
+        assert!(output.starts_with(xen), "{release}: {output}");
+    }
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn suite_runs_on_a_dom0_as_one_file_and_leaves_other_domains_alone() {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("dom0-program").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
