@@ -1,5 +1,6 @@
 //! What the program is asked for, and its way out.
 
+use crate::guests::libxl;
 use crate::{broken, guests, hosts, random, report, runner, suite};
 use clap::Parser;
 use std::path::PathBuf;
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// Only the cases whose name is, or begins with, this; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
+    /// The libxl that is loaded, as a file, in place of the one that is installed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) libxl: Option<PathBuf>,
     /// The kernel for Linux domains on a real Xen, which has to run as a PV domain; the one that dom0 runs, if none is named.
     #[arg(long, value_name = "FILE")]
     pub(crate) linux: Option<PathBuf>,
@@ -48,6 +52,15 @@ pub(crate) struct Arguments {
     /// once, with any part of a case's name.
     #[arg(long = "loop", value_name = "FILE", conflicts_with_all = ["adapters", "guest", "broken"])]
     pub(crate) shared_object: Option<PathBuf>,
+    /// Print the cases of these reports, as --json writes them, in one table, and write them to one report.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cases", "broken", "list"])]
+    pub(crate) merge: Vec<PathBuf>,
+    /// Print times in place of marks.
+    #[arg(long)]
+    pub(crate) times: bool,
+    /// Look whether libxl and the stand-ins below it go together: what the runner starts before the cases.
+    #[arg(long, hide = true)]
+    pub(crate) probe: bool,
     /// Run this one case in this process and write its outcome to the file: what the runner starts.
     #[arg(long, hide = true, value_name = "OUTCOME")]
     pub(crate) inside: Option<PathBuf>,
@@ -68,6 +81,9 @@ pub fn main() -> ExitCode {
             ..Default::default()
         });
     }
+    if arguments.probe {
+        return exit(libxl::probe(arguments.libxl.as_deref()).map(|()| true));
+    }
     if let Some(outcome) = &arguments.inside {
         return runner::run_inside(&arguments, outcome);
     }
@@ -78,8 +94,14 @@ pub fn main() -> ExitCode {
         }
         Some(names) => broken::run(names, arguments.repeat),
         None if arguments.random.are_given() => arguments.random.run(&arguments.adapters, arguments.repeat),
+        None if !arguments.merge.is_empty() => runner::merge(&arguments),
         None => runner::run(&arguments),
     };
+    exit(well)
+}
+
+/// 0 if all is well, 1 if not, 2 where nothing could be run.
+fn exit(well: anyhow::Result<bool>) -> ExitCode {
     match well {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

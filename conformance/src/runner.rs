@@ -7,7 +7,7 @@ use crate::command_line::Arguments;
 use crate::directed::{BoundaryCase, Setting};
 use crate::files;
 use crate::guests::libxl::Preparation;
-use crate::guests::{Guest, Kind, xen};
+use crate::guests::{self, Guest, Kind, xen};
 use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
 use crate::last_words;
@@ -26,7 +26,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use xenlight::{Ctx, Library};
+use xenlight::Ctx;
 
 /// What a case's process may leave in its folder: its [`Record`].
 pub(crate) const RECORD: &str = "record.json";
@@ -47,12 +47,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let libxl = |below: &str| {
-        let library = Library::load()?;
+        let library = guests::library(arguments.libxl.as_deref())?;
         let name = format!("libxl {} from {}, {below}", library.release(), library.path().display());
         anyhow::Ok((library, name))
     };
-    let (guest, preparation) = match arguments.guest {
-        Kind::Libxl => (libxl("without a hypervisor")?.1, Some(Preparation::new()?)),
+    let (guest, release, preparation) = match arguments.guest {
+        Kind::Libxl => {
+            let (library, name) = libxl("without a hypervisor")?;
+            let preparation = Preparation::new()?;
+            preparation.probe(arguments.libxl.as_deref())?;
+            (name, Some(library.release()), Some(preparation))
+        }
         Kind::Xen => {
             xen::check()?;
             let (library, name) = libxl("on this machine's Xen")?;
@@ -61,11 +66,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             let free = ctx.free_memory()?;
             ctx.close_blocking()?;
             xen::announce(free, arguments.linux.as_deref())?;
-            (name, None)
+            (name, Some(library.release()), None)
         }
         // Where there is no stand-in, the one case that wants it is skipped.
-        Kind::Model => ("no libxl: a model of it".into(), Preparation::new().ok()),
+        Kind::Model => ("no libxl: a model of it".into(), None, Preparation::new().ok()),
     };
+    let kind = arguments.guest.name();
+    let below = release.map_or_else(|| kind.to_owned(), |release| format!("{kind} {release}"));
     eprintln!("{guest}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
     let modes = if arguments.modes.is_empty() { Mode::ALL } else { &arguments.modes };
@@ -95,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                     // Relaxed: each number is handed out once, that is all.
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(case, place)) = pairs.get(at) else { return };
-                    let row = run_repeatedly(case, place, arguments, preparation.as_ref(), &progress);
+                    let row = run_repeatedly(case, place, &below, arguments, preparation.as_ref(), &progress);
                     rows.lock().expect("no holder panics").push((at, row));
                 }
             });
@@ -105,9 +112,32 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let mut rows = rows.into_inner().expect("no holder panics");
     rows.sort_by_key(|(at, _)| *at);
     let report = Report { run, cases: rows.into_iter().map(|(_, row)| row).collect() };
-    terminal::print(&report);
+    publish(&report, arguments, files)
+}
+
+/// Prints the cases of several runs side by side. True if at least one case passed and none failed.
+pub(crate) fn merge(arguments: &Arguments) -> anyhow::Result<bool> {
+    let files = arguments.reports.create()?;
+    let mut merged: Option<Report> = None;
+    for path in &arguments.merge {
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let report: Report =
+            serde_json::from_slice(&text).with_context(|| format!("{} is no report of --json", path.display()))?;
+        match &mut merged {
+            None => merged = Some(report),
+            Some(merged) => {
+                merged.run.guest = format!("{}; {}", merged.run.guest, report.run.guest);
+                merged.cases.extend(report.cases);
+            }
+        }
+    }
+    publish(&merged.context("no reports")?, arguments, files)
+}
+
+fn publish(report: &Report, arguments: &Arguments, files: Vec<report::Open>) -> anyhow::Result<bool> {
+    terminal::print(report, arguments.times);
     for file in files {
-        file.write(&report)?;
+        file.write(report)?;
     }
     let any = |verdict| report.cases.iter().any(|row| row.result == verdict);
     Ok(any(Verdict::Passed) && !any(Verdict::Failed))
@@ -129,6 +159,7 @@ fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Listed>> {
 fn run_repeatedly(
     case: &'static Listed,
     place: Place,
+    below: &str,
     arguments: &Arguments,
     preparation: Option<&Preparation>,
     progress: &Progress,
@@ -154,7 +185,7 @@ fn run_repeatedly(
         claim: case.claim.into(),
         clauses: case.clauses.iter().map(|&clause| clause.into()).collect(),
         adapter: place.name().into(),
-        guest: arguments.guest.name().into(),
+        guest: below.into(),
         result: outcome.result,
         broken: report::broken(&outcome.reason, record.as_ref()),
         reason: outcome.reason,
@@ -191,6 +222,9 @@ fn run_in_process(
     }
     if let Some(linux) = &arguments.linux {
         command.arg("--linux").arg(linux);
+    }
+    if let Some(libxl) = &arguments.libxl {
+        command.arg("--libxl").arg(libxl);
     }
     if let Some(preparation) = preparation {
         command.envs(preparation.environment(folder.path()));
@@ -266,7 +300,8 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.modes,
     ) {
         (Some(case), &[adapter], &[mode]) => {
-            let below = Below { guest: arguments.guest, linux: arguments.linux.as_deref() };
+            let below =
+                Below { guest: arguments.guest, linux: arguments.linux.as_deref(), libxl: arguments.libxl.as_deref() };
             adapter.start().and_then(|host| perform(case.play, below, host, mode, outcome))
         }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
@@ -285,6 +320,8 @@ pub(crate) struct Below<'a> {
     pub(crate) guest: Kind,
     /// A kernel for Linux domains on a real Xen, if the user names one.
     pub(crate) linux: Option<&'a Path>,
+    /// The libxl to load, if the user names one.
+    pub(crate) libxl: Option<&'a Path>,
 }
 
 /// Runs the case on this program. What the monitor saw is written beside the outcome.
@@ -299,7 +336,8 @@ pub(crate) fn perform(
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
             let guest = Guest::start(below.guest, folder, below.linux)?;
-            let stage = Stage::set(guest, below.guest.limits(), host, mode, folder)?;
+            let library = guests::library(below.libxl)?;
+            let stage = Stage::set(guest, below.guest.limits(), host, mode, folder, library)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
         }
         Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),

@@ -39,8 +39,8 @@ impl Stage {
         host: Box<dyn Host>,
         mode: Mode,
         folder: &Path,
+        library: Library,
     ) -> anyhow::Result<Self> {
-        let library = Library::load()?;
         let (opened, monitor) = (Mutex::default(), Monitor::new(limits));
         Ok(Self { guest, host, library, folder: folder.to_owned(), mode, opened, monitor })
     }

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use xenlight::Library;
 
 /// In a case's process: which case, and the file for its outcome.
 const CASE: &str = "OSEVENT_CONFORMANCE_CASE";
@@ -128,7 +127,7 @@ impl Suite {
         let Played { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
         match (&self.start, *play) {
             (Start::Host(start), play) => {
-                let below = Below { guest: Kind::Libxl, linux: None };
+                let below = Below { guest: Kind::Libxl, linux: None, libxl: None };
                 perform(play, below, start()?, *mode, outcome)
             }
             (Start::Integration(start), Play::Boundary(case)) => perform_at_boundary(case, start()?, outcome),
@@ -163,8 +162,9 @@ fn played() -> Vec<Played> {
 }
 
 fn prepare() -> anyhow::Result<Preparation> {
-    Library::load()?;
-    Preparation::new()
+    let preparation = Preparation::new()?;
+    preparation.probe(None)?;
+    Ok(preparation)
 }
 
 type Prepared = Result<Arc<Preparation>, String>;

@@ -45,12 +45,18 @@ impl Library {
     /// Loads the libxl at `path`, whatever the file is called. A name without a slash is looked for
     /// as the dynamic linker does it.
     ///
+    /// # Safety
+    ///
+    /// The file is a libxl, as Xen's sources make it: loading a library runs what is in it, and what it exports is called as
+    /// libxl's headers declare it.
+    ///
     /// # Errors
     ///
     /// Any [`LoadError`].
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+    pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let object = SharedObject::open(path.as_os_str())
+        // SAFETY: the caller's promise.
+        let object = unsafe { SharedObject::open(path.as_os_str()) }
             .map_err(|message| LoadError::NotFound { tried: vec![path.display().to_string()], message })?;
         Self::of(object)
     }
@@ -85,7 +91,8 @@ impl Library {
         let mut telling = None;
         let mut last = String::new();
         for name in names {
-            match SharedObject::open(name.as_ref()) {
+            // SAFETY: libxl's own name, which the linker looks for where all programs' libraries come from.
+            match unsafe { SharedObject::open(name.as_ref()) } {
                 Ok(object) => return Self::of(object),
                 // A message about the name itself says that there is no such file. Any other is about
                 // one that is there, and tells more. (The texts vary with the locale.)
@@ -122,11 +129,14 @@ pub(crate) struct SharedObject {
 
 impl SharedObject {
     /// Loads it; what the dynamic linker says is the error.
-    fn open(name: &OsStr) -> Result<Self, String> {
+    ///
+    /// # Safety
+    ///
+    /// If there is a library of that name, it is a libxl.
+    unsafe fn open(name: &OsStr) -> Result<Self, String> {
         let flags = unix::RTLD_NOW | unix::RTLD_LOCAL | libc::RTLD_NODELETE;
-        // SAFETY: libxl and the libraries it needs have no initialisers with demands on the caller, and
-        // their finalisers do not run before the process ends. A file of another kind that a user
-        // names is the user's to vouch for, as with a program that he starts.
+        // SAFETY: libxl, by the caller's promise, and the libraries it needs have no initialisers with demands on the caller,
+        // and their finalisers do not run before the process ends.
         let handle = unsafe { unix::Library::open(Some(name), flags) };
         let raw = handle.map_err(|error| linker_message(&error))?.into_raw();
         // SAFETY: the handle is open.
@@ -194,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_path_that_does_not_exist_is_in_the_error() {
-        let error = Library::open("/nonexistent/libxenlight.so.4.17").unwrap_err();
+        // SAFETY: there is no such file.
+        let error = unsafe { Library::open("/nonexistent/libxenlight.so.4.17") }.unwrap_err();
         assert!(error.to_string().contains("tried /nonexistent/libxenlight.so.4.17)"), "{error}");
     }
 

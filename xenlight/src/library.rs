@@ -10,7 +10,8 @@ pub use sys::Release;
 pub struct Library(Arc<sys::Library>);
 
 impl Library {
-    /// Loads the newest libxl on this machine. From any thread.
+    /// Loads the newest libxl that the dynamic linker finds, where it looks for every program's libraries: whoever sets
+    /// `LD_LIBRARY_PATH` for this process chooses it, as he chooses the C library. From any thread.
     ///
     /// # Errors
     /// [`Error::Load`]: there is none, or it is none that can be used. The message says what to install.
@@ -20,10 +21,15 @@ impl Library {
 
     /// Loads the libxl at `path`, as for a Xen that is installed beside the system's.
     ///
+    /// # Safety
+    /// The file is a libxl, as Xen's sources make it: loading a library runs what is in it, and what it exports is called
+    /// as libxl's headers declare it.
+    ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Ok(Self(Arc::new(sys::Library::open(path)?)))
+    pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        // SAFETY: the caller's promise.
+        Ok(Self(Arc::new(unsafe { sys::Library::open(path)? })))
     }
 
     /// Which release of Xen it belongs to; all of 4.2.x count as 4.2.

@@ -2,15 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::debian::Release;
-use crate::lab;
+use crate::libxl::{self, Linked};
 use crate::workspace::Workspace;
+use crate::{lab, setup};
 
 /// The suite's program and, beside it, the stand-in that it loads libxl over.
 const PROGRAM: &str = "osevent-conformance";
@@ -27,25 +28,108 @@ const REPORTS: [(&str, &str); 4] = [
 /// Runs the suite with `arguments`, which are its own business but for `--guest xen` and the files of [`REPORTS`].
 ///
 /// Returns only from the lab, with what to exit with: elsewhere the suite takes this process's place.
-pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8> {
+pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<OsString>) -> Result<u8> {
     let program = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
     if option(&arguments, "--guest").is_some_and(|guest| guest == "xen")
         && !arguments.iter().any(|word| word == "--list")
     {
         return lab::run(workspace, &in_lab(arguments)?);
     }
-    let program = workspace.build(program, false)?;
-    build_standin(workspace)?;
-    let error = Command::new(program).args(arguments).exec();
+    let releases = match take(&mut arguments, "--libxl") {
+        None => Vec::new(),
+        Some(wanted) => match releases(&wanted)? {
+            Some(releases) => releases,
+            None => {
+                arguments.push("--libxl".into());
+                arguments.push(wanted);
+                Vec::new()
+            }
+        },
+    };
+    setup::for_building()?;
+    let standin = build_standin(workspace)?;
+    if let [_, ..] = &releases[..] {
+        return on_releases(workspace, &releases, &standin, arguments);
+    }
+    let error = Command::new(workspace.build(program, false)?).args(arguments).exec();
     Err(error).context("cannot start the suite")
 }
 
-fn build_standin(workspace: &Workspace) -> Result<()> {
+/// The releases whose libxl `wanted` names; `None` if it is the path of one.
+fn releases(wanted: &OsStr) -> Result<Option<Vec<Release>>> {
+    if wanted == "all" {
+        return Ok(Some(Release::ALL.to_vec()));
+    }
+    if let Some(release) = Release::ALL.into_iter().find(|release| wanted == release.xen()) {
+        return Ok(Some(vec![release]));
+    }
+    if !Path::new(wanted).is_file() {
+        let known = Release::ALL.map(Release::xen).join(", ");
+        bail!("there is no libxl {}: --libxl takes {known}, all, or the path of a libxenlight.so", wanted.display());
+    }
+    Ok(None)
+}
+
+/// Runs the suite on the libxl of each release, and shows the results of several side by side.
+fn on_releases(
+    workspace: &Workspace,
+    releases: &[Release],
+    standin: &Path,
+    mut arguments: Vec<OsString>,
+) -> Result<u8> {
+    let program = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
+    let linked = releases.iter().map(|&release| libxl::link(workspace, release, program, &[standin.to_owned()]));
+    let linked: Vec<Linked> = linked.collect::<Result<_>>()?;
+    let suite = |linked: &Linked| {
+        let mut suite = Command::new(&linked.program);
+        suite.args(["--guest", "libxl", "--libxl"]).arg(&linked.libxl);
+        suite
+    };
+    if let [linked] = &linked[..] {
+        let error = suite(linked).args(without_guest(arguments)?).exec();
+        return Err(error).context("cannot start the suite");
+    }
+    let reports: Vec<(&str, OsString)> =
+        REPORTS.iter().filter_map(|(name, _)| Some((*name, take(&mut arguments, name)?))).collect();
+    let arguments = without_guest(arguments)?;
+    let mut merged = Vec::new();
+    let mut worst = 0;
+    for (linked, release) in linked.iter().zip(releases) {
+        let report = workspace.target.join(format!("libxl/{}.json", release.xen()));
+        // What it says of its own is said again, with the others'.
+        let status = suite(linked).args(&arguments).arg("--json").arg(&report).stdout(Stdio::null()).status()?;
+        match status.code() {
+            Some(code @ (0 | 1)) => worst = worst.max(code as u8),
+            _ => return Ok(2),
+        }
+        merged.push(report);
+    }
+    let mut merge = Command::new(&linked[0].program);
+    merge.arg("--merge").args(merged);
+    for (name, path) in reports {
+        merge.arg(name).arg(path);
+    }
+    merge.args(arguments.iter().filter(|word| *word == "--times"));
+    let status = merge.status().context("cannot start the suite")?;
+    Ok(if status.success() { worst } else { status.code().map_or(2, |code| code as u8) })
+}
+
+/// The arguments without `--guest`, which `--libxl` implies.
+fn without_guest(mut arguments: Vec<OsString>) -> Result<Vec<OsString>> {
+    match take(&mut arguments, "--guest") {
+        Some(guest) if guest != "libxl" => bail!("--libxl is for --guest libxl, not for {}", guest.display()),
+        _ => Ok(arguments),
+    }
+}
+
+/// Returns where it lies.
+fn build_standin(workspace: &Workspace) -> Result<PathBuf> {
     let status = workspace.cargo().args(["build", "--quiet", "--package", STANDIN]).status()?;
-    if !status.success() {
+    let file = workspace.target.join("debug/libxencall.so");
+    if !status.success() || !file.exists() {
         bail!("{STANDIN} does not build");
     }
-    Ok(())
+    Ok(file)
 }
 
 /// The same run in the lab, on the Xen of the release that is asked for, its reports brought back to where they are wanted.
@@ -133,6 +217,18 @@ mod tests {
         assert_eq!(in_lab(words("--guest xen")).unwrap().release, Release::DEFAULT);
         let error = in_lab(words("--guest=xen --release=potato")).unwrap_err().to_string();
         assert!(error.contains("potato") && error.contains("bullseye, bookworm, trixie"), "{error}");
+    }
+
+    #[test]
+    fn libxl_is_a_release_all_or_a_file() {
+        let of = |wanted: &str| releases(OsStr::new(wanted));
+        assert_eq!(of("4.14").unwrap(), Some(vec![Release::Bullseye]));
+        assert_eq!(of("all").unwrap(), Some(Release::ALL.to_vec()));
+        assert_eq!(of("/proc/self/exe").unwrap(), None);
+        let error = of("4.99").unwrap_err().to_string();
+        assert!(error.contains("4.99") && error.contains("4.14, 4.17, 4.20, all"), "{error}");
+        assert!(without_guest(words("--guest=xen --case a")).is_err());
+        assert_eq!(without_guest(words("--case a --guest libxl")).unwrap(), words("--case a"));
     }
 
     #[test]

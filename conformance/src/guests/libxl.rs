@@ -1,13 +1,16 @@
 //! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
 
+use crate::guests;
 use anyhow::{Context, ensure};
 use libloading::os::unix::Library;
+use osevent_epoll::Reactor;
 use osevent_standin_xenstored::Server;
 use std::ffi::{OsString, c_int};
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use xenlight::Ctx;
 
 const SOCKET: &str = "XENSTORED_PATH";
 const STANDIN: &str = "libxencall.so";
@@ -44,6 +47,24 @@ impl Preparation {
         Ok(Self { standin })
     }
 
+    /// Looks, in a process of its own, whether libxl and the stand-ins go together.
+    ///
+    /// # Errors
+    /// They do not, and why.
+    pub(crate) fn probe(&self, libxl: Option<&Path>) -> anyhow::Result<()> {
+        let folder = tempfile::tempdir().context("no folder for the stand-ins' files")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--probe").envs(self.environment(folder.path())).stdin(Stdio::null());
+        if let Some(libxl) = libxl {
+            command.arg("--libxl").arg(libxl);
+        }
+        let output = command.output().context("cannot start this program once more")?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        let words = words.trim().trim_start_matches("osevent-conformance: ");
+        ensure!(output.status.success(), "libxl and the stand-ins below it do not go together: {words}");
+        Ok(())
+    }
+
     /// `folder` is the case's own.
     pub(crate) fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
         [
@@ -53,6 +74,27 @@ impl Preparation {
             ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
         ]
     }
+}
+
+/// Has libxl list the pretend domains; fails where the stand-in does not speak the version of Xen's interface that libxl wants.
+pub(crate) fn probe(libxl: Option<&Path>) -> anyhow::Result<()> {
+    let library = guests::library(libxl)?;
+    let pretend = Pretend::start()?;
+    let ctx = Ctx::open(&library, Reactor::new()?)?;
+    let listed = ctx.domains();
+    let speaks = listed.as_ref().is_ok_and(|domains| domains.len() == 1 + DOMAINS.len());
+    // SAFETY: the stand-in's function, callable from any thread.
+    let unknown = unsafe { (pretend.standin.unknown_version)() };
+    ensure!(
+        unknown == 0,
+        "libxl {} wants version {:#x} of Xen's {}, which the stand-in for libxencall does not speak: it knows those of Xen \
+         4.14 to 4.22",
+        library.release(),
+        unknown as u32,
+        if unknown & 1 << 32 == 0 { "sysctl" } else { "domctl" }
+    );
+    ensure!(speaks, "libxl {} does not list the pretend domains: {listed:?}", library.release());
+    Ok(ctx.close_blocking()?)
 }
 
 /// The wall clock of this process, as all its code reads it through libc.
@@ -209,6 +251,7 @@ struct Standin {
     set_clock_skew_ms: unsafe extern "C" fn(i64),
     hypercalls: unsafe extern "C" fn() -> u64,
     in_force: unsafe extern "C" fn() -> u32,
+    unknown_version: unsafe extern "C" fn() -> u64,
     dom_exc_fd: unsafe extern "C" fn() -> c_int,
 }
 
@@ -227,6 +270,7 @@ impl Standin {
             set_clock_skew_ms: function!("osevent_xencall_set_clock_skew_ms"),
             hypercalls: function!("osevent_xencall_hypercalls"),
             in_force: function!("osevent_xencall_in_force"),
+            unknown_version: function!("osevent_xencall_unknown_version"),
             dom_exc_fd: function!("osevent_xencall_dom_exc_fd"),
         })
     }

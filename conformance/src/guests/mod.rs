@@ -4,11 +4,13 @@ pub(crate) mod libxl;
 pub(crate) mod xen;
 
 use crate::monitor::Limits;
+use anyhow::Context;
 use clap::ValueEnum;
 use libxl::Pretend;
 use std::path::Path;
 use std::time::Duration;
 use xen::Dom0;
+use xenlight::Library;
 
 /// What the cases run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +44,13 @@ impl Kind {
             Self::Model => "model",
         }
     }
+}
+
+/// The libxl in that file, or else the one that is installed.
+pub(crate) fn library(path: Option<&Path>) -> anyhow::Result<Library> {
+    let Some(path) = path else { return Ok(Library::load()?) };
+    // SAFETY: whoever runs the program with this file says that it is a libxl.
+    unsafe { Library::open(path) }.with_context(|| format!("{} is no libxl that can be used", path.display()))
 }
 
 /// The one that this process runs against.

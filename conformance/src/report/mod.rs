@@ -8,7 +8,7 @@ pub(crate) mod progress;
 mod tap;
 pub(crate) mod terminal;
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, Open};
 pub use json::json;
 pub use junit::junit;
 pub use page::page;
@@ -72,7 +72,7 @@ pub struct Row {
     pub clauses: Vec<String>,
     /// The loop, with its mode if it has several.
     pub adapter: String,
-    /// What was below the loop.
+    /// What was below the loop: `model`, or `libxl` or `xen` and the release of libxl, as in `libxl 4.17`.
     pub guest: String,
     /// Failed if one repetition did.
     pub result: Verdict,

@@ -2,8 +2,8 @@
 
 use super::{Report, Row, Verdict};
 use crate::case::Listed;
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
-use std::io::Write;
+use comfy_table::{Table, presets};
+use std::io::{IsTerminal, Write};
 
 /// The cases with their clauses and claims.
 pub(crate) fn list(cases: &[&Listed]) {
@@ -15,51 +15,151 @@ pub(crate) fn list(cases: &[&Listed]) {
     println!("{table}");
 }
 
-/// Cases by adapters; then what did not pass, and why; then the counts, in one line.
-pub(crate) fn print(report: &Report) {
-    println!("{}", table(&report.cases));
-    print!("{}", ending(&report.cases));
+/// A line for each case, with a mark for each loop; then what did not pass, and why; then the counts, in one line.
+/// With `times`, what each took stands beside its mark.
+pub(crate) fn print(report: &Report, times: bool) {
+    // None where the output is no terminal.
+    let width = Table::new().width().map(usize::from);
+    let style = if std::io::stdout().is_terminal() { Style::Colours } else { Style::Plain };
+    print!("{}\n{}", table(&report.cases, width, times, style), ending(&report.cases));
 }
 
 fn ending(rows: &[Row]) -> String {
+    let several = guests(rows).len() > 1;
     let explained = rows.iter().filter(|row| row.result != Verdict::Passed);
-    let mut text: String =
-        explained.map(|row| format!("\n{} on {}: {}\n", row.name, row.adapter, row.explanation())).collect();
-    text.push_str(&format!("\n{}\n", counts(rows)));
+    let below = |row: &Row| if several { format!(", {}", row.guest) } else { String::new() };
+    let mut text: String = explained
+        .map(|row| format!("{} on {}{}: {}\n\n", row.name, row.adapter, below(row), row.explanation()))
+        .collect();
+    if several {
+        for guest in guests(rows) {
+            let of: Vec<_> = rows.iter().filter(|row| row.guest == guest).cloned().collect();
+            text.push_str(&format!("{guest}: {}\n", counts(&of)));
+        }
+    }
+    text.push_str(&format!("{}\n", counts(rows)));
     text
 }
 
-fn table(rows: &[Row]) -> Table {
-    let mut adapters: Vec<&str> = Vec::new();
+/// What a column of the table is about.
+#[derive(PartialEq, Eq)]
+struct Column<'a> {
+    guest: &'a str,
+    adapter: &'a str,
+}
+
+impl Column<'_> {
+    fn has(&self, row: &Row) -> bool {
+        row.guest == self.guest && row.adapter == self.adapter
+    }
+}
+
+fn columns(rows: &[Row]) -> Vec<Column<'_>> {
+    let mut columns = Vec::new();
+    for row in rows {
+        let column = Column { guest: &row.guest, adapter: &row.adapter };
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+fn guests(rows: &[Row]) -> Vec<&str> {
+    let mut guests = Vec::new();
+    for Column { guest, .. } in columns(rows) {
+        if !guests.contains(&guest) {
+            guests.push(guest);
+        }
+    }
+    guests
+}
+
+/// Whether marks are coloured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Colours,
+}
+
+/// The columns have numbers, which the lines above the table explain: names of eight loops would not fit, and names of cases are
+/// never broken. The clauses, last in the line, are cut off at `width`; `--list` has them all.
+fn table(rows: &[Row], width: Option<usize>, times: bool, style: Style) -> String {
+    let columns = columns(rows);
+    let guests = guests(rows);
+    let mut text = String::new();
+    for guest in &guests {
+        let of = columns.iter().enumerate().filter(|(_, column)| column.guest == *guest);
+        let words = of.map(|(at, column)| format!("{} {}", at + 1, column.adapter));
+        text.push_str(&wrapped(&format!("{guest}:"), words, width));
+    }
+    text.push_str("✓ passed  ✗ failed  – skipped\n\n");
     let mut names: Vec<&str> = Vec::new();
     for row in rows {
-        if !adapters.contains(&&*row.adapter) {
-            adapters.push(&row.adapter);
-        }
         if !names.contains(&&*row.name) {
             names.push(&row.name);
         }
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["case", "clauses"].into_iter().chain(adapters.iter().copied()));
+    let cell = if times { 8 } else { columns.len().to_string().len() + 1 };
+    let longest = names.iter().map(|name| name.len()).chain(["case".len()]).max().unwrap_or_default();
+    let numbers: String = (1..=columns.len()).map(|number| format!("{number:>cell$}")).collect();
+    text.push_str(&format!("{numbers}  {:<longest$}  clauses\n", "case"));
     for name in names {
-        let of = |adapter: &str| rows.iter().find(|row| row.name == name && row.adapter == adapter);
-        let clauses = rows.iter().find(|row| row.name == name).map(|row| row.clauses.join(" ")).unwrap_or_default();
-        let mut cells = vec![Cell::new(name), Cell::new(clauses)];
-        cells.extend(adapters.iter().map(|adapter| of(adapter).map_or_else(|| Cell::new(""), cell)));
-        table.add_row(cells);
+        let mut clauses = String::new();
+        for column in &columns {
+            let row = rows.iter().find(|row| row.name == name && column.has(row));
+            text.push_str(&mark(row, cell, times, style));
+            if let Some(row) = row {
+                clauses = row.clauses.join(" ");
+            }
+        }
+        let left = width.map(|width| width.saturating_sub(columns.len() * cell + longest + 4));
+        let line = format!("  {name:<longest$}  {}", cut(&clauses, left));
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
-    table
+    text
 }
 
-/// Coloured where the output is a terminal, and only there.
-fn cell(row: &Row) -> Cell {
-    let cell = Cell::new(verdict(row));
-    match row.result {
-        Verdict::Passed => cell,
-        Verdict::Failed => cell.fg(Color::Red),
-        Verdict::Skipped => cell.fg(Color::Yellow),
+/// `head` and the words behind it, in lines of at most `width`.
+fn wrapped(head: &str, words: impl Iterator<Item = String>, width: Option<usize>) -> String {
+    let mut text = String::new();
+    let mut line = head.to_owned();
+    for word in words {
+        if line.len() + 2 + word.len() > width.unwrap_or(100) {
+            text.push_str(&line);
+            text.push('\n');
+            line = " ".repeat(head.len());
+        }
+        line.push_str("  ");
+        line.push_str(&word);
+    }
+    format!("{text}{line}\n")
+}
+
+/// As many whole words of `clauses` as fit.
+fn cut(clauses: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width < clauses.len()) else { return clauses.to_owned() };
+    let fits = |end: &usize| *end + 2 <= width;
+    match clauses.match_indices(' ').map(|(at, _)| at).take_while(fits).last() {
+        Some(end) => format!("{} …", &clauses[..end]),
+        None => String::new(),
+    }
+}
+
+/// One mark, right-aligned; blank for a case that is not for this loop.
+fn mark(row: Option<&Row>, width: usize, times: bool, style: Style) -> String {
+    let Some(row) = row else { return " ".repeat(width) };
+    let (mark, colour) = match row.result {
+        Verdict::Passed => ("✓", 32),
+        Verdict::Failed => ("✗", 31),
+        Verdict::Skipped => ("–", 33),
+    };
+    let time = if times { format!("{:>.2} ", row.seconds) } else { String::new() };
+    let space = " ".repeat(width.saturating_sub(1 + time.len()));
+    match style {
+        Style::Plain => format!("{space}{time}{mark}"),
+        Style::Colours => format!("{space}{time}\x1b[{colour}m{mark}\x1b[0m"),
     }
 }
 
@@ -125,25 +225,49 @@ pub(super) mod tests {
         }
     }
 
+    fn eight_columns() -> Vec<Row> {
+        let loops =
+            ["glib", "calloop", "smol", "epoll"].iter().flat_map(|name| [name.to_string(), format!("{name}+thread")]);
+        let name = "a-case-with-a-long-name-of-45-characters-okay";
+        let clauses = "R1 R8 R9 R16 O1 O2 O10 X2 S5".split(' ').map(String::from).collect::<Vec<_>>();
+        loops
+            .flat_map(|adapter| {
+                let passed = Row { clauses: clauses.clone(), ..row(name, &adapter, Verdict::Passed) };
+                [passed, row("other", &adapter, Verdict::Failed)]
+            })
+            .collect()
+    }
+
     #[test]
-    fn each_adapter_is_a_column_whatever_it_is_called() {
-        let mut rows = vec![row("one", "glib", Verdict::Passed), row("one", "glib+thread", Verdict::Failed)];
-        rows.push(Row {
-            runs: 20,
-            failures: 3,
-            broken: vec!["O5".into()],
-            ..row("two", "glib+thread", Verdict::Failed)
-        });
-        let mut table = table(&rows);
-        // Without a terminal, no colours.
-        let text = table.force_no_tty().to_string();
-        let line = |word: &str| {
-            let line = text.lines().find(|line| line.trim().starts_with(word)).expect("a line");
-            line.split_whitespace().collect::<Vec<_>>()
-        };
-        assert_eq!(line("case"), ["case", "clauses", "glib", "glib+thread"]);
-        assert_eq!(line("one"), ["one", "R8", "passed", "0.50", "s", "FAILED"]);
-        assert_eq!(line("two"), ["two", "R8", "FAILED", "3", "of", "20", "O5"]);
+    fn one_mark_a_cell_and_names_are_never_broken() {
+        let rows = eight_columns();
+        for width in [80, 100, 200] {
+            let text = table(&rows, Some(width), false, Style::Plain);
+            let line = text.lines().find(|line| line.contains("a-case-with")).expect("a line of its own");
+            assert!(
+                line.starts_with(" ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓  a-case-with-a-long-name-of-45-characters-okay  R1 R8"),
+                "{text}"
+            );
+            assert_eq!(line.ends_with('…'), width == 80, "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+            assert!(text.lines().any(|line| line.starts_with(" ✗ ✗ ✗ ✗ ✗ ✗ ✗ ✗  other ")), "{text}");
+        }
+        // A name does not give way even where it does not fit.
+        assert!(table(&rows, Some(20), false, Style::Plain).contains("characters-okay\n"));
+        assert!(table(&rows, Some(80), true, Style::Plain).contains("  0.50 ✓"));
+    }
+
+    #[test]
+    fn releases_stand_side_by_side_and_are_counted_each() {
+        let of = |guest: &str, result| Row { guest: guest.into(), ..row("one", "glib", result) };
+        let mut rows = vec![of("libxl 4.14", Verdict::Passed), of("libxl 4.20", Verdict::Failed)];
+        rows.push(Row { adapter: "smol".into(), ..rows[0].clone() });
+        let text = table(&rows, None, false, Style::Plain);
+        assert!(text.contains("libxl 4.14:  1 glib  3 smol\nlibxl 4.20:  2 glib\n"), "{text}");
+        assert!(text.contains(" ✓ ✗ ✓  one   R8"), "{text}");
+        let text = ending(&rows);
+        assert!(text.contains("one on glib, libxl 4.20: one has a reason"), "{text}");
+        assert!(text.contains("libxl 4.14: 2 passed, 0 failed, 0 skipped\nlibxl 4.20: 0 passed, 1 failed"), "{text}");
     }
 
     #[test]
@@ -157,7 +281,7 @@ pub(super) mod tests {
             Row { record: Some(record), ..said },
             row("not-here", "glib", Verdict::Skipped),
         ];
-        let expected = "\nunsaid on glib: unsaid has a reason\nR8: step 4: fd 7 occurred late\n\
+        let expected = "unsaid on glib: unsaid has a reason\nR8: step 4: fd 7 occurred late\n\
                         \nsaid on glib: R8: step 4: fd 7 occurred late\n\
                         \nnot-here on glib: not-here has a reason\n\
                         \n1 passed, 2 failed, 1 skipped\n";

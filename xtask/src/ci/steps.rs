@@ -22,7 +22,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 14] = [
+pub(super) const STEPS: [Step; 16] = [
     Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
     Step { name: "fmt", what: "the format of the sources", run: fmt },
     Step { name: "clippy", what: "lints, each crate alone", run: clippy },
@@ -38,10 +38,15 @@ pub(super) const STEPS: [Step; 14] = [
         what: "conformance with a model of libxl, all its releases",
         run: |w| conformance(w, "model"),
     },
-    Step { name: "libxl", what: "conformance against libxl without a hypervisor", run: |w| conformance(w, "libxl") },
+    Step { name: "libxl", what: "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", run: libxl },
     Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab },
     Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
+    Step { name: "xen-4.14", what: "what matters most, on Debian 11's Xen", run: |w| on_xen_of(w, "bullseye") },
+    Step { name: "xen-4.20", what: "what matters most, on Debian 13's Xen", run: |w| on_xen_of(w, "trixie") },
 ];
+
+/// Life, save, death and close: the cases that run on each release's Xen.
+const ON_EACH_XEN: [&str; 5] = ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close"];
 
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";
@@ -122,13 +127,28 @@ fn lab(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn conformance(workspace: &Workspace, guest: &str) -> Result<Tally> {
-    let report = workspace.target.join(format!("conformance-{guest}.json"));
+    suite(workspace, guest, &["--guest", guest])
+}
+
+fn libxl(workspace: &Workspace) -> Result<Tally> {
+    suite(workspace, "libxl", &["--libxl", "all"])
+}
+
+fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {
+    let mut arguments = vec!["--guest", "xen", "--release", release, "--adapter", "glib"];
+    arguments.extend(ON_EACH_XEN.iter().flat_map(|case| ["--case", case]));
+    suite(workspace, release, &arguments)
+}
+
+/// Runs the conformance suite with `arguments`, and counts its report, which is called by `name`.
+fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally> {
+    let report = workspace.target.join(format!("conformance-{name}.json"));
     if report.exists() {
         fs::remove_file(&report)?;
     }
     let mut xtask = Command::new(env::current_exe()?);
     // On Xen it is one all the same.
-    xtask.args(["conformance", "--guest", guest, "--jobs=2", "--json"]).arg(&report);
+    xtask.arg("conformance").args(arguments).args(["--jobs=2", "--json"]).arg(&report);
     let well = status(xtask.current_dir(&workspace.root))?;
     let report = fs::read_to_string(&report).context("the suite left no report")?;
     Ok(Tally::of_report(&report)?.ended(well))

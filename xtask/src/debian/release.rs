@@ -22,6 +22,15 @@ impl Release {
     /// Where nothing else is asked for.
     pub(crate) const DEFAULT: Release = Release::Bookworm;
 
+    /// The release of Xen that it has.
+    pub(crate) fn xen(self) -> &'static str {
+        match self {
+            Release::Bullseye => "4.14",
+            Release::Bookworm => "4.17",
+            Release::Trixie => "4.20",
+        }
+    }
+
     /// Its name in the archive.
     pub(crate) fn codename(self) -> &'static str {
         match self {

@@ -46,11 +46,18 @@ pub(crate) fn c_version(library: &[u8]) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
+/// The version of this machine's C library.
+pub(crate) fn c_version_of_host() -> Result<Option<(u32, u32)>> {
+    let libraries = of_host(&std::env::current_exe()?)?;
+    let library = libraries.into_iter().find(|(name, _)| name == "libc.so.6").and_then(|(_, path)| path);
+    Ok(c_version(&std::fs::read(library.context("this machine has no libc.so.6")?)?))
+}
+
 /// The dynamic linker, which every program names by its path.
 pub(crate) const LINKER: &str = "ld-linux-x86-64.so.2";
 
 /// Where libraries lie, be `/lib` a link to `/usr/lib` or not.
-fn folders(root: &Path) -> [PathBuf; 2] {
+pub(crate) fn folders(root: &Path) -> [PathBuf; 2] {
     ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|folder| root.join(folder))
 }
 

@@ -6,7 +6,7 @@
 mod boot;
 mod image;
 mod kernel;
-mod libraries;
+pub(crate) mod libraries;
 mod payload;
 mod qemu;
 mod verdict;

@@ -9,7 +9,7 @@
  *
  * OSEVENT_XENCALL_TABLE=/path/of/a/file, in the environment when it is loaded, shares the pretend domains with all processes
  * that name the same file, which is made if it is not there. Word N of it (64 bits, the machine's byte order) is domain
- * N: its flags in bits 0-31, and bit 32 set if it exists. Words 0x7ff0 to 0x7ff2 are the three counters below. Another
+ * N: its flags in bits 0-31, and bit 32 set if it exists. Words 0x7ff0 to 0x7ff2 are the three counters below, word 0x7ff3 the unknown version. Another
  * process's changes fire no event fd here.
  */
 #ifndef OSEVENT_XENCALL_H
@@ -57,6 +57,9 @@ void osevent_xencall_step_clock_ms(int64_t ms);
 uint64_t osevent_xencall_hypercalls(void);
 /* How many of them the stand-in answered with ENOSYS, or EACCES for an interface version that it does not know. */
 uint64_t osevent_xencall_refused_hypercalls(void);
+/* The last interface version that a hypercall was refused for, with EACCES: 0 if none was, else bit 63, the version in bits
+ * 0-31, and bit 32 if it was a domctl's; a sysctl's otherwise. The stand-in knows those of Xen 4.14 to 4.22. */
+uint64_t osevent_xencall_unknown_version(void);
 /* How many attempts to open something under /dev/xen or /proc/xen were refused. */
 uint64_t osevent_xencall_refused_opens(void);
 

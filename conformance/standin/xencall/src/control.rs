@@ -95,6 +95,12 @@ pub extern "C" fn osevent_xencall_refused_opens() -> u64 {
     table().refused_opens.load(Relaxed)
 }
 
+/// The last interface version that a hypercall was refused for, or 0.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+pub extern "C" fn osevent_xencall_unknown_version() -> u64 {
+    table().unknown_version.load(Relaxed)
+}
+
 /// Whether what goes by the name of libxencall.so.1 in this process is this very object.
 fn alone() -> bool {
     // SAFETY: a C string; NOLOAD loads nothing and runs nothing.

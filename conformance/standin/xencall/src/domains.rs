@@ -38,7 +38,14 @@ pub(crate) struct Table {
     pub(crate) refused_hypercalls: AtomicU64,
     /// Refused attempts to open a Xen device.
     pub(crate) refused_opens: AtomicU64,
+    /// The last interface version that was not known, with [`SOME_UNKNOWN`] and, if it was domctl's, [`DOMCTL_UNKNOWN`].
+    pub(crate) unknown_version: AtomicU64,
 }
+
+/// There was an interface version that is not known.
+pub(crate) const SOME_UNKNOWN: u64 = 1 << 63;
+/// It was one of domctl; of sysctl otherwise.
+pub(crate) const DOMCTL_UNKNOWN: u64 = 1 << 32;
 
 /// No such domain.
 #[derive(Debug, PartialEq, Eq)]

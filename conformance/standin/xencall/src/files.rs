@@ -76,6 +76,14 @@ pub unsafe extern "C" fn stat(path: *const c_char, found: *mut libc::stat) -> c_
     unsafe { libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path, found, 0) as c_int }
 }
 
+/// What `stat` is compiled to with the C library's headers before 2.33, as in Debian 11's libxl. There is one `version` of the struct
+/// on x86-64.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+pub unsafe extern "C" fn __xstat(_version: c_int, path: *const c_char, found: *mut libc::stat) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { stat(path, found) }
+}
+
 /// `unlink(2)`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
@@ -223,6 +231,18 @@ mod tests {
     use std::io::Error;
 
     use super::*;
+
+    #[test]
+    fn both_forms_of_stat_tell_the_same_file() {
+        let mut found = [const { mem::MaybeUninit::<libc::stat>::uninit() }; 2];
+        // SAFETY: a literal C string, and room for the answers.
+        let told =
+            unsafe { [stat(c"/".as_ptr(), found[0].as_mut_ptr()), __xstat(1, c"/".as_ptr(), found[1].as_mut_ptr())] };
+        assert_eq!(told, [0, 0]);
+        // SAFETY: 0 says that both were filled.
+        let [new, old] = found.map(|found| unsafe { found.assume_init() });
+        assert_eq!((new.st_ino, new.st_dev), (old.st_ino, old.st_dev));
+    }
 
     #[test]
     fn xens_devices_do_not_exist_and_other_files_do() {

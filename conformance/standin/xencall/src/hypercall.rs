@@ -1,12 +1,12 @@
 //! The hypercalls that are answered.
 //!
-//! Layouts and interface versions are those of `xen/include/public/{sysctl,domctl}.h` at the tags RELEASE-4.16.0 to
-//! RELEASE-4.22.0: sysctl 0x14 to 0x16, domctl 0x14 to 0x18. Between these, `xen_sysctl_getdomaininfolist`,
-//! `xen_domctl_getdomaininfo` (112 bytes) and the heads of both structs did not change; 4.15 and earlier differ.
+//! Layouts and interface versions are those of `xen/include/public/{sysctl,domctl}.h` at the tags RELEASE-4.14.0 to
+//! RELEASE-4.22.0: sysctl 0x13 to 0x16, domctl 0x12 to 0x18. Between these, `xen_sysctl_getdomaininfolist` and the heads of
+//! both structs did not change. `xen_domctl_getdomaininfo` grew once, in 4.16 (sysctl and domctl 0x14): [`InfoTo15`], [`InfoFrom16`].
 
 use std::{ops::RangeInclusive, ptr, sync::atomic::Ordering::Relaxed};
 
-use crate::domains::{NoDomain, PAUSED, Table, table};
+use crate::domains::{DOMCTL_UNKNOWN, NoDomain, PAUSED, SOME_UNKNOWN, Table, table};
 
 /// Executes a hypercall; the value, or the errno.
 ///
@@ -39,20 +39,41 @@ unsafe fn sysctl(table: &Table, operation: *mut Sysctl) -> Result<i64, i32> {
     // SAFETY: the caller's promise; every Xen interface version begins with these two words.
     let head = unsafe { ptr::read(operation.cast::<Head>()) };
     if !SYSCTL_VERSIONS.contains(&head.interface_version) {
-        return Err(libc::EACCES);
+        return Err(unknown(table, "sysctl", head.interface_version));
     }
     if head.command != SYSCTL_GETDOMAININFOLIST {
         return Err(libc::ENOSYS);
     }
     // SAFETY: the version says that the struct has this layout, and nobody else uses it during the hypercall.
     let list = unsafe { &mut (*operation).getdomaininfolist };
+    if head.interface_version < GROWN {
+        // SAFETY: the caller's promise, for entries of the version that it names.
+        unsafe { fill::<InfoTo15>(table, list) };
+    } else {
+        // SAFETY: as above.
+        unsafe { fill::<InfoFrom16>(table, list) };
+    }
+    Ok(0)
+}
+
+/// # Safety
+/// The list's buffer has `max_domains` entries of type `T`.
+unsafe fn fill<T: From<DomainInfo>>(table: &Table, list: &mut GetDomainInfoList) {
+    let buffer = list.buffer.cast::<T>();
     list.num_domains = 0;
     for (domid, flags) in table.from(list.first_domain.into()).take(list.max_domains as usize) {
         // SAFETY: fewer than max_domains entries were written so far.
-        unsafe { list.buffer.add(list.num_domains as usize).write(DomainInfo::new(domid, flags)) };
+        unsafe { buffer.add(list.num_domains as usize).write(DomainInfo::new(domid, flags).into()) };
         list.num_domains += 1;
     }
-    Ok(0)
+}
+
+/// What Xen answers to a version that is not its own. It is remembered: whoever uses the stand-in wants to know why nothing works.
+fn unknown(table: &Table, interface: &str, version: u32) -> i32 {
+    let domctl = if interface == "domctl" { DOMCTL_UNKNOWN } else { 0 };
+    // Relaxed: a word that stands for itself.
+    table.unknown_version.store(SOME_UNKNOWN | domctl | u64::from(version), Relaxed);
+    libc::EACCES
 }
 
 /// # Safety
@@ -61,7 +82,7 @@ unsafe fn domctl(table: &Table, operation: *mut Domctl) -> Result<i64, i32> {
     // SAFETY: as in `sysctl`.
     let head = unsafe { ptr::read(operation.cast::<Head>()) };
     if !DOMCTL_VERSIONS.contains(&head.interface_version) {
-        return Err(libc::EACCES);
+        return Err(unknown(table, "domctl", head.interface_version));
     }
     // SAFETY: the version says that the struct has this layout, and nobody else uses it during the hypercall.
     let operation = unsafe { &mut *operation };
@@ -70,7 +91,12 @@ unsafe fn domctl(table: &Table, operation: *mut Domctl) -> Result<i64, i32> {
     match head.command {
         DOMCTL_GETDOMAININFO => {
             let flags = table.flags(domid).ok_or(libc::ESRCH)?;
-            operation.getdomaininfo = DomainInfo::new(domid, flags);
+            let info = DomainInfo::new(domid, flags);
+            if head.interface_version < GROWN {
+                operation.getdomaininfo.to_15 = info.into();
+            } else {
+                operation.getdomaininfo.from_16 = info.into();
+            }
         }
         DOMCTL_PAUSEDOMAIN => {
             table.change(domid, PAUSED, true).map_err(no_domain)?;
@@ -106,7 +132,7 @@ unsafe fn multicall(calls: *mut MulticallEntry, count: u64) -> Result<i64, i32> 
     Ok(0)
 }
 
-/// `xen_domctl_getdomaininfo`.
+/// `xen_domctl_getdomaininfo`, as far as it is the same in all releases.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct DomainInfo {
@@ -125,10 +151,36 @@ struct DomainInfo {
     ssidref: u32,
     handle: [u8; 16],
     cpupool: u32,
+}
+
+/// `xen_domctl_getdomaininfo` up to 4.15: `emulation_flags` of x86 behind it, and from 4.15 on `misc_flags` in what was padding.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct InfoTo15 {
+    info: DomainInfo,
+    arch_config: [u32; 2],
+}
+
+impl From<DomainInfo> for InfoTo15 {
+    fn from(info: DomainInfo) -> Self {
+        Self { info, arch_config: [0; 2] }
+    }
+}
+
+/// The same from 4.16 on, with the size of the domain's addresses in between.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct InfoFrom16 {
+    info: DomainInfo,
     gpaddr_bits: u8,
     pad2: [u8; 7],
-    emulation_flags: u32,
-    misc_flags: u32,
+    arch_config: [u32; 2],
+}
+
+impl From<DomainInfo> for InfoFrom16 {
+    fn from(info: DomainInfo) -> Self {
+        Self { info, gpaddr_bits: 0, pad2: [0; 7], arch_config: [0; 2] }
+    }
 }
 
 impl DomainInfo {
@@ -152,10 +204,6 @@ impl DomainInfo {
             ssidref: 0,
             handle,
             cpupool: 0,
-            gpaddr_bits: 0,
-            pad2: [0; 7],
-            emulation_flags: 0,
-            misc_flags: 0,
         }
     }
 }
@@ -179,7 +227,8 @@ struct Sysctl {
 struct GetDomainInfoList {
     first_domain: u16,
     max_domains: u32,
-    buffer: *mut DomainInfo,
+    /// Entries of [`InfoTo15`] or [`InfoFrom16`].
+    buffer: *mut u8,
     num_domains: u32,
 }
 
@@ -189,7 +238,14 @@ struct Domctl {
     head: Head,
     domain: u16,
     pad: [u16; 3],
-    getdomaininfo: DomainInfo,
+    getdomaininfo: Info,
+}
+
+/// Which of them is there, the interface version says.
+#[repr(C)]
+union Info {
+    to_15: InfoTo15,
+    from_16: InfoFrom16,
 }
 
 /// `multicall_entry`.
@@ -206,10 +262,13 @@ const MULTICALL: u64 = 13;
 const SYSCTL: u64 = 35;
 const DOMCTL: u64 = 36;
 
-const SYSCTL_VERSIONS: RangeInclusive<u32> = 0x14..=0x16;
+/// The version of both interfaces from which on a domain's information is as in 4.16.
+const GROWN: u32 = 0x14;
+
+const SYSCTL_VERSIONS: RangeInclusive<u32> = 0x13..=0x16;
 const SYSCTL_GETDOMAININFOLIST: u32 = 6;
 
-const DOMCTL_VERSIONS: RangeInclusive<u32> = 0x14..=0x18;
+const DOMCTL_VERSIONS: RangeInclusive<u32> = 0x12..=0x18;
 const DOMCTL_DESTROYDOMAIN: u32 = 2;
 const DOMCTL_PAUSEDOMAIN: u32 = 3;
 const DOMCTL_UNPAUSEDOMAIN: u32 = 4;

@@ -36,8 +36,9 @@
 //! - Programs that libxl executes (its save helper, scripts) inherit `LD_PRELOAD`, and with it an empty table.
 //!
 //! # Which libxl
-//! x86-64 Linux. The layouts of the sysctl and domctl structs are those of Xen 4.16 to 4.22, see [`hypercall`].
-//! A library built for another interface version is refused with `EACCES`, as Xen does.
+//! x86-64 Linux. The layouts of the sysctl and domctl structs are those of Xen 4.14 to 4.22, see [`hypercall`].
+//! A library built for another interface version is refused with `EACCES`, as Xen does; `osevent_xencall_unknown_version()`
+//! tells it.
 //!
 //! # Threads and forks
 //! Every function may be called from any thread and takes no lock. The table and the counters are in memory shared

@@ -13,7 +13,7 @@ fn domctl_of(command: u32, domid: u16) -> Domctl {
         head: Head { command, interface_version: 0x15 },
         domain: domid,
         pad: [0; 3],
-        getdomaininfo: DomainInfo::new(0, 0),
+        getdomaininfo: Info { from_16: DomainInfo::new(0, 0).into() },
     }
 }
 
@@ -22,14 +22,11 @@ fn call_domctl(operation: &mut Domctl) -> Result<i64, i32> {
     unsafe { execute(DOMCTL, &[ptr::from_mut(operation) as u64, 0, 0, 0, 0]) }
 }
 
-#[test]
-fn the_list_is_sorted_starts_where_asked_and_stops_at_the_buffers_end() {
-    for domid in [1007, 1003, 1005] {
-        table().set(domid, domid).unwrap();
-    }
-    let mut buffer = [const { MaybeUninit::<DomainInfo>::uninit() }; 2];
+/// Lists domains from 1004 on, two at most, by that version of sysctl, whose entries are of type `T`.
+fn two_from_1004<T>(interface_version: u32, info: fn(&T) -> &DomainInfo) -> [(u16, u32); 2] {
+    let mut buffer = [const { MaybeUninit::<T>::uninit() }; 2];
     let mut operation = Sysctl {
-        head: Head { command: SYSCTL_GETDOMAININFOLIST, interface_version: 0x15 },
+        head: Head { command: SYSCTL_GETDOMAININFOLIST, interface_version },
         getdomaininfolist: GetDomainInfoList {
             first_domain: 1004,
             max_domains: 2,
@@ -43,7 +40,18 @@ fn the_list_is_sorted_starts_where_asked_and_stops_at_the_buffers_end() {
     assert_eq!(operation.getdomaininfolist.num_domains, 2);
     // SAFETY: two entries were written, as num_domains says.
     let found = buffer.map(|entry| unsafe { entry.assume_init() });
-    assert_eq!(found.map(|info| (info.domain, info.flags)), [(1005, 1005), (1007, 1007)]);
+    found.map(|entry| (info(&entry).domain, info(&entry).flags))
+}
+
+#[test]
+fn the_list_is_sorted_starts_where_asked_and_stops_at_the_buffers_end() {
+    for domid in [1007, 1003, 1005] {
+        table().set(domid, domid).unwrap();
+    }
+    assert_eq!(two_from_1004::<InfoFrom16>(0x15, |entry| &entry.info), [(1005, 1005), (1007, 1007)]);
+    // The entries of 4.14 and 4.15 are shorter.
+    assert_eq!((size_of::<InfoTo15>(), size_of::<InfoFrom16>()), (104, 112));
+    assert_eq!(two_from_1004::<InfoTo15>(0x13, |entry| &entry.info), [(1005, 1005), (1007, 1007)]);
 }
 
 #[test]
@@ -54,7 +62,9 @@ fn a_domain_is_paused_unpaused_once_and_destroyed_once() {
     assert_eq!(call_domctl(&mut pause), Ok(0));
     let mut info = domctl_of(DOMCTL_GETDOMAININFO, 1020);
     assert_eq!(call_domctl(&mut info), Ok(0));
-    assert_eq!((info.getdomaininfo.domain, info.getdomaininfo.flags), (1020, PAUSED));
+    // SAFETY: plain numbers, written just now.
+    let told = unsafe { info.getdomaininfo.from_16 }.info;
+    assert_eq!((told.domain, told.flags), (1020, PAUSED));
     let mut unpause = domctl_of(DOMCTL_UNPAUSEDOMAIN, 1020);
     assert_eq!(call_domctl(&mut unpause), Ok(0));
     assert_eq!(call_domctl(&mut unpause), Err(libc::EINVAL));
@@ -66,15 +76,17 @@ fn a_domain_is_paused_unpaused_once_and_destroyed_once() {
 
 #[test]
 fn an_interface_version_whose_layout_is_unknown_is_refused_as_xen_does() {
-    for version in [0, 0x13, 0x19] {
+    for version in [0, 0x11, 0x19] {
         let mut operation = domctl_of(DOMCTL_GETDOMAININFO, 0);
         operation.head.interface_version = version;
         assert_eq!(call_domctl(&mut operation), Err(libc::EACCES), "domctl {version:#x}");
+        assert_eq!(table().unknown_version.load(Relaxed), 1 << 63 | 1 << 32 | u64::from(version));
     }
-    let mut head = Head { command: SYSCTL_GETDOMAININFOLIST, interface_version: 0x13 };
+    let mut head = Head { command: SYSCTL_GETDOMAININFOLIST, interface_version: 0x12 };
     // SAFETY: with an unknown version no more than the head is read.
     let result = unsafe { execute(SYSCTL, &[ptr::from_mut(&mut head) as u64, 0, 0, 0, 0]) };
     assert_eq!(result, Err(libc::EACCES));
+    assert_eq!(table().unknown_version.load(Relaxed), 1 << 63 | 0x12);
 }
 
 #[test]
@@ -104,12 +116,12 @@ fn layouts_are_those_of_the_installed_headers() {
         #include <xen/domctl.h>
         #include <xen/sysctl.h>
         #define IS(a, b) _Static_assert((a) == (b), #a)
-        IS(sizeof(xen_domctl_getdomaininfo_t), {});
+        IS(sizeof(xen_domctl_getdomaininfo_t), XEN_DOMCTL_INTERFACE_VERSION < {GROWN} ? {} : {});
         IS(offsetof(xen_domctl_getdomaininfo_t, flags), {});
         IS(offsetof(xen_domctl_getdomaininfo_t, nr_online_vcpus), {});
         IS(offsetof(xen_domctl_getdomaininfo_t, handle), {});
         IS(offsetof(xen_domctl_getdomaininfo_t, cpupool), {});
-        IS(offsetof(xen_domctl_getdomaininfo_t, arch_config), {});
+        IS(offsetof(xen_domctl_getdomaininfo_t, arch_config), XEN_DOMCTL_INTERFACE_VERSION < {GROWN} ? {} : {});
         IS(offsetof(xen_domctl_t, domain), {});
         IS(offsetof(xen_domctl_t, u.getdomaininfo), {});
         IS(offsetof(xen_sysctl_t, u.getdomaininfolist.first_domain), {});
@@ -130,12 +142,14 @@ fn layouts_are_those_of_the_installed_headers() {
         IS(XEN_DOMCTL_getdomaininfo, {DOMCTL_GETDOMAININFO});
         IS(XEN_DOMINF_paused, {PAUSED});
         "#,
-        size_of::<DomainInfo>(),
+        size_of::<InfoTo15>(),
+        size_of::<InfoFrom16>(),
         offset_of!(DomainInfo, flags),
         offset_of!(DomainInfo, nr_online_vcpus),
         offset_of!(DomainInfo, handle),
         offset_of!(DomainInfo, cpupool),
-        offset_of!(DomainInfo, emulation_flags),
+        offset_of!(InfoTo15, arch_config),
+        offset_of!(InfoFrom16, arch_config),
         offset_of!(Domctl, domain),
         offset_of!(Domctl, getdomaininfo),
         offset_of!(Sysctl, getdomaininfolist) + offset_of!(GetDomainInfoList, first_domain),
