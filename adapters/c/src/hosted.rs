@@ -130,6 +130,7 @@ impl Guest for Hosted {
     }
 
     fn release(&self) {
+        self.osevent.freeing(self);
         // SAFETY: the gate is closed and empty (X4, X5). That operations have ended is the program's promise (X3).
         unsafe { (self.functions.ctx_free)(self.ctx.as_ptr()) };
     }
