@@ -53,7 +53,7 @@ enum XtaskCommand {
     /// Run a program as root in the dom0 of a real Xen, in QEMU
     ///
     /// Exits as the program does; 128+n if signal n killed it; 127 if dom0 cannot start it; 124 when the time is
-    /// over; 125 if Xen or dom0 panicked or no exit code came back for another reason; 2 if the lab cannot start.
+    /// over; 125 if the boot stood still twice, Xen or dom0 panicked, or no exit code came back for another reason; 2 if the lab cannot start.
     Lab(lab::Options),
 }
 

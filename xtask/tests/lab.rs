@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Runs `cargo xtask lab` with `arguments`.
 fn lab(arguments: &[&str]) -> Output {
@@ -75,6 +77,64 @@ fn crash_of_the_program_is_told_from_an_exit_code() {
 fn time_out_tells_whether_the_program_was_started() {
     expect(&["--timeout", "1", "--", "true"], 124, "time-out: the program had not been started");
     expect(&["--timeout", "30", "--", "sleep", "1000"], 124, "time-out: the program had not ended");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn boot_that_takes_too_long_is_ended_told_and_tried_once_more() {
+    let output = lab(&["--start-timeout", "1", "--", "true"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{errors}");
+    let told =
+        errors.matches("the boot stood still: the program had not been started after 1 s; processor 0 at ").count();
+    assert_eq!(told, 2, "{errors}");
+    assert!(errors.contains("trying once more") && errors.contains("(the second boot, never started"), "{errors}");
+    assert!(errors.contains("; processor 1 at "), "{errors}");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn machine_that_stands_still_is_replaced_and_the_program_runs() {
+    let lab = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["lab", "--start-timeout", "60", "--", "echo", "here"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("xtask starts");
+    // The first machine stands still, its monitor with it; the limit says when that is noticed.
+    let qemu = eventually(|| machine_of(lab.id()));
+    let stopped = Command::new("kill").args(["-STOP", &qemu.to_string()]).status().expect("kill starts");
+    assert!(stopped.success());
+    let output = lab.wait_with_output().expect("xtask ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"here\n"[..]), "{errors}");
+    assert!(errors.contains("QEMU's monitor does not answer"), "{errors}");
+    assert!(errors.contains("exit code 0 (the second boot, started after"), "{errors}");
+}
+
+/// The QEMU that this lab has started.
+fn machine_of(lab: u32) -> Option<u32> {
+    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    processes.into_iter().find(|pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        // Before it is QEMU, it is setpriv with the same words behind it.
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        status.lines().any(|line| line == format!("PPid:\t{lab}"))
+            && words.starts_with(b"/")
+            && String::from_utf8_lossy(&words).contains("qemu-system-x86_64\0")
+    })
+}
+
+/// What `look` finds within two minutes.
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "not found");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use lab_frame::{Frame, PORT};
 
 use super::image::Image;
+use super::monitor;
 use super::payload::Payload;
 use super::qemu::Qemu;
 use super::verdict::Verdict;
@@ -26,6 +27,8 @@ pub(crate) struct Machine {
     pub(crate) cpus: u32,
     /// From the start of QEMU to the end of the program.
     pub(crate) timeout: Duration,
+    /// From the start of QEMU to that of the program: a machine that takes longer stands still.
+    pub(crate) start_timeout: Duration,
     /// More words for Xen's command line.
     pub(crate) xen_args: String,
 }
@@ -61,24 +64,20 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
 
-/// Boots the machine in `folder`, runs the payload in it and relays what it writes to our own outputs.
-///
-/// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes.
-pub(crate) fn run(
-    qemu: &Qemu,
-    machine: &Machine,
-    image: &Image,
-    payload: &Payload,
-    fetch: &[PathBuf],
-    folder: &Path,
-) -> Result<Report> {
+/// Puts into `folder` what the machine boots.
+pub(crate) fn prepare(image: &Image, payload: &Payload, folder: &Path) -> Result<()> {
     // QEMU takes names apart at commas and spaces, so it gets short ones, in a folder of its own.
     symlink(image.xen(), folder.join("xen"))?;
     symlink(image.linux(), folder.join("linux"))?;
     let mut initrd = File::create(folder.join("initrd"))?;
     io::copy(&mut File::open(image.dom0())?, &mut initrd)?;
-    payload.write_to(image, io::BufWriter::new(initrd))?;
+    payload.write_to(image, io::BufWriter::new(initrd))
+}
 
+/// Boots the machine in `folder`, runs the payload in it and relays what it writes to our own outputs.
+///
+/// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes.
+pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Path) -> Result<Report> {
     let start = Instant::now();
     let child = command(qemu, machine, folder).spawn();
     let mut qemu = Running(child.context("cannot run setpriv (util-linux), which runs QEMU")?);
@@ -101,7 +100,8 @@ pub(crate) fn run(
     let mut fetched: Vec<Option<File>> = fetch.iter().map(|_| None).collect();
     let mut started_after = None;
     let verdict = loop {
-        let left = machine.timeout.saturating_sub(start.elapsed());
+        let limit = if started_after.is_some() { machine.timeout } else { machine.timeout.min(machine.start_timeout) };
+        let left = limit.saturating_sub(start.elapsed());
         match frames.recv_timeout(left) {
             Ok(Frame::Starting) => started_after = Some(start.elapsed()),
             Ok(Frame::Stdout(bytes)) => relay(io::stdout(), &bytes)?,
@@ -117,6 +117,10 @@ pub(crate) fn run(
             Ok(Frame::Exited(code)) => break Verdict::Exited(code),
             Ok(Frame::Signalled(signal)) => break Verdict::Signalled(signal),
             Ok(Frame::NotStarted(why)) => break Verdict::NotStarted(why),
+            Err(RecvTimeoutError::Timeout) if started_after.is_none() && limit < machine.timeout => {
+                let stuck = || Verdict::Stuck { seconds: limit.as_secs(), processors: monitor::processors(folder) };
+                break console(folder).unwrap_or_else(stuck);
+            }
             Err(RecvTimeoutError::Timeout) => {
                 let timed_out =
                     Verdict::TimedOut { seconds: machine.timeout.as_secs(), started: started_after.is_some() };
@@ -165,6 +169,7 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
         // Modules of Xen, with their command lines: dom0's kernel, and its first file system.
         .args(["-initrd", "linux console=hvc0 panic=-1,initrd"])
         .args(["-serial", "file:console.log"])
+        .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor::SOCKET)])
         .args(["-chardev", "stdio,id=agent,signal=off"])
         .args(["-device", &format!("isa-debugcon,iobase={PORT:#x},chardev=agent")])
         .current_dir(folder)
@@ -201,7 +206,13 @@ mod tests {
 
     #[test]
     fn machine_that_does_not_fit_is_refused_with_what_to_do() {
-        let machine = Machine { memory: 1 << 40, cpus: 1, timeout: Duration::ZERO, xen_args: String::new() };
+        let machine = Machine {
+            memory: 1 << 40,
+            cpus: 1,
+            timeout: Duration::ZERO,
+            start_timeout: Duration::ZERO,
+            xen_args: String::new(),
+        };
         let error = check_memory(&machine).unwrap_err().to_string();
         assert!(error.contains("--memory"), "{error}");
     }

@@ -7,6 +7,7 @@ mod boot;
 mod image;
 mod kernel;
 pub(crate) mod libraries;
+mod monitor;
 mod payload;
 mod qemu;
 mod verdict;
@@ -27,6 +28,7 @@ use boot::Machine;
 use image::Image;
 use payload::Payload;
 use qemu::Qemu;
+use verdict::Verdict;
 
 /// What to run and in how large a machine.
 #[derive(Args, Clone, Debug)]
@@ -49,6 +51,10 @@ pub(crate) struct Options {
     /// Seconds from the start of the machine to the end of the program
     #[arg(long, default_value_t = 300)]
     pub(crate) timeout: u64,
+    /// Seconds from the start of the machine to that of the program, which takes 10 to 40; a boot that takes longer stands
+    /// still, and is tried once more
+    #[arg(long, default_value_t = 180)]
+    pub(crate) start_timeout: u64,
     /// Where to keep the console log, instead of in the target folder
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
@@ -89,6 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         memory: options.memory,
         cpus: options.cpus,
         timeout: Duration::from_secs(options.timeout),
+        start_timeout: Duration::from_secs(options.start_timeout),
         xen_args: options.xen_args.clone(),
     };
     boot::check_memory(&machine)?;
@@ -105,8 +112,21 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         symlink(&path, &log)?;
         log = path;
     }
-    let prepared = start.elapsed();
-    let report = boot::run(&qemu, &machine, &image, &payload, &to, &folder)?;
+    boot::prepare(&image, &payload, &folder)?;
+    let mut prepared = start.elapsed();
+    let mut report = boot::run(&qemu, &machine, &to, &folder)?;
+    let mut again = "";
+    if let Verdict::Stuck { .. } = report.verdict {
+        // Nothing of the program's has come yet, so nothing comes twice.
+        let kept = folder.join("console-of-the-first-boot.log");
+        if log.exists() {
+            fs::copy(&log, &kept)?;
+        }
+        eprintln!("lab: {}; trying once more (console: {})", report.verdict, kept.display());
+        prepared = start.elapsed();
+        report = boot::run(&qemu, &machine, &to, &folder)?;
+        again = "the second boot, ";
+    }
     for file in ["xen", "linux", "initrd"] {
         fs::remove_file(folder.join(file))?;
     }
@@ -116,7 +136,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         None => "never started".to_owned(),
     };
     eprintln!(
-        "lab: {} ({started}, {:.1} s in all; console: {})",
+        "lab: {} ({again}{started}, {:.1} s in all; console: {})",
         report.verdict,
         start.elapsed().as_secs_f64(),
         log.display()

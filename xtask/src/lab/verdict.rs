@@ -18,6 +18,13 @@ pub(crate) enum Verdict {
         /// Whether the program had been started.
         started: bool,
     },
+    /// The machine stood still before it could start the program.
+    Stuck {
+        /// After how many seconds that was taken for certain.
+        seconds: u64,
+        /// Where its processors stood.
+        processors: String,
+    },
     /// Xen panicked, with these words.
     XenPanicked(String),
     /// dom0's Linux panicked, with these words.
@@ -64,7 +71,7 @@ impl Verdict {
     /// | 128 + n | signal n killed it |
     /// | 127 | it could not be started in dom0 |
     /// | 124 | the time was over |
-    /// | 125 | no exit code came back: a panic of Xen or dom0, a reset, QEMU failed |
+    /// | 125 | no exit code came back: a boot that stood still twice, a panic of Xen or dom0, a reset, QEMU failed |
     ///
     /// A lab that cannot even be started exits with 2.
     pub(crate) fn exit_code(&self) -> u8 {
@@ -73,7 +80,8 @@ impl Verdict {
             Verdict::Signalled(signal) => 128 + signal,
             Verdict::NotStarted(_) => 127,
             Verdict::TimedOut { .. } => 124,
-            Verdict::XenPanicked(_)
+            Verdict::Stuck { .. }
+            | Verdict::XenPanicked(_)
             | Verdict::Dom0Panicked(_)
             | Verdict::MachineEnded
             | Verdict::Dom0Failed(_)
@@ -95,6 +103,9 @@ impl fmt::Display for Verdict {
             Verdict::TimedOut { seconds, started } => {
                 let what = if *started { "the program had not ended" } else { "the program had not been started" };
                 write!(f, "time-out: {what} after {seconds} s")
+            }
+            Verdict::Stuck { seconds, processors } => {
+                write!(f, "the boot stood still: the program had not been started after {seconds} s; {processors}")
             }
             Verdict::XenPanicked(words) => write!(f, "Xen panicked: {words}"),
             Verdict::Dom0Panicked(words) => write!(f, "dom0 panicked: {words}"),
@@ -161,6 +172,7 @@ mod tests {
             (Verdict::NotStarted(String::new()), 127),
             (timed_out(true), 124),
             (timed_out(false), 124),
+            (Verdict::Stuck { seconds: 1, processors: String::new() }, 125),
             (Verdict::XenPanicked(String::new()), 125),
             (Verdict::Dom0Panicked(String::new()), 125),
             (Verdict::MachineEnded, 125),
