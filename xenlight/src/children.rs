@@ -16,12 +16,12 @@ use crate::library::Library;
 use crate::lock;
 use core::ffi::{c_int, c_uint, c_void};
 use osevent_core::{Deadline, GuestValue, Interest, Registry, Token};
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use xenlight_sys::children as sys;
 
@@ -68,16 +68,19 @@ impl Children {
 }
 
 impl Children {
+    /// Whether the kernel reaps all children of this process by itself, where libxl installs no handler that would change that.
+    pub(crate) fn lose_statuses(self) -> bool {
+        let action = sigchld();
+        let lost = action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0;
+        lost && matches!(self, Self::ByPidfd | Self::Host)
+    }
+
     /// Whether libxl would find a handler of somebody else's when it installs its own (S1).
     pub(crate) fn meet_foreign_handler(self, library: &Library) -> bool {
         if matches!(self, Self::ByPidfd | Self::Host) {
             return false;
         }
-        // SAFETY: all zero is a valid value of this plain struct.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        // SAFETY: `action` is written during the call; nothing is changed.
-        unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
-        let handler = action.sa_sigaction;
+        let handler = sigchld().sa_sigaction;
         if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
             return false;
         }
@@ -92,6 +95,15 @@ impl Children {
         // Libxl's own, for another ctx, is none.
         object.to_bytes() != library.path().as_os_str().as_bytes()
     }
+}
+
+/// What this process does on SIGCHLD.
+fn sigchld() -> libc::sigaction {
+    // SAFETY: all zero is a valid value of this plain struct.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: `action` is written during the call; nothing is changed.
+    unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
+    action
 }
 
 /// How long until a child without a pidfd is looked at again.
@@ -125,8 +137,20 @@ struct Child {
 
 struct Watched {
     token: Token,
-    // Closed after it was unwatched (S5).
-    _pidfd: OwnedFd,
+    /// Closed after it was unwatched (S5), once nobody asks for a status by it any more.
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Child {
+    fn name(&self) -> Name {
+        Name { pid: self.pid, pidfd: self.watched.as_ref().map(|watched| watched.pidfd.clone()) }
+    }
+}
+
+/// What a child is asked for by: the pidfd, where there is one, since the pid is another child's once somebody has reaped this one.
+struct Name {
+    pid: libc::pid_t,
+    pidfd: Option<Arc<OwnedFd>>,
 }
 
 impl Living {
@@ -157,15 +181,15 @@ impl Living {
         number
     }
 
-    fn pid(&self, number: Number) -> Option<libc::pid_t> {
-        lock(&self.state).children.get(&number).map(|child| child.pid)
+    fn name(&self, number: Number) -> Option<Name> {
+        lock(&self.state).children.get(&number).map(Child::name)
     }
 
-    /// Gives it back where the child has been reported meanwhile.
+    /// Gives it back where the child has been reported meanwhile, or is watched already: another thread was at the same.
     fn set_watched(&self, number: Number, watched: Watched) -> Result<(), Watched> {
-        match lock(&self.state).children.entry(number) {
-            hash_map::Entry::Occupied(mut child) => child.get_mut().watched = Some(watched),
-            hash_map::Entry::Vacant(_) => return Err(watched),
+        match lock(&self.state).children.get_mut(&number) {
+            Some(child) if child.watched.is_none() => child.watched = Some(watched),
+            _ => return Err(watched),
         }
         Ok(())
     }
@@ -212,7 +236,7 @@ fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> 
     // SAFETY: the kernel just gave this fd, close-on-exec, to nobody else.
     let pidfd = unsafe { OwnedFd::from_raw_fd(fd as c_int) };
     let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, GuestValue(number)).ok()?;
-    Some(Watched { token, _pidfd: pidfd })
+    Some(Watched { token, pidfd: Arc::new(pidfd) })
 }
 
 /// The one timer that there is.
@@ -255,8 +279,9 @@ pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
 /// True if it is dead, and libxl knows now.
 fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
     let hosted = registry.guest();
-    let Some(pid) = hosted.children.pid(number) else { return true };
-    let Some((status, lost)) = status_of(pid) else { return false };
+    let Some(name) = hosted.children.name(number) else { return true };
+    let pid = name.pid;
+    let Some((status, lost)) = status_of(&name) else { return false };
     let Ok(call) = registry.enter() else { return true };
     // Another thread may have come here, too, and the pid may be another child's since: what is known of it counts for
     // the one who removes the number.
@@ -275,8 +300,8 @@ fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
     // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
     unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
     if is_ours_to_reap {
-        // SAFETY: no pointer but null. It is dead, so this does not wait.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+        // It is dead, so this does not wait.
+        let _ = wait_for(&name, libc::WEXITED | libc::WNOHANG);
     }
     // A close waits for the last child.
     hosted.closing.progressed(registry);
@@ -284,20 +309,11 @@ fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
 }
 
 /// The wait status of a child that has exited, which stays to be reaped; and the reason, if somebody reaped it.
-fn status_of(pid: libc::pid_t) -> Option<(c_int, Option<io::Error>)> {
-    // SAFETY: all zero is a valid value of this plain struct.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    loop {
-        // SAFETY: `info` is writable for the length of the call.
-        if unsafe { libc::waitid(libc::P_PID, pid as libc::id_t, &mut info, options) } == 0 {
-            break;
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Some((STATUS_UNKNOWN, Some(error)));
-        }
-    }
+fn status_of(name: &Name) -> Option<(c_int, Option<io::Error>)> {
+    let info = match wait_for(name, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
+        Ok(info) => info,
+        Err(error) => return Some((STATUS_UNKNOWN, Some(error))),
+    };
     // SAFETY: waitid has filled in the fields of a SIGCHLD, or left them zero.
     let (exited, status) = unsafe { (info.si_pid(), info.si_status()) };
     if exited == 0 {
@@ -311,6 +327,30 @@ fn status_of(pid: libc::pid_t) -> Option<(c_int, Option<io::Error>)> {
     Some((status, None))
 }
 
+/// waitid(2), which leaves the pid zero where there is nothing to tell.
+fn wait_for(name: &Name, options: c_int) -> io::Result<libc::siginfo_t> {
+    let mut by_pidfd = name.pidfd.as_ref();
+    loop {
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let (kind, id) = match by_pidfd {
+            Some(pidfd) => (libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t),
+            None => (libc::P_PID, name.pid as libc::id_t),
+        };
+        // SAFETY: `info` is writable for the length of the call.
+        if unsafe { libc::waitid(kind, id, &mut info, options) } == 0 {
+            return Ok(info);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            // Linux 5.3 has pidfds and no P_PIDFD.
+            Some(libc::EINVAL) if by_pidfd.is_some() => by_pidfd = None,
+            _ => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,7 +362,7 @@ mod tests {
         assert_eq!(living.remove(first).map(|child| child.pid), Some(100));
         let second = living.add(100);
         assert!(living.remove(first).is_none(), "the second would be reported with the first one's status");
-        assert_eq!(living.pid(second), Some(100));
+        assert_eq!(living.name(second).map(|name| name.pid), Some(100));
         assert!(living.remove(second).is_some() && living.is_empty());
     }
 
@@ -331,9 +371,43 @@ mod tests {
         let living = Living::new(Children::ByPidfd);
         let number = living.add(100);
         assert!(living.remove(number).is_some());
+        assert!(living.set_watched(number, watched()).is_err());
+        assert!(living.is_empty(), "a close would wait for it for ever");
+    }
+
+    fn watched() -> Watched {
         let pidfd = OwnedFd::from(std::fs::File::open("/dev/null").expect("a stand-in for a pidfd"));
         let token = Token::from_handle(1 << 63 | 1).expect("it looks like one");
-        assert!(living.set_watched(number, Watched { token, _pidfd: pidfd }).is_err());
-        assert!(living.is_empty(), "a close would wait for it for ever");
+        Watched { token, pidfd: Arc::new(pidfd) }
+    }
+
+    #[test]
+    fn s5_a_child_that_is_watched_twice_keeps_the_pidfd_that_is_in_the_loop() {
+        let living = Living::new(Children::ByPidfd);
+        let number = living.add(100);
+        let first = watched();
+        let fd = first.pidfd.as_raw_fd();
+        assert!(living.set_watched(number, first).is_ok());
+        assert!(living.set_watched(number, watched()).is_err(), "the first would be closed while it is watched");
+        let name = living.name(number).expect("it has not been reported");
+        assert_eq!(name.pidfd.map(|pidfd| pidfd.as_raw_fd()), Some(fd));
+    }
+
+    #[test]
+    fn s2_the_status_is_that_of_the_child_behind_the_pidfd_whoever_has_its_pid_now() {
+        let child = |code: &str| std::process::Command::new("sh").args(["-c", code]).spawn().expect("sh starts");
+        let (mut reaped, mut other) = (child("exit 3"), child("exit 7"));
+        // SAFETY: no pointers; it is not waited for yet.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, reaped.id(), 0) };
+        assert!(fd >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: the kernel just gave this fd to nobody else.
+        let pidfd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd as c_int) });
+        reaped.wait().expect("it is a child");
+        let wait_until_dead = Name { pid: other.id() as libc::pid_t, pidfd: None };
+        wait_for(&wait_until_dead, libc::WEXITED | libc::WNOWAIT).expect("it is a child");
+        let name = Name { pid: other.id() as libc::pid_t, pidfd: Some(pidfd) };
+        let told = status_of(&name);
+        assert!(matches!(told, Some((STATUS_UNKNOWN, Some(_)))), "the other's status was told: {told:?}");
+        other.wait().expect("it was not reaped");
     }
 }

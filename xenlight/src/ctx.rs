@@ -99,7 +99,7 @@ impl Builder {
     /// # Errors
     /// [`Error::Open`] with advice where libxl cannot reach Xen; [`Error::Unsupported`] for a way
     /// of owning children that the loaded release does not have, [`Error::SigchldTaken`] for one that this process cannot
-    /// have; [`Error::LoopGone`]; [`Error::Io`] and
+    /// have, [`Error::SigchldIgnored`] where it can have none; [`Error::LoopGone`]; [`Error::Io`] and
     /// [`Error::Registration`] where fds have run out or the loop refuses.
     pub fn open(self, event_loop: Arc<dyn EventLoop>) -> Result<Ctx, Error> {
         let release = self.library.release();
@@ -109,6 +109,9 @@ impl Builder {
         }
         if self.children.meet_foreign_handler(&self.library) {
             return Err(Error::SigchldTaken(self.children));
+        }
+        if self.children.lose_statuses() {
+            return Err(Error::SigchldIgnored);
         }
         let no_fd = |source| Error::Io { doing: "make an eventfd", source };
         let queue = Queue::new().map_err(no_fd)?;

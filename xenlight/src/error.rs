@@ -51,6 +51,10 @@ pub enum Error {
         "this process has a SIGCHLD handler already, so libxl cannot have one ({0:?}): open the ctx with Children::ByPidfd"
     )]
     SigchldTaken(Children),
+    /// The process ignores SIGCHLD, inherited perhaps from the one that started it: the kernel then keeps no child's status, and
+    /// libxl would take each of its children for failed. Set SIGCHLD to its default action before the ctx is opened.
+    #[error("this process ignores SIGCHLD, so libxl would never learn how its children end: set it to SIG_DFL first")]
+    SigchldIgnored,
     /// The loaded libxl is too old for it.
     #[error("{what} needs Xen {needs} or later; libxl {loaded} is loaded")]
     Unsupported {

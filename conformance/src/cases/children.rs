@@ -89,6 +89,37 @@ fn handled_already(stage: &Stage) -> anyhow::Result<()> {
     remove_with(stage, Children::ByPidfd)
 }
 
+pub(crate) static IGNORED: Case = Case {
+    name: "children-ignored",
+    claim: "Where the process ignores SIGCHLD, or asks that no child becomes a zombie, opening says so: no status would reach libxl",
+    clauses: &["S1", "S2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: ignored,
+};
+
+fn ignored(stage: &Stage) -> anyhow::Result<()> {
+    let set = |handler: usize, flags: i32| {
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        (action.sa_sigaction, action.sa_flags) = (handler, flags);
+        // SAFETY: no handler is installed; the process is the case's own.
+        ensure!(unsafe { libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()) } == 0, "sigaction");
+        anyhow::Ok(())
+    };
+    for (handler, flags) in [(libc::SIG_IGN, 0), (libc::SIG_DFL, libc::SA_NOCLDWAIT)] {
+        set(handler, flags)?;
+        for children in [Children::ByPidfd, Children::Host] {
+            let attached = stage.host.attach()?;
+            let opened = stage.builder()?.children(children).open(attached.event_loop.clone());
+            ensure!(matches!(opened, Err(Error::SigchldIgnored)), "{children:?}: {opened:?}");
+        }
+    }
+    set(libc::SIG_DFL, 0)?;
+    remove_with(stage, Children::ByPidfd)
+}
+
 fn remove_with(stage: &Stage, children: Children) -> anyhow::Result<()> {
     let opened = stage.open_with(children)?;
     remove(stage, &opened)?;

@@ -41,6 +41,7 @@ static ON_LIBXL: &[&Case] = &[
     &children::HOST,
     &children::WITHOUT_PIDFD,
     &children::HANDLED,
+    &children::IGNORED,
     &refusal::FD,
     &refusal::TIMEOUT,
     &refusal::OPEN,
