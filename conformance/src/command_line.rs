@@ -74,6 +74,10 @@ pub fn main() -> ExitCode {
         return broken::run_inside(broken, case, outcome);
     }
     if let Some(path) = arguments.shared_object {
+        // SAFETY: whoever runs the program with this file says that it is a loop as osevent_loop.h has it.
+        if let Err(error) = unsafe { hosts::SharedObject::load(&path) } {
+            return exit(Err(error));
+        }
         return suite::of_shared_object(path).run(&libtest_mimic::Arguments {
             list: arguments.list,
             filter: arguments.cases.into_iter().next(),

@@ -34,7 +34,18 @@ fn a_loop_in_c_passes_all_cases() {
 fn a_shared_object_without_the_functions_is_told_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let output = suite(&compile(folder.path(), "no_loop.c"), &["--case", "boundary::"]);
-    assert!(!output.status.success());
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(printed.contains("does not define osevent_loop_watch"), "{printed}");
+    is_one_error(&output, "does not define osevent_loop_watch");
+}
+
+#[test]
+fn a_shared_object_that_is_not_there_is_one_error_and_no_case_runs() {
+    is_one_error(&suite(Path::new("./missing.so"), &[]), "cannot load ./missing.so");
+}
+
+fn is_one_error(output: &Output, words: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains(words), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
 }
