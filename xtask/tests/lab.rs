@@ -183,7 +183,7 @@ fn mirror_that_cannot_serve_is_told() {
     fs::create_dir_all(&empty).unwrap();
     // Nobody listens on port 1.
     let mirrors = [
-        (format!("copy:{}", empty.display()), "the mirror does not have Debian's bookworm"),
+        (format!("copy:{}", empty.display()), "the mirror does not have Debian's trixie"),
         ("http://127.0.0.1:1/debian".to_owned(), "is there a network?"),
     ];
     for (mirror, words) in mirrors {
