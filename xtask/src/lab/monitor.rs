@@ -1,6 +1,8 @@
 //! QEMU's monitor, which tells where the processors of a machine that stands still are.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
@@ -11,17 +13,19 @@ pub(crate) const SOCKET: &str = "monitor";
 
 /// Where each processor stands, a few times in a row; or why that is not known.
 pub(crate) fn processors(folder: &Path) -> String {
-    match ask(&folder.join(SOCKET)) {
+    match ask(folder) {
         Ok(words) => shown(&words),
         Err(error) => format!("QEMU's monitor does not answer ({error})"),
     }
 }
 
 /// Three looks: a processor that spins shows where.
-fn ask(socket: &Path) -> std::io::Result<String> {
+fn ask(folder: &Path) -> io::Result<String> {
     const LOOKS: usize = 3;
     const PROMPT: &str = "(qemu) ";
-    let mut monitor = UnixStream::connect(socket)?;
+    // The path of a socket has 107 bytes at most, and the folder can lie deeper than that.
+    let folder = File::open(folder)?;
+    let mut monitor = UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))?;
     monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut words = String::new();
     // A prompt comes first, and one after each answer.
@@ -33,7 +37,7 @@ fn ask(socket: &Path) -> std::io::Result<String> {
         }
         let mut bytes = [0; 4096];
         match monitor.read(&mut bytes)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => words.push_str(&String::from_utf8_lossy(&bytes[..count])),
         }
     }
@@ -69,7 +73,36 @@ fn owner(address: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    #[test]
+    fn folder_whose_path_is_longer_than_a_sockets_may_be_is_no_hindrance() {
+        let short = std::env::temp_dir().join(format!("monitor-{}", std::process::id()));
+        let folder = short.join("long".repeat(50));
+        fs::create_dir_all(&folder).unwrap();
+        let listener = UnixListener::bind(short.join(SOCKET)).unwrap();
+        fs::rename(short.join(SOCKET), folder.join(SOCKET)).unwrap();
+        let monitor = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for look in 0..3 {
+                stream.write_all(b"(qemu) ").unwrap();
+                let mut asked = [0; 18];
+                stream.read_exact(&mut asked).unwrap();
+                write!(stream, "CPU#0\r\nRIP=000000000000000{look} RFL=0\r\n").unwrap();
+            }
+            stream.write_all(b"(qemu) ").unwrap();
+        });
+        let told = processors(&folder);
+        fs::remove_dir_all(&short).unwrap();
+        assert_eq!(
+            told,
+            "processor 0 at 0000000000000000 (elsewhere), 0000000000000001 (elsewhere), 0000000000000002 (elsewhere)"
+        );
+        monitor.join().unwrap();
+    }
 
     #[test]
     fn each_look_at_each_processor_is_told_with_whose_code_it_is() {
