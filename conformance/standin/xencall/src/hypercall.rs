@@ -2,7 +2,7 @@
 //!
 //! Layouts and interface versions are those of `xen/include/public/{sysctl,domctl}.h` at the tags RELEASE-4.14.0 to
 //! RELEASE-4.22.0: sysctl 0x13 to 0x16, domctl 0x12 to 0x18. Between these, `xen_sysctl_getdomaininfolist` and the heads of
-//! both structs did not change. `xen_domctl_getdomaininfo` grew once, in 4.16 (sysctl and domctl 0x14): [`InfoTo15`], [`InfoFrom16`].
+//! both structs did not change. `xen_domctl_getdomaininfo` grew once, in 4.16 (sysctl and domctl 0x14): `InfoTo15`, `InfoFrom16`.
 
 use std::{ops::RangeInclusive, ptr, sync::atomic::Ordering::Relaxed};
 
