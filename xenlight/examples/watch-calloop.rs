@@ -99,7 +99,13 @@ impl App {
                 continue;
             }
             // Xen has a domain some time before the toolstack has named it: at the next look, then.
-            let Some(name) = self.ctx.name(info.domid)? else { continue };
+            let name = match self.ctx.name(info.domid) {
+                Ok(Some(name)) => name,
+                Ok(None) => continue,
+                // It has gone since it was listed.
+                Err(error) if error.is_no_such_domain() => continue,
+                Err(error) => return Err(error.into()),
+            };
             let watch = self.ctx.watch_death(info.domid)?;
             println!("domain {} ({name}) is there", info.domid);
             self.known.insert(info.domid, (name, watch));

@@ -126,7 +126,11 @@ impl Domains {
             };
             if domain.name.is_none() {
                 // Xen has a domain some time before the toolstack has named it.
-                domain.name = ctx.name(info.domid)?;
+                domain.name = match ctx.name(info.domid) {
+                    // It has gone since it was listed: its watch tells.
+                    Err(error) if error.is_no_such_domain() => None,
+                    name => name?,
+                };
                 if domain.name.is_some() {
                     println!("{} is there", domain.called(info.domid));
                 }

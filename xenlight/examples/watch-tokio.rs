@@ -123,7 +123,13 @@ async fn look(ctx: &Ctx, known: &Known) -> Outcome {
                 continue;
             }
             // Xen has a domain some time before the toolstack has named it: at the next look, then.
-            let Some(name) = ctx.name(info.domid)? else { continue };
+            let name = match ctx.name(info.domid) {
+                Ok(Some(name)) => name,
+                Ok(None) => continue,
+                // It has gone since it was listed.
+                Err(error) if error.is_no_such_domain() => continue,
+                Err(error) => return Err(error.into()),
+            };
             let watch = ctx.watch_death(info.domid)?;
             println!("domain {} ({name}) is there", info.domid);
             known.borrow_mut().insert(info.domid, (name, watch));

@@ -14,6 +14,7 @@ use crate::contain::say;
 use crate::ctx::Hosted;
 use crate::library::Library;
 use crate::lock;
+use crate::words::Listener;
 use core::ffi::{c_int, c_uint, c_void};
 use osevent_core::{Deadline, GuestValue, Interest, Registry, Token};
 use std::collections::HashMap;
@@ -132,6 +133,8 @@ struct State {
 
 struct Child {
     pid: libc::pid_t,
+    /// Whom it works for.
+    owner: Option<Arc<Listener>>,
     watched: Option<Watched>,
 }
 
@@ -173,11 +176,11 @@ impl Living {
         unsafe { libc::getpid() != self.process }
     }
 
-    fn add(&self, pid: libc::pid_t) -> Number {
+    fn add(&self, pid: libc::pid_t, owner: Option<Arc<Listener>>) -> Number {
         let mut state = lock(&self.state);
         state.last += 1;
         let number = state.last;
-        state.children.insert(number, Child { pid, watched: None });
+        state.children.insert(number, Child { pid, owner, watched: None });
         number
     }
 
@@ -213,7 +216,7 @@ unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
     let pid = crate::fork::fork(hosted.library(), hosted.logger());
     // Nothing after it changes the errno of a fork that failed, which libxl reads.
     if pid > 0 && hosted.children.owner() == Children::ByPidfd {
-        let number = hosted.children.add(pid);
+        let number = hosted.children.add(pid, hosted.hearing().current());
         watch(registry, number, pid);
     }
     pid
@@ -297,6 +300,7 @@ fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
     if let Some(watched) = &child.watched {
         registry.unwatch(watched.token);
     }
+    let _attending = hosted.hearing().attend(child.owner);
     // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
     unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
     if is_ours_to_reap {
@@ -358,9 +362,9 @@ mod tests {
     #[test]
     fn s2_a_late_call_for_a_reported_child_does_not_meet_a_new_one_of_the_same_pid() {
         let living = Living::new(Children::ByPidfd);
-        let first = living.add(100);
+        let first = living.add(100, None);
         assert_eq!(living.remove(first).map(|child| child.pid), Some(100));
-        let second = living.add(100);
+        let second = living.add(100, None);
         assert!(living.remove(first).is_none(), "the second would be reported with the first one's status");
         assert_eq!(living.name(second).map(|name| name.pid), Some(100));
         assert!(living.remove(second).is_some() && living.is_empty());
@@ -369,7 +373,7 @@ mod tests {
     #[test]
     fn x3_a_child_that_was_reported_while_its_pidfd_was_opened_does_not_come_back() {
         let living = Living::new(Children::ByPidfd);
-        let number = living.add(100);
+        let number = living.add(100, None);
         assert!(living.remove(number).is_some());
         assert!(living.set_watched(number, watched()).is_err());
         assert!(living.is_empty(), "a close would wait for it for ever");
@@ -384,7 +388,7 @@ mod tests {
     #[test]
     fn s5_a_child_that_is_watched_twice_keeps_the_pidfd_that_is_in_the_loop() {
         let living = Living::new(Children::ByPidfd);
-        let number = living.add(100);
+        let number = living.add(100, None);
         let first = watched();
         let fd = first.pidfd.as_raw_fd();
         assert!(living.set_watched(number, first).is_ok());

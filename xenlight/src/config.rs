@@ -154,8 +154,13 @@ fn to_json(hosted: &Hosted, ctx: *mut sys::Ctx, config: &Owned<DomainConfig>) ->
 
 /// What libxl needs and does not always ask for.
 fn check_parts(config: &Map<String, Value>) -> Result<(), Error> {
-    if text(config, "c_info", "name").is_empty() {
+    let name = text(config, "c_info", "name");
+    if name.is_empty() {
         return Err(wrong("c_info.name", "it is missing: the domain's name, as a string"));
+    }
+    // Libxl and xenconsoled make names of log files of it, which they open as root.
+    if name.contains(|c: char| c == '/' || c.is_control()) {
+        return Err(wrong("c_info.name", "it has a slash or a control character, and names of files are made of it"));
     }
     let kind = text(config, "c_info", "type");
     if kind.is_empty() {
@@ -290,6 +295,10 @@ mod tests {
     fn name_type_and_the_part_for_the_type_are_asked_for() {
         assert!(refusal("{}").contains("c_info.name"));
         assert!(refusal(&LEAST.replace(r#""x""#, "7")).contains("c_info.name"));
+        for name in ["../../x", "a/b", r"a\nb", r"\u001b[2J"] {
+            assert!(refusal(&LEAST.replace(r#""x""#, &format!("\"{name}\""))).contains("slash or a control"), "{name}");
+        }
+        assert!(Config::from_json(&LEAST.replace(r#""x""#, r#""größe-日本""#)).is_ok());
         assert!(refusal(&LEAST.replace(r#""type":"pv""#, r#""x":"pv""#)).contains("c_info.type"));
         assert!(refusal(&LEAST.replace("type.pv", "type.hvm")).contains("b_info.type.pv"));
     }

@@ -13,6 +13,7 @@ use crate::operation::Operations;
 use crate::reach;
 use crate::signal::fds_have_run_out;
 use crate::trace::{Trace, Tracer};
+use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
@@ -266,17 +267,20 @@ impl Ctx {
             return Err(Error::LoopGone);
         }
         if !reach::xenstored_answers() {
-            return Err(Error::Open { code: Code(codes::ERROR_FAIL), advice: reach::NO_XENSTORED });
+            let words = Words::default();
+            return Err(Error::Open { code: Code(codes::ERROR_FAIL), words, advice: reach::NO_XENSTORED });
         }
         let library = hosted.library();
         let call = registry.enter()?;
+        let listener = Listener::new(None);
+        let _attending = hosted.hearing().attend(Some(listener.clone()));
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is written during the call; the logger is part of the registry, which
         // outlives the ctx (X1).
         let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
             let advice = if fds_have_run_out() { TOO_MANY_FILES } else { reach::advice() };
-            return Err(Error::Open { code: Code(rc), advice });
+            return Err(Error::Open { code: Code(rc), words: listener.words(), advice });
         };
         let set = hosted.ctx.set(RawCtx(raw));
         debug_assert!(set.is_ok(), "a ctx is connected once");
@@ -292,12 +296,16 @@ impl Ctx {
         // The first watch in xenstore takes two fds for the life of the ctx, and libxl ends the process where there are none
         // (`xs_fileno` and the assertion in `libxl__ev_fd_register`). So it is made now, where it can be refused.
         if fds_have_run_out() {
-            return Err(Error::Open { code: Code(codes::ERROR_FAIL), advice: TOO_MANY_FILES });
+            let words = Words::default();
+            return Err(Error::Open { code: Code(codes::ERROR_FAIL), words, advice: TOO_MANY_FILES });
         }
         let mut evgen = ptr::null_mut();
         // SAFETY: the ctx lives while `call` does; `evgen` is written during the call.
         let rc = unsafe { library.evenable_domain_death(ctx, 0, WatchId::NOBODYS.as_u64(), &mut evgen) };
-        hosted.check("watch domains", rc)?;
+        if rc != 0 {
+            return Err(hosted.error("watch domains", rc, listener.words()));
+        }
+        hosted.hearing().opened();
         // SAFETY: just enabled, and nobody else has it.
         unsafe { library.evdisable_domain_death(ctx, evgen) };
         Ok(())
@@ -406,6 +414,15 @@ impl Hosted {
         self.library.sys()
     }
 
+    pub(crate) fn whole_library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Who hears what libxl says.
+    pub(crate) fn hearing(&self) -> &Hearing {
+        &self.logger.hearing
+    }
+
     /// On the host's loop.
     pub(crate) fn courier(&self) -> &Registry<Courier> {
         &self.courier
@@ -429,15 +446,11 @@ impl Hosted {
         self.library.release() < Release::V4_3
     }
 
-    /// The error for what libxl returned, with what a hook refused where that is the cause.
-    pub(crate) fn error(&self, doing: &'static str, rc: c_int) -> Error {
+    /// The error for what libxl returned, with its words, and with what a hook refused where that is the cause.
+    pub(crate) fn error(&self, doing: &'static str, rc: c_int, words: Words) -> Error {
         let by_hook = rc > 0 || rc == codes::ERROR_OSEVENT_REG_FAIL;
         let refusal = if by_hook { self.hooks.take_refusal() } else { None };
-        Error::Libxl { doing, code: Code(rc), refusal }
-    }
-
-    pub(crate) fn check(&self, doing: &'static str, rc: c_int) -> Result<(), Error> {
-        if rc == 0 { Ok(()) } else { Err(self.error(doing, rc)) }
+        Error::Libxl { doing, code: Code(rc), words, refusal }
     }
 
     /// A string of libxl's as ours; frees it.
@@ -469,6 +482,10 @@ impl Guest for Hosted {
         let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
         let (events, revents) = (asked.to_poll(), readiness.to_poll());
         self.hooks.trace(Trace::FdOccurrence { value: value.0, fd, events, revents });
+        // Libxl's pipe for SIGCHLD may be this fd, and is for all children: it comes and goes with them.
+        let serves_several = self.children.owner() == Children::Libxl;
+        let owner = if serves_several { None } else { self.hearing().owner(value.0) };
+        let _attending = self.hearing().attend(owner);
         // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
         // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
         unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
@@ -477,6 +494,7 @@ impl Guest for Hosted {
 
     fn occurred_timeout(&self, value: GuestValue) {
         self.hooks.trace(Trace::TimeoutOccurrence { value: value.0 });
+        let _attending = self.hearing().attend(self.hearing().owner(value.0));
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
         unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
         self.hooks.trace(Trace::OccurrenceReturned);

@@ -2,6 +2,7 @@
 
 use crate::operation::{self, Operation};
 use crate::structs::{Owned, Struct};
+use crate::task::Task;
 use crate::{Ctx, Error};
 use core::ffi::c_int;
 use std::ffi::CString;
@@ -19,7 +20,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], with `ERROR_TIMEDOUT` (or `ERROR_FAIL` in older releases) where the domain
     /// or the script took too long; there is no such interface: `ERROR_NOTFOUND`, `ERROR_FAIL` or
-    /// `ERROR_INVAL`, by release. [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
+    /// `ERROR_INVAL`, by release. [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
@@ -28,7 +29,7 @@ impl Ctx {
     /// # }
     /// ```
     pub fn remove_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
-        self.take_nic("remove a network interface", domid, devid, sys::Library::device_nic_remove)
+        self.take_nic(Task::on("remove a network interface", domid), domid, devid, sys::Library::device_nic_remove)
     }
 
     /// Takes a network interface away without asking the domain.
@@ -36,7 +37,7 @@ impl Ctx {
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic).
     pub fn destroy_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
-        self.take_nic("destroy a network interface", domid, devid, sys::Library::device_nic_destroy)
+        self.take_nic(Task::on("destroy a network interface", domid), domid, devid, sys::Library::device_nic_destroy)
     }
 
     /// Takes a disk away; `vdev` as in its configuration, for instance `xvda`.
@@ -44,7 +45,7 @@ impl Ctx {
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
     pub fn remove_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
-        self.take_disk("remove a disk", domid, vdev, sys::Library::device_disk_remove)
+        self.take_disk(Task::on("remove a disk", domid), domid, vdev, sys::Library::device_disk_remove)
     }
 
     /// Takes a disk away without asking the domain.
@@ -52,23 +53,18 @@ impl Ctx {
     /// # Errors
     /// As for [`remove_disk`](Self::remove_disk).
     pub fn destroy_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
-        self.take_disk("destroy a disk", domid, vdev, sys::Library::device_disk_destroy)
+        self.take_disk(Task::on("destroy a disk", domid), domid, vdev, sys::Library::device_disk_destroy)
     }
 
-    fn take_nic(
-        &self,
-        doing: &'static str,
-        domid: u32,
-        devid: u32,
-        take: Take<DeviceNic>,
-    ) -> Result<Operation<()>, Error> {
+    fn take_nic(&self, task: Task, domid: u32, devid: u32, take: Take<DeviceNic>) -> Result<Operation<()>, Error> {
         let number = c_int::try_from(devid).unwrap_or(-1);
-        let nic = self.ask(|hosted, ctx| {
+        let nic = self.ask(task, |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let nic = Owned::<DeviceNic>::new(self.library());
             // SAFETY: the ctx lives during `ask`; the nic is written during the call. That initialises it
             // once more, which leaks nothing, as nothing hangs on a fresh one.
             let rc = unsafe { hosted.library().devid_to_device_nic(ctx, domid, number, nic.as_ptr()) };
-            hosted.check(doing, rc)?;
+            question.check(rc)?;
             // SAFETY: ctx and nic are alive; the string is ours to free.
             let json = unsafe { hosted.take_string(hosted.library().device_nic_to_json(ctx, nic.as_ptr())) };
             let what = "libxl's device_nic";
@@ -80,37 +76,32 @@ impl Ctx {
             }
             Ok(nic)
         })?;
-        self.take(doing, domid, nic, take)
+        self.take(task, domid, nic, take)
     }
 
-    fn take_disk(
-        &self,
-        doing: &'static str,
-        domid: u32,
-        vdev: &str,
-        take: Take<DeviceDisk>,
-    ) -> Result<Operation<()>, Error> {
+    fn take_disk(&self, task: Task, domid: u32, vdev: &str, take: Take<DeviceDisk>) -> Result<Operation<()>, Error> {
         let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
-        let disk = self.ask(|hosted, ctx| {
+        let disk = self.ask(task, |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let disk = Owned::<DeviceDisk>::new(self.library());
             // SAFETY: as for a nic; the name is good for the call.
             let rc = unsafe { hosted.library().vdev_to_device_disk(ctx, domid, vdev.as_ptr(), disk.as_ptr()) };
-            hosted.check(doing, rc)?;
+            question.check(rc)?;
             Ok(disk)
         })?;
-        self.take(doing, domid, disk, take)
+        self.take(task, domid, disk, take)
     }
 
     fn take<T: Struct + 'static>(
         &self,
-        doing: &'static str,
+        task: Task,
         domid: u32,
         device: Owned<T>,
         take: Take<T>,
     ) -> Result<Operation<()>, Error> {
         operation::start(
             &self.registry,
-            doing,
+            task,
             device,
             // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
             move |library, ctx, device, how| unsafe { take(library, ctx, domid, device.as_ptr(), how) },

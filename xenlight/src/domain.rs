@@ -3,8 +3,9 @@
 use crate::config::Config;
 use crate::contain::say;
 use crate::ctx::Hosted;
-use crate::operation::{self, Operation};
+use crate::operation::{self, Operation, Question};
 use crate::structs::Owned;
+use crate::task::Task;
 use crate::{Ctx, Error, Release, ShutdownReason};
 use core::ffi::c_int;
 use serde_json::{Map, Value};
@@ -87,15 +88,15 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] with `ERROR_FAIL` where Xen refused; [`Error::Closed`]; [`Error::Format`].
     pub fn domains(&self) -> Result<Vec<DomainInfo>, Error> {
-        const DOING: &str = "list the domains";
-        self.ask(|hosted, ctx| {
+        self.ask(Task::without("list the domains"), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let library = hosted.library();
             let stride = dominfo_size(library)?;
             let mut count: c_int = 0;
             // SAFETY: the ctx lives during `ask`; `count` is written during the call.
             let list = unsafe { library.list_domain(ctx, &mut count) };
             if list.is_null() {
-                return Err(hosted.error(DOING, codes::ERROR_FAIL));
+                return Err(question.error(codes::ERROR_FAIL));
             }
             let all = (0..usize::try_from(count).unwrap_or(0)).map(|at| {
                 // SAFETY: libxl returned `count` entries that are `stride` bytes apart.
@@ -113,25 +114,26 @@ impl Ctx {
     /// The state of one domain.
     ///
     /// # Errors
-    /// There is none: [`Error::is_no_such_domain`], or `ERROR_INVAL` with Xen 4.5 and earlier. Otherwise as
-    /// [`domains`](Self::domains).
+    /// [`Error::NoSuchDomain`]. Otherwise as [`domains`](Self::domains).
     pub fn info(&self, domid: u32) -> Result<DomainInfo, Error> {
-        self.ask(|hosted, ctx| {
+        self.ask(Task::on("ask for a domain's state", domid), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let info = Owned::<Dominfo>::new(self.library());
             // SAFETY: the ctx lives during `ask`; `info` is initialised, and written during the call.
             let rc = unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) };
-            hosted.check("ask for a domain's state", rc)?;
+            question.check(rc)?;
             // SAFETY: filled in by libxl, and alive.
             unsafe { read(hosted, ctx, info.as_ptr()) }
         })
     }
 
-    /// The domain's name; `None` if there is no such domain, or it has no name.
+    /// The domain's name; `None` if it has none, as while it is being made or taken down.
     ///
     /// # Errors
-    /// [`Error::Closed`].
+    /// [`Error::NoSuchDomain`] or [`Error::Closed`].
     pub fn name(&self, domid: u32) -> Result<Option<String>, Error> {
-        self.ask(|hosted, ctx| {
+        self.ask(Task::on("ask for a domain's name", domid), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`; the string is ours to free.
             Ok(unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid)) })
         })
@@ -143,13 +145,14 @@ impl Ctx {
     /// [`Error::Nul`], [`Error::Closed`], or what libxl says.
     pub fn find(&self, name: &str) -> Result<Option<u32>, Error> {
         let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
-        self.ask(|hosted, ctx| {
+        self.ask(Task::without("find a domain by its name"), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let mut domid = 0;
             // SAFETY: the ctx lives during `ask`; both pointers are good for the call.
             match unsafe { hosted.library().name_to_domid(ctx, name.as_ptr(), &mut domid) } {
                 0 => Ok(Some(domid)),
                 codes::ERROR_INVAL => Ok(None),
-                rc => Err(hosted.error("find a domain by its name", rc)),
+                rc => Err(question.error(rc)),
             }
         })
     }
@@ -161,7 +164,7 @@ impl Ctx {
     /// [`Error::Config`] with the first place that libxl would swallow wrongly;
     /// [`Error::Unsupported`] with Xen 4.4 and earlier, which take no JSON; [`Error::Closed`].
     pub fn check_config(&self, config: &Config) -> Result<(), Error> {
-        self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx)).map(drop)
+        self.understand(config).map(drop)
     }
 
     /// The hypervisor's free memory in KiB.
@@ -169,7 +172,8 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] or [`Error::Closed`].
     pub fn free_memory(&self) -> Result<u64, Error> {
-        self.ask(|hosted, ctx| {
+        self.ask(Task::without("ask for the free memory"), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             let (mut short, mut long) = (0, 0);
             let rc = match hosted.library().get_free_memory() {
                 // SAFETY: the ctx lives during `ask`; the number is written during the call.
@@ -177,7 +181,7 @@ impl Ctx {
                 // SAFETY: likewise.
                 FreeMemory::Bits64(get) => unsafe { get(ctx, &mut long) },
             };
-            hosted.check("ask for the free memory", rc)?;
+            question.check(rc)?;
             Ok(long.max(u64::from(short)))
         })
     }
@@ -187,11 +191,12 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::Format`].
     pub fn xen_version(&self) -> Result<XenVersion, Error> {
-        self.ask(|hosted, ctx| {
+        self.ask(Task::without("ask for Xen's version"), |question| {
+            let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`, and what is returned belongs to it.
             let info = unsafe { hosted.library().get_version_info(ctx) };
             if info.is_null() {
-                return Err(hosted.error("ask for Xen's version", codes::ERROR_FAIL));
+                return Err(question.error(codes::ERROR_FAIL));
             }
             // SAFETY: not null, so it is the ctx's; this does not write to it.
             let json = unsafe { hosted.library().version_info_to_json(ctx, info.cast_mut()) };
@@ -219,10 +224,13 @@ impl Ctx {
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
 /// earlier ones they do their work before they return, and what they return is over (contract V).
 ///
-/// Errors on beginning: [`Error::Closed`], [`Error::LoopGone`], or [`Error::Libxl`]. The operation's own
-/// are [`Error::Libxl`] with what libxl says, whose words are in the log; where there is no such
-/// domain, [`Error::is_no_such_domain`] with Xen 4.6 and later as a rule, `ERROR_INVAL` or
-/// `ERROR_FAIL` otherwise.
+/// Errors on beginning: [`Error::Closed`], [`Error::LoopGone`], and those that the operation itself can end with, as a
+/// thread of libxl's own has them: [`Error::Libxl`], with what libxl returned and what it said of it, and [`Error::NoSuchDomain`],
+/// also where the domain went away meanwhile.
+///
+/// [`Error::Protected`], at once: what would end, stop or move domain 0 or xenstored's domain (pause, shutdown, reboot, destroy,
+/// save, resume) is refused. A domain's number is used again when the domain is gone: what is asked of a domain that may be
+/// gone can meet another.
 impl Ctx {
     /// Makes a domain, paused: [`unpause`](Self::unpause) lets it begin. Resolves to its number.
     ///
@@ -251,10 +259,10 @@ impl Ctx {
     /// # }
     /// ```
     pub fn create(&self, config: &Config) -> Result<Operation<u32>, Error> {
-        let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
+        let config = self.understand(config)?;
         operation::start(
             &self.registry,
-            "create a domain",
+            Task::without("create a domain"),
             (config, AtomicU32::new(NO_DOMAIN)),
             |library, ctx, (config, domid), how| {
                 // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
@@ -269,7 +277,7 @@ impl Ctx {
     /// # Errors
     /// As [above](Self#a-domains-life).
     pub fn pause(&self, domid: u32) -> Result<Operation<()>, Error> {
-        self.control("pause a domain", self.library().sys().domain_pause(), domid)
+        self.control(Task::stopping("pause a domain", domid), self.library().sys().domain_pause(), domid)
     }
 
     /// Lets the domain's virtual CPUs run; a new domain begins.
@@ -277,7 +285,7 @@ impl Ctx {
     /// # Errors
     /// As [above](Self#a-domains-life).
     pub fn unpause(&self, domid: u32) -> Result<Operation<()>, Error> {
-        self.control("unpause a domain", self.library().sys().domain_unpause(), domid)
+        self.control(Task::on("unpause a domain", domid), self.library().sys().domain_unpause(), domid)
     }
 
     /// Asks the domain to power itself off. The operation ends when the domain has taken note, not when
@@ -287,7 +295,7 @@ impl Ctx {
     /// # Errors
     /// As [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without drivers of Xen's.
     pub fn shutdown(&self, domid: u32) -> Result<Operation<()>, Error> {
-        self.control("shut a domain down", self.library().sys().domain_shutdown(), domid)
+        self.control(Task::stopping("shut a domain down", domid), self.library().sys().domain_shutdown(), domid)
     }
 
     /// Asks the domain to shut down in order to be started again, which is left to the caller: on
@@ -296,15 +304,15 @@ impl Ctx {
     /// # Errors
     /// As for [`shutdown`](Self::shutdown).
     pub fn reboot(&self, domid: u32) -> Result<Operation<()>, Error> {
-        self.control("reboot a domain", self.library().sys().domain_reboot(), domid)
+        self.control(Task::stopping("reboot a domain", domid), self.library().sys().domain_reboot(), domid)
     }
 
     /// Destroys the domain, whatever it does.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life).
+    /// As [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another destroy of the domain, on this ctx, is at work.
     pub fn destroy(&self, domid: u32) -> Result<Operation<()>, Error> {
-        self.start("destroy a domain", move |library, ctx, how| {
+        self.start(Task::destroying("destroy a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
             unsafe { library.domain_destroy(ctx, domid, how) }
         })
@@ -317,7 +325,7 @@ impl Ctx {
     /// As [above](Self#a-domains-life).
     pub fn resume(&self, domid: u32) -> Result<Operation<()>, Error> {
         const SUSPEND_CANCEL: c_int = 1;
-        self.start("resume a domain", move |library, ctx, how| {
+        self.start(Task::stopping("resume a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
             unsafe { library.domain_resume(ctx, domid, SUSPEND_CANCEL, how) }
         })
@@ -329,20 +337,21 @@ impl Ctx {
     /// As [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
     pub fn config(&self, domid: u32) -> Result<Operation<Config>, Error> {
         const DOING: &str = "retrieve a domain's configuration";
+        let task = Task::on(DOING, domid);
         let config = Owned::<DomainConfig>::new(self.library());
         let registry = Arc::downgrade(&self.registry);
         match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
             }
-            RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, move |hosted, ctx| {
+            RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
-                hosted.check(DOING, unsafe { retrieve(ctx, domid, config.as_ptr()) })?;
-                Config::from_libxl(hosted, ctx, &config)
+                question.check(unsafe { retrieve(question.ctx, domid, config.as_ptr()) })?;
+                Config::from_libxl(question.hosted, question.ctx, &config)
             }),
             RetrieveConfiguration::Asynchronous(retrieve) => operation::start(
                 &self.registry,
-                DOING,
+                task,
                 config,
                 // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
                 move |_, ctx, config, how| unsafe { retrieve(ctx, domid, config.as_ptr(), how) },
@@ -358,13 +367,13 @@ impl Ctx {
         }
     }
 
-    fn control(&self, doing: &'static str, form: DomainControl, domid: u32) -> Result<Operation<()>, Error> {
+    fn control(&self, task: Task, form: DomainControl, domid: u32) -> Result<Operation<()>, Error> {
         match form {
-            DomainControl::Blocking(control) => operation::run(&self.registry, move |hosted, ctx| {
+            DomainControl::Blocking(control) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call.
-                hosted.check(doing, unsafe { control(ctx, domid) })
+                question.check(unsafe { control(question.ctx, domid) })
             }),
-            DomainControl::Asynchronous(control) => self.start(doing, move |_, ctx, how| {
+            DomainControl::Asynchronous(control) => self.start(task, move |_, ctx, how| {
                 // SAFETY: the ctx is alive.
                 unsafe { control(ctx, domid, how) }
             }),
@@ -374,12 +383,12 @@ impl Ctx {
     /// Begins an operation that was given no pointers.
     fn start(
         &self,
-        doing: &'static str,
+        task: Task,
         initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int + Send + 'static,
     ) -> Result<Operation<()>, Error> {
         operation::start(
             &self.registry,
-            doing,
+            task,
             (),
             |library, ctx, (), how| initiate(library, ctx, how),
             |(), result| result,
@@ -387,11 +396,15 @@ impl Ctx {
     }
 
     /// Makes a synchronous call, inside the gate.
-    pub(crate) fn ask<R>(&self, call: impl FnOnce(&Hosted, *mut sys::Ctx) -> Result<R, Error>) -> Result<R, Error> {
-        let inside = self.registry.enter()?;
-        let hosted = self.registry.guest();
-        hosted.closing.check_open()?;
-        call(hosted, hosted.raw(&inside))
+    pub(crate) fn ask<R>(&self, task: Task, call: impl FnOnce(&Question<'_>) -> Result<R, Error>) -> Result<R, Error> {
+        operation::ask(&self.registry, task, call)
+    }
+
+    /// As libxl's own.
+    pub(crate) fn understand(&self, config: &Config) -> Result<Owned<DomainConfig>, Error> {
+        self.ask(Task::without("read a configuration"), |question| {
+            config.to_libxl(self.library(), question.hosted, question.ctx)
+        })
     }
 }
 
@@ -538,7 +551,9 @@ mod tests {
 
     #[test]
     fn an_aborted_create_names_the_domain_that_it_left() {
-        let failed = |rc| Err(Error::Libxl { doing: "test", code: crate::Code(rc), refusal: None });
+        let failed = |rc| {
+            Err(Error::Libxl { doing: "test", code: crate::Code(rc), words: crate::Words::default(), refusal: None })
+        };
         let unfinished = outcome(5, failed(codes::ERROR_ABORTED)).expect_err("it failed");
         assert!(matches!(unfinished, Error::Unfinished { domid: 5, .. }) && unfinished.is_aborted());
         let without = outcome(NO_DOMAIN, failed(codes::ERROR_ABORTED)).expect_err("it failed");

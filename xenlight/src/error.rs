@@ -1,3 +1,4 @@
+use crate::words::{Line, Words};
 use crate::{Children, Release};
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
@@ -13,22 +14,52 @@ pub enum Error {
     #[error(transparent)]
     Load(#[from] xenlight_sys::LoadError),
     /// Libxl made no ctx.
-    #[error("libxl cannot be opened: {code}; {advice}")]
+    #[error("libxl cannot be opened: {code}{}; {advice}", quoted(words))]
     Open {
         /// What libxl returned.
         code: Code,
+        /// What libxl said in its log.
+        words: Words,
         /// What probably is the matter, from a look at this machine.
         advice: &'static str,
     },
     /// Libxl refused a call, or the operation failed.
-    #[error("cannot {doing}: {code}{}", refusal.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    #[error("cannot {doing}: {code}{}{}", refusal.as_ref().map(|why| format!(" ({why})")).unwrap_or_default(), quoted(words))]
     Libxl {
         /// What was tried.
         doing: &'static str,
-        /// What libxl returned; the reason is in the log, under the target `libxl`.
+        /// What libxl returned. `ERROR_FAIL`, as a rule; `words` have the reason.
         code: Code,
+        /// What libxl said in its log, at the level of errors, while it worked on this. The whole log goes to the `log` crate, target `libxl`.
+        words: Words,
         /// What this ctx's event loop last refused, where `code` says that it did (R3).
         refusal: Option<RegistrationError>,
+    },
+    /// There is no such domain: there was none, or it went away meanwhile. In all releases, from every method that is about a
+    /// domain, except for a [watch of its death](crate::Ctx::watch_death). Numbers that no domain can have (32752 and above) included.
+    #[error("cannot {doing}: there is no domain {domid}")]
+    NoSuchDomain {
+        /// What was tried.
+        doing: &'static str,
+        /// The domain.
+        domid: u32,
+    },
+    /// The domain is being destroyed already, by an operation of this ctx: await that one. Nothing was begun.
+    #[error("domain {domid} is being destroyed already: another destroy of it is at work")]
+    BeingDestroyed {
+        /// The domain.
+        domid: u32,
+    },
+    /// The domain may not be ended, stopped or moved, because the host depends on it: domain 0, or xenstored's own. Libxl was
+    /// not called.
+    #[error("cannot {doing}: domain {domid} {role}")]
+    Protected {
+        /// What was tried.
+        doing: &'static str,
+        /// The domain.
+        domid: u32,
+        /// What the host has it for.
+        role: &'static str,
     },
     /// The ctx is closed, or being closed.
     #[error("the ctx is closed")]
@@ -163,8 +194,21 @@ impl Error {
 
     /// Whether there is no such domain.
     pub fn is_no_such_domain(&self) -> bool {
-        self.code() == Some(Code(codes::ERROR_DOMAIN_NOTFOUND))
+        matches!(self, Self::NoSuchDomain { .. })
     }
+
+    /// What libxl said about it in its log. Empty where it said nothing, or was not called.
+    pub fn words(&self) -> &[Line] {
+        match self {
+            Self::Libxl { words, .. } | Self::Open { words, .. } => words,
+            Self::Unfinished { source, .. } => source.words(),
+            _ => &[],
+        }
+    }
+}
+
+fn quoted(words: &Words) -> String {
+    if words.is_empty() { String::new() } else { format!("; libxl said: {words}") }
 }
 
 impl From<osevent_core::Closed> for Error {

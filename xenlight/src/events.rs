@@ -3,7 +3,9 @@
 use crate::contain::wake;
 use crate::ctx::Hosted;
 use crate::delivery::Item;
-use crate::operation::check_ready;
+use crate::operation::{ask, check_ready};
+use crate::task::Task;
+use crate::words::Words;
 use crate::{Code, Error, Release, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use futures_core::Stream;
@@ -57,7 +59,12 @@ pub enum EventKind {
     },
     /// The watch reports nothing, because libxl refused it. Only where the ctx has [a thread of its own](crate::Builder::thread):
     /// otherwise making the watch fails.
-    WatchFailed(Code),
+    WatchFailed {
+        /// What libxl returned.
+        code: Code,
+        /// What it said in its log.
+        words: Words,
+    },
     /// A type that this crate does not know, as libxl's JSON.
     Other {
         /// Libxl's number of the type.
@@ -336,7 +343,7 @@ fn disable(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, evgen: Evgen) {
 
 /// Asks for the shutdown and death of a domain.
 pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Result<Watch, Error> {
-    watch(registry, domid, None, "watch a domain's death", move |hosted, ctx, id| {
+    watch(registry, domid, None, Task::without("watch a domain's death"), move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: the ctx lives while the gate is held, `evgen` is written during the call.
         let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid, id, &mut evgen) };
@@ -347,7 +354,10 @@ pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Resul
 /// Asks for the ejects of a disk.
 pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &str) -> Result<Watch, Error> {
     let name = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
-    watch(registry, domid, Some(vdev), "watch a disk's ejects", move |hosted, ctx, id| {
+    let task = Task::on("watch a disk's ejects", domid);
+    // At once, also where libxl has a thread: it tells nobody of what is missing.
+    ask(registry, task, |_| Ok(()))?;
+    watch(registry, domid, Some(vdev), task, move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: as above; `name` is copied.
         let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, name.as_ptr(), id, &mut evgen) };
@@ -359,7 +369,7 @@ fn watch(
     registry: &Arc<Registry<Hosted>>,
     domid: u32,
     vdev: Option<&str>,
-    doing: &'static str,
+    task: Task,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen) + Send + 'static,
 ) -> Result<Watch, Error> {
     let hosted = registry.guest();
@@ -372,14 +382,17 @@ fn watch(
         watches.standing.insert(id, Watched { domid, vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
         id
     };
-    let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, doing, id, enable);
+    let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, task, id, enable);
     match &hosted.worker {
         Some(worker) => worker.post(registry, move |registry| {
             // A ctx that is being closed tells nothing any more.
-            if let Err(Error::Libxl { code, .. }) = enable(registry) {
-                let event = Event { domid, watch: Some(WatchId(id)), kind: EventKind::WatchFailed(code) };
-                registry.guest().queue.push(Item::Event(event));
-            }
+            let (code, words) = match enable(registry) {
+                Err(Error::Libxl { code, words, .. }) => (code, words),
+                Err(Error::NoSuchDomain { .. }) => (Code(codes::ERROR_DOMAIN_NOTFOUND), Words::default()),
+                _ => return,
+            };
+            let event = Event { domid, watch: Some(WatchId(id)), kind: EventKind::WatchFailed { code, words } };
+            registry.guest().queue.push(Item::Event(event));
         }),
         None => enable(registry).inspect_err(|_| _ = lock(&hosted.events.watches).standing.remove(&id))?,
     }
@@ -388,7 +401,7 @@ fn watch(
 
 fn begin(
     registry: &Arc<Registry<Hosted>>,
-    doing: &'static str,
+    task: Task,
     id: u64,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<(), Error> {
@@ -398,9 +411,13 @@ fn begin(
     if !lock(&hosted.events.watches).standing.contains_key(&id) {
         return Ok(());
     }
-    let (rc, evgen) = enable(hosted, hosted.raw(&call), id);
+    let (ctx, listener) = (hosted.raw(&call), task.listener());
+    let (rc, evgen) = {
+        let _attending = hosted.hearing().attend(Some(listener.clone()));
+        enable(hosted, ctx, id)
+    };
     if rc != 0 {
-        return Err(hosted.error(doing, rc));
+        return Err(task.error(hosted, ctx, rc, &listener));
     }
     let stands = {
         let mut watches = lock(&hosted.events.watches);

@@ -84,6 +84,7 @@ unsafe extern "C" fn fd_register(
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
     let (handle, code) = match registered {
         Ok(token) => {
+            registry.guest().hearing().registered(value.0, Some(fd));
             // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
             unsafe { handle_out.write(pointer(token)) };
             (token.to_handle(), 0)
@@ -135,6 +136,7 @@ unsafe extern "C" fn timeout_register(
         .and_then(|deadline| registry.register_timeout(deadline, value));
     let (handle, code) = match registered {
         Ok(token) => {
+            registry.guest().hearing().registered(value.0, None);
             if registry.guest().is_4_2() {
                 lock(&registry.guest().hooks.by_address).insert(handle_out.addr(), token);
             }

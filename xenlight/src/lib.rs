@@ -19,7 +19,7 @@
 //! - It blocks nowhere in disguise: what blocks is called so ([`Ctx::close_blocking`]). libxl's own
 //!   blocking calls are not offered (E8).
 //! - It lays out no struct of libxl's that varies by release, and takes no JSON that libxl would misunderstand.
-//! - It prints nothing: libxl's words go to the `log` crate, target `libxl`. They say why something failed.
+//! - It prints nothing: libxl's words go to the `log` crate, target `libxl`. What it says of a failure comes with the [`Error`], too.
 //!
 //! # The shortest program
 //! It prints when a domain shuts down or is gone.
@@ -79,7 +79,7 @@
 //! | 4.2 | the least; domains, events, pause, unpause, shutdown, reboot, destroy, devices |
 //! | 4.4 | libxl's own ways of handling [`Children`]; by pidfd works with all |
 //! | 4.5 | [`Config`]: create, save, restore, [`Ctx::config`] |
-//! | 4.6 | [`Operation::abort`]; [`Error::is_no_such_domain`] |
+//! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
 //! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. Live, 4.17 is tested; the other
@@ -105,7 +105,9 @@ mod round_trip;
 mod save_file;
 mod signal;
 mod structs;
+mod task;
 mod trace;
+mod words;
 mod work;
 
 pub use children::Children;
@@ -118,6 +120,7 @@ pub use library::{Library, Release};
 pub use operation::{Abort, Operation};
 pub use trace::Trace;
 pub use uuid::Uuid;
+pub use words::{Line, Words};
 
 /// Compiles the README's program.
 #[cfg(doctest)]

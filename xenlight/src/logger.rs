@@ -1,7 +1,9 @@
-//! Libxl's log, passed on to the `log` crate.
+//! Libxl's log, passed on to the `log` crate and to those whom it concerns.
 
 use crate::contain::contained;
+use crate::words::Hearing;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
+use std::borrow::Cow;
 use std::ffi::CStr;
 use xenlight_sys::log::{self as sys, VaList, format_message};
 
@@ -14,13 +16,14 @@ pub(crate) struct Logger {
     // First: libxl knows this part.
     functions: sys::Logger,
     process: libc::pid_t,
+    pub(crate) hearing: Hearing,
 }
 
 impl Logger {
     pub(crate) fn new() -> Self {
         let functions = sys::Logger { vmessage, progress: Some(progress), destroy };
         // SAFETY: no preconditions.
-        Self { functions, process: unsafe { libc::getpid() } }
+        Self { functions, process: unsafe { libc::getpid() }, hearing: Hearing::default() }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut sys::Logger {
@@ -28,8 +31,8 @@ impl Logger {
     }
 }
 
-/// Under libxl's lock, on any thread, and in forked children (X9). There nothing is logged: the
-/// application's logger may take a lock that another thread held when the child was forked.
+/// Under libxl's lock, on any thread, and in forked children (X9). There nothing is logged or heard: the
+/// application's logger and ours take locks that another thread may have held when the child was forked.
 unsafe extern "C" fn vmessage(
     logger: *mut sys::Logger,
     level: c_uint,
@@ -39,7 +42,7 @@ unsafe extern "C" fn vmessage(
     arguments: VaList,
 ) {
     // SAFETY: libxl gives back the address of a `Logger`, which outlives its ctx (X1).
-    let process = unsafe { (*logger.cast::<Logger>()).process };
+    let logger = unsafe { &*logger.cast::<Logger>() };
     let level = match level {
         sys::LEVEL_CRITICAL | sys::LEVEL_ERROR => log::Level::Error,
         sys::LEVEL_WARN => log::Level::Warn,
@@ -48,27 +51,30 @@ unsafe extern "C" fn vmessage(
         _ => log::Level::Trace,
     };
     // SAFETY: no preconditions.
-    if level > log::max_level() || unsafe { libc::getpid() } != process {
+    if unsafe { libc::getpid() } != logger.process {
         return;
     }
     let mut buffer = [0; LONGEST];
     // SAFETY: format and arguments are this call's own, and used once.
     let message = unsafe { format_message(&mut buffer, format, arguments) };
     let message = String::from_utf8_lossy(message);
+    let context = if context.is_null() {
+        Cow::Borrowed("")
+    } else {
+        // SAFETY: libxl passes a string that lasts for the call.
+        unsafe { CStr::from_ptr(context) }.to_string_lossy()
+    };
+    let errno = (errno > 0).then(|| std::io::Error::from_raw_os_error(errno));
+    let message = errno.map_or_else(|| message.to_string(), |errno| format!("{message}: {errno}"));
+    if level == log::Level::Error {
+        logger.hearing.hear(&context, &message);
+    } else {
+        logger.hearing.note(&message);
+    }
     // The application's logger is no libxl code: its panic must not unwind into C.
     contained(|| {
-        let context = if context.is_null() {
-            String::new()
-        } else {
-            // SAFETY: libxl passes a string that lasts for the call.
-            format!("{}: ", unsafe { CStr::from_ptr(context) }.to_string_lossy())
-        };
-        if errno > 0 {
-            let errno = std::io::Error::from_raw_os_error(errno);
-            log::log!(target: "libxl", level, "{context}{message}: {errno}");
-        } else {
-            log::log!(target: "libxl", level, "{context}{message}");
-        }
+        let colon = if context.is_empty() { "" } else { ": " };
+        log::log!(target: "libxl", level, "{context}{colon}{message}");
     });
 }
 

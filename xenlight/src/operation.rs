@@ -19,7 +19,9 @@
 use crate::contain::{say, wake};
 use crate::ctx::Hosted;
 use crate::delivery::{self, Item};
-use crate::error::{Code, Error};
+use crate::error::Error;
+use crate::task::Task;
+use crate::words::{Listener, Words};
 use crate::{Release, lock};
 use core::ffi::{c_int, c_void};
 use osevent_core::Registry;
@@ -27,6 +29,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
@@ -142,7 +145,10 @@ type Finish = Box<dyn FnOnce(Result<(), Error>) + Send>;
 pub(crate) struct Pending {
     registry: Weak<Registry<Hosted>>,
     number: u64,
-    doing: &'static str,
+    task: Task,
+    listener: Arc<Listener>,
+    /// It failed, and its domain was gone then.
+    domain_is_gone: AtomicBool,
     /// Until the result is delivered.
     finish: Mutex<Option<Finish>>,
     asked: Mutex<Asked>,
@@ -182,7 +188,16 @@ impl Pending {
         let finish = lock(&self.finish).take();
         let Some(registry) = self.registry.upgrade() else { return };
         if let Some(finish) = finish {
-            finish(registry.guest().check(self.doing, rc));
+            finish(self.result(registry.guest(), rc));
+        }
+    }
+
+    fn result(&self, hosted: &Hosted, rc: c_int) -> Result<(), Error> {
+        match self.task.domid {
+            _ if rc == 0 => Ok(()),
+            // Relaxed: set before the completion was put in the queue, whose lock orders it.
+            Some(domid) if self.domain_is_gone.load(Ordering::Relaxed) => Err(self.task.no_such_domain(domid)),
+            _ => Err(hosted.error(self.task.doing, rc, self.listener.words())),
         }
     }
 
@@ -223,13 +238,14 @@ impl Pending {
             return Ok(Abort::Over);
         }
         let how = self.how();
+        let _attending = hosted.hearing().attend(Some(self.listener.clone()));
         // SAFETY: the ctx lives while `call` does; `how` is read during the call only.
         let rc = unsafe { abort(hosted.raw(&call), &how) };
         match rc {
             0 => Ok(Abort::Requested),
             codes::ERROR_ABORTED => Ok(Abort::AlreadyRequested),
             codes::ERROR_NOTFOUND => Ok(Abort::Over),
-            rc => Err(Error::Libxl { doing: "abort an operation", code: Code(rc), refusal: None }),
+            rc => Err(hosted.error("abort an operation", rc, Words::default())),
         }
     }
 }
@@ -253,20 +269,31 @@ impl Operations {
         lock(&self.0).pending.values().cloned().collect()
     }
 
-    fn number(&self, registry: &Arc<Registry<Hosted>>, doing: &'static str, finish: Finish) -> Arc<Pending> {
+    fn number(&self, registry: &Arc<Registry<Hosted>>, task: Task, finish: Finish) -> Arc<Pending> {
         let mut numbered = lock(&self.0);
         numbered.next += 1;
         Arc::new(Pending {
             registry: Arc::downgrade(registry),
             number: numbered.next,
-            doing,
+            task,
+            listener: task.listener(),
+            domain_is_gone: AtomicBool::new(false),
             finish: Mutex::new(Some(finish)),
             asked: Mutex::default(),
         })
     }
 
-    fn insert(&self, pending: &Arc<Pending>) {
-        lock(&self.0).pending.insert(pending.number, pending.clone());
+    /// # Errors
+    /// It is the second that destroys a domain.
+    fn insert(&self, pending: &Arc<Pending>) -> Result<(), Error> {
+        let mut numbered = lock(&self.0);
+        if let Some(domid) = pending.task.destroys()
+            && numbered.pending.values().any(|other| other.task.destroys() == Some(domid))
+        {
+            return Err(Error::BeingDestroyed { domid });
+        }
+        numbered.pending.insert(pending.number, pending.clone());
+        Ok(())
     }
 
     fn contains(&self, pending: &Pending) -> bool {
@@ -289,19 +316,20 @@ fn ability_to_abort(hosted: &Hosted) -> Result<AoAbort, Error> {
 
 type AoAbort = unsafe extern "C" fn(*mut RawCtx, *const AsyncopHow) -> c_int;
 
-/// Starts one. `inputs` is what libxl is given pointers into, and stays where it is until the result is delivered (E9).
+/// Starts one, if its domain is there and may be done to. `inputs` is what libxl is given pointers into, and stays where it is until the result is delivered (E9).
 /// `initiate` makes the call into libxl with it, `finish` makes the result.
 ///
 /// # Errors
-/// The ctx is closed, its loop is gone, or, unless it has a thread of its own, libxl refused to start.
+/// The ctx is closed, its loop is gone, the task is one that is refused, or, unless it has a thread of its own, libxl refused to start.
 pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     registry: &Arc<Registry<Hosted>>,
-    doing: &'static str,
+    task: Task,
     inputs: I,
     initiate: impl FnOnce(&Library, *mut RawCtx, &I, *const AsyncopHow) -> c_int + Send + 'static,
     finish: impl FnOnce(&I, Result<(), Error>) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
     let hosted = registry.guest();
+    task.check()?;
     let inputs = Arc::new(inputs);
     let outcome = Outcome::running();
     let (to_set, owned) = (outcome.clone(), inputs.clone());
@@ -312,7 +340,7 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     });
     let initiate =
         move |library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow| initiate(library, ctx, &inputs, how);
-    let pending = hosted.operations.number(registry, doing, finish);
+    let pending = hosted.operations.number(registry, task, finish);
     let operation = Operation { outcome, pending: Some(pending.clone()) };
     let Some(worker) = &hosted.worker else {
         begin(registry, &pending, initiate).inspect_err(|_| pending.forget())?;
@@ -324,7 +352,7 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
         let is_aborted = lock(&pending.asked).to_abort;
         let begun = if is_aborted {
             drop(initiate);
-            Err(Error::Libxl { doing, code: Code(codes::ERROR_ABORTED), refusal: None })
+            Err(registry.guest().error(task.doing, codes::ERROR_ABORTED, Words::default()))
         } else {
             begin(registry, &pending, initiate)
         };
@@ -349,14 +377,11 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
 /// The ctx is closed, or its loop is gone.
 pub(crate) fn run<T: Send + 'static>(
     registry: &Arc<Registry<Hosted>>,
-    work: impl FnOnce(&Hosted, *mut RawCtx) -> Result<T, Error> + Send + 'static,
+    task: Task,
+    work: impl FnOnce(&Question<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
-    let work = |registry: &Arc<Registry<Hosted>>| {
-        let call = registry.enter()?;
-        let hosted = registry.guest();
-        hosted.closing.check_open()?;
-        work(hosted, hosted.raw(&call))
-    };
+    task.check()?;
+    let work = move |registry: &Arc<Registry<Hosted>>| ask(registry, task, work);
     let hosted = registry.guest();
     let Some(worker) = &hosted.worker else { return Ok(Operation::ready(work(registry))) };
     check_ready(hosted)?;
@@ -367,6 +392,43 @@ pub(crate) fn run<T: Send + 'static>(
         delivery::hand_in(registry, move || to_set.set(result));
     });
     Ok(Operation { outcome, pending: None })
+}
+
+/// A call into libxl that has its answer when it returns, made inside the gate.
+pub(crate) struct Question<'a> {
+    pub(crate) hosted: &'a Hosted,
+    pub(crate) ctx: *mut RawCtx,
+    task: Task,
+    listener: Arc<Listener>,
+}
+
+impl Question<'_> {
+    /// The error for what libxl returned.
+    pub(crate) fn error(&self, rc: c_int) -> Error {
+        self.task.error(self.hosted, self.ctx, rc, &self.listener)
+    }
+
+    pub(crate) fn check(&self, rc: c_int) -> Result<(), Error> {
+        if rc == 0 { Ok(()) } else { Err(self.error(rc)) }
+    }
+}
+
+/// Makes a synchronous call, if its domain is there.
+///
+/// # Errors
+/// The ctx is closed, the task is one that is refused, or the call's.
+pub(crate) fn ask<R>(
+    registry: &Registry<Hosted>,
+    task: Task,
+    call: impl FnOnce(&Question<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let inside = registry.enter()?;
+    let hosted = registry.guest();
+    hosted.closing.check_open()?;
+    let (ctx, listener) = (hosted.raw(&inside), task.listener());
+    let _attending = hosted.hearing().attend(Some(listener.clone()));
+    task.check_with(hosted, ctx)?;
+    call(&Question { hosted, ctx, task, listener })
 }
 
 /// Whether an operation could be completed.
@@ -384,29 +446,40 @@ fn begin(
     let call = registry.enter()?;
     // Inside the gate: a close that begins now waits for this call, and then sees the operation.
     check_ready(hosted)?;
-    hosted.operations.insert(pending);
+    let ctx = hosted.raw(&call);
+    let listener = &pending.listener;
+    let _attending = hosted.hearing().attend(Some(listener.clone()));
+    pending.task.check_with(hosted, ctx)?;
+    hosted.operations.insert(pending)?;
+    hosted.hearing().begins(listener);
     let how = pending.how();
     // The count that libxl holds, at the address that `how` has.
     let for_libxl = Arc::into_raw(pending.clone());
-    let rc = initiate(hosted.library(), hosted.raw(&call), &how);
+    let rc = initiate(hosted.library(), ctx, &how);
     if rc != 0 {
         // SAFETY: from `into_raw` above; an initiator that fails makes no callback (E9), so the
         // count is still ours.
         drop(unsafe { Arc::from_raw(for_libxl) });
         hosted.operations.remove(pending);
-        return Err(hosted.error(pending.doing, rc));
+        hosted.hearing().ended(listener);
+        return Err(pending.task.error(hosted, ctx, rc, listener));
     }
     Ok(())
 }
 
 /// Libxl's callback: on any thread inside libxl, with the ctx unlocked (E1).
-unsafe extern "C" fn completed(_: *mut RawCtx, rc: c_int, for_callback: *mut c_void) {
+unsafe extern "C" fn completed(ctx: *mut RawCtx, rc: c_int, for_callback: *mut c_void) {
     // SAFETY: `for_callback` is what `start` gave libxl for this operation, a count that is given
     // back here, in the one callback (E9).
     let pending = unsafe { Arc::from_raw(for_callback.cast::<Pending>().cast_const()) };
     // The registry lives at least until its ctx is freed, which this call's thread is inside of.
     let Some(registry) = pending.registry.upgrade() else { return };
     let hosted = registry.guest();
+    hosted.hearing().ended(&pending.listener);
+    // Libxl may be called from here (E2). Now, since the domain's number can name another one by the time of delivery.
+    if rc != 0 && rc != codes::ERROR_ABORTED && pending.task.is_missing(hosted, ctx) {
+        pending.domain_is_gone.store(true, Ordering::Relaxed);
+    }
     hosted.operations.remove(&pending);
     hosted.queue.push(Item::Completed(pending, rc));
     // A close waits for the last operation; this call is still inside the gate.

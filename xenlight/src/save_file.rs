@@ -20,11 +20,13 @@ use crate::config::Config;
 use crate::domain::{NO_DOMAIN, created};
 use crate::operation::{self, Operation};
 use crate::structs::Owned;
+use crate::task::Task;
 use crate::{Ctx, Error, Release};
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 use xenlight_sys::by_release::CreateRestore;
@@ -72,6 +74,9 @@ impl Ctx {
     /// ```
     pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Result<Operation<()>, Error> {
         const PLAIN: i32 = 0;
+        let task = Task::stopping("save a domain", domid);
+        // Before anything is written.
+        self.ask(task, |_| Ok(()))?;
         // What cannot be restored is not saved.
         self.check_config(config)?;
         let mut file = File::from(file.into());
@@ -79,7 +84,7 @@ impl Ctx {
             .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
         operation::start(
             &self.registry,
-            "save a domain",
+            task,
             file,
             // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
             move |library, ctx, file, how| unsafe { library.domain_suspend(ctx, domid, file.as_raw_fd(), PLAIN, how) },
@@ -97,13 +102,17 @@ impl Ctx {
     /// one of another age of Xen than the library's; [`Error::Io`] where it cannot be read.
     pub fn restore(&self, file: impl Into<OwnedFd>) -> Result<Operation<u32>, Error> {
         let mut file = File::from(file.into());
-        let json = read_header(&mut file, flags(self.library().release()))?;
+        let flags = flags(self.library().release());
+        let json = read_header(&mut file, flags)?;
+        if flags & STREAM_V2 != 0 {
+            check_stream(&mut file)?;
+        }
         let config = Config::from_json(&json)?;
-        let config = self.ask(|hosted, ctx| config.to_libxl(self.library(), hosted, ctx))?;
+        let config = self.understand(&config)?;
         let params = self.restore_params()?;
         operation::start(
             &self.registry,
-            "restore a domain",
+            Task::without("restore a domain"),
             (config, AtomicU32::new(NO_DOMAIN), file, params),
             |library, ctx, (config, domid, file, params), how| {
                 const NO_WAY_BACK: i32 = -1;
@@ -134,10 +143,9 @@ impl Ctx {
             && flags(library.release()) & STREAM_V2 != 0
         {
             const VERSION_2: &CStr = cr#"{"stream_version": 2}"#;
-            self.ask(|hosted, ctx| {
+            self.ask(Task::without("set a restore's parameters"), |question| {
                 // SAFETY: the ctx lives during `ask`; the struct is initialised, the string static.
-                let rc = unsafe { from_json(ctx, params.as_ptr(), VERSION_2.as_ptr()) };
-                hosted.check("set a restore's parameters", rc)
+                question.check(unsafe { from_json(question.ctx, params.as_ptr(), VERSION_2.as_ptr()) })
             })?;
         }
         Ok(params)
@@ -162,6 +170,28 @@ fn write_header(file: &mut impl Write, json: &str, flags: u32) -> io::Result<()>
     header.extend(json.as_bytes());
     header.push(0);
     file.write_all(&header)
+}
+
+/// Looks at the beginning of the stream, and leaves it there. Libxl up to 4.22 ends the process if it does not like the stream before
+/// it has come to the first record, which has it start its helper (E14). In what cannot be read twice, a pipe, it cannot be looked at.
+fn check_stream(file: &mut File) -> Result<(), Error> {
+    const IDENT: &[u8; 8] = b"LibxlFmt";
+    const VERSION: [u8; 4] = 2_u32.to_be_bytes();
+    const BIG_ENDIAN: u8 = 1;
+    const LIBXC_CONTEXT: [u8; 4] = 1_u32.to_le_bytes();
+    let Ok(position) = file.stream_position() else { return Ok(()) };
+    let mut begin = [0; 24];
+    let read = file.read_exact_at(&mut begin, position);
+    read.map_err(|source| match source.kind() {
+        io::ErrorKind::UnexpectedEof => Error::SaveFile("it ends before the domain's state"),
+        _ => Error::Io { doing: "read the save file", source },
+    })?;
+    let is_libxls = begin[..8] == *IDENT && begin[8..12] == VERSION && begin[15] & BIG_ENDIAN == 0;
+    if is_libxls && begin[16..20] == LIBXC_CONTEXT {
+        Ok(())
+    } else {
+        Err(Error::SaveFile("what follows its configuration is no stream of libxl's: it is damaged"))
+    }
 }
 
 /// Returns the configuration. `flags` are what a file must have, all of them and no other.
@@ -304,6 +334,31 @@ mod tests {
         assert!(refusal(&with_number(36, JSON)).contains("version"));
         assert!(refusal(&with_number(44, 0)).contains("no configuration"));
         assert!(read_header(&mut &*with_number(40, 8), BOTH).is_ok(), "optional flags may be skipped");
+    }
+
+    #[test]
+    fn e14_a_stream_that_libxl_would_end_the_process_over_is_refused_where_it_can_be_looked_at() {
+        let stream = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().expect("a temporary file");
+            file.write_all(b"header").and_then(|()| file.write_all(bytes)).expect("it is open for writing");
+            file.seek(io::SeekFrom::Start(6)).expect("it is a file");
+            let checked = check_stream(&mut file);
+            assert_eq!(file.stream_position().expect("it is a file"), 6);
+            checked
+        };
+        let good = b"LibxlFmt\0\0\0\x02\0\0\0\0\x01\0\0\0\0\0\0\0";
+        assert!(stream(good).is_ok());
+        assert!(matches!(stream(&[7; 100]), Err(Error::SaveFile(_))));
+        for at in [0, 11, 15, 16] {
+            let mut bad = *good;
+            bad[at] ^= 1;
+            assert!(matches!(stream(&bad), Err(Error::SaveFile(_))), "byte {at}");
+        }
+        for length in 0..good.len() {
+            assert!(matches!(stream(&good[..length]), Err(Error::SaveFile(_))), "{length} bytes");
+        }
+        let (reader, _writer) = io::pipe().expect("a pipe");
+        assert!(check_stream(&mut File::from(OwnedFd::from(reader))).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod company;
 mod config;
 mod data;
 mod device;
+mod errors;
 mod idle;
 mod life;
 mod likeness;
@@ -17,6 +18,7 @@ mod open;
 mod refusal;
 mod thread;
 mod xen;
+mod xen_errors;
 
 use crate::case::{Case, Listed};
 use std::sync::LazyLock;
@@ -34,6 +36,12 @@ static ON_LIBXL: &[&Case] = &[
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
     &device::REMOVAL_ABORTED,
+    &errors::WORDS,
+    &errors::OWN_WORDS,
+    &errors::MISSING,
+    &errors::DOMAIN_0,
+    &errors::DESTROYED_TWICE,
+    &errors::GONE_MEANWHILE,
     &likeness::LIKENESS,
     &children::SELECTIVE_REAP,
     &children::LIBXL,
@@ -85,4 +93,8 @@ static ON_LIBXL: &[&Case] = &[
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,
+    &xen_errors::CREATE,
+    &xen_errors::SIDE_BY_SIDE,
+    &xen_errors::RESTORE,
+    &xen_errors::DESTROYED_TWICE,
 ];

@@ -56,7 +56,11 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
             let code = refused.as_ref().err().and_then(xenlight::Error::code);
             ensure!(code == Some(Code(ERRNO)), "the watch ended with {refused:?} instead of the loop's errno");
         }
-        Mode::Thread => expect(&opened.events, 5, &refused?, &EventKind::WatchFailed(Code(ERRNO)))?,
+        Mode::Thread => {
+            let (watch, event) = (refused?, opened.events.next()?);
+            let is_it = matches!(&event.kind, EventKind::WatchFailed { code: Code(ERRNO), .. });
+            ensure!(is_it && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
+        }
     }
     opened.expect_idle()?;
 

@@ -1,0 +1,230 @@
+//! What goes wrong is told: libxl's words come with the error, each to its own, and what may not be done is refused.
+
+use crate::case::Case;
+use crate::cases::device::script;
+use crate::guests::Kind;
+use crate::hosts::{Adapter, Mode};
+use crate::stage::{Opened, Stage, eventually};
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
+use std::fs::File;
+use std::path::Path;
+use xenlight::{Config, Ctx, Error, Operation};
+
+pub(crate) static WORDS: Case = Case {
+    name: "errors-with-words",
+    claim: "A creation that fails says what libxl said of it, where beginning fails and on libxl's own thread alike",
+    clauses: &["E12"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: words,
+};
+
+pub(crate) static OWN_WORDS: Case = Case {
+    name: "errors-with-their-own-words",
+    claim: "Operations on two domains fail at the same time, and each has its own words, also those that name no domain",
+    clauses: &["E12"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: own_words,
+};
+
+pub(crate) static MISSING: Case = Case {
+    name: "errors-missing-domain",
+    claim: "Whatever is asked of a domain that is not there is answered in one way; no number is taken for another domain's",
+    clauses: &["E13"],
+    guests: &[Kind::Libxl, Kind::Xen],
+    adapters: &[Adapter::Epoll],
+    modes: Mode::ALL,
+    run: missing,
+};
+
+pub(crate) static DOMAIN_0: Case = Case {
+    name: "errors-domain-0",
+    claim: "What would end, stop or move domain 0 is refused, and domain 0 is as before",
+    clauses: &["E13"],
+    guests: &[Kind::Libxl, Kind::Xen],
+    adapters: &[Adapter::Epoll],
+    modes: Mode::ALL,
+    run: domain_0,
+};
+
+pub(crate) static DESTROYED_TWICE: Case = Case {
+    name: "errors-destroyed-twice",
+    claim: "A second destroy says that another one is at work, which ends as if there were none; a third, that there is no domain",
+    clauses: &["E13"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: destroyed_twice,
+};
+
+pub(crate) static GONE_MEANWHILE: Case = Case {
+    name: "errors-gone-meanwhile",
+    claim: "An operation that fails because its domain has gone away says so",
+    clauses: &["E13"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: gone_meanwhile,
+};
+
+/// How it ended, wherever it did.
+pub(crate) fn outcome<T>(begun: Result<Operation<T>, Error>) -> Result<T, Error> {
+    block_on(begun?)
+}
+
+fn tiny(name: &str) -> anyhow::Result<Config> {
+    Ok(Config::from_json(&format!(
+        r#"{{"c_info":{{"type":"pv","name":"{name}"}},
+            "b_info":{{"max_vcpus":1,"max_memkb":4096,"target_memkb":4096,"kernel":"/nowhere","type.pv":{{}}}}}}"#
+    ))?)
+}
+
+/// The stand-in makes no domains: its answer to the hypercall is what libxl has to say.
+fn words(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let error = outcome(opened.ctx.create(&tiny("tiny")?)).err().context("the stand-in made a domain")?;
+    let refused = "Function not implemented";
+    ensure!(error.words().iter().any(|line| line.text.contains(refused) && line.certain), "{error:?}");
+    let shown = error.to_string();
+    ensure!(shown.contains("; libxl said: ") && shown.contains(refused), "{shown}");
+    opened.close()
+}
+
+fn own_words(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let script = script(stage, "exec sleep 1000")?;
+    for domid in [5, 7] {
+        pretend.add_nic(domid, 0, &script)?;
+    }
+    // The removals' two limits are 10 s each, the shutdown's is 60 s: all are reached within a tenth of a second.
+    pretend.clock().set_lag_ms(59_900);
+    let (five, seven, shutdown) = (ctx.remove_nic(5, 0)?, ctx.remove_nic(7, 0)?, ctx.shutdown(7)?);
+    for (domid, removal) in [(5, five), (7, seven)] {
+        let error = block_on(removal).err().context("a backend that does not answer let go")?;
+        let words = error.words();
+        ensure!(!words.is_empty(), "domain {domid}: {error:?}");
+        let other = 12 - domid;
+        let stray = words.iter().find(|line| {
+            line.domid == Some(other)
+                || !line.certain
+                || line.text.contains(&format!("/vif/{other}/"))
+                || line.text.contains("acknowledge")
+        });
+        ensure!(stray.is_none(), "domain {domid} has another's words: {error:?}");
+    }
+    let error = block_on(shutdown).err().context("the pretend domain has no system that could acknowledge it")?;
+    ensure!(error.words().iter().any(|line| line.text.contains("acknowledge control request")), "{error:?}");
+    ensure!(error.words().iter().all(|line| !line.text.contains("/vif/")), "{error:?}");
+    opened.expect_idle()?;
+    opened.close()
+}
+
+fn missing(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let config = tiny("tiny")?;
+    let before = states(ctx)?;
+    // The fourth and fifth are domains 0 and 5 to those who look at 16 bits.
+    for domid in [9999, 32752, 65535, 65536, 65541, u32::MAX] {
+        let file = || File::create(stage.folder.join("saved"));
+        let answers = [
+            ("info", ctx.info(domid).map(drop)),
+            ("name", ctx.name(domid).map(drop)),
+            ("pause", outcome(ctx.pause(domid))),
+            ("unpause", outcome(ctx.unpause(domid))),
+            ("shutdown", outcome(ctx.shutdown(domid))),
+            ("reboot", outcome(ctx.reboot(domid))),
+            ("destroy", outcome(ctx.destroy(domid))),
+            ("resume", outcome(ctx.resume(domid))),
+            ("save", outcome(ctx.save(domid, file()?, &config))),
+            ("config", outcome(ctx.config(domid)).map(drop)),
+            ("remove_nic", outcome(ctx.remove_nic(domid, 0))),
+            ("destroy_nic", outcome(ctx.destroy_nic(domid, 0))),
+            ("remove_disk", outcome(ctx.remove_disk(domid, "xvda"))),
+            ("destroy_disk", outcome(ctx.destroy_disk(domid, "xvda"))),
+            ("watch_eject", ctx.watch_eject(domid, "hdc").map(drop)),
+        ];
+        for (what, answer) in answers {
+            let is_it = matches!(&answer, Err(Error::NoSuchDomain { domid: named, .. }) if *named == domid);
+            ensure!(is_it, "{what} of domain {domid}: {answer:?}");
+            ensure!(answer.is_err_and(|error| error.is_no_such_domain()), "{what} of domain {domid}");
+        }
+        ensure!(is_empty(&stage.folder.join("saved")), "something was written to save a domain that is not there");
+    }
+    ensure!(states(ctx)? == before, "other domains were meant: {before:?} before, {:?} after", states(ctx)?);
+    opened.close()
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.len() == 0)
+}
+
+/// Which domains are paused, or on their way out.
+fn states(ctx: &Ctx) -> anyhow::Result<Vec<(u32, bool, bool)>> {
+    Ok(ctx.domains()?.iter().map(|domain| (domain.domid, domain.paused, domain.dying)).collect())
+}
+
+fn domain_0(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let config = tiny("tiny")?;
+    let (before, name) = (states(ctx)?, ctx.name(0)?);
+    let saved = stage.folder.join("saved");
+    // Not awaited: refused when they are asked for, also where libxl has a thread.
+    let answers = [
+        ("pause", ctx.pause(0)),
+        ("shutdown", ctx.shutdown(0)),
+        ("reboot", ctx.reboot(0)),
+        ("destroy", ctx.destroy(0)),
+        ("resume", ctx.resume(0)),
+        ("save", ctx.save(0, File::create(&saved)?, &config)),
+    ];
+    for (what, answer) in answers {
+        ensure!(matches!(&answer, Err(Error::Protected { domid: 0, .. })), "{what} of domain 0: {answer:?}");
+    }
+    ensure!(is_empty(&saved), "something was written to save domain 0");
+    ensure!(states(ctx)? == before && ctx.name(0)? == name, "domain 0 is not as before");
+    opened.close()
+}
+
+/// The first is held by a backend that does not let go.
+fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let first = ctx.destroy(5)?;
+    let second = outcome(ctx.destroy(5));
+    ensure!(matches!(second, Err(Error::BeingDestroyed { domid: 5 })), "{second:?}");
+    // Another domain's is none of its business.
+    outcome(ctx.destroy(7))?;
+    pretend.close_backend(5, 0)?;
+    block_on(first)?;
+    let third = outcome(ctx.destroy(5));
+    ensure!(matches!(third, Err(Error::NoSuchDomain { domid: 5, .. })), "{third:?}");
+    opened.close()
+}
+
+fn gone_meanwhile(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let Opened { ctx, hooks, .. } = &opened;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let timers = || hooks.count(|step| matches!(step, crate::record::What::TimeoutRegister { .. }));
+    let before = timers();
+    // Ten seconds for the backend, and ten once more after it was forced: two each.
+    pretend.clock().set_lag_ms(8_000);
+    let removal = ctx.remove_nic(5, 0)?;
+    eventually("the removal is at work", || timers() > before)?;
+    pretend.destroy(5)?;
+    let result = block_on(removal);
+    ensure!(matches!(result, Err(Error::NoSuchDomain { domid: 5, .. })), "{result:?}");
+    opened.expect_idle()?;
+    opened.close()
+}

@@ -1,0 +1,168 @@
+//! Why a real Xen makes no domain of it: libxl's words, on the operations that people meet.
+
+use crate::case::Case;
+use crate::cases::device::no_child_is_left;
+use crate::cases::errors::outcome;
+use crate::guests::Kind;
+use crate::guests::xen::{Dom0, Image};
+use crate::hosts::{Adapter, Mode};
+use crate::stage::Stage;
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
+use serde_json::{Value, json};
+use std::fs::File;
+use xenlight::{Config, Error};
+
+pub(crate) static CREATE: Case = Case {
+    name: "xen-errors-of-create",
+    claim: "A missing kernel, a junk one, too much memory, a missing disk and a doubled name are each told, and leave no domain",
+    clauses: &["E12"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: create,
+};
+
+pub(crate) static SIDE_BY_SIDE: Case = Case {
+    name: "xen-errors-side-by-side",
+    claim: "Two threads make domains that fail for different reasons, on one ctx, and none has the other's words",
+    clauses: &["E12", "O8"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: side_by_side,
+};
+
+pub(crate) static RESTORE: Case = Case {
+    name: "xen-errors-of-restore",
+    claim: "A save file whose stream is junk is refused where libxl would end the process, else told by its helper's words",
+    clauses: &["E12", "E14"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: restore,
+};
+
+pub(crate) static DESTROYED_TWICE: Case = Case {
+    name: "xen-destroyed-twice",
+    claim: "A second destroy of a domain is told that another is at work, or that the domain is gone; the first succeeds",
+    clauses: &["E13"],
+    guests: &[Kind::Xen],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: destroyed_twice,
+};
+
+/// The configuration of a domain without a system, changed.
+fn changed(dom0: &Dom0, name: &str, change: impl FnOnce(&mut Value)) -> anyhow::Result<Config> {
+    let mut config = serde_json::from_str(&dom0.config(Image::Idle, name)?.to_json())?;
+    change(&mut config);
+    Ok(Config::from_json(&config.to_string())?)
+}
+
+fn create(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let before = ctx.domains()?.len();
+    let name = dom0.name("bad");
+    let junk = stage.folder.join("junk");
+    std::fs::write(&junk, [7; 5000])?;
+    let with_kernel = |kernel: &str| changed(dom0, &name, |config| config["b_info"]["kernel"] = kernel.into());
+    let disk =
+        json!([{ "pdev_path": "/nonexistent.img", "vdev": "xvda", "backend": "phy", "format": "raw", "readwrite": 1 }]);
+    let too_much = changed(dom0, &name, |config| {
+        config["b_info"]["max_memkb"] = (100_000 << 10).into();
+        config["b_info"]["target_memkb"] = (100_000 << 10).into();
+    })?;
+    let twin = dom0.name("twin");
+    let domid = outcome(ctx.create(&dom0.config(Image::Idle, &twin)?))?;
+    for (what, config, word) in [
+        ("a missing kernel", with_kernel("/nonexistent")?, "No such file"),
+        ("a junk kernel", with_kernel(junk.to_str().context("a path of ours")?)?, "kernel"),
+        ("too much memory", too_much, "mem"),
+        ("a missing disk", changed(dom0, &name, |config| config["disks"] = disk)?, "nonexistent.img"),
+        ("a doubled name", dom0.config(Image::Idle, &twin)?, "already exists"),
+    ] {
+        let error = outcome(ctx.create(&config)).err().with_context(|| format!("{what} was taken"))?;
+        println!("{what}: {error}");
+        ensure!(error.words().iter().any(|line| line.text.contains(word) && line.certain), "{what}: {error:?}");
+        ensure!(error.to_string().contains("; libxl said: "), "{what}: {error}");
+    }
+    outcome(ctx.destroy(domid))?;
+    ensure!(ctx.domains()?.len() == before, "failed creations left domains: {:?}", ctx.domains()?);
+    no_child_is_left()?;
+    opened.close()
+}
+
+fn side_by_side(stage: &Stage) -> anyhow::Result<()> {
+    const TIMES: usize = 5;
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let attempt = |which: &'static str, other: &'static str| {
+        move || -> anyhow::Result<()> {
+            for _ in 0..TIMES {
+                let name = dom0.name(which);
+                let kernel = format!("/nonexistent-{which}");
+                let config = changed(dom0, &name, |config| config["b_info"]["kernel"] = kernel.into())?;
+                let error = outcome(ctx.create(&config)).err().context("a missing kernel was taken")?;
+                ensure!(error.words().iter().any(|line| line.text.contains(which)), "{which}: {error:?}");
+                ensure!(error.words().iter().all(|line| !line.text.contains(other)), "{which}: {error:?}");
+            }
+            Ok(())
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(attempt("left", "right")), scope.spawn(attempt("right", "left"))];
+        threads.into_iter().try_for_each(|thread| thread.join().expect("an attempt does not panic"))
+    })?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+/// A header as `xl save` writes it, and then nonsense.
+fn restore(stage: &Stage) -> anyhow::Result<()> {
+    const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
+    const JSON_AND_STREAM_V2: u32 = 3;
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let json = dom0.config(Image::Idle, &dom0.name("junk"))?.to_json();
+    let length = json.len() as u32 + 1;
+    let mut header = MAGIC.to_vec();
+    for number in [0x0102_0304, JSON_AND_STREAM_V2, 0, length + 4, length] {
+        header.extend(number.to_ne_bytes());
+    }
+    header.extend(json.as_bytes());
+    header.push(0);
+    let path = stage.folder.join("saved");
+    let attempt = |stream: &[u8]| -> anyhow::Result<Error> {
+        std::fs::write(&path, [&header, stream, &[7; 4096]].concat())?;
+        outcome(ctx.restore(File::open(&path)?)).err().context("nonsense was restored")
+    };
+    let error = attempt(&[])?;
+    ensure!(matches!(error, Error::SaveFile(_)), "{error:?}");
+    // The record which has libxl start its helper; what the helper reads is nonsense.
+    let error = attempt(b"LibxlFmt\0\0\0\x02\0\0\0\0\x01\0\0\0\0\0\0\0")?;
+    println!("a junk stream: {error}");
+    ensure!(error.words().iter().any(|line| line.text.contains("Invalid marker") && line.certain), "{error:?}");
+    no_child_is_left()?;
+    opened.close()
+}
+
+fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let domid = outcome(ctx.create(&dom0.config(Image::Idle, &dom0.name("idle"))?))?;
+    let first = ctx.destroy(domid)?;
+    let second = outcome(ctx.destroy(domid));
+    block_on(first)?;
+    ensure!(
+        matches!(second, Err(Error::BeingDestroyed { .. } | Error::NoSuchDomain { .. })),
+        "the second ended with {second:?}"
+    );
+    no_child_is_left()?;
+    opened.close()
+}

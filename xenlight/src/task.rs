@@ -1,0 +1,131 @@
+//! What is done with a domain: whether the domain is there, and whether it may be done to it.
+//!
+//! Libxl is not asked about some things, because it does not guard against them:
+//!
+//! - Xen's domids have 16 bits, libxl's have 32, and several releases cut one to the other: in
+//!   `xc_domain_pause(65536)` and `libxl_domain_shutdown(65536)` that is domain 0.
+//! - `libxl_domain_destroy(0)` removes domain 0 from xenstore before Xen refuses; pausing domain 0 stops the host.
+//! - For a domain that is not there each function has its own answer, which differs by release.
+
+use crate::ctx::Hosted;
+use crate::domain::object;
+use crate::structs::Owned;
+use crate::words::Listener;
+use crate::{Error, Release};
+use core::ffi::c_int;
+use std::ptr;
+use std::sync::Arc;
+use xenlight_sys::domain::Dominfo;
+use xenlight_sys::{Ctx as RawCtx, codes};
+
+/// Xen's `DOMID_FIRST_RESERVED`: no domain has this number or a higher one.
+const FIRST_RESERVED: u32 = 0x7ff0;
+
+/// One thing that is asked of libxl.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    /// As in "cannot …".
+    pub(crate) doing: &'static str,
+    pub(crate) domid: Option<u32>,
+    harm: Harm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    None,
+    /// The domain would not go on running.
+    Stops,
+    /// The domain is destroyed.
+    Destroys,
+}
+
+impl Task {
+    /// Makes a domain, or is about none.
+    pub(crate) const fn without(doing: &'static str) -> Self {
+        Self { doing, domid: None, harm: Harm::None }
+    }
+
+    /// Leaves the domain running.
+    pub(crate) const fn on(doing: &'static str, domid: u32) -> Self {
+        Self { doing, domid: Some(domid), harm: Harm::None }
+    }
+
+    /// Ends the domain, stops it, or takes it elsewhere.
+    pub(crate) const fn stopping(doing: &'static str, domid: u32) -> Self {
+        Self { doing, domid: Some(domid), harm: Harm::Stops }
+    }
+
+    pub(crate) const fn destroying(doing: &'static str, domid: u32) -> Self {
+        Self { doing, domid: Some(domid), harm: Harm::Destroys }
+    }
+
+    /// The domain that it destroys.
+    pub(crate) fn destroys(&self) -> Option<u32> {
+        self.domid.filter(|_| self.harm == Harm::Destroys)
+    }
+
+    pub(crate) fn listener(&self) -> Arc<Listener> {
+        Listener::new(self.domid)
+    }
+
+    /// What can be told without libxl.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.domid {
+            Some(domid) if domid >= FIRST_RESERVED => Err(self.no_such_domain(domid)),
+            Some(0) if self.harm != Harm::None => Err(self.protected(0, "is the one that this host runs in")),
+            _ => Ok(()),
+        }
+    }
+
+    /// [`check`](Self::check), and whether the domain is there. Takes none of libxl's locks.
+    pub(crate) fn check_with(&self, hosted: &Hosted, ctx: *mut RawCtx) -> Result<(), Error> {
+        self.check()?;
+        let Some(domid) = self.domid else { return Ok(()) };
+        if self.is_missing(hosted, ctx) {
+            return Err(self.no_such_domain(domid));
+        }
+        if self.harm != Harm::None && serves_the_host(hosted, ctx, domid)? {
+            return Err(self.protected(domid, "is xenstored's, without which the host cannot be managed"));
+        }
+        Ok(())
+    }
+
+    /// Whether its domain is gone. Not if that cannot be told. Takes none of libxl's locks.
+    pub(crate) fn is_missing(&self, hosted: &Hosted, ctx: *mut RawCtx) -> bool {
+        let Some(domid) = self.domid else { return false };
+        // SAFETY: the caller is inside the gate, so the ctx is alive; null asks for nothing but the result.
+        let rc = unsafe { hosted.library().domain_info(ctx, ptr::null_mut(), domid) };
+        // 4.5 and earlier have no code of its own for it.
+        rc == codes::ERROR_DOMAIN_NOTFOUND || hosted.library().release() < Release::V4_6 && rc == codes::ERROR_INVAL
+    }
+
+    /// The error for what libxl returned: an abort is one, whatever became of the domain; a failure on a domain that is gone is that.
+    pub(crate) fn error(&self, hosted: &Hosted, ctx: *mut RawCtx, rc: c_int, listener: &Listener) -> Error {
+        match self.domid {
+            Some(domid) if rc != codes::ERROR_ABORTED && self.is_missing(hosted, ctx) => self.no_such_domain(domid),
+            _ => hosted.error(self.doing, rc, listener.words()),
+        }
+    }
+
+    pub(crate) fn no_such_domain(&self, domid: u32) -> Error {
+        Error::NoSuchDomain { doing: self.doing, domid }
+    }
+
+    fn protected(&self, domid: u32, role: &'static str) -> Error {
+        Error::Protected { doing: self.doing, domid, role }
+    }
+}
+
+/// Whether Xen has marked it as xenstored's own domain; 4.7 and later.
+fn serves_the_host(hosted: &Hosted, ctx: *mut RawCtx, domid: u32) -> Result<bool, Error> {
+    let info = Owned::<Dominfo>::new(hosted.whole_library());
+    // SAFETY: the caller is inside the gate, so the ctx is alive; `info` is initialised, and written during the call.
+    if unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) } != 0 {
+        return Ok(false);
+    }
+    // SAFETY: filled in by libxl, and alive.
+    let json = unsafe { hosted.library().dominfo_to_json(ctx, info.as_ptr()) };
+    // SAFETY: the string is ours to free.
+    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
+    Ok(info.get("never_stop") == Some(&serde_json::Value::Bool(true)))
+}
