@@ -38,6 +38,12 @@ pub trait Guest: Send + Sync + 'static {
     /// outer lock, so another thread may be inside again, or have closed the gate, by now.
     fn idle(&self) {}
 
+    /// Whether the calling thread is inside a hook of this guest, or of any other that this one must not be called under. Nothing is
+    /// dispatched there (O1): a source that a loop reports all the same, run again by a hook, does nothing now, and stays due.
+    fn is_in_hook(&self) -> bool {
+        false
+    }
+
     /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is
     /// ready. Outside the gate, so a call that was claimed before can arrive after
     /// [`unwatch`](crate::Registry::unwatch), [`release`](Self::release) and [`closed`](Self::closed).

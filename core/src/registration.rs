@@ -121,7 +121,7 @@ pub(crate) struct Registration {
 /// The registry, as a source sees it: without the guest's type.
 pub(crate) trait Dispatcher: Send + Sync {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool;
-    fn dispatch_timeout(&self, registration: &Registration) -> bool;
+    fn dispatch_timeout(&self, registration: &Arc<Registration>) -> bool;
 }
 
 impl Registration {

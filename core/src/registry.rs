@@ -361,6 +361,13 @@ impl<G: Guest> Registry<G> {
 
 impl<G: Guest> Dispatcher for Registry<G> {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool {
+        if self.guest.is_in_hook() {
+            // A loop that is told once only is told anew. Fails only for a token that the loop has forgotten meanwhile.
+            if let Some(asked) = registration.claim() {
+                let _ = self.event_loop.modify_fd(registration.token, asked);
+            }
+            return false;
+        }
         if registration.owner == Owner::Own {
             let Some(asked) = registration.claim() else { return false };
             let readiness = readiness.for_interest(asked);
@@ -391,7 +398,15 @@ impl<G: Guest> Dispatcher for Registry<G> {
         true
     }
 
-    fn dispatch_timeout(&self, registration: &Registration) -> bool {
+    fn dispatch_timeout(&self, registration: &Arc<Registration>) -> bool {
+        if self.guest.is_in_hook() {
+            // The loop has let go of it. Should it end meanwhile, the loop keeps a source that does nothing. Should the loop refuse, the
+            // timer never expires: there is no one left to ask.
+            if registration.claim().is_some() {
+                let _ = self.event_loop.add_timer(TimerSource(registration.clone()), Deadline::ASAP);
+            }
+            return false;
+        }
         if registration.owner == Owner::Own {
             if !registration.end() {
                 return false;

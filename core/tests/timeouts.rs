@@ -3,7 +3,7 @@
 
 mod scripted;
 
-use osevent_core::{Deadline, GuestValue, LoopError, RegistrationError};
+use osevent_core::{Deadline, GuestValue, Interest, LoopError, Readiness, RegistrationError};
 use scripted::{Call, LoopCall, World, hook, on_another_thread};
 
 #[test]
@@ -194,4 +194,39 @@ fn a_timer_of_the_hosts_and_a_timeout_with_the_same_value_are_apart_o5() {
     world.timeout(100, 1);
     assert_eq!(world.event_loop.advance_to(100), 2);
     assert_eq!(world.guest().calls(), [Call::OwnTimeout(1), Call::Timeout(1)]);
+}
+
+#[test]
+fn o1_a_loop_that_runs_inside_a_hook_makes_no_occurrence_and_loses_none() {
+    for world in World::both() {
+        let (fd, timeout) = (world.fd(4, Interest::IN, 1), world.timeout(10, 2));
+        let own = world.registry.watch_fd(5, Interest::IN, GuestValue(3)).unwrap();
+        world.event_loop.show(4, Readiness::IN);
+        world.event_loop.show(5, Readiness::IN);
+        world.call(|_| {
+            assert_eq!(world.event_loop.dispatch(), 0);
+            assert!(!world.event_loop.take_timer(timeout).expire());
+        });
+        assert_eq!(world.guest().calls(), []);
+        // An edge-triggered loop reports them again.
+        let again =
+            [LoopCall::ModifyFd(fd, Interest::IN), LoopCall::ModifyFd(own, Interest::IN), LoopCall::AddTimer(timeout)];
+        assert!(world.event_loop.calls().ends_with(&again), "{:?}", world.event_loop.calls());
+        assert_eq!(world.event_loop.dispatch(), 2);
+        assert_eq!(world.event_loop.advance_to(0), 1);
+        assert_eq!((world.guest().fds(), world.guest().timeouts()), (vec![1], vec![2]));
+    }
+}
+
+#[test]
+fn o1_a_timeout_that_was_put_off_can_be_deregistered() {
+    let world = World::concurrent();
+    let timeout = world.timeout(10, 2);
+    world.call(|registry| {
+        assert!(!world.event_loop.take_timer(timeout).expire());
+        registry.deregister_timeout(timeout.to_handle()).unwrap();
+    });
+    assert_eq!(world.event_loop.advance_to(10), 0);
+    world.registry.close();
+    world.assert_empty();
 }

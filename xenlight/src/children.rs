@@ -12,6 +12,7 @@
 
 use crate::contain::say;
 use crate::ctx::Hosted;
+use crate::inside::Inside;
 use crate::library::Library;
 use crate::lock;
 use crate::words::Listener;
@@ -213,6 +214,7 @@ unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
         // SAFETY: libxl asks for it, and keeps to its own rules in the child.
         return unsafe { libc::fork() };
     }
+    let _inside = Inside::begin();
     let pid = crate::fork::fork(hosted.library(), hosted.logger());
     // Nothing after it changes the errno of a fork that failed, which libxl reads.
     if pid > 0 && hosted.children.owner() == Children::ByPidfd {

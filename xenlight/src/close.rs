@@ -23,6 +23,7 @@ use crate::contain::{contained, say, wake};
 use crate::ctx::Hosted;
 use crate::delivery::{self, Delivery};
 use crate::error::Error;
+use crate::inside;
 use crate::lock;
 use crate::signal::Signal;
 use osevent_core::{LoopError, Registry};
@@ -103,7 +104,7 @@ impl Closing {
     /// Something that a close waits for has ended.
     pub(crate) fn progressed(&self, registry: &Registry<Hosted>) {
         if lock(&self.state).phase == Phase::Closing {
-            registry.when_idle();
+            inside::when_idle(registry);
         }
     }
 }
@@ -117,7 +118,7 @@ pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
         }
         state.phase = Phase::Closing;
     }
-    registry.when_idle();
+    inside::when_idle(registry);
     drive_if_orphaned(registry);
 }
 

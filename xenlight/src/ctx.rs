@@ -6,6 +6,7 @@ use crate::delivery::{Courier, Queue};
 use crate::error::{Code, Error};
 use crate::events::{self, Callback, Distribution, Event, Events, Watch, WatchId};
 use crate::hooks::{self, HookState};
+use crate::inside;
 use crate::library::{Library, Release};
 use crate::lock;
 use crate::logger::Logger;
@@ -68,7 +69,8 @@ impl Builder {
     }
 
     /// Called with each step between libxl and the loop, for diagnosis: on any thread, also from
-    /// inside a hook, where libxl's lock is held. So it must neither wait nor call libxl (R15).
+    /// inside a hook, where libxl's lock is held. So it must not wait (R15); what it asks of libxl is refused with
+    /// [`Error::InsideHook`], and what it drops is let go of later.
     pub fn trace(mut self, tracer: impl Fn(Trace) + Send + Sync + 'static) -> Self {
         self.tracer = Some(Box::new(tracer));
         self
@@ -103,6 +105,7 @@ impl Builder {
     /// have, [`Error::SigchldIgnored`] where it can have none; [`Error::LoopGone`]; [`Error::Io`] and
     /// [`Error::Registration`] where fds have run out or the loop refuses.
     pub fn open(self, event_loop: Arc<dyn EventLoop>) -> Result<Ctx, Error> {
+        inside::check()?;
         let release = self.library.release();
         if release < Release::V4_4 && !matches!(self.children, Children::ByPidfd | Children::Host) {
             let what = "having libxl handle SIGCHLD with an event loop of the host's";
@@ -210,7 +213,7 @@ impl Ctx {
         if !matches!(children, Children::Host | Children::ByPidfd) {
             return Err(Error::ChildrenOf(children));
         }
-        let call = self.registry.enter()?;
+        let call = inside::enter(&self.registry)?;
         // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
         let rc = unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
         hosted.closing.progressed(&self.registry);
@@ -233,6 +236,7 @@ impl Ctx {
     /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
     /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself.
     pub fn close_blocking(&self) -> Result<(), Error> {
+        inside::check()?;
         let hosted = self.registry.guest();
         let on_own_thread = hosted.worker.as_ref().is_some_and(Worker::is_current);
         if self.registry.is_inside() || hosted.queue.is_delivering() || on_own_thread {
@@ -271,7 +275,7 @@ impl Ctx {
             return Err(Error::Open { code: Code(codes::ERROR_FAIL), words, advice: reach::NO_XENSTORED });
         }
         let library = hosted.library();
-        let call = registry.enter()?;
+        let call = inside::enter(registry)?;
         let listener = Listener::new(None);
         let _attending = hosted.hearing().attend(Some(listener.clone()));
         let mut raw = ptr::null_mut();
@@ -516,6 +520,7 @@ impl Guest for Hosted {
 
     fn idle(&self) {
         let Some(registry) = self.registry.upgrade() else { return };
+        self.events.disable_dropped(&registry);
         match &self.worker {
             Some(worker) if !worker.is_current() => worker.post(&registry, close::step),
             _ => close::step(&registry),
@@ -530,10 +535,16 @@ impl Guest for Hosted {
         }
     }
 
-    fn own_timeout(&self, _: GuestValue) {
-        if let Some(registry) = self.registry.upgrade() {
-            children::own_timeout(&registry);
+    fn own_timeout(&self, value: GuestValue) {
+        let Some(registry) = self.registry.upgrade() else { return };
+        match value {
+            inside::LATER => registry.when_idle(),
+            _ => children::own_timeout(&registry),
         }
+    }
+
+    fn is_in_hook(&self) -> bool {
+        inside::a_hook()
     }
 }
 

@@ -15,6 +15,7 @@
 
 use crate::ctx::Hosted;
 use crate::events::Event;
+use crate::inside;
 use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
@@ -121,6 +122,10 @@ impl Guest for Courier {
     fn occurred_timeout(&self, _: GuestValue) {}
 
     fn release(&self) {}
+
+    fn is_in_hook(&self) -> bool {
+        inside::a_hook()
+    }
 
     fn own_fd(&self, _: GuestValue, _: Readiness) {
         if let Some(registry) = self.0.upgrade() {

@@ -70,6 +70,13 @@ pub enum Error {
     /// A blocking call was made from inside an event callback, the logger, or another call into libxl: it would wait for its own caller.
     #[error("{0} cannot be called from inside a callback: it would wait for itself; use the future instead")]
     InsideCallback(&'static str),
+    /// Libxl was called from inside one of its hooks, on the same thread: from a tracer, from the logger while it is told libxl's
+    /// words, or from an event loop's registration methods. Libxl holds its lock there and is at work on its lists, so no call may
+    /// come to any ctx (R15). Nothing was begun: have the loop call you later, and try again.
+    #[error(
+        "libxl cannot be called from inside its hooks (a tracer, a logger, a loop's own registration): do it later, from the loop"
+    )]
+    InsideHook,
     /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process for that (S2). Leave
     /// its children to libxl, or open the ctx with [`Children::Host`].
     #[error(

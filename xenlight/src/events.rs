@@ -3,6 +3,7 @@
 use crate::contain::wake;
 use crate::ctx::Hosted;
 use crate::delivery::Item;
+use crate::inside;
 use crate::operation::{ask, check_ready};
 use crate::task::Task;
 use crate::words::Words;
@@ -161,6 +162,10 @@ impl Drop for Watch {
         };
         match &hosted.worker {
             Some(worker) => worker.post(&registry, disable),
+            None if inside::a_hook() => {
+                lock(&hosted.events.watches).dropped.push(watched.evgen);
+                inside::when_idle(&registry);
+            }
             None => disable(&registry),
         }
     }
@@ -246,6 +251,8 @@ struct Streams {
 struct Watches {
     last: u64,
     standing: HashMap<u64, Watched>,
+    /// Of watches that were dropped inside a hook: to be disabled.
+    dropped: Vec<Evgen>,
 }
 
 struct Watched {
@@ -323,9 +330,25 @@ impl Distribution {
     pub(crate) fn disable_all(&self, registry: &Registry<Hosted>) {
         let Ok(call) = registry.enter() else { return };
         let hosted = registry.guest();
-        let watches = std::mem::take(&mut lock(&self.watches).standing);
-        for watched in watches.into_values() {
-            disable(hosted, hosted.raw(&call), watched.evgen);
+        let (standing, dropped) = {
+            let mut watches = lock(&self.watches);
+            (std::mem::take(&mut watches.standing), std::mem::take(&mut watches.dropped))
+        };
+        for evgen in standing.into_values().map(|watched| watched.evgen).chain(dropped) {
+            disable(hosted, hosted.raw(&call), evgen);
+        }
+    }
+
+    /// Those of watches that were dropped inside a hook. Outside of any.
+    pub(crate) fn disable_dropped(&self, registry: &Registry<Hosted>) {
+        let dropped = std::mem::take(&mut lock(&self.watches).dropped);
+        if dropped.is_empty() {
+            return;
+        }
+        // Refused: the close has freed them (E7).
+        let Ok(call) = registry.enter() else { return };
+        for evgen in dropped {
+            disable(registry.guest(), registry.guest().raw(&call), evgen);
         }
     }
 }
@@ -406,7 +429,7 @@ fn begin(
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<(), Error> {
     let hosted = registry.guest();
-    let call = registry.enter()?;
+    let call = inside::enter(registry)?;
     check_ready(hosted)?;
     if !lock(&hosted.events.watches).standing.contains_key(&id) {
         return Ok(());

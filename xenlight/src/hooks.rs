@@ -5,6 +5,7 @@
 
 use crate::contain::{contained, say};
 use crate::ctx::Hosted;
+use crate::inside::Inside;
 use crate::lock;
 use crate::trace::{Trace, Tracer};
 use core::ffi::{c_int, c_short, c_void};
@@ -33,6 +34,8 @@ impl HookState {
 
     pub(crate) fn trace(&self, step: Trace) {
         if let Some(tracer) = &self.tracer {
+            // Also around occurrences, where the lock is not held yet: one rule for all steps.
+            let _inside = Inside::begin();
             contained(|| tracer(step));
         }
     }
@@ -76,6 +79,7 @@ unsafe extern "C" fn fd_register(
     events: c_short,
     for_libxl: *mut c_void,
 ) -> c_int {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
@@ -100,6 +104,7 @@ unsafe extern "C" fn fd_modify(
     handle_in_out: *mut *mut c_void,
     events: c_short,
 ) -> c_int {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // SAFETY: libxl passes where it keeps the handle that fd_register wrote.
@@ -111,6 +116,7 @@ unsafe extern "C" fn fd_modify(
 }
 
 unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_void) {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     let handle = handle(value);
@@ -127,6 +133,7 @@ unsafe extern "C" fn timeout_register(
     deadline: timeval,
     for_libxl: *mut c_void,
 ) -> c_int {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     let value = GuestValue(for_libxl.expose_provenance() as u64);
@@ -150,6 +157,7 @@ unsafe extern "C" fn timeout_register(
 }
 
 unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut c_void, deadline: timeval) -> c_int {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // SAFETY: libxl passes where it keeps the handle that timeout_register wrote.
@@ -163,6 +171,7 @@ unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut 
 }
 
 unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
+    let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // Not removed: a blocking call of 4.2.0 deregisters a timeout that its own loop took twice (R14).

@@ -97,6 +97,7 @@ mod error;
 mod events;
 mod fork;
 mod hooks;
+mod inside;
 mod library;
 mod logger;
 mod operation;

@@ -1,6 +1,7 @@
 //! Libxl's log, passed on to the `log` crate and to those whom it concerns.
 
 use crate::contain::contained;
+use crate::inside::Inside;
 use crate::words::Hearing;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
 use std::borrow::Cow;
@@ -71,6 +72,7 @@ unsafe extern "C" fn vmessage(
     } else {
         logger.hearing.note(&message);
     }
+    let _inside = Inside::begin();
     // The application's logger is no libxl code: its panic must not unwind into C.
     contained(|| {
         let colon = if context.is_empty() { "" } else { ": " };

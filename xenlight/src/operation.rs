@@ -20,6 +20,7 @@ use crate::contain::{say, wake};
 use crate::ctx::Hosted;
 use crate::delivery::{self, Item};
 use crate::error::Error;
+use crate::inside;
 use crate::task::Task;
 use crate::words::{Listener, Words};
 use crate::{Release, lock};
@@ -231,7 +232,7 @@ impl Pending {
     pub(crate) fn abort_here(self: &Arc<Self>) -> Result<Abort, Error> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
         let hosted = registry.guest();
-        let call = registry.enter()?;
+        let call = inside::enter(&registry)?;
         let abort = ability_to_abort(hosted)?;
         // Over: libxl would only say so. The address is nobody else's, here or below, while `self` is counted (E6).
         if !hosted.operations.contains(self) {
@@ -422,7 +423,7 @@ pub(crate) fn ask<R>(
     task: Task,
     call: impl FnOnce(&Question<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let inside = registry.enter()?;
+    let inside = inside::enter(registry)?;
     let hosted = registry.guest();
     hosted.closing.check_open()?;
     let (ctx, listener) = (hosted.raw(&inside), task.listener());
@@ -443,7 +444,7 @@ fn begin(
     initiate: impl FnOnce(&Library, *mut RawCtx, *const AsyncopHow) -> c_int,
 ) -> Result<(), Error> {
     let hosted = registry.guest();
-    let call = registry.enter()?;
+    let call = inside::enter(registry)?;
     // Inside the gate: a close that begins now waits for this call, and then sees the operation.
     check_ready(hosted)?;
     let ctx = hosted.raw(&call);

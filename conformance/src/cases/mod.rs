@@ -11,6 +11,7 @@ mod config;
 mod data;
 mod device;
 mod errors;
+mod hooks;
 mod idle;
 mod life;
 mod likeness;
@@ -72,6 +73,9 @@ static ON_LIBXL: &[&Case] = &[
     &application::REPORTED_TO_OTHERS,
     &application::FORKED,
     &application::FILE_IS_CLOSED,
+    &hooks::CALLS,
+    &hooks::CALLS_FROM_LOGGER,
+    &hooks::DROPS,
     &company::TWO_CTXS,
     &company::FOUR_THREADS,
     &company::FOUR_CTXS,

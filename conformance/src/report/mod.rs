@@ -13,6 +13,7 @@ pub use json::json;
 pub use junit::junit;
 pub use page::page;
 pub use tap::tap;
+pub(crate) use terminal::observe_log;
 
 use crate::record::{Record, Violation};
 use serde::{Deserialize, Serialize};

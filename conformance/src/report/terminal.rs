@@ -4,6 +4,7 @@ use super::{Report, Row, Verdict};
 use crate::case::Listed;
 use comfy_table::{Table, presets};
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 /// The cases with their clauses and claims.
 pub(crate) fn list(cases: &[&Listed]) {
@@ -182,6 +183,16 @@ fn counts(rows: &[Row]) -> String {
     format!("{passed} passed, {failed} failed, {skipped} skipped")
 }
 
+type LogObserver = Box<dyn Fn(&log::Record<'_>) + Send + Sync>;
+
+static OBSERVER: OnceLock<LogObserver> = OnceLock::new();
+
+/// Has it called with each line, where the logger is: a case's, which has a process of its own.
+pub(crate) fn observe_log(observer: impl Fn(&log::Record<'_>) + Send + Sync + 'static) {
+    let set = OBSERVER.set(Box::new(observer));
+    debug_assert!(set.is_ok(), "a process has one case");
+}
+
 /// A case's log, which the runner shows when it fails.
 pub(crate) fn log_to_stderr(level: log::LevelFilter) {
     struct Stderr;
@@ -193,6 +204,9 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
             // One write, so that lines of several threads do not mix.
             let line = format!("{} {}: {}\n", record.level(), record.target(), record.args());
             let _ = std::io::stderr().write_all(line.as_bytes());
+            if let Some(observer) = OBSERVER.get() {
+                observer(record);
+            }
         }
         fn flush(&self) {}
     }

@@ -97,6 +97,10 @@ impl Guest for ScriptedGuest {
         self.called(Call::Idle);
     }
 
+    fn is_in_hook(&self) -> bool {
+        IN_HOOK.get() > 0
+    }
+
     fn own_fd(&self, value: GuestValue, readiness: Readiness) {
         self.called(Call::OwnFd(value.0, readiness));
     }

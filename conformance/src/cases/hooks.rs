@@ -1,0 +1,221 @@
+//! An application's code that runs inside libxl's hooks, and what it must not do there.
+
+use crate::case::Case;
+use crate::guests::Kind;
+use crate::hosts::{Adapter, Mode};
+use crate::report::observe_log;
+use crate::stage::{Stage, eventually, receive};
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
+use std::cell::Cell;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use xenlight::{Config, Ctx, Error, EventKind, Trace};
+
+pub(crate) static CALLS: Case = Case {
+    name: "calls-from-hooks",
+    claim: "Whatever a tracer tries inside a hook is refused, or done later; no occurrence is made there, none is lost, and libxl goes on well",
+    clauses: &["O1", "R15"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: calls,
+};
+
+pub(crate) static CALLS_FROM_LOGGER: Case = Case {
+    name: "calls-from-logger",
+    claim: "What a logger asks of libxl while it is told libxl's words is refused",
+    clauses: &["R15"],
+    guests: &[Kind::Libxl],
+    adapters: &[Adapter::Epoll],
+    modes: Mode::ALL,
+    run: calls_from_logger,
+};
+
+pub(crate) static DROPS: Case = Case {
+    name: "drops-in-hooks",
+    claim: "Watches and other ctxs can be dropped inside a hook; what libxl has to do for that is done after it",
+    clauses: &["O1", "R15", "X4"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: drops,
+};
+
+thread_local! {
+    /// What it does may be traced, too.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls it, unless this thread is in such a call.
+fn once(work: impl FnOnce()) {
+    if !BUSY.replace(true) {
+        work();
+        BUSY.set(false);
+    }
+}
+
+fn is_hook(step: Trace) -> bool {
+    use Trace::{FdDeregister, FdModify, FdRegister, TimeoutDeregister, TimeoutModify, TimeoutRegister};
+    matches!(
+        step,
+        FdRegister { .. }
+            | FdModify { .. }
+            | FdDeregister { .. }
+            | TimeoutRegister { .. }
+            | TimeoutModify { .. }
+            | TimeoutDeregister { .. }
+    )
+}
+
+/// Each call that would get into libxl on this thread; the first that did not say so.
+fn refused(ctx: &Ctx, with_thread: bool) -> Result<(), String> {
+    let config = Config::from_json(r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"type.pv":{}}}"#);
+    let mut answers = vec![
+        ("domains", ctx.domains().map(drop)),
+        ("info", ctx.info(9).map(drop)),
+        ("name", ctx.name(9).map(drop)),
+        ("watch_eject", ctx.watch_eject(9, "hdc").map(drop)),
+        ("create", config.and_then(|config| ctx.create(&config)).map(drop)),
+        ("close_blocking", ctx.close_blocking()),
+        ("open", Ctx::open(ctx.library(), osevent_epoll::Reactor::new().expect("fds are left")).map(drop)),
+        ("child_exited", ctx.child_exited(1, 0).map(drop)),
+    ];
+    // Otherwise that thread begins them, later.
+    if !with_thread {
+        answers.push(("watch_death", ctx.watch_death(9).map(drop)));
+        answers.push(("destroy", ctx.destroy(9).map(drop)));
+        answers.push(("pause", ctx.pause(9).map(drop)));
+    }
+    match answers.into_iter().find(|(_, answer)| !matches!(answer, Err(Error::InsideHook))) {
+        Some((what, answer)) => Err(format!("{what}: {answer:?}")),
+        None => Ok(()),
+    }
+}
+
+fn calls(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let attached = stage.host.attach()?;
+    let event_loop = attached.event_loop.clone();
+    // Readable at any time, so that the turn does not wait.
+    let interrupt = File::open("/dev/zero")?;
+    let shared: Arc<Mutex<Weak<Ctx>>> = Arc::default();
+    let (in_hook, (told, answers)) = (shared.clone(), channel());
+    let with_thread = stage.mode == Mode::Thread;
+    let occurred = Arc::new(AtomicBool::new(false));
+    let occurs = occurred.clone();
+    let (sender, events) = channel();
+    let ctx = stage
+        .builder()?
+        .trace(move |step| {
+            if matches!(step, Trace::FdOccurrence { .. } | Trace::TimeoutOccurrence { .. }) && BUSY.get() {
+                occurs.store(true, Ordering::SeqCst);
+            }
+            let Some(ctx) = in_hook.lock().unwrap_or_else(PoisonError::into_inner).upgrade() else { return };
+            if !is_hook(step) {
+                return;
+            }
+            once(|| {
+                let _ = told.send(refused(&ctx, with_thread));
+                let _ = event_loop.turn(interrupt.as_raw_fd());
+            });
+            // The last reference would end the ctx here.
+            std::mem::forget(ctx);
+        })
+        .on_event(move |event| _ = sender.send(event.kind))
+        .open(attached.event_loop.clone())?;
+    let ctx = Arc::new(ctx);
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&ctx);
+    for domid in [5, 7] {
+        let watch = ctx.watch_death(domid)?;
+        pretend.destroy(domid)?;
+        ensure!(receive("the domain's death", &events)? == EventKind::Death);
+        drop(watch);
+    }
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Weak::new();
+    let mut hooks = 0;
+    for answer in answers.try_iter() {
+        hooks += 1;
+        answer.map_err(anyhow::Error::msg)?;
+    }
+    ensure!(hooks > 0, "no hook was traced");
+    ensure!(!occurred.load(Ordering::SeqCst), "an occurrence was made inside a hook");
+    block_on(ctx.close());
+    Ok(())
+}
+
+fn calls_from_logger(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let ctx = Arc::new(opened.ctx);
+    let (asked, (told, answers)) = (Arc::downgrade(&ctx), channel());
+    let with_thread = stage.mode == Mode::Thread;
+    observe_log(move |record| {
+        if record.target() == "libxl"
+            && let Some(ctx) = asked.upgrade()
+        {
+            once(|| _ = told.send(refused(&ctx, with_thread)));
+        }
+    });
+    let config = Config::from_json(
+        r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"kernel":"/nowhere","type.pv":{}}}"#,
+    )?;
+    let result = ctx.create(&config).and_then(block_on);
+    ensure!(result.is_err(), "the stand-in made a domain");
+    receive("libxl says why", &answers)?.map_err(anyhow::Error::msg)?;
+    for answer in answers.try_iter() {
+        answer.map_err(anyhow::Error::msg)?;
+    }
+    block_on(ctx.close());
+    Ok(())
+}
+
+fn drops(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let attached = stage.host.attach()?;
+    let (other, unrelated) = (stage.open()?, stage.host.attach()?);
+    let other_close = Arc::new(Mutex::new(None));
+    let to_drop = Arc::new(Mutex::new(None));
+    let (in_hook, closing) = (to_drop.clone(), other_close.clone());
+    let (sender, events) = channel();
+    let ctx = stage
+        .builder()?
+        .trace(move |step| {
+            if !is_hook(step) {
+                return;
+            }
+            once(|| {
+                let taken: Option<(Vec<xenlight::Watch>, Ctx)> =
+                    in_hook.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some((watches, ctx)) = taken {
+                    drop(watches);
+                    *closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx.close());
+                    drop(ctx);
+                }
+            });
+        })
+        .on_event(move |event| _ = sender.send(event.domid))
+        .open(attached.event_loop.clone())?;
+    let watches = vec![ctx.watch_death(5)?, other.ctx.watch_death(5)?];
+    *to_drop.lock().unwrap_or_else(PoisonError::into_inner) = Some((watches, other.ctx));
+    // Its hooks drop them.
+    let seven = ctx.watch_death(7)?;
+    pretend.add_nic(5, 0, &crate::cases::device::script(stage, "true")?)?;
+    let removal = ctx.remove_nic(5, 0)?;
+    crate::cases::device::asked_to_close(stage)?;
+    pretend.close_backend(5, 0)?;
+    block_on(removal)?;
+    let dropped = || to_drop.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+    eventually("a hook drops them", dropped)?;
+    let close = other_close.lock().unwrap_or_else(PoisonError::into_inner).take().context("the other ctx closes")?;
+    block_on(close);
+    pretend.destroy(5)?;
+    pretend.destroy(7)?;
+    ensure!(receive("the death of 7", &events)? == 7, "5 was not watched any more");
+    drop(seven);
+    block_on(ctx.close());
+    drop(unrelated);
+    Ok(())
+}

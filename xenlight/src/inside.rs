@@ -1,0 +1,91 @@
+//! Where the application's code runs inside libxl, and what it cannot do there.
+//!
+//! Libxl calls its hooks and its logger with its lock held, in the middle of work on its lists. From there the application's
+//! tracer, its logger and its loop's registration methods are called. Were they to call libxl on the same thread, which the lock lets in, the
+//! lists would be corrupt afterwards, and an assertion or a crash would follow much later; on another ctx two threads could each hold
+//! what the other one waits for (R15). Occurrences are forbidden there altogether (O1). So:
+//!
+//! - A call that can be refused is refused: [`enter`].
+//! - What cannot be refused, a drop above all, is done later: [`when_idle`].
+//! - The core makes no occurrence there, and puts a due one off: `Guest::is_in_hook`.
+//!
+//! Which thread is inside is known to that thread alone, so nothing is shared.
+
+use crate::Error;
+use crate::contain::say;
+use crate::ctx::Hosted;
+use osevent_core::{Deadline, GuestCall, GuestValue, Registry};
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+thread_local! {
+    /// How many hooks deep this thread is; they nest where a hook of one ctx has another one's called.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// For as long as it lives, this thread is inside a hook.
+pub(crate) struct Inside(PhantomData<*const ()>);
+
+impl Inside {
+    pub(crate) fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Whether this thread is inside a hook of any ctx.
+pub(crate) fn a_hook() -> bool {
+    DEPTH.get() > 0
+}
+
+/// # Errors
+/// [`Error::InsideHook`].
+pub(crate) fn check() -> Result<(), Error> {
+    if a_hook() { Err(Error::InsideHook) } else { Ok(()) }
+}
+
+/// Begins a call into libxl.
+///
+/// # Errors
+/// [`Error::InsideHook`], or [`Error::Closed`].
+pub(crate) fn enter(registry: &Registry<Hosted>) -> Result<GuestCall<'_, Hosted>, Error> {
+    check()?;
+    Ok(registry.enter()?)
+}
+
+/// The timer that [`when_idle`] sets; the children's is 0.
+pub(crate) const LATER: GuestValue = GuestValue(1);
+
+/// [`Registry::when_idle`], or, inside a hook, as soon as the loop has come to it. Inside a hook of the same ctx it would come after that
+/// by itself, but for another ctx it could come at once.
+pub(crate) fn when_idle(registry: &Registry<Hosted>) {
+    if !a_hook() {
+        return registry.when_idle();
+    }
+    if let Err(error) = registry.watch_deadline(Deadline::ASAP, LATER) {
+        // Better than never; what is feared is two threads that do this with the same two ctxs.
+        say!(Debug, "the loop cannot be asked to call later, so it is done now: {error}");
+        registry.when_idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r15_hooks_nest_and_are_the_threads_own() {
+        let outer = Inside::begin();
+        drop(Inside::begin());
+        assert!(matches!(check(), Err(Error::InsideHook)));
+        assert!(std::thread::spawn(|| check().is_ok()).join().expect("it does not panic"));
+        drop(outer);
+        assert!(check().is_ok());
+    }
+}
