@@ -71,7 +71,7 @@ const FOLLOWED: [&str; 5] = ["lib", "zlib", "linux-image-", "xen-hypervisor-4", 
 
 /// Programs of Xen that dom0 gets, and libraries that programs load by themselves.
 const TOOLS: [&str; 6] = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0"];
-const LOADED: [&str; 2] = [libraries::LINKER, "libgcc_s.so.1"];
+const LOADED: [&str; 1] = ["libgcc_s.so.1"];
 /// The commands that the one program `xenstore` answers to.
 const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chmod", "watch"];
 /// Kernel modules, below `kernel/drivers/xen`; `/init` knows the order.
@@ -234,7 +234,8 @@ impl<W: Write> Dom0<W> {
                 needed.insert((name, path));
             }
         }
-        for name in LOADED {
+        // All of the C library: programs of other machines need other parts than Xen's, and parts of two do not go together.
+        for name in LOADED.into_iter().chain(libraries::C_LIBRARY) {
             let path = libraries::find(unpacked, name);
             let path = path.with_context(|| format!("the packages hold no {name}"))?;
             needed.insert((name.to_owned(), path));

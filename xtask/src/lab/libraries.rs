@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use elf::ElfBytes;
+use elf::abi::SHT_GNU_VERNEED;
+use elf::endian::LittleEndian;
+use elf::file::Class;
+use elf::gnu_symver::VerNeedIterator;
 
 /// A library: the name that programs ask for, and where it lies, if anywhere.
 pub(crate) type Library = (String, Option<PathBuf>);
@@ -44,6 +49,33 @@ pub(crate) fn c_version(library: &[u8]) -> Option<(u32, u32)> {
     let number = String::from_utf8(number).ok()?;
     let (major, minor) = number.trim_end_matches('.').split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The version of the C library that this program or library needs at least; `None` if it needs none.
+pub(crate) fn c_version_needed(file: &[u8]) -> Result<Option<(u32, u32)>> {
+    let versions = versions_needed(&ElfBytes::minimal_parse(file)?)?;
+    let numbers = versions.into_iter().filter_map(|version| {
+        let mut numbers = version.strip_prefix("GLIBC_")?.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    Ok(numbers.max())
+}
+
+/// All versions that a file's libraries have to have, be they of symbols or stand for a property of the file.
+pub(crate) fn versions_needed<'a>(file: &ElfBytes<'a, LittleEndian>) -> Result<Vec<&'a str>> {
+    let mut names = Vec::new();
+    let Some(sections) = file.section_headers() else { return Ok(names) };
+    for section in sections.iter().filter(|section| section.sh_type == SHT_GNU_VERNEED) {
+        let strings = file.section_data_as_strtab(&sections.get(section.sh_link as usize)?)?;
+        let (data, _) = file.section_data(&section)?;
+        let needs = VerNeedIterator::new(LittleEndian, Class::ELF64, section.sh_info.into(), 0, data);
+        for (_, versions) in needs {
+            for version in versions {
+                names.push(strings.get(version.vna_name as usize)?);
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// The version of this machine's C library.
@@ -88,6 +120,16 @@ mod tests {
         let library = b"\x7fELF\0GNU C Library (Debian GLIBC 2.31-13) stable release version 2.31.\nCopyright";
         assert_eq!(c_version(library), Some((2, 31)));
         assert_eq!(c_version(b"\x7fELF"), None);
+    }
+
+    #[test]
+    fn program_needs_no_newer_c_library_than_it_runs_on() {
+        let program = std::fs::read("/proc/self/exe").unwrap();
+        let file = ElfBytes::minimal_parse(&program).unwrap();
+        assert!(versions_needed(&file).unwrap().contains(&"GLIBC_2.14"), "memcpy came with it");
+        let needed = c_version_needed(&program).unwrap();
+        assert!(Some((2, 14)) <= needed && needed <= c_version_of_host().unwrap(), "{needed:?}");
+        assert_eq!(c_version_needed(&osevent_domains::kernel::idle()).unwrap(), None, "no program of Linux's");
     }
 
     #[test]

@@ -43,7 +43,10 @@ impl Payload {
         }
         let agent = workspace.program("lab-agent").context("the workspace has no lab-agent")?;
         let mut payload = Payload {
-            agent: workspace.build(agent, true)?,
+            // With its C library inside: it runs on any dom0's.
+            agent: workspace.executable(agent, "rustc", |cargo| {
+                cargo.args(["--quiet", "--", "-C", "target-feature=+crt-static"])
+            })?,
             command: vec![program.clone()],
             files: with.to_vec(),
             fetch,
@@ -76,12 +79,13 @@ impl Payload {
         Ok(())
     }
 
-    /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need. But where the host's
-    /// C library is newer than dom0's, all of it takes the place of dom0's: what was built with the newer one needs it, and
-    /// what was built with the older one runs on it.
+    /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need. But where a
+    /// file needs a newer C library than dom0's, all of the host's takes its place: what was built with the newer one needs
+    /// it, and what was built with the older one runs on it.
     pub(crate) fn write_to(&self, image: &Image, out: impl Write) -> Result<()> {
         let mut archive = Archive::new(out);
         let mut needed = BTreeSet::new();
+        let mut c_library = None;
         let agent = (OsStr::new("/bin/lab-agent").to_owned(), &self.agent);
         let names = self.files.iter().map(|path| {
             let name = path.file_name().unwrap_or_default();
@@ -90,12 +94,18 @@ impl Payload {
         for (to, path) in names.chain([agent]) {
             let content = fs::read(path).with_context(|| path.display().to_string())?;
             if content.starts_with(b"\x7fELF") {
-                needed.extend(missing_libraries(image, path)?);
+                let libraries = missing_libraries(image, path)?;
+                if is_c_library_too_old(image, &content, &libraries)? {
+                    c_library = Some(path);
+                }
+                needed.extend(libraries);
             }
             let to = to.to_str().context("a file's name is not UTF-8")?;
             archive.file(to, true, &content)?;
         }
-        needed.extend(newer_c_library(image, &self.agent)?);
+        if let Some(program) = c_library {
+            needed.extend(c_library_of_host(program)?);
+        }
         for (name, path) in needed {
             archive.file(&format!("lib/{name}"), true, &fs::read(path)?)?;
         }
@@ -127,16 +137,17 @@ fn missing_libraries(image: &Image, program: &Path) -> Result<Vec<(String, PathB
     Ok(missing)
 }
 
-/// The host's C library, if it is newer than dom0's, as `program` of the host uses it.
-fn newer_c_library(image: &Image, program: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// Whether a file of the host's cannot use dom0's C library: it needs a newer one, or a part that dom0 does not have.
+fn is_c_library_too_old(image: &Image, file: &[u8], missing: &[(String, PathBuf)]) -> Result<bool> {
+    let part_is_missing = missing.iter().any(|(name, _)| libraries::C_LIBRARY.contains(&&**name));
+    Ok(part_is_missing || libraries::c_version_needed(file)?.is_some_and(|needed| needed > image.c_version))
+}
+
+/// The host's C library, as `program` of the host uses it.
+fn c_library_of_host(program: &Path) -> Result<Vec<(String, PathBuf)>> {
     let libraries = libraries::of_host(program)?;
     let library = libraries.into_iter().find(|(name, _)| name == "libc.so.6").and_then(|(_, path)| path);
-    let library = library.context("the lab's agent needs no C library")?;
-    let version =
-        libraries::c_version(&fs::read(&library)?).context("the host's C library does not tell its version")?;
-    if version <= image.c_version {
-        return Ok(Vec::new());
-    }
+    let library = library.with_context(|| format!("{} uses no C library of this machine", program.display()))?;
     let folder = library.parent().unwrap_or(Path::new("/lib"));
     let parts = libraries::C_LIBRARY.map(|name| (name.to_owned(), folder.join(name)));
     Ok(parts.into_iter().filter(|(_, path)| path.exists()).collect())
