@@ -16,7 +16,8 @@ fn update() -> Result<()> {
     run(apt_get()?.arg("update")).context("apt-get update failed")
 }
 
-/// Installs `packages` without those that they merely recommend, and never by removing others.
+/// Installs `packages`, which are missing, without those that they merely recommend, and never by removing others. What is
+/// installed is upgraded only where one of `packages` depends on a newer version.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if !has_lists(Path::new("/var/lib/apt/lists")) {
         update()?;
@@ -53,11 +54,11 @@ fn removals(words: &str) -> Vec<String> {
     removals.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// Those of `packages` that are not installed.
+/// Those of `packages` that are not installed, be it for one architecture of several or never to be upgraded.
 pub(crate) fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     let installed = |package: &&&str| {
-        let query = Command::new("dpkg-query").args(["-W", "-f", "${Status}", package]).output();
-        query.is_ok_and(|output| output.stdout == b"install ok installed")
+        let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}\n", package]).output();
+        query.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|status| status == "installed"))
     };
     packages.iter().filter(|p| !installed(p)).copied().collect()
 }
