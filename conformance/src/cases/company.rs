@@ -229,8 +229,17 @@ fn with_handles_locked(act: impl FnOnce() -> anyhow::Result<()> + 'static) -> an
 
 static SIGCHLDS: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn on_sigchld(_: libc::c_int) {
+/// The handler that was there before the application's, GLib's perhaps, as a number.
+static EARLIER_HANDLER: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+
+extern "C" fn on_sigchld(signal: libc::c_int) {
     SIGCHLDS.fetch_add(1, Ordering::SeqCst);
+    let earlier = EARLIER_HANDLER.load(Ordering::SeqCst);
+    if ![libc::SIG_DFL, libc::SIG_IGN].contains(&earlier) {
+        // SAFETY: it was installed as a handler that takes the signal's number alone.
+        let earlier = unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(earlier) };
+        earlier(signal);
+    }
 }
 
 fn other_children(stage: &Stage) -> anyhow::Result<()> {
@@ -239,18 +248,18 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
     let (reader, writer) = std::io::pipe()?;
     let child = Command::new("sh").args(["-c", "read line; exit 7"]).stdin(reader).spawn()?;
     let exited = wait_for(stage, child)?;
-    // After GLib has installed its own handler, if it does: an application that does so knows.
-    let handler = on_sigchld as extern "C" fn(libc::c_int) as usize;
     // SAFETY: all zero is a valid value of this plain struct.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // GLib before 2.74 has a handler of its own by now; the application's calls it, so it is known before that is installed.
+    // SAFETY: nothing is changed; `action` is written during the call.
+    unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) };
+    ensure!(action.sa_flags & libc::SA_SIGINFO == 0, "this GLib's handler takes more than the signal");
+    EARLIER_HANDLER.store(action.sa_sigaction, Ordering::SeqCst);
+    let handler = on_sigchld as extern "C" fn(libc::c_int) as usize;
     action.sa_sigaction = handler;
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: all zero is a valid value of this plain struct.
-    let mut glibs: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: the handler is async-signal-safe; `glibs` is written during the call.
-    unsafe { libc::sigaction(libc::SIGCHLD, &action, &mut glibs) };
-    // An older GLib needs its own handler: then the application's calls it, which is not libxl's business.
-    ensure!(glibs.sa_sigaction == libc::SIG_DFL, "this GLib handles SIGCHLD itself");
+    // SAFETY: the handler is async-signal-safe, as the one that it calls is.
+    unsafe { libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()) };
 
     let pretend = stage.guest.pretend()?;
     pretend.store.auto_close_backends(true);
