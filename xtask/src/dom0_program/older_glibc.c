@@ -26,17 +26,19 @@ int gettid(void) { return syscall(GETTID); }
 long getrandom(void *buffer, unsigned long length, unsigned flags) { return syscall(GETRANDOM, buffer, length, flags); }
 int close_range(unsigned first, unsigned last, int flags) { return syscall(CLOSE_RANGE, first, last, flags); }
 
-/* Functions since 2.33, before that inline ones of the headers. Files' sizes have 64 bits anyway. */
-int stat(const char *path, struct stat *status) { return __xstat(STAT_VERSION, path, status); }
-int stat64(const char *path, struct stat *status) { return __xstat(STAT_VERSION, path, status); }
-int lstat(const char *path, struct stat *status) { return __lxstat(STAT_VERSION, path, status); }
-int lstat64(const char *path, struct stat *status) { return __lxstat(STAT_VERSION, path, status); }
-int fstat(int fd, struct stat *status) { return __fxstat(STAT_VERSION, fd, status); }
-int fstat64(int fd, struct stat *status) { return __fxstat(STAT_VERSION, fd, status); }
-int fstatat(int fd, const char *path, struct stat *status, int flags) {
+/* Functions since 2.33; before that, each program got them from the static part of the C library, which comes first then. Files'
+ * sizes have 64 bits anyway. */
+#define WEAK __attribute__((weak))
+WEAK int stat(const char *path, struct stat *status) { return __xstat(STAT_VERSION, path, status); }
+WEAK int stat64(const char *path, struct stat *status) { return __xstat(STAT_VERSION, path, status); }
+WEAK int lstat(const char *path, struct stat *status) { return __lxstat(STAT_VERSION, path, status); }
+WEAK int lstat64(const char *path, struct stat *status) { return __lxstat(STAT_VERSION, path, status); }
+WEAK int fstat(int fd, struct stat *status) { return __fxstat(STAT_VERSION, fd, status); }
+WEAK int fstat64(int fd, struct stat *status) { return __fxstat(STAT_VERSION, fd, status); }
+WEAK int fstatat(int fd, const char *path, struct stat *status, int flags) {
     return __fxstatat(STAT_VERSION, fd, path, status, flags);
 }
-int fstatat64(int fd, const char *path, struct stat *status, int flags) {
+WEAK int fstatat64(int fd, const char *path, struct stat *status, int flags) {
     return __fxstatat(STAT_VERSION, fd, path, status, flags);
 }
 
