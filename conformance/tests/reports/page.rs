@@ -205,7 +205,7 @@ pub(crate) fn page_marks_a_violation_in_both_colour_schemes() -> Outcome {
             const column = (x) => { let high = 0; for (let y = 0; y < canvas.height; y++) {
                 const at = (y * canvas.width + x) * 4;
                 high += pixels[at] === r && pixels[at + 1] === g && pixels[at + 2] === b; } return high; };
-            return Math.max(...Array(canvas.width).keys().map(column)) / canvas.height; })()";
+            return Math.max(...Array.from(Array(canvas.width).keys(), column)) / canvas.height; })()";
         let part = number(&browser.evaluate(red));
         assert!(part > 0.9, "{scheme}: the line covers {part} of the height");
         backs.push(browser.evaluate("getComputedStyle(document.body).backgroundColor"));

@@ -60,7 +60,8 @@ impl Program {
                 compiler.arg("-L").arg(folder.path()).arg("-losevent");
             }
             Linked::Static => {
-                compiler.arg(built("libosevent.a"));
+                // The last two: glibc before 2.34 has them apart.
+                compiler.arg(built("libosevent.a")).args(["-pthread", "-ldl"]);
             }
         }
         let output = compiler.args(["-lxenlight", "-lxentoollog"]).arg(library).output()?;
