@@ -4,8 +4,9 @@ mod older_glibc;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -44,13 +45,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         symlink(folder_of(package)?.join(file), libraries.join(file))?;
     }
     let older = older_glibc::prepare(&libraries)?;
+    let linked_with = hash_of(&libraries)?;
     let suite = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
     let built = workspace.executable(suite, "rustc", |cargo| {
         cargo.args(["--", "-C", "strip=debuginfo", "-L"]).arg(format!("native={}", libraries.display()));
         for argument in &older {
             cargo.args(["-C", &format!("link-arg={argument}")]);
         }
-        cargo.args(["-C", "link-arg=-lpcre2-8"])
+        // These are none of cargo's business, so where one has changed it would not link anew.
+        cargo.args(["-C", "link-arg=-lpcre2-8", "-C", &format!("metadata={linked_with:016x}")])
     })?;
     let program = folder.join(PROGRAM);
     fs::copy(built, &program)?;
@@ -60,6 +63,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("It needs x86-64 Linux with glibc {glibc} or later, and on a Xen dom0 libxl, xl and xenstore-read:");
     println!("    {PROGRAM} --guest xen");
     Ok(())
+}
+
+/// Of all files in `folder`.
+fn hash_of(folder: &Path) -> Result<u64> {
+    let mut files = folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        fs::read(file)?.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
 }
 
 fn folder_of(package: &str) -> Result<PathBuf> {

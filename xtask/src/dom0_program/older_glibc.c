@@ -54,7 +54,7 @@ IS(__isoc23_strtoull, strtoull);
 IS(__isoc23_sscanf, sscanf);
 
 /* From 2.34 on the C library runs the program's initializers itself; before that, a function that the program brings. */
-extern initializer **__init_array_start[], *__init_array_end[];
+extern initializer *__init_array_start[], *__init_array_end[];
 extern void _init(void);
 
 static void initialize(int count, char **arguments, char **environment) {

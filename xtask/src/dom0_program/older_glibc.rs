@@ -62,7 +62,11 @@ pub(super) fn prepare(folder: &Path) -> Result<Vec<String>> {
     let source = folder.join("older_glibc.c");
     let object = folder.join("older_glibc.o");
     fs::write(&source, include_str!("older_glibc.c"))?;
-    run(Command::new("cc").args(["-c", "-O2", "-fPIC", "-ffunction-sections"]).arg(source).arg("-o").arg(&object))?;
+    run(Command::new("cc")
+        .args(["-c", "-Wall", "-Wextra", "-Werror", "-O2", "-fPIC", "-ffunction-sections"])
+        .arg(source)
+        .arg("-o")
+        .arg(&object))?;
     // The two that older C libraries need go in front, where nothing has been found yet; a copy of a variable would need its size.
     let needed = ALWAYS_NEEDED.map(|name| LIBRARIES.iter().find(|(soname, _)| *soname == name).expect("one of them").1);
     let [pthread, dl] = needed.map(group);
