@@ -68,9 +68,12 @@ int osevent_free(osevent *ev);
 int osevent_fd(const osevent *ev);
 
 /*
- * Has libxl handle what is due, and returns how many times that was: 0 if nothing is. It does not wait. It begins
- * nothing more after 64 times or 2 ms, and leaves the fd readable if something remains, so that the loop's other
- * sources have their turn; but one time can take libxl seconds, while it builds a domain, for instance.
+ * Has libxl handle what is due, and returns how many times that was. It does not wait. It begins nothing more after 64
+ * times or 2 ms, and leaves the fd readable if something remains, so that the loop's other sources have their turn; but
+ * one time can take libxl seconds, while it builds a domain, for instance.
+ *
+ * 0 says that nothing is left, and that whatever becomes due from then on is a change of the fd. So the result is 1 where
+ * something remains although libxl was not called, because it was due for a ctx that is being closed.
  *
  * libxl's callbacks come from inside it, on the calling thread (and from inside other calls into libxl).
  *

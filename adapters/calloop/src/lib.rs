@@ -104,8 +104,8 @@ use std::sync::Arc;
 /// A reactor as an event source. Dropping it, which removal does, ends it; see the
 /// [crate's documentation](crate#how-it-pauses-and-ends).
 ///
-/// Its event is the number of occurrences that the dispatch before it made: at least one, unless somebody else served
-/// what was due.
+/// Its event is the result of the [dispatch](Reactor::dispatch) before it: the number of occurrences, at least one unless
+/// somebody else served what was due.
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is inserted into an event loop"]
 pub struct Loop {

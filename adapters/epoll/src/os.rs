@@ -49,11 +49,14 @@ pub(crate) fn control(epoll: BorrowedFd<'_>, change: Change, fd: RawFd, bits: i1
 /// Collects events that are there already; how many. Never waits.
 pub(crate) fn collect(epoll: BorrowedFd<'_>, events: &mut [EpollEvent]) -> Result<usize, i32> {
     let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
-    // SAFETY: the kernel writes at most `room` events, and `events` is exclusively ours for the call.
-    match check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, 0) }) {
-        Ok(filled) => Ok(filled.unsigned_abs() as usize),
-        Err(libc::EINTR) => Ok(0),
-        Err(errno) => Err(errno),
+    loop {
+        // SAFETY: the kernel writes at most `room` events, and `events` is exclusively ours for the call.
+        match check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, 0) }) {
+            Ok(filled) => return Ok(filled.unsigned_abs() as usize),
+            // Nothing was asked yet.
+            Err(libc::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
     }
 }
 

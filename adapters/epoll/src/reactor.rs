@@ -75,6 +75,10 @@ impl Reactor {
     /// [`TIME`](Self::TIME) is reached, and leaves [`as_fd`](AsFd::as_fd) readable if something remains. So
     /// neither the host loop nor anything here starves (O9); an occurrence that takes long cannot be cut short (O12).
     ///
+    /// A host loop that learns of changes only (EPOLLET, tokio) dispatches until the result is 0, which says that
+    /// nothing was left: whatever becomes due from then on is a change. So where something remains and no occurrence
+    /// was made, because a guest that is being closed refused them all, the result is 1.
+    ///
     /// A panic in an occurrence comes out of here. The reactor is whole then, and the next dispatch goes on where
     /// this one stopped; only that occurrence is lost.
     ///
@@ -90,15 +94,16 @@ impl Reactor {
         loop {
             let (ready, made_for_fds) = self.serve_ready()?;
             made += made_for_fds + self.serve_timers(now) + self.serve_always_ready();
-            let more = {
+            let (more, always_ready) = {
                 let mut state = self.state();
                 state.arm(self.epoll.as_fd())?;
-                ready == CHUNK
-                    || state.timers.earliest().is_some_and(|earliest| earliest <= now)
-                    || state.fds.always_ready() > CHUNK
+                let due = ready == CHUNK || state.timers.earliest().is_some_and(|earliest| earliest <= now);
+                (due || state.fds.always_ready() > CHUNK, state.fds.always_ready() > 0)
             };
             if !more || made >= Self::OCCURRENCES || os::monotonic() >= end {
-                return Ok(made);
+                // A chunk that was not full is all that the kernel had; what it reports later is a change. A file that
+                // is always ready is none if it came while another one kept the alarm on.
+                return Ok(made.max(usize::from(more || always_ready)));
             }
         }
     }
