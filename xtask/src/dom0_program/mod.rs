@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,9 +24,6 @@ const PROGRAM: &str = "osevent-conformance";
 const EVERYWHERE: [&str; 6] =
     ["libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "libgcc_s.so.1", "ld-linux-x86-64.so.2"];
 
-/// The static libraries that stand in for shared ones, as pkg-config names them and as files.
-const STATIC: [(&str, &str); 2] = [("glib-2.0", "libglib-2.0.a"), ("libpcre2-8", "libpcre2-8.a")];
-
 /// Builds it into a folder of its own, and says what it needs. In the dev profile, whose parts are there already; it has no
 /// symbols for debuggers.
 ///
@@ -41,10 +38,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         fs::remove_dir_all(&libraries)?;
     }
     fs::create_dir_all(&libraries)?;
-    for (package, file) in STATIC {
-        symlink(folder_of(package)?.join(file), libraries.join(file))?;
-    }
     let older = older_glibc::prepare(&libraries)?;
+    let parts = static_libraries(&libraries)?;
+    for part in &parts {
+        symlink(older_glibc::file_of_cc(part)?, libraries.join(part))?;
+    }
     let linked_with = hash_of(&libraries)?;
     let suite = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
     let built = workspace.executable(suite, "rustc", |cargo| {
@@ -52,8 +50,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         for argument in &older {
             cargo.args(["-C", &format!("link-arg={argument}")]);
         }
+        for part in &parts {
+            cargo.args(["-C", &format!("link-arg=-l:{part}")]);
+        }
         // These are none of cargo's business, so where one has changed it would not link anew.
-        cargo.args(["-C", "link-arg=-lpcre2-8", "-C", &format!("metadata={linked_with:016x}")])
+        cargo.args(["-C", &format!("metadata={linked_with:016x}")])
     })?;
     let program = folder.join(PROGRAM);
     fs::copy(built, &program)?;
@@ -76,12 +77,15 @@ fn hash_of(folder: &Path) -> Result<u64> {
     Ok(hasher.finish())
 }
 
-fn folder_of(package: &str) -> Result<PathBuf> {
-    let output = Command::new("pkg-config").args(["--variable=libdir", package]).output();
+/// GLib and what it is made of, as files: it differs by release. Without the parts of the C library, which are in `folder`.
+fn static_libraries(folder: &Path) -> Result<Vec<String>> {
+    let output = Command::new("pkg-config").args(["--static", "--libs-only-l", "glib-2.0"]).output();
     let output = output.context("cannot run pkg-config")?;
-    let folder = String::from_utf8(output.stdout)?.trim().to_owned();
-    ensure!(output.status.success() && !folder.is_empty(), "pkg-config does not know {package}");
-    Ok(folder.into())
+    ensure!(output.status.success(), "pkg-config does not know glib-2.0");
+    let words = String::from_utf8(output.stdout)?;
+    let names = words.split_whitespace().filter_map(|word| word.strip_prefix("-l"));
+    let names = names.filter(|name| !folder.join(format!("lib{name}.so")).exists());
+    Ok(names.map(|name| format!("lib{name}.a")).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// Refuses a program that needs a library that is not everywhere, or a version of one that is not old.
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn program_that_needs_glib_is_refused() {
         check(&this_program(), |_| true).expect("this test's own program needs nothing but glibc");
-        let glib = fs::read(folder_of("glib-2.0").unwrap().join("libgobject-2.0.so")).unwrap();
+        let glib = fs::read(older_glibc::file_of_cc("libgobject-2.0.so").unwrap()).unwrap();
         let error = check(&glib, |_| true).unwrap_err().to_string();
         assert!(error.contains("it needs libglib-2.0.so.0"), "{error}");
     }

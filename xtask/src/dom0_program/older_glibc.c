@@ -14,6 +14,9 @@ typedef int main_function(int, char **, char **);
 
 #pragma GCC visibility push(default)
 extern long syscall(long, ...);
+extern unsigned long strlen(const char *);
+extern unsigned long strnlen(const char *, unsigned long);
+extern void *memcpy(void *, const void *, unsigned long);
 extern int __xstat(int, const char *, struct stat *);
 extern int __lxstat(int, const char *, struct stat *);
 extern int __fxstat(int, int, struct stat *);
@@ -51,7 +54,25 @@ IS(__isoc23_strtol, strtol);
 IS(__isoc23_strtoul, strtoul);
 IS(__isoc23_strtoll, strtoll);
 IS(__isoc23_strtoull, strtoull);
+IS(__isoc23_strtoll_l, strtoll_l);
+IS(__isoc23_strtoull_l, strtoull_l);
 IS(__isoc23_sscanf, sscanf);
+IS(__isoc23_fscanf, fscanf);
+
+/* Since 2.38. Both return how long the whole would have been. */
+unsigned long strlcpy(char *to, const char *from, unsigned long size) {
+    unsigned long length = strlen(from);
+    if (size > 0) {
+        unsigned long copied = length < size ? length : size - 1;
+        memcpy(to, from, copied);
+        to[copied] = 0;
+    }
+    return length;
+}
+unsigned long strlcat(char *to, const char *from, unsigned long size) {
+    unsigned long length = strnlen(to, size);
+    return length + strlcpy(to + length, from, size - length);
+}
 
 /* From 2.34 on the C library runs the program's initializers itself; before that, a function that the program brings. */
 extern initializer *__init_array_start[], *__init_array_end[];

@@ -41,7 +41,7 @@ const ALWAYS_NEEDED: [&str; 2] = ["libpthread.so.0", "libdl.so.2"];
 /// There is no C compiler, or no C library of its.
 pub(super) fn prepare(folder: &Path) -> Result<Vec<String>> {
     for (name, link_name) in LIBRARIES {
-        let library = asked("-print-file-name", name)?;
+        let library = file_of_cc(name)?;
         let content = fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
         let symbols = symbols(&content).with_context(|| format!("{} is not as expected", library.display()))?;
         let (assembly, versions) = sources(&symbols);
@@ -54,7 +54,7 @@ pub(super) fn prepare(folder: &Path) -> Result<Vec<String>> {
         run(cc.arg(assembly_file).arg("-o").arg(folder.join(link_name)))?;
     }
     // Beside what is loaded, a C library has a part that is linked into each program.
-    let rest = asked("-print-file-name", "libc_nonshared.a")?;
+    let rest = file_of_cc("libc_nonshared.a")?;
     let group = |name: &str| folder.join(name).display().to_string();
     let script = format!("GROUP({} {} {})\n", group("libc-stub.so"), rest.display(), group("ld-linux-stub.so"));
     fs::write(folder.join("libc.so"), script)?;
@@ -142,8 +142,9 @@ fn sources(symbols: &Symbols) -> (String, String) {
     (assembly, versions)
 }
 
-fn asked(question: &str, name: &str) -> Result<PathBuf> {
-    let output = Command::new("cc").arg(format!("{question}={name}")).output().context("cannot run cc")?;
+/// The file that the C compiler takes for that name of a library's.
+pub(super) fn file_of_cc(name: &str) -> Result<PathBuf> {
+    let output = Command::new("cc").arg(format!("-print-file-name={name}")).output().context("cannot run cc")?;
     let path = PathBuf::from(String::from_utf8(output.stdout)?.trim());
     // The name alone says that there is none.
     ensure!(path.is_absolute(), "cc knows no {name}");
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn this_machines_c_library_is_taken_back_to_the_oldest() {
-        let library = fs::read(asked("-print-file-name", "libc.so.6").unwrap()).unwrap();
+        let library = fs::read(file_of_cc("libc.so.6").unwrap()).unwrap();
         let symbols = symbols(&library).unwrap();
         let of = |name: &str| symbols.get(name).map(|(version, kind)| (version.as_str(), *kind));
         // memcpy has an older version besides, and getrandom is younger.
