@@ -27,6 +27,8 @@ pub enum RegistrationError {
     Mismatched(Token),
     /// The guest has been freed; nothing can be registered any more.
     Closed,
+    /// The process has given out 2^63 [tokens](crate::Token), and none is used twice.
+    TokensSpent,
     /// The hook was called on a thread that did not come through
     /// [`Registry::enter`](crate::Registry::enter), which serialized guests must (O2): somebody
     /// calls the guest around this library.
@@ -77,6 +79,7 @@ impl fmt::Display for RegistrationError {
             Self::Ended(token) => write!(f, "registration {token} has already ended"),
             Self::Mismatched(token) => write!(f, "registration {token} is of another kind, or for another fd"),
             Self::Closed => f.write_str("the guest has been freed: nothing can be registered any more"),
+            Self::TokensSpent => f.write_str("this process has used up its handles for registrations: restart it"),
             Self::OutsideGuestCall => f.write_str(
                 "a hook ran on a thread that called the guest around this library: make every call through it",
             ),

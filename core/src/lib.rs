@@ -126,6 +126,7 @@ mod sync;
 mod table;
 #[cfg(feature = "std")]
 mod thread;
+mod token;
 
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
@@ -133,7 +134,8 @@ pub use event_loop::EventLoop;
 pub use gate::{Closed, LockRule, OuterLock, ThreadId};
 pub use guest::{Guest, GuestValue};
 pub use interest::{Interest, Readiness};
-pub use registration::{FdSource, TimerSource, Token};
+pub use registration::{FdSource, TimerSource};
 pub use registry::{Census, GuestCall, Registry};
 #[cfg(feature = "std")]
 pub use thread::current_thread;
+pub use token::Token;

@@ -23,73 +23,9 @@
 //! returned, because something synchronized the two, coherence makes the read find the mark.
 
 use crate::sync::{AtomicU32, Ordering};
-use crate::{GuestValue, Interest, Readiness};
+use crate::{GuestValue, Interest, Readiness, Token};
 use alloc::sync::{Arc, Weak};
 use core::fmt;
-use core::num::NonZeroU64;
-
-/// Names one registration, for ever: tokens are not used twice, so that a late, doubled or foreign
-/// one is found out by looking it up (R10, R14). Copy it freely. (Another registry's is mistaken for one's
-/// own only where 524,288 registries were made between the two.)
-///
-/// As a handle it is what the guest keeps in `for_app_registration`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token(NonZeroU64);
-
-impl Token {
-    /// Set in every handle: a 64-bit user pointer never has it, which tells the two apart where 4.2.0 passes an address (R13).
-    const MARK: u64 = 1 << 63;
-    const SERIAL_BITS: u32 = 44;
-    const REGISTRY_MASK: u64 = (1 << (63 - Self::SERIAL_BITS)) - 1;
-
-    /// Serial numbers suffice for 1.7e13 registrations: half a million a second for a year.
-    pub(crate) const fn new(registry: u32, serial: u64) -> Self {
-        let registry = registry as u64 & Self::REGISTRY_MASK;
-        let serial = serial & ((1 << Self::SERIAL_BITS) - 1);
-        match NonZeroU64::new(Self::MARK | registry << Self::SERIAL_BITS | serial) {
-            Some(bits) => Self(bits),
-            None => unreachable!(),
-        }
-    }
-
-    /// What to store in `for_app_registration`. Never zero. It needs all 64 bits of the pointer.
-    pub const fn to_handle(self) -> u64 {
-        self.0.get()
-    }
-
-    /// From what came back. `None` when no token looks so; whether it names a live registration,
-    /// or one of this registry, only the registry knows.
-    pub const fn from_handle(handle: u64) -> Option<Self> {
-        match NonZeroU64::new(handle) {
-            Some(bits) if handle & Self::MARK != 0 => Some(Self(bits)),
-            _ => None,
-        }
-    }
-
-    pub(crate) const fn is_of(self, registry: u32) -> bool {
-        self.registry() == registry as u64 & Self::REGISTRY_MASK
-    }
-
-    const fn registry(self) -> u64 {
-        self.0.get() >> Self::SERIAL_BITS & Self::REGISTRY_MASK
-    }
-
-    pub(crate) const fn serial(self) -> u64 {
-        self.0.get() & ((1 << Self::SERIAL_BITS) - 1)
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.registry(), self.serial())
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({self})")
-    }
-}
 
 /// Whose registration it is: the guest's, dispatched inside the gate, or one of the host's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

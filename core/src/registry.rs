@@ -26,7 +26,6 @@ use crate::{
 };
 use alloc::sync::{Arc, Weak};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The registrations of one guest with one loop, and the gate to the guest.
 ///
@@ -36,7 +35,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// Whoever owns the guest keeps the registry until [`Guest::closed`] has been called. One that is
 /// dropped unclosed takes its sources out of the loop, and does not call [`Guest::release`].
 pub struct Registry<G: Guest> {
-    number: u32,
     gate: Gate,
     table: Table,
     /// Each registration that somebody still refers to has a clone.
@@ -68,9 +66,6 @@ pub struct GuestCall<'a, G: Guest> {
     not_send: PhantomData<*const ()>,
 }
 
-// Not loom's: it only has to be different for each registry, and statics outlive a loom model.
-static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
-
 impl<G: Guest> Registry<G> {
     /// A registry for the guest that `guest` makes, hosted by `event_loop`.
     ///
@@ -82,8 +77,6 @@ impl<G: Guest> Registry<G> {
         guest: impl FnOnce(&Weak<Self>) -> G,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            // Relaxed: only the value matters.
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             gate: Gate::new(current_thread, rule),
             table: Table::new(),
             alive: Arc::new(()),
@@ -287,7 +280,7 @@ impl<G: Guest> Registry<G> {
         interest: Interest,
         value: GuestValue,
     ) -> Result<Arc<Registration>, RegistrationError> {
-        let token = Token::new(self.number, self.table.next_serial());
+        let token = self.table.next_token()?;
         let (this, alive) = (self.this.clone(), self.alive.clone());
         let registration = Arc::new(Registration::new(token, owner, kind, value, interest, this, alive));
         self.table.insert(&registration).map_err(|Closed| RegistrationError::Closed)?;
@@ -327,10 +320,8 @@ impl<G: Guest> Registry<G> {
     }
 
     fn find(&self, handle: u64) -> Result<Arc<Registration>, RegistrationError> {
-        match Token::from_handle(handle) {
-            Some(token) if token.is_of(self.number) => self.table.find(token),
-            _ => Err(RegistrationError::UnknownHandle(handle)),
-        }
+        let token = Token::from_handle(handle).ok_or(RegistrationError::UnknownHandle(handle))?;
+        self.table.find(token)
     }
 
     /// The guest's timeout, unless it has been taken (R14).

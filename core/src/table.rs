@@ -1,4 +1,4 @@
-//! The table of a registry: the registrations that stand, by serial number.
+//! The table of a registry: the registrations that stand, by token.
 //!
 //! It is the guest's reference to each of them. All is under one spin lock, for a few instructions
 //! at a time: nothing is allocated or dropped under it. Only when the table grows, the entries move
@@ -6,8 +6,10 @@
 
 use crate::registration::Registration;
 use crate::sync::Lock;
+use crate::token::{BLOCKS, Given, Next};
 use crate::{Closed, RegistrationError, Token};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::hash::{BuildHasherDefault, Hasher};
 use core::mem;
 use hashbrown::HashMap;
@@ -15,24 +17,32 @@ use hashbrown::HashMap;
 pub(crate) struct Table(Lock<State>);
 
 struct State {
-    next_serial: u64,
+    given: Given,
     standing: Standing,
     /// Nothing is registered any more.
     swept: bool,
 }
 
-pub(crate) type Standing = HashMap<u64, Arc<Registration>, BuildHasherDefault<SerialHasher>>;
+pub(crate) type Standing = HashMap<Token, Arc<Registration>, BuildHasherDefault<TokenHasher>>;
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self(Lock::new(State { next_serial: 1, standing: Standing::default(), swept: false }))
+        Self(Lock::new(State { given: Given::new(), standing: Standing::default(), swept: false }))
     }
 
-    /// A serial number that nobody else gets.
-    pub(crate) fn next_serial(&self) -> u64 {
-        let mut state = self.0.lock();
-        state.next_serial += 1;
-        state.next_serial - 1
+    /// A token that nobody else gets.
+    ///
+    /// # Errors
+    /// [`RegistrationError::TokensSpent`]
+    pub(crate) fn next_token(&self) -> Result<Token, RegistrationError> {
+        let mut roomier = Vec::new();
+        loop {
+            let next = self.0.lock().given.next(&BLOCKS, &mut roomier)?;
+            match next {
+                Next::Token(token) => return Ok(token),
+                Next::Roomier(wanted) => roomier = Vec::with_capacity(wanted),
+            }
+        }
     }
 
     /// # Errors
@@ -50,7 +60,7 @@ impl Table {
                     mem::swap(&mut roomier, &mut state.standing);
                 }
                 if state.standing.len() < state.standing.capacity() {
-                    state.standing.insert(registration.token.serial(), registration.clone());
+                    state.standing.insert(registration.token, registration.clone());
                     return Ok(());
                 }
                 2 * state.standing.len() + 8
@@ -63,16 +73,16 @@ impl Table {
     /// [`RegistrationError::Ended`] for one that was here, [`RegistrationError::UnknownHandle`] otherwise.
     pub(crate) fn find(&self, token: Token) -> Result<Arc<Registration>, RegistrationError> {
         let state = self.0.lock();
-        match state.standing.get(&token.serial()) {
+        match state.standing.get(&token) {
             Some(registration) => Ok(registration.clone()),
-            None if (1..state.next_serial).contains(&token.serial()) => Err(RegistrationError::Ended(token)),
+            None if state.given.includes(token) => Err(RegistrationError::Ended(token)),
             None => Err(RegistrationError::UnknownHandle(token.to_handle())),
         }
     }
 
     pub(crate) fn remove(&self, registration: &Registration) {
         // Not the last reference: the caller has one, so nothing is freed under the lock.
-        self.0.lock().standing.remove(&registration.token.serial());
+        self.0.lock().standing.remove(&registration.token);
     }
 
     /// All that stood. Nothing is inserted any more.
@@ -91,18 +101,18 @@ impl Table {
     }
 }
 
-/// Serial numbers are distinct already; this spreads them over hashbrown's high and low bits.
+/// Tokens are distinct already; this spreads them over hashbrown's high and low bits.
 #[derive(Default)]
-pub(crate) struct SerialHasher(u64);
+pub(crate) struct TokenHasher(u64);
 
-impl Hasher for SerialHasher {
+impl Hasher for TokenHasher {
     fn write(&mut self, _: &[u8]) {
-        unreachable!("only serial numbers are hashed");
+        unreachable!("a token is a number");
     }
 
-    fn write_u64(&mut self, serial: u64) {
+    fn write_u64(&mut self, token: u64) {
         // Fibonacci hashing: 2^64 divided by the golden ratio.
-        self.0 = serial.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = token.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     fn finish(&self) -> u64 {
