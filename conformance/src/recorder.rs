@@ -1,6 +1,6 @@
 //! A loop in front of a loop: passes everything on, keeps a record, and refuses what a case wants refused.
 
-use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, TimerSource, Token};
+use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, TimerSource, Token};
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -155,7 +155,11 @@ impl EventLoop for Recorder {
         self.inner.turn(interrupt)
     }
 
-    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) {
-        self.inner.on_gone(gone);
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) -> GoneId {
+        self.inner.on_gone(gone)
+    }
+
+    fn forget_gone(&self, id: GoneId) {
+        self.inner.forget_gone(id);
     }
 }

@@ -72,5 +72,34 @@ pub trait EventLoop: Send + Sync {
     /// again; at once, when that is so already. No lock is held then; the thread is the one which
     /// ended the loop. Registrations go on to be accepted afterwards (S6): [`turn`](Self::turn)
     /// serves them.
-    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>);
+    ///
+    /// The loop keeps `gone` until it has called it, or until [`forget_gone`](Self::forget_gone).
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) -> GoneId;
+
+    /// Drops what [`on_gone`](Self::on_gone) was given, uncalled. One that was called already is ignored.
+    ///
+    /// It may come while another thread ends the loop, or from inside a handler, this one included. A handler is taken
+    /// out either here or by the thread that ends the loop, never by both: if here, it is never called; if
+    /// there, it is called in full, and that call may go on, or be about to begin, when this returns. This does not
+    /// wait for it, because its caller may hold a lock that the handler takes, or be the handler. So what the handler
+    /// refers to has to be its own, or referred to weakly.
+    ///
+    /// No lock of the loop is held while the handler is dropped, which may run the host's code.
+    fn forget_gone(&self, id: GoneId);
+}
+
+/// Names what one call of [`EventLoop::on_gone`] left with that loop. Not `Clone`, so nothing is forgotten twice.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GoneId(u64);
+
+impl GoneId {
+    /// For loops: their own number for a handler, which they do not give to another one.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, for the loop that made it.
+    pub const fn number(&self) -> u64 {
+        self.0
+    }
 }

@@ -67,7 +67,11 @@
 //!     fn turn(&self, _: i32) -> Result<(), LoopError> {
 //!         Err(LoopError::Unsupported("wait"))
 //!     }
-//!     fn on_gone(&self, _: Box<dyn FnOnce() + Send>) {}
+//!     // It never ends.
+//!     fn on_gone(&self, _: Box<dyn FnOnce() + Send>) -> GoneId {
+//!         GoneId::new(0)
+//!     }
+//!     fn forget_gone(&self, _: GoneId) {}
 //! }
 //!
 //! #[derive(Default)]
@@ -130,7 +134,7 @@ mod token;
 
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
-pub use event_loop::EventLoop;
+pub use event_loop::{EventLoop, GoneId};
 pub use gate::{Closed, LockRule, OuterLock, ThreadId};
 pub use guest::{Guest, GuestValue};
 pub use interest::{Interest, Readiness};

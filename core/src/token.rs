@@ -157,8 +157,8 @@ mod tests {
     use super::*;
     use crate::sync::Lock;
     use crate::{
-        Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry, ThreadId,
-        TimerSource,
+        Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry,
+        ThreadId, TimerSource,
     };
     use alloc::boxed::Box;
     use alloc::collections::BTreeSet;
@@ -239,7 +239,12 @@ mod tests {
         fn turn(&self, _: i32) -> Result<(), LoopError> {
             Err(LoopError::Unsupported("wait"))
         }
-        fn on_gone(&self, _: Box<dyn FnOnce() + Send>) {}
+        fn on_gone(&self, _: Box<dyn FnOnce() + Send>) -> GoneId {
+            unreachable!("the core does not ask for it");
+        }
+        fn forget_gone(&self, _: GoneId) {
+            unreachable!("there is none");
+        }
     }
 
     struct Silent;

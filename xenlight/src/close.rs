@@ -232,6 +232,7 @@ pub(crate) fn finished(hosted: &Hosted) {
     // A waker that blocks until this ctx is closed would wait for itself.
     let _delivery = Delivery::begin(&hosted.queue);
     hosted.courier().close();
+    hosted.forget_loop();
     // Completions whose operations are over, but which the loop has not come to deliver.
     delivery::deliver_rest(hosted);
     hosted.events.end();

@@ -18,7 +18,8 @@ use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
-    Census, EventLoop, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread,
+    Census, EventLoop, GoneId, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry,
+    current_thread,
 };
 use std::ffi::CStr;
 use std::fmt;
@@ -130,6 +131,7 @@ impl Builder {
         };
         let registry = Registry::new(works_on, rule, current_thread, |registry| Hosted {
             courier: Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Courier(registry.clone())),
+            gone: Mutex::default(),
             worker,
             ctx: OnceLock::new(),
             registry: registry.clone(),
@@ -261,12 +263,14 @@ impl Ctx {
         hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
         // The loop keeps this, and with it the memory of what it refers to, for longer than the ctx: the smaller of the two.
         let courier = Arc::downgrade(&hosted.courier);
-        hosted.courier().event_loop().on_gone(Box::new(move || {
+        let gone = hosted.courier().event_loop().on_gone(Box::new(move || {
             let registry = courier.upgrade().and_then(|courier| courier.guest().0.upgrade());
             if let Some(registry) = registry {
                 close::loop_gone(&registry);
             }
         }));
+        // Nothing closes the ctx before its opener has it, so it is there when the end looks for it.
+        *lock(&hosted.gone) = Some(gone);
         if hosted.closing.loop_is_gone() {
             return Err(Error::LoopGone);
         }
@@ -390,6 +394,8 @@ pub(crate) struct Hosted {
     /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
     ctx: OnceLock<RawCtx>,
     courier: Arc<Registry<Courier>>,
+    /// What the host's loop will call when it ends; forgotten when the ctx is closed.
+    gone: Mutex<Option<GoneId>>,
     /// Where libxl has a thread of its own.
     pub(crate) worker: Option<Worker>,
     registry: Weak<Registry<Self>>,
@@ -430,6 +436,14 @@ impl Hosted {
     /// On the host's loop.
     pub(crate) fn courier(&self) -> &Registry<Courier> {
         &self.courier
+    }
+
+    /// The host's loop may live much longer than the ctx, which is closed.
+    pub(crate) fn forget_loop(&self) {
+        let gone = lock(&self.gone).take();
+        if let Some(gone) = gone {
+            self.courier.event_loop().forget_gone(gone);
+        }
     }
 
     pub(crate) fn logger(&self) -> *mut sys::log::Logger {

@@ -3,8 +3,8 @@ use crate::alarm::Alarm;
 use crate::interest_set::{InterestSet, Key};
 use crate::os;
 use crate::timers::Timers;
-use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
-use std::collections::VecDeque;
+use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, Readiness, TimerSource, Token};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,8 +41,10 @@ struct State {
 #[derive(Default)]
 struct Host {
     is_gone: bool,
-    /// To be called when it is.
-    gone: VecDeque<Box<dyn FnOnce() + Send>>,
+    /// To be called when it is, in the order in which they came: by number.
+    gone: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
+    /// How many ever came, which is the last one's number.
+    numbered: u64,
 }
 
 /// How many fds, timers, and always ready fds a round serves. The kernel puts what it has reported at the end of its
@@ -114,9 +116,9 @@ impl Reactor {
         self.state().host.is_gone = true;
         // One by one: should one panic, the others are still there for the next call.
         loop {
-            let gone = self.state().host.gone.pop_front();
+            let gone = self.state().host.gone.pop_first();
             match gone {
-                Some(gone) => gone(),
+                Some((_, gone)) => gone(),
                 None => return,
             }
         }
@@ -234,14 +236,22 @@ impl EventLoop for Reactor {
         self.dispatch().map(|_| ())
     }
 
-    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) {
+    fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) -> GoneId {
         let mut state = self.state();
-        if !state.host.is_gone {
-            state.host.gone.push_back(gone);
-            return;
+        state.host.numbered += 1;
+        let number = state.host.numbered;
+        if state.host.is_gone {
+            drop(state);
+            gone();
+        } else {
+            state.host.gone.insert(number, gone);
         }
-        drop(state);
-        gone();
+        GoneId::new(number)
+    }
+
+    fn forget_gone(&self, id: GoneId) {
+        // Taken out under the lock, dropped after it.
+        let _gone = self.state().host.gone.remove(&id.number());
     }
 }
 

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU32, Ordering};
 use osevent_core::{
-    Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry, ThreadId,
+    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry, ThreadId,
     TimerSource, Token,
 };
 
@@ -72,7 +72,12 @@ impl EventLoop for TinyLoop {
         Err(LoopError::Unsupported("wait"))
     }
 
-    fn on_gone(&self, _: Box<dyn FnOnce() + Send>) {}
+    /// It never ends.
+    fn on_gone(&self, _: Box<dyn FnOnce() + Send>) -> GoneId {
+        GoneId::new(0)
+    }
+
+    fn forget_gone(&self, _: GoneId) {}
 }
 
 /// Adds up what it is called with.

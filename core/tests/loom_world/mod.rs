@@ -4,8 +4,8 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use osevent_core::{
-    Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LockRule, LoopError, OuterLock, Readiness, Registry,
-    ThreadId, TimerSource, Token,
+    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, OuterLock, Readiness,
+    Registry, ThreadId, TimerSource, Token,
 };
 use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
@@ -141,8 +141,12 @@ impl EventLoop for LoomLoop {
         Err(LoopError::Unsupported("wait"))
     }
 
-    fn on_gone(&self, _gone: Box<dyn FnOnce() + Send>) {
+    fn on_gone(&self, _gone: Box<dyn FnOnce() + Send>) -> GoneId {
         unreachable!("the core does not ask for it");
+    }
+
+    fn forget_gone(&self, _id: GoneId) {
+        unreachable!("there is none");
     }
 }
 

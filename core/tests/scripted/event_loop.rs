@@ -1,6 +1,6 @@
 //! A level-triggered loop whose clock and fds the test sets.
 
-use osevent_core::{Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
+use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, Readiness, TimerSource, Token};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -205,7 +205,11 @@ impl EventLoop for ScriptedLoop {
         Err(LoopError::Unsupported("wait: its time is virtual"))
     }
 
-    fn on_gone(&self, _gone: Box<dyn FnOnce() + Send>) {
+    fn on_gone(&self, _gone: Box<dyn FnOnce() + Send>) -> GoneId {
         unreachable!("the core does not ask for it");
+    }
+
+    fn forget_gone(&self, _id: GoneId) {
+        unreachable!("there is none");
     }
 }

@@ -4,7 +4,7 @@ use osevent_epoll::{CreateError, Reactor};
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 fn counter() -> (Arc<AtomicUsize>, impl Fn() -> Box<dyn FnOnce() + Send>) {
     let count = Arc::new(AtomicUsize::new(0));
@@ -57,6 +57,89 @@ fn a_panic_in_a_gone_handler_leaves_the_others_to_the_next_call() {
     catch_unwind(AssertUnwindSafe(|| reactor.detach())).expect_err("it panics");
     reactor.detach();
     assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+/// Calls the reactor at its end, as user code may, and leaves it alive.
+struct UsesTheReactor(Arc<Reactor>);
+
+impl Drop for UsesTheReactor {
+    fn drop(&mut self) {
+        self.0.dispatch().unwrap();
+    }
+}
+
+#[test]
+fn a_forgotten_gone_handler_is_dropped_at_once_without_the_lock_and_never_called() {
+    let reactor = Reactor::new().unwrap();
+    let mut kept = vec![];
+    let mut standing = Vec::from_iter((0..3).map(|_| {
+        let held = Arc::new(UsesTheReactor(reactor.clone()));
+        kept.push(Arc::downgrade(&held));
+        reactor.on_gone(Box::new(move || panic!("called: {:p}", held)))
+    }));
+    let alive = || Vec::from_iter(kept.iter().map(|handler| handler.strong_count() > 0));
+    reactor.forget_gone(standing.remove(1));
+    assert_eq!(alive(), [true, false, true]);
+    standing.into_iter().for_each(|id| reactor.forget_gone(id));
+    assert_eq!(alive(), [false; 3]);
+    reactor.detach();
+}
+
+#[test]
+fn one_that_was_called_is_forgotten_already() {
+    let reactor = Reactor::new().unwrap();
+    let (count, handler) = counter();
+    let before = reactor.on_gone(handler());
+    reactor.detach();
+    let after = reactor.on_gone(handler());
+    assert_eq!(count.load(Ordering::Relaxed), 2);
+    assert_ne!(before, after, "no number is used twice");
+    reactor.forget_gone(before);
+    reactor.forget_gone(after);
+    reactor.detach();
+    assert_eq!(count.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn r15_forgetting_waits_for_no_handler_and_spares_those_that_have_not_begun() {
+    let reactor = Reactor::new().unwrap();
+    let (count, handler) = counter();
+    let (begin, begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let counted = handler();
+    let first = reactor.on_gone(Box::new(move || {
+        begin.send(()).unwrap();
+        may_go_on.recv().unwrap();
+        counted();
+    }));
+    let second = reactor.on_gone(handler());
+    std::thread::scope(|scope| {
+        scope.spawn(|| reactor.detach());
+        // The loop is ending, and is in the first handler.
+        begun.recv().unwrap();
+        reactor.forget_gone(second);
+        reactor.forget_gone(first);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        go_on.send(()).unwrap();
+    });
+    assert_eq!(count.load(Ordering::Relaxed), 1, "the first was called in full, the second not at all");
+}
+
+#[test]
+fn r15_a_gone_handler_may_forget_itself_and_others() {
+    let reactor = Reactor::new().unwrap();
+    let (count, handler) = counter();
+    let ids = Arc::new(Mutex::new(vec![]));
+    let (inside, known) = (reactor.clone(), ids.clone());
+    let counted = handler();
+    let first = reactor.on_gone(Box::new(move || {
+        known.lock().unwrap().drain(..).for_each(|id| inside.forget_gone(id));
+        counted();
+    }));
+    *ids.lock().unwrap() = vec![first, reactor.on_gone(handler())];
+    reactor.on_gone(handler());
+    reactor.detach();
+    assert_eq!(count.load(Ordering::Relaxed), 2, "the second was forgotten in time");
 }
 
 #[test]
