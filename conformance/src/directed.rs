@@ -11,7 +11,7 @@ use crate::case::Skip;
 pub use crate::cases::boundary::ALL as CASES;
 use crate::monitor::{Monitor, Monitored};
 use crate::puppet::Puppet;
-use crate::threads;
+use crate::threads::{self, Activity};
 use anyhow::{bail, ensure};
 pub use in_loop::{Hold, InLoop};
 use std::ops::Deref;
@@ -256,5 +256,22 @@ impl Opened {
     /// One spins, which breaks `clause`.
     pub fn expect_rest(&self, clause: &'static str, why: &str) -> anyhow::Result<()> {
         demand(clause, threads::rest(), || format!("the loop spins: {why}"))
+    }
+
+    /// What the process does while nothing is ready.
+    ///
+    /// # Errors
+    /// The loop does not come round.
+    pub fn usual_activity(&self) -> anyhow::Result<Activity> {
+        self.go_round(2)?;
+        Ok(Activity::now())
+    }
+
+    /// As [`expect_rest`](Self::expect_rest), and no thread wakes more often than usual.
+    ///
+    /// # Errors
+    /// One does, which breaks `clause`.
+    pub fn expect_rest_as(&self, clause: &'static str, usual: Activity, why: &str) -> anyhow::Result<()> {
+        demand(clause, threads::rest_as(usual), || format!("the loop wakes for nothing, again and again: {why}"))
     }
 }

@@ -42,22 +42,46 @@ pub fn are_seen_waiting() -> bool {
     system_call(current()).is_some()
 }
 
+/// What the other threads do in a short while.
+#[derive(Clone, Copy, Debug)]
+pub struct Activity {
+    /// One or another was found running most of the time.
+    is_busy: bool,
+    /// How often they went to sleep, in a second.
+    sleeps: u64,
+}
+
+impl Activity {
+    /// Looks for a while.
+    pub fn now() -> Self {
+        const LOOKS: usize = 40;
+        let (begun, before) = (Instant::now(), sleeps_of_others());
+        let is_running = || {
+            std::thread::sleep(MOMENT);
+            others().any(|thread| state(thread) == 'R')
+        };
+        let is_busy = (0..LOOKS).filter(|_| is_running()).count() >= LOOKS / 2;
+        let sleeps = sleeps_of_others().saturating_sub(before) * 1_000 / (begun.elapsed().as_millis() as u64).max(1);
+        Self { is_busy, sleeps }
+    }
+}
+
 /// Whether all other threads have come to rest. A thread that spins is never seen asleep; one that has little to do is most of the time.
 pub fn rest() -> bool {
-    const LOOKS: usize = 40;
-    const ATTEMPTS: usize = 8;
-    let me = current();
-    for _ in 0..ATTEMPTS {
-        let busy = || {
-            std::thread::sleep(MOMENT);
-            all().into_iter().any(|thread| thread != me && state(thread) == 'R')
-        };
-        if (0..LOOKS).filter(|_| busy()).count() < LOOKS / 2 {
-            return true;
-        }
-    }
-    false
+    (0..ATTEMPTS).any(|_| !Activity::now().is_busy)
 }
+
+/// Whether they have come to rest, and go to sleep about as often as they did, no more. A thread that spins slowly, with a pause in each
+/// turn, is always seen asleep. Some loops wake at intervals; what tells is that one begins to.
+pub fn rest_as(usual: Activity) -> bool {
+    (0..ATTEMPTS).any(|_| {
+        let now = Activity::now();
+        !now.is_busy && now.sleeps <= 2 * usual.sleeps + 100
+    })
+}
+
+/// How often a rest is looked for before there is none: a busy machine can make one look otherwise.
+const ATTEMPTS: usize = 8;
 
 /// Between two looks.
 const MOMENT: Duration = Duration::from_millis(3);
@@ -73,9 +97,15 @@ fn wait(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
-fn all() -> Vec<Tid> {
+/// The threads of this process but the calling one.
+fn others() -> impl Iterator<Item = Tid> {
+    let me = current();
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok().map(Tid)).collect()
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok().map(Tid)).filter(move |thread| *thread != me)
+}
+
+fn sleeps_of_others() -> u64 {
+    others().filter_map(switches).sum()
 }
 
 /// The letter of proc(5): R runs or could, S sleeps. X where the thread has ended.

@@ -23,6 +23,8 @@ pub(super) struct Registration {
     pub(super) watched: RawFd,
     /// Only a loop that works by edges asks: it was ready the last time.
     pub(super) was_ready: bool,
+    /// Only for the faults that keep it: what the kernel watches for besides what is asked.
+    pub(super) kept: i16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,6 +48,10 @@ pub(super) struct State {
     pub(super) turns: u64,
     /// Numbers that `RemovesByNumber` has yet to remove.
     pub(super) removals: Vec<RawFd>,
+    /// What `StaysInSet` polls though it was deregistered, and for what.
+    pub(super) left: Vec<(RawFd, i16)>,
+    /// Until when `AlarmNotPutOff` sleeps, on the monotonic clock.
+    pub(super) alarm: Option<i64>,
     /// How many there have been.
     pub(super) registered: u64,
     distance: Distance,
@@ -72,6 +76,8 @@ impl Naive {
             ended: false,
             turns: 0,
             removals: Vec::new(),
+            left: Vec::new(),
+            alarm: None,
             registered: 0,
             distance: Distance::default(),
         };
@@ -163,12 +169,13 @@ impl State {
         if shared.is(Fault::SecondReplacesFirst) {
             self.release_number(watched);
         }
+        self.left.retain(|(fd, _)| *fd != watched);
         self.registered += 1;
         // The loop sees what comes from its own thread in any case.
         let seen = shared.on_loop_thread().then_some(asked);
         let order = self.registered;
         let care = care.me.clone();
-        self.memory.allocate(Registration { care, value, asked, seen, order, watched, was_ready: false })
+        self.memory.allocate(Registration { care, value, asked, seen, order, watched, was_ready: false, kept: 0 })
     }
 
     /// The registrations of an fd.
@@ -192,6 +199,14 @@ impl Registration {
     pub(super) fn fd(&self) -> Option<RawFd> {
         match self.asked {
             Asked::Fd { fd, .. } => Some(fd),
+            Asked::Timeout { .. } => None,
+        }
+    }
+
+    /// What is asked of the fd.
+    fn interest(&self) -> Option<i16> {
+        match self.asked {
+            Asked::Fd { events, .. } => Some(events),
             Asked::Timeout { .. } => None,
         }
     }
@@ -365,8 +380,11 @@ impl Hooks for Care {
         let seen_at_once = self.shared.on_loop_thread();
         let mut state = self.shared.lock();
         let Some(registration) = state.memory.find(*handle, self.shared.reading()) else { return REFUSED };
-        if let Asked::Fd { fd, .. } = registration.asked {
+        if let Asked::Fd { fd, events: asked_before } = registration.asked {
             let events = if self.shared.is(Fault::PriDropped) { events & !libc::POLLPRI } else { events };
+            if matches!(self.shared.fault, Some(Fault::KeptAfterModify | Fault::KeptAndThrottled)) {
+                registration.kept |= asked_before;
+            }
             registration.asked = Asked::Fd { fd, events };
             if seen_at_once {
                 registration.seen = Some(registration.asked);
@@ -391,8 +409,16 @@ impl Hooks for Care {
             Some(Fault::DeregisterTakesBoth) => state.release_number(fd),
             _ => {
                 let gone = state.memory.release(handle, self.shared.reading());
-                if let (Some(gone), Some(Fault::WrongFd)) = (gone, self.shared.fault) {
-                    turn::close_copy(gone.watched);
+                match (gone, self.shared.fault) {
+                    (Some(gone), Some(Fault::WrongFd)) => turn::close_copy(gone.watched),
+                    (Some(gone), Some(Fault::StaysInSet)) => {
+                        state.left.extend(gone.interest().map(|events| (fd, events)))
+                    }
+                    (Some(gone), Some(Fault::KeptAfterRemoval)) => {
+                        let gone = gone.kept | gone.interest().unwrap_or_default();
+                        state.of_number(fd).for_each(|(_, left)| left.kept |= gone);
+                    }
+                    _ => {}
                 }
             }
         }

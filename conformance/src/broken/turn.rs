@@ -9,6 +9,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// What comes along with any interest (R6).
 const ALWAYS: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
@@ -31,6 +32,9 @@ pub(super) fn run(shared: &Shared) {
         let ready = poll.ready(shared, &mut state);
         drop(state);
         let any = dispatch_fds(shared, &ready);
+        if shared.is(Fault::KeptAndThrottled) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if !(shared.is(Fault::TimeoutsStarve) && any) {
             dispatch_timeouts(shared);
         }
@@ -89,7 +93,8 @@ impl Poll {
         let mut all: Vec<_> = state.memory.live().collect();
         all.sort_by_key(|(_, registration)| registration.order);
         for (handle, registration) in all {
-            if !registration.care.upgrade().is_some_and(|care| care.open()) {
+            let open = |care: &Care| care.open() || (shared.is(Fault::ClosingSpins) && registration.fd().is_some());
+            if !registration.care.upgrade().is_some_and(|care| open(&care)) {
                 continue;
             }
             match registration.seen {
@@ -98,7 +103,11 @@ impl Poll {
                     if (events == 0 && !empty) || (registration.was_ready && still_ready(registration, events)) {
                         continue;
                     }
+                    if shared.is(Fault::AlwaysReadyForAnything) && always_ready(registration.watched) {
+                        poll.until = Some(0);
+                    }
                     registration.was_ready = false;
+                    let events = events | registration.kept;
                     poll.fds.push(libc::pollfd { fd: registration.watched, events, revents: 0 });
                     poll.handles.push(handle);
                 }
@@ -107,6 +116,14 @@ impl Poll {
                 }
                 None => {}
             }
+        }
+        // Behind those that have a handle: nobody looks at what they say.
+        state.left.retain(|(fd, _)| is_open(*fd));
+        poll.fds.extend(state.left.iter().map(|&(fd, events)| libc::pollfd { fd, events, revents: 0 }));
+        if shared.is(Fault::AlarmNotPutOff) {
+            let earliest = state.alarm.unwrap_or(i64::MAX);
+            state.alarm = poll.until.map(|until| until.min(earliest));
+            poll.until = state.alarm;
         }
         poll
     }

@@ -107,6 +107,7 @@ fn call_in_progress(setting: &Setting<'_>) -> anyhow::Result<()> {
         if application && setting.rule() == Rule::Concurrent {
             // The loop is free to look at what is due.
             beside.go_round(2)?;
+            beside.expect_rest("X4", "an fd is ready of a guest that is being closed while a call is in progress")?;
         }
         // The puppet says whether it was freed meanwhile.
         opened.check()?;

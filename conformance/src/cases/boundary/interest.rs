@@ -46,7 +46,8 @@ pub(super) static HANG_UP: BoundaryCase = BoundaryCase {
 
 pub(super) static ALWAYS_READY: BoundaryCase = BoundaryCase {
     name: "files-that-epoll-refuses",
-    claim: "A regular file and /dev/null are taken, are ready for input and output all the time, keep nobody else from being served, and end",
+    claim: "A regular file and /dev/null are taken, are ready for input and output all the time and for nothing else, keep nobody else from being \
+            served, and end",
     clauses: &["R7", "O9"],
     rules: BOTH,
     sources: &[],
@@ -225,6 +226,16 @@ fn always_ready(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let regular = tempfile::tempfile()?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let usual = opened.usual_activity()?;
+    let never = opened.fd(regular.as_raw_fd(), POLLPRI)?;
+    opened.go_round(2)?;
+    opened.expect_rest_as(
+        "R7",
+        usual,
+        "a regular file, which is never ready for priority input, is asked for nothing else",
+    )?;
+    demand("R7", opened.count(never) == 0, || "a regular file occurs that is asked for priority input".into())?;
+    opened.deregister(never)?;
     let mut registrations = Vec::new();
     for (fd, name) in [(regular.as_raw_fd(), "a regular file"), (null.as_raw_fd(), "/dev/null")] {
         for events in [POLLIN, POLLOUT] {

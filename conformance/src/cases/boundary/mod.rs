@@ -7,6 +7,7 @@ mod interest;
 mod known;
 mod locks;
 mod numbers;
+mod quiet;
 mod random;
 mod registration;
 mod sleep;
@@ -35,6 +36,8 @@ pub static ALL: &[&BoundaryCase] = &[
     &numbers::REUSED,
     &numbers::FILE_STAYS_OPEN,
     &numbers::FILE_IS_CLOSED,
+    &quiet::LESS,
+    &quiet::ENDED,
     &sleep::FD,
     &sleep::TIMEOUT,
     &sleep::AFTER_NOTHING,
