@@ -10,6 +10,7 @@ mod memory;
 mod naive;
 mod reentrant;
 mod run;
+mod set;
 #[cfg(test)]
 mod tests;
 mod turn;

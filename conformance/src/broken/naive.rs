@@ -7,6 +7,7 @@ use super::clock::{self, Distance};
 use super::fault::Fault;
 use super::memory::{Asked, Memory, Reading, Registration};
 use super::reentrant::{Held, Reentrant};
+use super::set::Set;
 use super::turn;
 use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
 use anyhow::Context;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) occurring: AtomicBool,
     /// Only for `LockAcrossCallOut`.
     pub(super) everywhere: Reentrant,
+    /// In the place of poll(2). Only the loop's thread takes the lock.
+    pub(super) set: Mutex<Option<Set>>,
 }
 
 pub(super) struct State {
@@ -90,6 +93,7 @@ impl Naive {
             turned: Condvar::new(),
             occurring: AtomicBool::new(false),
             everywhere: Reentrant::default(),
+            set: Mutex::new(Set::of(fault)?),
         });
         let its = shared.clone();
         let running = thread::Builder::new().name("loop".into()).spawn(move || turn::run(&its))?;

@@ -4,15 +4,17 @@ use super::clock;
 use super::fault::Fault;
 use super::memory::{Asked, Reading, Registration};
 use super::naive::{Care, Shared, State};
+use super::set::Wanted;
 use crate::boundary::Rule;
+use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// What comes along with any interest (R6).
-const ALWAYS: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+pub(super) const ALWAYS: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
 
 pub(super) fn run(shared: &Shared) {
     let mut was_busy = false;
@@ -51,7 +53,7 @@ pub(super) fn run(shared: &Shared) {
 struct Poll {
     /// The wake-up first.
     fds: Vec<libc::pollfd>,
-    /// Of `fds[1..]`.
+    /// Of `fds[1..]`, in order of registration.
     handles: Vec<u64>,
     /// On the monotonic clock.
     until: Option<i64>,
@@ -137,10 +139,32 @@ impl Poll {
             // It has no other way to learn that an fd is no longer ready.
             ms = if ms < 0 { 5 } else { ms.min(5) };
         }
-        // SAFETY: an array of our own, for the length of the call.
-        unsafe { libc::poll(self.fds.as_mut_ptr(), self.fds.len() as libc::nfds_t, ms) };
+        let mut set = shared.set.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = &mut *set {
+            set.update(&self.wanted());
+            set.wait(&mut self.fds, ms);
+        } else {
+            drop(set);
+            self.poll(ms);
+        }
         // Nothing there: it is not blocking.
         let _ = (&shared.woken).read(&mut [0; 64]);
+    }
+
+    fn poll(&mut self, ms: i32) {
+        // SAFETY: an array of our own, for the length of the call.
+        unsafe { libc::poll(self.fds.as_mut_ptr(), self.fds.len() as libc::nfds_t, ms) };
+    }
+
+    /// What is asked of each number.
+    fn wanted(&self) -> HashMap<RawFd, Wanted> {
+        let mut wanted: HashMap<RawFd, Wanted> = HashMap::new();
+        for (polled, newest) in self.fds.iter().zip(std::iter::once(0).chain(self.handles.iter().copied())) {
+            let of_number = wanted.entry(polled.fd).or_default();
+            of_number.events |= polled.events;
+            of_number.newest = newest;
+        }
+        wanted
     }
 
     fn ready(&self, shared: &Shared, state: &mut State) -> Vec<Ready> {

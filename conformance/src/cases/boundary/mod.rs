@@ -34,6 +34,7 @@ pub static ALL: &[&BoundaryCase] = &[
     &interest::WRITTEN_MEANWHILE,
     &interest::OWN_NUMBER,
     &numbers::REUSED,
+    &numbers::AGAIN,
     &numbers::FILE_STAYS_OPEN,
     &numbers::FILE_IS_CLOSED,
     &quiet::LESS,

@@ -5,7 +5,7 @@ use crate::boundary::Rule;
 use crate::directed::{BOTH, BoundaryCase, Setting, breaks, demand};
 use crate::files::Ready;
 use crate::puppet::{Puppet, Registration};
-use libc::POLLIN;
+use libc::{POLLIN, POLLOUT};
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -19,6 +19,16 @@ pub(super) static REUSED: BoundaryCase = BoundaryCase {
     rules: BOTH,
     sources: &["libvir-list, 16 January 2013, \"RFC: libxl race fixes\", the first race"],
     run: reused,
+};
+
+pub(super) static AGAIN: BoundaryCase = BoundaryCase {
+    name: "registered-again",
+    claim: "An fd is deregistered and registered for something else: at once, after turns of the loop, or once its number has named another file \
+            meanwhile, while its own stayed open elsewhere; each time it occurs",
+    clauses: &["R8"],
+    rules: BOTH,
+    sources: &[],
+    run: again,
 };
 
 pub(super) static FILE_STAYS_OPEN: BoundaryCase = BoundaryCase {
@@ -110,21 +120,66 @@ fn reused(setting: &Setting<'_>) -> anyhow::Result<()> {
     opened.close()
 }
 
+fn again(setting: &Setting<'_>) -> anyhow::Result<()> {
+    let opened = setting.open()?;
+    let what = "an fd that is registered again, for something else";
+    for (turns, closes) in [(0, false), (2, false), (0, true), (2, true)] {
+        // Writable all the time, and readable once it is set.
+        let (file, other) = (Arc::new(Ready::new()?), Ready::new()?);
+        let elsewhere = file.duplicate()?;
+        let input = opened.fd(file.fd(), POLLIN)?;
+        opened.go_round(2)?;
+        let number = file.clone();
+        // Forced: the loop has no turn between the two.
+        opened.in_loop(move |puppet| {
+            puppet.deregister(input)?;
+            if closes { number.become_file_of(&other) } else { Ok(()) }
+        })?;
+        if turns > 0 {
+            opened.go_round(turns)?;
+        }
+        file.become_file_of(&elsewhere)?;
+        let registration = opened.undisturbed(|| {
+            let registration = opened.fd(file.fd(), POLLOUT)?;
+            opened.on(registration, move |puppet| puppet.modify(registration, 0));
+            Ok(registration)
+        })?;
+        opened.wait_for_return("R8", registration, 1, what)?;
+        let read = file.clone();
+        opened.on(registration, move |_| read.unset().map(|_| ()));
+        opened.modify(registration, POLLIN)?;
+        expect_served(&opened, "R8", &(file, registration), what)?;
+        opened.deregister(registration)?;
+    }
+    opened.close()
+}
+
 fn file_stays_open(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
-    let file = Ready::new()?;
-    let elsewhere = file.duplicate()?;
-    let registration = opened.fd(file.fd(), POLLIN)?;
-    file.set()?;
-    opened.wait_for("O10", registration, "an fd that is ready")?;
-    opened.deregister(registration)?;
-    drop(file);
-    opened.go_round(2)?;
-    opened.expect_rest("S5", "a file whose fd was deregistered and then closed is ready, and open elsewhere")?;
-    let again = watch(&opened)?;
-    expect_served(&opened, "R8", &again, "an fd registered after another one's end")?;
-    opened.deregister(again.1)?;
-    drop(elsewhere);
+    for in_loop in [false, true] {
+        let file = Ready::new()?;
+        let elsewhere = file.duplicate()?;
+        let registration = opened.fd(file.fd(), POLLIN)?;
+        file.set()?;
+        opened.wait_for("O10", registration, "an fd that is ready")?;
+        if in_loop {
+            // Forced: the loop has no turn between the two.
+            opened.in_loop(move |puppet| {
+                puppet.deregister(registration)?;
+                drop(file);
+                Ok(())
+            })?;
+        } else {
+            opened.deregister(registration)?;
+            drop(file);
+        }
+        opened.go_round(2)?;
+        opened.expect_rest("S5", "a file whose fd was deregistered and then closed is ready, and open elsewhere")?;
+        let again = watch(&opened)?;
+        expect_served(&opened, "R8", &again, "an fd registered after another one's end")?;
+        opened.deregister(again.1)?;
+        drop(elsewhere);
+    }
     opened.close()
 }
 
