@@ -1,7 +1,7 @@
 /*
  * An event loop, for osevent-conformance to test.
  *
- * Build a shared object that defines the two functions below and give it to the suite:
+ * Build a shared object that defines the first two functions below and give it to the suite:
  *
  *     cc -shared -fPIC -pthread -o myloop.so myloop.c
  *     osevent-conformance --loop ./myloop.so
@@ -32,6 +32,13 @@ void *osevent_loop_watch(int fd, void (*readable)(void *data), void *data);
  * need not be waited for, and one that comes late does nothing.
  */
 void osevent_loop_unwatch(void *watch);
+
+/*
+ * Optional: for loops that an application can run again inside a callback, as a dialog does. Makes one turn of the loop
+ * that does not wait. Called on the loop's thread, from inside readable; it calls readable again for what is readable,
+ * also for the fd whose call has not returned.
+ */
+void osevent_loop_turn(void);
 
 #ifdef __cplusplus
 }

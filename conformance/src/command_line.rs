@@ -1,10 +1,11 @@
 //! What the program is asked for, and its way out.
 
 use crate::guests::libxl;
-use crate::{broken, guests, hosts, random, report, runner, suite};
+use crate::{broken, guests, hosts, patience, random, report, runner, suite};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Runs the conformance cases: what libxl demands of an event loop, checked on real libxl.
 #[derive(Parser)]
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// How many cases run at a time. On a real Xen, one.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: u16,
+    /// How many seconds a case waits for what a conforming loop does at once; less, once a case has waited in vain.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    patience: Option<u32>,
     #[command(flatten)]
     pub(crate) random: random::Random,
     /// Show libxl's log of the cases that fail.
@@ -66,6 +70,13 @@ pub(crate) struct Arguments {
     pub(crate) inside: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// The patience with a loop of which nothing is known.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.map_or_else(patience::patience, |seconds| Duration::from_secs(seconds.into()))
+    }
+}
+
 /// The program `osevent-conformance`: reads the command line, runs what it asks for, and prints the results.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -73,17 +84,21 @@ pub fn main() -> ExitCode {
     {
         return broken::run_inside(broken, case, outcome);
     }
+    let patience = arguments.patience();
     if let Some(path) = arguments.shared_object {
         // SAFETY: whoever runs the program with this file says that it is a loop as osevent_loop.h has it.
         if let Err(error) = unsafe { hosts::SharedObject::load(&path) } {
             return exit(Err(error));
         }
-        return suite::of_shared_object(path).run(&libtest_mimic::Arguments {
-            list: arguments.list,
-            filter: arguments.cases.into_iter().next(),
-            test_threads: Some(arguments.jobs.into()),
-            ..Default::default()
-        });
+        return suite::of_shared_object(path).run(
+            patience,
+            &libtest_mimic::Arguments {
+                list: arguments.list,
+                filter: arguments.cases.into_iter().next(),
+                test_threads: Some(arguments.jobs.into()),
+                ..Default::default()
+            },
+        );
     }
     if arguments.probe {
         return exit(libxl::probe(arguments.libxl.as_deref()).map(|()| true));

@@ -10,6 +10,7 @@ use crate::boundary::{Hosting, Integration, Rule};
 use crate::case::Skip;
 pub use crate::cases::boundary::ALL as CASES;
 use crate::monitor::{Monitor, Monitored};
+use crate::patience::patience;
 use crate::puppet::Puppet;
 use crate::threads::{self, Activity};
 use anyhow::{bail, ensure};
@@ -113,9 +114,9 @@ pub struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// Two minutes of patience.
+    /// With the patience of this process: two minutes, if nothing says otherwise.
     pub fn new(integration: &'a dyn Integration, monitor: Arc<Monitor>) -> Self {
-        Self { integration, monitor, rule: Rule::Concurrent, patience: Duration::from_secs(120) }
+        Self { integration, monitor, rule: Rule::Concurrent, patience: patience() }
     }
 
     /// Waits so long for what a conforming host does at once.

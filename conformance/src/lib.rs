@@ -17,6 +17,7 @@ mod isolated;
 mod last_words;
 pub mod model;
 pub mod monitor;
+mod patience;
 pub mod puppet;
 mod random;
 pub mod record;

@@ -12,6 +12,7 @@ use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
 use crate::last_words;
 use crate::monitor::Monitor;
+use crate::patience::{self, Patience};
 use crate::record::Record;
 use crate::report::progress::Progress;
 use crate::report::{self, Report, Row, Run, Verdict, terminal};
@@ -93,6 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     // One machine, one set of domains: on Xen the cases would meet each other.
     let jobs = if arguments.guest == Kind::Xen { 1 } else { arguments.jobs };
     let progress = Progress::new(pairs.len(), arguments.repeat);
+    let usual = arguments.patience();
+    let patience: Vec<_> = places.iter().map(|place| (*place, Patience::new(usual))).collect();
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -102,7 +105,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                     // Relaxed: each number is handed out once, that is all.
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(case, place)) = pairs.get(at) else { return };
-                    let row = run_repeatedly(case, place, &below, arguments, preparation.as_ref(), &progress);
+                    let (_, patience) = patience.iter().find(|(of, _)| *of == place).expect("each place has one");
+                    let setting = Setup { below: &below, arguments, preparation: preparation.as_ref(), patience };
+                    let row = run_repeatedly(case, place, &setting, &progress);
                     rows.lock().expect("no holder panics").push((at, row));
                 }
             });
@@ -156,24 +161,32 @@ fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Listed>> {
     Ok(cases::ALL.iter().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
 }
 
-fn run_repeatedly(
-    case: &'static Listed,
-    place: Place,
-    below: &str,
-    arguments: &Arguments,
-    preparation: Option<&Preparation>,
-    progress: &Progress,
-) -> Row {
+/// What a case is run with.
+struct Setup<'a> {
+    below: &'a str,
+    arguments: &'a Arguments,
+    preparation: Option<&'a Preparation>,
+    /// With its loop.
+    patience: &'a Patience,
+}
+
+fn run_repeatedly(case: &'static Listed, place: Place, setup: &Setup<'_>, progress: &Progress) -> Row {
+    let Setup { below, arguments, .. } = *setup;
     progress.begun(case.name, place.name());
     let start = Instant::now();
     let mut failures = 0;
     // Of the first repetition that failed, or else of the last.
     let mut shown: Option<(Outcome, Option<Record>)> = None;
     for _ in 0..arguments.repeat {
-        let (outcome, record) = run_in_process(case, place, arguments, preparation)
+        let (begun, patience) = (Instant::now(), setup.patience.now());
+        let (outcome, record) = run_in_process(case, place, setup, patience)
             .unwrap_or_else(|error| (Outcome::failed(format!("{error:#}")), None));
         let failed = outcome.result == Verdict::Failed;
+        let less = setup.patience.learn(patience, begun.elapsed(), !failed);
         progress.repeated(case.name, place.name(), failed.then_some(&outcome.reason));
+        if let Some(words) = less {
+            progress.note(&format!("{}: {words}", place.name()));
+        }
         if failures == 0 {
             shown = Some((outcome, record));
         }
@@ -209,14 +222,16 @@ fn words(case: &Listed, place: Place, arguments: &Arguments) -> [&'static str; 8
 fn run_in_process(
     case: &Listed,
     place: Place,
-    arguments: &Arguments,
-    preparation: Option<&Preparation>,
+    setup: &Setup<'_>,
+    patience: Duration,
 ) -> anyhow::Result<(Outcome, Option<Record>)> {
+    let Setup { arguments, preparation, .. } = *setup;
     let folder = tempfile::tempdir().context("no folder for a case's files")?;
     let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--inside").arg(&outcome);
     command.args(words(case, place, arguments));
+    command.env(patience::VARIABLE, patience.as_secs_f64().to_string());
     if arguments.log {
         command.arg("--log");
     }
@@ -232,7 +247,7 @@ fn run_in_process(
     let output = File::create(&log)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().context("cannot start the case's process")?;
-    let limit = limit(arguments.guest);
+    let limit = Patience::limit(limit(arguments.guest), patience);
     let process = child.id();
     let status = wait(&mut child, limit)?;
     let written = std::fs::read(&outcome).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -337,7 +352,7 @@ pub(crate) fn perform(
             let folder = outcome.parent().unwrap_or(Path::new("."));
             let guest = Guest::start(below.guest, folder, below.linux)?;
             let library = guests::library(below.libxl)?;
-            let stage = Stage::set(guest, below.guest.limits(), host, mode, folder, library)?;
+            let stage = Stage::set(guest, patience::limits(below.guest.limits()), host, mode, folder, library)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
         }
         Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),
@@ -373,7 +388,7 @@ pub(crate) fn perform_at_boundary(
     integration: Box<dyn Integration>,
     outcome: &Path,
 ) -> anyhow::Result<()> {
-    let monitor = Monitor::new(Kind::Model.limits());
+    let monitor = Monitor::new(patience::limits(Kind::Model.limits()));
     let result = watched(&monitor, outcome, || case.perform(Setting::new(&*integration, monitor.clone())));
     if result.is_err() {
         // Its end would wait for a loop that a failed case may have left standing.

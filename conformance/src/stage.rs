@@ -4,6 +4,7 @@ use crate::boundary::Rule;
 use crate::guests::Guest;
 use crate::hosts::{Attached, Host, Mode};
 use crate::monitor::{Limits, Monitor, Witness};
+use crate::patience::patience;
 use crate::record::What;
 use crate::recorder::Recorder;
 use anyhow::{Context, bail, ensure};
@@ -16,9 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 use xenlight::{Builder, Children, Ctx, Event, Library, Release, Trace};
-
-/// How long a case waits for anything: far longer than it can take, even on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) guest: Guest,
@@ -189,19 +187,19 @@ pub(crate) struct Events {
 impl Events {
     /// The next one; it must have been delivered on the loop's thread (E2).
     pub(crate) fn next(&self) -> anyhow::Result<Event> {
-        match self.delivered.recv_timeout(PATIENCE) {
+        match self.delivered.recv_timeout(patience()) {
             Ok(Delivered { event, thread }) => {
                 ensure!(thread == self.loop_thread, "{event:?} was delivered on another thread than the loop's");
                 Ok(event)
             }
-            Err(RecvTimeoutError::Timeout) => bail!("no event within {PATIENCE:?}"),
+            Err(RecvTimeoutError::Timeout) => bail!("no event within {:?}", patience()),
             Err(RecvTimeoutError::Disconnected) => bail!("the ctx was closed, no event can come"),
         }
     }
 
     /// There is none now, and none can come since the ctx is closed.
     pub(crate) fn expect_end(&self) -> anyhow::Result<()> {
-        match self.delivered.recv_timeout(PATIENCE) {
+        match self.delivered.recv_timeout(patience()) {
             Ok(Delivered { event, .. }) => bail!("unexpected event: {event:?}"),
             Err(RecvTimeoutError::Timeout) => bail!("the callback outlives its closed ctx"),
             Err(RecvTimeoutError::Disconnected) => Ok(()),
@@ -211,9 +209,9 @@ impl Events {
 
 /// Waits until `condition` holds.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     while !condition() {
-        ensure!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+        ensure!(Instant::now() < end, "not within {:?}: {what}", patience());
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
@@ -221,7 +219,7 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) -> any
 
 /// Waits for a message from another thread.
 pub(crate) fn receive<T>(what: &str, receiver: &Receiver<T>) -> anyhow::Result<T> {
-    receiver.recv_timeout(PATIENCE).with_context(|| format!("not within {PATIENCE:?}: {what}"))
+    receiver.recv_timeout(patience()).with_context(|| format!("not within {:?}: {what}", patience()))
 }
 
 /// The hooks and occurrences of one ctx.

@@ -8,6 +8,7 @@ use crate::guests::Kind;
 use crate::guests::libxl::Preparation;
 use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
 use crate::isolated::{self, Ended};
+use crate::patience::{self, Patience};
 use crate::report::{Verdict, terminal};
 use crate::runner::{Below, perform, perform_at_boundary};
 use anyhow::Context;
@@ -15,7 +16,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// In a case's process: which case, and the file for its outcome.
 const CASE: &str = "OSEVENT_CONFORMANCE_CASE";
@@ -81,22 +82,25 @@ impl Suite {
 
     /// Runs what the command line asks for, and prints the results.
     pub fn main(self) -> ExitCode {
-        self.run(&Arguments::from_args())
+        self.run(patience::patience(), &Arguments::from_args())
     }
 
-    /// The same with other arguments.
-    pub(crate) fn run(self, arguments: &Arguments) -> ExitCode {
+    /// The same with other arguments, and with that patience.
+    pub(crate) fn run(self, patience: Duration, arguments: &Arguments) -> ExitCode {
         if let (Some(case), Some(outcome)) = (std::env::var_os(CASE), std::env::var_os(OUTCOME)) {
             return self.run_inside(&case.to_string_lossy(), Path::new(&outcome));
         }
         let preparation = prepare().map(Arc::new).map_err(|error| format!("{error:#}"));
         // Where there is no stand-in, the one case that wants it is skipped.
         let standin = Preparation::new().ok().map(|standin| Ok(Arc::new(standin)));
+        let patience = Arc::new(Patience::new(patience));
         let mut trials = Vec::new();
         for Played { name, play, .. } in played() {
             match (play, &self.start) {
-                (Play::Boundary(_), _) => trials.push(trial(name, standin.clone())),
-                (Play::Stage(_), Start::Host(_)) => trials.push(trial(name, Some(preparation.clone()))),
+                (Play::Boundary(_), _) => trials.push(trial(name, standin.clone(), patience.clone())),
+                (Play::Stage(_), Start::Host(_)) => {
+                    trials.push(trial(name, Some(preparation.clone()), patience.clone()))
+                }
                 (Play::Stage(_), Start::Integration(_)) => {}
             }
         }
@@ -170,7 +174,7 @@ fn prepare() -> anyhow::Result<Preparation> {
 type Prepared = Result<Arc<Preparation>, String>;
 
 /// One case in a process of its own, with what was prepared for it.
-fn trial(name: String, prepared: Option<Prepared>) -> Trial {
+fn trial(name: String, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
     let case = name.clone();
     Trial::ignorable_test(name, move || {
         let preparation = match prepared {
@@ -178,7 +182,11 @@ fn trial(name: String, prepared: Option<Prepared>) -> Trial {
             Some(Ok(preparation)) => Some(preparation),
             None => None,
         };
-        let outcome = play_in_process(&case, preparation.as_deref())?;
+        let (begun, given) = (Instant::now(), patience.now());
+        let outcome = play_in_process(&case, preparation.as_deref(), given)?;
+        if let Some(words) = patience.learn(given, begun.elapsed(), outcome.result != Verdict::Failed) {
+            eprintln!("{words}");
+        }
         match outcome.result {
             Verdict::Passed => Ok(Completion::Completed),
             Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
@@ -187,10 +195,12 @@ fn trial(name: String, prepared: Option<Prepared>) -> Trial {
     })
 }
 
-fn play_in_process(case: &str, preparation: Option<&Preparation>) -> anyhow::Result<Outcome> {
-    let ended = isolated::run(LIMIT, |command, outcome| {
+fn play_in_process(case: &str, preparation: Option<&Preparation>, patience: Duration) -> anyhow::Result<Outcome> {
+    let limit = Patience::limit(LIMIT, patience);
+    let ended = isolated::run(limit, |command, outcome| {
         // The same words, since they may say which loop it is.
         command.args(std::env::args_os().skip(1)).env(CASE, case).env(OUTCOME, outcome);
+        command.env(patience::VARIABLE, patience.as_secs_f64().to_string());
         if let Some(preparation) = preparation {
             let folder = outcome.parent().context("the outcome has a folder")?;
             command.envs(preparation.environment(folder));
@@ -200,7 +210,7 @@ fn play_in_process(case: &str, preparation: Option<&Preparation>) -> anyhow::Res
     Ok(match ended {
         Ended::Told(outcome) => outcome,
         Ended::Died(why) => Outcome::failed(why),
-        Ended::Overdue => Outcome::failed(format!("it took longer than {LIMIT:?} and was killed")),
+        Ended::Overdue => Outcome::failed(format!("it took longer than {limit:?} and was killed")),
     })
 }
 

@@ -31,6 +31,26 @@ fn a_loop_in_c_passes_all_cases() {
 }
 
 #[test]
+fn a_loop_that_does_not_recurse_is_found_by_a_nested_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        suite(&compile(folder.path(), "flat_loop.c"), &["--case", "libxl::nested-loop-in-callback", "--patience", "2"]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success(), "{printed}");
+    assert!(printed.contains("not within 2s: the nested loop delivers the second death"), "{printed}");
+}
+
+#[test]
+fn a_dead_loop_costs_less_from_case_to_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        suite(&compile(folder.path(), "dead_loop.c"), &["--case", "boundary::cancelled-in", "--patience", "2"]);
+    let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("the loop did not call back for a readable fd in 2s"), "{printed}");
+    assert!(said.contains("a case failed after a wait of 2.0s; the next ones on this loop wait for 250.0ms"), "{said}");
+}
+
+#[test]
 fn a_shared_object_without_the_functions_is_told_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let output = suite(&compile(folder.path(), "no_loop.c"), &["--case", "boundary::"]);

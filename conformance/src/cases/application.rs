@@ -4,12 +4,12 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
-use crate::hosts::{Adapter, GlibHost, Mode};
-use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
+use crate::hosts::{Adapter, Mode, Turn};
+use crate::patience::patience;
+use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
 use futures_lite::future::block_on;
-use std::any::Any;
 use std::fs::File;
 use std::future::Future;
 use std::io::{PipeWriter, Write};
@@ -119,12 +119,12 @@ fn nested_loop(stage: &Stage) -> anyhow::Result<()> {
     let (let_go, go_on) = channel::<()>();
     let (sender, nested) = channel();
     let go_on = Mutex::new(go_on);
-    let run_again: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>> = Arc::default();
+    let run_again: Arc<OnceLock<Turn>> = Arc::default();
     let (again, deaths) = (run_again.clone(), AtomicUsize::new(0));
     let opened = stage.open_observed(Children::default(), move |event| {
         if event.kind == EventKind::Shutdown(ShutdownReason::Poweroff) {
             let _ = held.send(());
-            let _ = go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE);
+            let _ = go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience());
         } else if deaths.fetch_add(1, Ordering::SeqCst) == 0 {
             let served = eventually("the nested loop delivers the second death", || {
                 again.get().expect("it is set before the first event")();
@@ -141,17 +141,15 @@ fn nested_loop(stage: &Stage) -> anyhow::Result<()> {
     pretend.destroy(5)?;
     pretend.destroy(7)?;
     let_go.send(())?;
-    nested.recv_timeout(2 * PATIENCE).context("the nested loop ends")??;
+    nested.recv_timeout(2 * patience()).context("the nested loop ends")??;
     drop(watches);
     opened.close()
 }
 
-/// One turn of the host's loop, without waiting, on the thread that calls it.
-fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Box<dyn Fn() + Send + Sync>> {
-    let host: &dyn Any = &*stage.host;
-    if let Some(host) = host.downcast_ref::<GlibHost>() {
-        let context = host.context()?;
-        return Ok(Box::new(move || _ = context.iteration(false)));
+/// One turn of the host's loop, without waiting, on the thread that calls it; of a loop that cannot be run so, of what osevent has in it.
+fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Turn> {
+    if let Some(turn) = stage.host.turn() {
+        return Ok(turn);
     }
     let event_loop = opened.attached.event_loop.clone();
     // Readable at any time, so that the turn does not wait.
@@ -306,7 +304,7 @@ fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> {
     opened.recorder.on_timer_added(move |_| {
         let _ = entered.send(());
         // A hook that waits, which none may do outside a test (R15).
-        let _ = go_on.recv_timeout(PATIENCE);
+        let _ = go_on.recv_timeout(patience());
     });
     stage.guest.pretend()?.close_backend(5, 0)?;
     receive("the loop is inside libxl", &is_inside)?;

@@ -4,8 +4,9 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
+use crate::patience::patience;
 use crate::record::What;
-use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
+use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -178,7 +179,7 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
     opened.recorder.on_timer_added(move |_| {
         let _ = entered.send(());
         // A hook that waits, which none may do outside a test (R15).
-        was_held.store(go_on.recv_timeout(PATIENCE).is_ok(), Ordering::SeqCst);
+        was_held.store(go_on.recv_timeout(patience()).is_ok(), Ordering::SeqCst);
     });
     pretend.close_backend(5, 0)?;
     receive("the loop is inside libxl", &loop_is_inside)?;

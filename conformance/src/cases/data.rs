@@ -3,7 +3,8 @@
 use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{PATIENCE, Stage, eventually};
+use crate::patience::patience;
+use crate::stage::{Stage, eventually};
 use anyhow::ensure;
 use calloop::EventLoop;
 use calloop::futures::executor;
@@ -57,10 +58,10 @@ impl Program {
     }
 
     fn turn_until(&mut self, what: &str, done: impl Fn(&App) -> bool) -> anyhow::Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience();
         while !done(&self.app) {
-            ensure!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-            self.event_loop.dispatch(Some(PATIENCE), &mut self.app)?;
+            ensure!(Instant::now() < end, "not within {:?}: {what}", patience());
+            self.event_loop.dispatch(Some(patience()), &mut self.app)?;
         }
         Ok(())
     }

@@ -6,8 +6,9 @@ use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::integration::CoreIntegration;
 use crate::model::{ChildMode, Ctx, Locked, Phase, Release, Removal, Watch};
+use crate::patience::patience;
 use crate::record::{Record, What};
-use crate::stage::{PATIENCE, Stage, eventually};
+use crate::stage::{Stage, eventually};
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::collections::HashMap;
@@ -225,7 +226,7 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
         });
     };
     let (mut eject, mut removal): (Option<Watch>, Option<Removal>) = (None, None);
-    let patience = if play.hurried { [100, 100] } else { Removal::PATIENCE };
+    let bounds = if play.hurried { [100, 100] } else { Removal::PATIENCE };
     let mut refused = None;
     call(&mut |locked| {
         locked.children_set_mode(match play.children {
@@ -245,14 +246,14 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
             (UnwatchDeath, _) => locked.evdisable_domain_death(),
             (WatchEject, _) => eject = locked.watch_register(Arc::new(|_| ())).ok(),
             (UnwatchEject, _) => eject.take().into_iter().for_each(|watch| locked.watch_deregister(watch)),
-            (Remove | Destroy, _) => removal = Removal::begin(locked, *act == Destroy, patience).ok(),
+            (Remove | Destroy, _) => removal = Removal::begin(locked, *act == Destroy, bounds).ok(),
             (BackendCloses, Some(removal)) => removal.backend_closes(locked),
             (Abort, Some(removal)) => removal.abort(locked),
             (Finish, Some(_)) | (AwaitScript, _) | (_, None) => {}
         });
         ensure!(refused.is_none(), "the host refused: {refused:?}");
         let until = |reached: &dyn Fn(Phase) -> bool| match &removal {
-            Some(removal) => ctx.wait_until(Instant::now() + PATIENCE, |_| reached(removal.phase())),
+            Some(removal) => ctx.wait_until(Instant::now() + patience(), |_| reached(removal.phase())),
             None => false,
         };
         let reached = match act {
@@ -266,10 +267,10 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
             }
             _ => true,
         };
-        ensure!(reached, "not within {PATIENCE:?}: {act:?} in the model");
+        ensure!(reached, "not within {:?}: {act:?} in the model", patience());
     }
     hosting.close();
-    ensure!(ctx.wait_until(Instant::now() + PATIENCE, Ctx::is_freed), "the model is not freed");
+    ensure!(ctx.wait_until(Instant::now() + patience(), Ctx::is_freed), "the model is not freed");
     ensure!(!ctx.is_faulty(), "the model found: {:?}", ctx.faults());
     Ok(hooks_of(stage, guest, play))
 }

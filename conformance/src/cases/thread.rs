@@ -6,7 +6,8 @@ use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Opened, PATIENCE, Stage, eventually, receive};
+use crate::patience::patience;
+use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
@@ -88,7 +89,7 @@ fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Opera
     opened.recorder.on_timer_added(move |_| {
         let _ = entered.send(());
         // A hook that waits, which none may do outside a test (R15).
-        let _ = go_on.recv_timeout(PATIENCE);
+        let _ = go_on.recv_timeout(patience());
     });
     pretend.close_backend(5, 0)?;
     receive("libxl's thread is inside libxl", &is_inside)?;

@@ -1,6 +1,6 @@
 //! A GLib program: a main loop on a main context of its own.
 
-use super::{Attached, Host};
+use super::{Attached, Host, Turn};
 use anyhow::Context;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
@@ -44,6 +44,11 @@ impl Host for GlibHost {
 
     fn thread(&self) -> ThreadId {
         self.thread
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        let context = self.context().ok()?;
+        Some(Box::new(move || _ = context.iteration(false)))
     }
 
     fn end(&self) {

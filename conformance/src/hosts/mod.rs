@@ -107,9 +107,18 @@ pub trait Host: Send + Sync + Any {
     /// The thread that the loop runs on.
     fn thread(&self) -> ThreadId;
 
+    /// One turn of the loop that does not wait, made on the loop's thread and inside something that the loop calls: what a dialog does that
+    /// an application opens in a callback. What is being served is served in there, too. `None` where a loop cannot be run so.
+    fn turn(&self) -> Option<Turn> {
+        None
+    }
+
     /// Ends the loop and frees it, whatever is attached to it. Doing it again does nothing; dropping the program does it, too.
     fn end(&self);
 }
+
+/// See [`Host::turn`].
+pub type Turn = Box<dyn Fn() + Send + Sync>;
 
 /// An attachment: what a guest is hosted on, and what detaches when it is dropped, on any thread.
 pub struct Attached {

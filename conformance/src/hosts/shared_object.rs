@@ -1,5 +1,6 @@
 //! A loop in a shared object, as `include/osevent_loop.h` declares it.
 
+use super::Turn;
 use super::watching::{Readable, Watch};
 use anyhow::{Context, ensure};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -14,22 +15,24 @@ use std::sync::{Mutex, PoisonError};
 
 type WatchFn = unsafe extern "C" fn(c_int, extern "C" fn(*mut c_void), *mut c_void) -> *mut c_void;
 type UnwatchFn = unsafe extern "C" fn(*mut c_void);
+type TurnFn = unsafe extern "C" fn();
 
 /// The loop of a shared object, which stays loaded.
 #[derive(Clone, Copy)]
 pub struct SharedObject {
     watch: WatchFn,
     unwatch: UnwatchFn,
+    turn: Option<TurnFn>,
 }
 
 impl SharedObject {
     /// Loads it.
     ///
     /// # Errors
-    /// It cannot be loaded, or lacks one of the two functions.
+    /// It cannot be loaded, or lacks one of the two functions that it has to have.
     ///
     /// # Safety
-    /// Its initialisers may run, and its two functions are what the header says.
+    /// Its initialisers may run, and its functions are what the header says.
     pub unsafe fn load(path: &Path) -> anyhow::Result<Self> {
         // SAFETY: the caller vouches for its initialisers.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
@@ -41,9 +44,11 @@ impl SharedObject {
         // SAFETY: as above.
         let unwatch = *unsafe { library.get::<UnwatchFn>("osevent_loop_unwatch") }
             .with_context(|| lacks("osevent_loop_unwatch"))?;
+        // SAFETY: as above.
+        let turn = unsafe { library.get::<TurnFn>("osevent_loop_turn") }.ok().map(|turn| *turn);
         // Its thread runs as long as the process.
         let _ = library.into_raw();
-        Ok(Self { watch, unwatch })
+        Ok(Self { watch, unwatch, turn })
     }
 }
 
@@ -62,6 +67,12 @@ impl Watch for SharedObject {
         let watched = Watched { number, watch, unwatch: self.unwatch };
         ensure!(!watch.is_null(), "osevent_loop_watch: {error}");
         Ok(Box::new(watched))
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        let turn = self.turn?;
+        // SAFETY: the header's function, called where it says.
+        Some(Box::new(move || unsafe { turn() }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Programs whose loop can watch one fd: all that a reactor needs.
 
-use super::{Attached, Host, survive};
+use super::{Attached, Host, Turn, survive};
+use crate::patience::patience;
 use anyhow::{Context, ensure};
 use osevent_epoll::Reactor;
 use std::any::Any;
@@ -10,7 +11,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
 
 /// What a loop calls while an fd is readable. It may be called late, and does nothing then.
 pub type Readable = Arc<dyn Fn() + Send + Sync>;
@@ -26,6 +26,11 @@ pub trait Watch: Send + Sync + 'static {
     /// # Errors
     /// It cannot be watched.
     fn watch(&self, fd: RawFd, readable: Readable) -> anyhow::Result<Box<dyn Any + Send + Sync>>;
+
+    /// As [`Host::turn`]: `readable` is called again while a call of it lasts, since its fd is readable.
+    fn turn(&self) -> Option<Turn> {
+        None
+    }
 }
 
 /// A program on such a loop: each attachment is a reactor, whose fd the loop watches.
@@ -35,9 +40,6 @@ pub struct WatchHost {
     /// `None` when it has ended.
     attached: Mutex<Option<Vec<Weak<Attachment>>>>,
 }
-
-/// How long the loop may take to call back for the first time.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 impl WatchHost {
     /// Has the loop watch an fd once, to learn which thread it is on.
@@ -56,8 +58,9 @@ impl WatchHost {
         };
         let watch = watches.watch(fd, Arc::new(readable)).context("the loop does not watch an fd")?;
         tell.write_all(b"!")?;
-        let thread = thread.recv_timeout(PATIENCE);
-        let thread = thread.with_context(|| format!("the loop did not call back for a readable fd in {PATIENCE:?}"))?;
+        let thread = thread.recv_timeout(patience());
+        let thread =
+            thread.with_context(|| format!("the loop did not call back for a readable fd in {:?}", patience()))?;
         drop(watch);
         Ok(Self { watches: Box::new(watches), thread, attached: Mutex::new(Some(Vec::new())) })
     }
@@ -86,6 +89,10 @@ impl Host for WatchHost {
 
     fn thread(&self) -> ThreadId {
         self.thread
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        self.watches.turn()
     }
 
     fn end(&self) {

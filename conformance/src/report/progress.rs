@@ -40,6 +40,11 @@ impl Progress {
         }
     }
 
+    /// Says something besides.
+    pub(crate) fn note(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
     /// All repetitions of it are.
     pub(crate) fn finished(&self, row: &Row) {
         let line = self.line(row);

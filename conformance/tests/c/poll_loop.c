@@ -42,41 +42,51 @@ static void notify(void)
     (void)written;
 }
 
-static void *run(void *unused)
+static void turn(int timeout)
 {
     struct pollfd fds[MOST + 1];
     uintptr_t numbers[MOST + 1];
-    (void)unused;
-    for (;;) {
-        nfds_t polled = 1;
-        char drain[64];
-        fds[0] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
-        pthread_mutex_lock(&lock);
-        for (int at = 0; at < MOST; at++) {
-            if (!watches[at].number)
-                continue;
-            fds[polled] = (struct pollfd){ .fd = watches[at].fd, .events = POLLIN };
-            numbers[polled++] = watches[at].number;
-        }
-        pthread_mutex_unlock(&lock);
-        if (poll(fds, polled, -1) < 0)
+    nfds_t polled = 1;
+    char drain[64];
+    fds[0] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
+    pthread_mutex_lock(&lock);
+    for (int at = 0; at < MOST; at++) {
+        if (!watches[at].number)
             continue;
-        while (read(wake[0], drain, sizeof drain) > 0)
-            ;
-        for (nfds_t at = 1; at < polled; at++) {
-            struct watch *found, ready;
-            if (!fds[at].revents)
-                continue;
-            pthread_mutex_lock(&lock);
-            found = find(numbers[at]);
-            if (found)
-                ready = *found;
-            pthread_mutex_unlock(&lock);
-            if (found)
-                ready.readable(ready.data);
-        }
+        fds[polled] = (struct pollfd){ .fd = watches[at].fd, .events = POLLIN };
+        numbers[polled++] = watches[at].number;
     }
+    pthread_mutex_unlock(&lock);
+    if (poll(fds, polled, timeout) < 0)
+        return;
+    while (read(wake[0], drain, sizeof drain) > 0)
+        ;
+    for (nfds_t at = 1; at < polled; at++) {
+        struct watch *found, ready;
+        if (!fds[at].revents)
+            continue;
+        pthread_mutex_lock(&lock);
+        found = find(numbers[at]);
+        if (found)
+            ready = *found;
+        pthread_mutex_unlock(&lock);
+        if (found)
+            ready.readable(ready.data);
+    }
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    for (;;)
+        turn(-1);
     return NULL;
+}
+
+/* A turn inside a callback: what was ready in the turn around it may have been served here. */
+void osevent_loop_turn(void)
+{
+    turn(0);
 }
 
 static void start(void)

@@ -1,0 +1,130 @@
+//! How long a case waits for what a conforming host does at once.
+//!
+//! On a machine that is busy with other things "at once" can take long, and a host must not fail for that: so the usual patience is
+//! two minutes. A host that hangs would cost that in each case. Once a case has failed and was out of patience, the next ones on that host
+//! wait for an eighth of it, and after three for a twenty-fourth; never less than ten times what the longest case took that has passed.
+
+use crate::monitor::Limits;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+/// In a case's process: its patience, in seconds.
+pub(crate) const VARIABLE: &str = "OSEVENT_CONFORMANCE_PATIENCE";
+
+/// The patience with a host of which nothing is known.
+pub(crate) const USUAL: Duration = Duration::from_secs(120);
+
+/// That of this process.
+pub(crate) fn patience() -> Duration {
+    static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+        let named = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
+        named.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(USUAL)
+    });
+    *PATIENCE
+}
+
+/// The monitor's limits for this process.
+pub(crate) fn limits(of: Limits) -> Limits {
+    let patience = patience();
+    if patience >= USUAL {
+        return of;
+    }
+    Limits { overdue: of.overdue.min(patience), stuck: of.stuck.min(2 * patience), ..of }
+}
+
+/// The patience with one host.
+pub(crate) struct Patience {
+    usual: Duration,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What the longest case took that has passed.
+    longest: Duration,
+    /// How many have failed and were out of patience.
+    overdue: u32,
+}
+
+impl Patience {
+    pub(crate) fn new(usual: Duration) -> Self {
+        Self { usual, seen: Mutex::default() }
+    }
+
+    /// For the next case.
+    pub(crate) fn now(&self) -> Duration {
+        self.of(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// After what time the process of a case with this patience is killed, which has `usually` with the usual one.
+    pub(crate) fn limit(usually: Duration, patience: Duration) -> Duration {
+        let least = Duration::from_secs(60).min(usually);
+        usually.mul_f64((patience.as_secs_f64() / USUAL.as_secs_f64()).min(1.0)).max(least)
+    }
+
+    /// A case is through that had this patience. Words for the user where the next ones have less.
+    pub(crate) fn learn(&self, patience: Duration, took: Duration, passed: bool) -> Option<String> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if passed {
+            seen.longest = seen.longest.max(took);
+        }
+        if passed || took < patience {
+            return None;
+        }
+        let before = self.of(&seen);
+        seen.overdue += 1;
+        let now = self.of(&seen);
+        (now < before).then(|| {
+            format!("a case failed after a wait of {patience:.1?}; the next ones on this loop wait for {now:.1?}")
+        })
+    }
+
+    fn of(&self, seen: &Seen) -> Duration {
+        let share = match seen.overdue {
+            0 => return self.usual,
+            1 | 2 => 8,
+            _ => 24,
+        };
+        (self.usual / share).max(10 * seen.longest).min(self.usual)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_host_that_hangs_costs_less_from_case_to_case() {
+        let patience = Patience::new(USUAL);
+        assert_eq!(patience.now(), 120 * SECOND);
+        let words = patience.learn(120 * SECOND, 121 * SECOND, false).expect("less patience is told");
+        assert_eq!(words, "a case failed after a wait of 120.0s; the next ones on this loop wait for 15.0s");
+        assert_eq!(patience.now(), 15 * SECOND);
+        assert_eq!(patience.learn(15 * SECOND, 16 * SECOND, false), None);
+        assert!(patience.learn(15 * SECOND, 16 * SECOND, false).is_some());
+        assert_eq!(patience.now(), 5 * SECOND);
+        assert_eq!(patience.learn(5 * SECOND, 6 * SECOND, false), None);
+    }
+
+    #[test]
+    fn a_slow_machine_and_a_host_that_fails_at_once_keep_the_patience() {
+        let patience = Patience::new(USUAL);
+        assert_eq!(patience.learn(120 * SECOND, 2 * SECOND, false), None);
+        assert_eq!(patience.learn(120 * SECOND, 200 * SECOND, true), None);
+        assert_eq!(patience.now(), 120 * SECOND);
+        // A case of three seconds has passed: half a minute is not too long for any.
+        let slow = Patience::new(USUAL);
+        assert_eq!(slow.learn(120 * SECOND, 3 * SECOND, true), None);
+        assert!(slow.learn(120 * SECOND, 120 * SECOND, false).is_some());
+        assert_eq!(slow.now(), 30 * SECOND);
+    }
+
+    #[test]
+    fn a_process_is_not_killed_before_its_patience_is_over() {
+        for (patience, limit) in [(120, 300), (240, 300), (60, 150), (15, 60), (5, 60)] {
+            assert_eq!(Patience::limit(300 * SECOND, patience * SECOND), limit * SECOND);
+        }
+    }
+}
