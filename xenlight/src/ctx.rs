@@ -181,8 +181,8 @@ impl Ctx {
         &self.registry.guest().library
     }
 
-    /// Reports the shutdown and death of a domain, for as long as the watch lives. A domain that
-    /// does not exist is reported dead.
+    /// Reports the shutdown and death of a domain, once each, for as long as the watch lives. What has happened already is
+    /// reported, too: a domain that has shut down, is dying, or is not there (E11).
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].

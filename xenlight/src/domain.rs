@@ -118,12 +118,8 @@ impl Ctx {
     pub fn info(&self, domid: u32) -> Result<DomainInfo, Error> {
         self.ask(Task::on("ask for a domain's state", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
-            let info = Owned::<Dominfo>::new(self.library());
-            // SAFETY: the ctx lives during `ask`; `info` is initialised, and written during the call.
-            let rc = unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) };
-            question.check(rc)?;
-            // SAFETY: filled in by libxl, and alive.
-            unsafe { read(hosted, ctx, info.as_ptr()) }
+            // SAFETY: the ctx lives during `ask`.
+            unsafe { info(hosted, ctx, domid) }?.map_err(|rc| question.error(rc))
         })
     }
 
@@ -457,6 +453,24 @@ unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Resul
     // SAFETY: the string is ours to free.
     let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
     Ok(domain_info(&info, hosted.library().release()))
+}
+
+/// The state of a domain, or libxl's result where it does not tell.
+///
+/// # Safety
+/// The ctx is alive.
+pub(crate) unsafe fn info(
+    hosted: &Hosted,
+    ctx: *mut sys::Ctx,
+    domid: u32,
+) -> Result<Result<DomainInfo, c_int>, Error> {
+    let info = Owned::<Dominfo>::new(hosted.whole_library());
+    // SAFETY: the caller's promise; `info` is initialised, and written during the call.
+    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) } {
+        // SAFETY: filled in by libxl, and alive.
+        0 => unsafe { read(hosted, ctx, info.as_ptr()) }.map(Ok),
+        rc => Ok(Err(rc)),
+    }
 }
 
 /// What is false, zero or nil is not in the JSON.

@@ -2,7 +2,8 @@
 
 use crate::contain::wake;
 use crate::ctx::Hosted;
-use crate::delivery::Item;
+use crate::delivery::{Item, Queue};
+use crate::domain;
 use crate::inside;
 use crate::operation::{ask, check_ready};
 use crate::task::Task;
@@ -257,9 +258,29 @@ struct Watches {
 
 struct Watched {
     domid: u32,
+    told: Told,
     /// Of a watch for ejects: libxl leaves it out of the event.
     vdev: Option<String>,
     evgen: Evgen,
+}
+
+/// What a watch has reported of its domain.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    shutdown: bool,
+    death: bool,
+}
+
+impl Told {
+    /// Whether it is news.
+    fn is_news(&mut self, kind: &EventKind) -> bool {
+        let told = match kind {
+            EventKind::Shutdown(_) => &mut self.shutdown,
+            EventKind::Death => &mut self.death,
+            _ => return true,
+        };
+        !std::mem::replace(told, true)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -308,6 +329,16 @@ impl Distribution {
         }
         if let Some(callback) = &self.callback {
             callback(event);
+        }
+    }
+
+    /// Leaves an event for the loop's thread, unless its watch has reported that already: libxl and [`look`] may both have found it.
+    fn push(&self, queue: &Queue, event: Event) {
+        let mut watches = lock(&self.watches);
+        let watched = event.watch.and_then(|watch| watches.standing.get_mut(&watch.0));
+        if watched.is_none_or(|watched| watched.told.is_news(&event.kind)) {
+            // Under the lock, so that a shutdown that one thread finds stays before the death that another does.
+            queue.push(Item::Event(event));
         }
     }
 
@@ -402,10 +433,10 @@ fn watch(
         watches.last += 1;
         let id = watches.last;
         // Before it is enabled: the first event can come at once, on another thread.
-        watches.standing.insert(id, Watched { domid, vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
+        watches.standing.insert(id, Watched { domid, told: Told::default(), vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
         id
     };
-    let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, task, id, enable);
+    let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, task, domid, id, enable);
     match &hosted.worker {
         Some(worker) => worker.post(registry, move |registry| {
             // A ctx that is being closed tells nothing any more.
@@ -425,6 +456,7 @@ fn watch(
 fn begin(
     registry: &Arc<Registry<Hosted>>,
     task: Task,
+    domid: u32,
     id: u64,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<(), Error> {
@@ -448,8 +480,34 @@ fn begin(
     };
     if !stands {
         disable(hosted, hosted.raw(&call), evgen);
+    } else if let Evgen::Death(_) = evgen {
+        look(hosted, ctx, domid, WatchId(id));
     }
     Ok(())
+}
+
+/// Reports what became of the domain before it was watched: libxl looks by itself for the ctx's first watch only (E11).
+///
+/// Nothing falls between: what happens once the evgen is enabled has libxl look, and what happened before is seen here.
+fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: u32, id: WatchId) {
+    let report = |kind| hosted.events.push(&hosted.queue, Event { domid, watch: Some(id), kind });
+    let task = Task::on("watch a domain's death", domid);
+    if task.check().is_err() || task.is_missing(hosted, ctx) {
+        report(EventKind::Death);
+        // The evgen stays enabled, and what it would report from now on is another domain's.
+        if let Some(watched) = lock(&hosted.events.watches).standing.get_mut(&id.0) {
+            watched.told.shutdown = true;
+        }
+        return;
+    }
+    // SAFETY: the caller is inside the gate, so the ctx is alive.
+    let Ok(Ok(info)) = (unsafe { domain::info(hosted, ctx, domid) }) else { return };
+    if let Some(reason) = info.shutdown {
+        report(EventKind::Shutdown(reason));
+    }
+    if info.dying {
+        report(EventKind::Death);
+    }
 }
 
 /// For `libxl_event_register_callbacks`; the user pointer is the registry.
@@ -464,7 +522,7 @@ unsafe extern "C" fn event_occurs(user: *mut c_void, event: *mut RawEvent) {
     let ours = read(hosted, unsafe { &mut *event });
     // SAFETY: freed once, and before the ctx: this call is inside the gate (E3).
     unsafe { hosted.library().event_free(hosted.raw_inside(), event) };
-    hosted.queue.push(Item::Event(ours));
+    hosted.events.push(&hosted.queue, ours);
 }
 
 fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {

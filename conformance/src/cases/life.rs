@@ -43,6 +43,46 @@ fn death(stage: &Stage) -> anyhow::Result<()> {
     recorder.expect_nothing()
 }
 
+pub(crate) static DEATH_BEFORE: Case = Case {
+    name: "death-before-watch",
+    claim: "A domain that has shut down or is gone before it is watched is reported, once, whatever else the ctx watches",
+    clauses: &["E11"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: death_before,
+};
+
+fn death_before(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    let seven = opened.ctx.watch_death(7)?;
+    pretend.shut_down(5, 1)?;
+    pretend.destroy(7)?;
+    // Libxl has looked, and will not again before another domain goes.
+    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    let five = opened.ctx.watch_death(5)?;
+    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Reboot))?;
+    let gone = opened.ctx.watch_death(7)?;
+    expect(&opened.events, 7, &gone, &EventKind::Death)?;
+    let never = opened.ctx.watch_death(65_541)?;
+    expect(&opened.events, 65_541, &never, &EventKind::Death)?;
+    // Now it does, and finds again what has been reported.
+    pretend.destroy(5)?;
+    expect(&opened.events, 5, &five, &EventKind::Death)?;
+    drop((seven, five, gone, never));
+    opened.expect_idle()?;
+
+    // The first watch of all.
+    let first = opened.ctx.watch_death(7)?;
+    expect(&opened.events, 7, &first, &EventKind::Death)?;
+    let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
+    ctx.close_blocking()?;
+    drop((first, ctx));
+    events.expect_end()?;
+    recorder.expect_nothing()
+}
+
 pub(crate) static EJECT: Case = Case {
     name: "disk-eject",
     claim: "A disk that the guest ejects is reported for the right watch, with its name; after the watch is dropped nothing is",

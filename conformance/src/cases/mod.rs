@@ -32,6 +32,7 @@ pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
 
 static ON_LIBXL: &[&Case] = &[
     &life::DEATH,
+    &life::DEATH_BEFORE,
     &life::EJECT,
     &config::CHECKED,
     &device::REMOVAL,
