@@ -459,11 +459,7 @@ unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Resul
 ///
 /// # Safety
 /// The ctx is alive.
-pub(crate) unsafe fn info(
-    hosted: &Hosted,
-    ctx: *mut sys::Ctx,
-    domid: u32,
-) -> Result<Result<DomainInfo, c_int>, Error> {
+pub(crate) unsafe fn info(hosted: &Hosted, ctx: *mut sys::Ctx, domid: u32) -> Result<Result<DomainInfo, c_int>, Error> {
     let info = Owned::<Dominfo>::new(hosted.whole_library());
     // SAFETY: the caller's promise; `info` is initialised, and written during the call.
     match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) } {

@@ -433,7 +433,10 @@ fn watch(
         watches.last += 1;
         let id = watches.last;
         // Before it is enabled: the first event can come at once, on another thread.
-        watches.standing.insert(id, Watched { domid, told: Told::default(), vdev: vdev.map(str::to_owned), evgen: Evgen::Starting });
+        watches.standing.insert(
+            id,
+            Watched { domid, told: Told::default(), vdev: vdev.map(str::to_owned), evgen: Evgen::Starting },
+        );
         id
     };
     let enable = move |registry: &Arc<Registry<Hosted>>| begin(registry, task, domid, id, enable);

@@ -85,10 +85,11 @@ unsafe extern "C" fn fd_register(
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
     let value = GuestValue(for_libxl.expose_provenance() as u64);
     registry.guest().hooks.trace(Trace::FdRegister { fd, events, value: value.0 });
+    // First: once the loop knows of it, it can occur on another thread.
+    registry.guest().hearing().registered(value.0, Some(fd));
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
     let (handle, code) = match registered {
         Ok(token) => {
-            registry.guest().hearing().registered(value.0, Some(fd));
             // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
             unsafe { handle_out.write(pointer(token)) };
             (token.to_handle(), 0)
@@ -139,11 +140,12 @@ unsafe extern "C" fn timeout_register(
     let value = GuestValue(for_libxl.expose_provenance() as u64);
     let wanted = (deadline.tv_sec, deadline.tv_usec);
     registry.guest().hooks.trace(Trace::TimeoutRegister { deadline: wanted, value: value.0 });
+    // First, as above.
+    registry.guest().hearing().registered(value.0, None);
     let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.register_timeout(deadline, value));
     let (handle, code) = match registered {
         Ok(token) => {
-            registry.guest().hearing().registered(value.0, None);
             if registry.guest().is_4_2() {
                 lock(&registry.guest().hooks.by_address).insert(handle_out.addr(), token);
             }
