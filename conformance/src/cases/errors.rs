@@ -5,6 +5,7 @@ use crate::cases::device::script;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
+use crate::threads;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::fs::File;
@@ -101,6 +102,16 @@ fn own_words(stage: &Stage) -> anyhow::Result<()> {
     let script = script(stage, "exec sleep 1000")?;
     for domid in [5, 7] {
         pretend.add_nic(domid, 0, &script)?;
+    }
+    if stage.mode == Mode::Loop {
+        // Forced: a timeout's occurrence has begun, and waits for the ctx lock, before its registration has returned.
+        let (hooks, here) = (opened.hooks.clone(), std::thread::current().id());
+        opened.recorder.on_timer_added(move |_| {
+            let occurs = || hooks.occurrence_elsewhere().is_some();
+            if std::thread::current().id() == here && eventually("the timeout occurs", occurs).is_ok() {
+                threads::rest();
+            }
+        });
     }
     // The removals' two limits are 10 s each, the shutdown's is 60 s: all are reached within a tenth of a second.
     pretend.clock().set_lag_ms(59_900);
