@@ -33,6 +33,10 @@ pub(crate) struct Record {
     refuse_fds: Option<i32>,
     /// Where set, how many more fds are taken before they are refused.
     room_for_fds: Option<usize>,
+    /// While set, the errno that modifications of fds are refused with.
+    refuse_modifications: Option<i32>,
+    /// How many were.
+    pub(crate) modifications_refused: usize,
     /// While set, the errno that timers are refused with.
     refuse_timers: Option<i32>,
 }
@@ -59,6 +63,10 @@ impl Recorder {
     pub(crate) fn refuse_fds_after(&self, room: usize, errno: i32) {
         let mut record = self.lock();
         (record.room_for_fds, record.refuse_fds) = (Some(room), Some(errno));
+    }
+
+    pub(crate) fn refuse_modifications(&self, errno: Option<i32>) {
+        self.lock().refuse_modifications = errno;
     }
 
     pub(crate) fn refuse_timers(&self, errno: Option<i32>) {
@@ -98,6 +106,13 @@ impl EventLoop for Recorder {
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
+        {
+            let mut record = self.lock();
+            if let Some(errno) = record.refuse_modifications {
+                record.modifications_refused += 1;
+                return Err(LoopError::Os(errno));
+            }
+        }
         self.inner.modify_fd(token, interest)?;
         let mut record = self.lock();
         record.fds_modified += 1;

@@ -57,6 +57,7 @@ pub enum Fault {
     ModifiesWithoutWaking,
     EndsWhenIdle,
     ModifyIgnored,
+    ModifyReplaces,
     RestoresAfterOccurrence,
     DrainsInDeregister,
     AsksLoop,
@@ -352,6 +353,13 @@ pub static BROKEN: &[Broken] = &[
         clauses: &["R9", "R5"],
         wrong: "keeps the interest of the registration",
         seen: "a stub that was never needed in testing",
+    },
+    Broken {
+        name: "modify-replaces",
+        fault: Fault::ModifyReplaces,
+        clauses: &["R3"],
+        wrong: "modifies by removing and adding again, and has lost the registration where adding fails",
+        seen: "loops whose sources cannot be modified and own a copy of their fd",
     },
     Broken {
         name: "restores-after-occurrence",

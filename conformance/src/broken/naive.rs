@@ -376,13 +376,21 @@ impl Hooks for Care {
         0
     }
 
-    fn fd_modify(&self, _: RawFd, handle: &mut u64, events: i16) -> i32 {
+    fn fd_modify(&self, fd: RawFd, handle: &mut u64, events: i16) -> i32 {
         let _everywhere = self.shared.everywhere();
         if self.shared.is(Fault::ModifyIgnored) {
             return 0;
         }
         let seen_at_once = self.shared.on_loop_thread();
         let mut state = self.shared.lock();
+        if self.shared.is(Fault::ModifyReplaces) {
+            let copy = turn::copy(fd);
+            if copy < 0 {
+                state.memory.release(*handle, Reading::Name);
+                return REFUSED;
+            }
+            turn::close_copy(copy);
+        }
         let Some(registration) = state.memory.find(*handle, self.shared.reading()) else { return REFUSED };
         if let Asked::Fd { fd, events: asked_before } = registration.asked {
             let events = if self.shared.is(Fault::PriDropped) { events & !libc::POLLPRI } else { events };

@@ -289,8 +289,8 @@ fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
     no_child_is_left()
 }
 
-/// Holds the loop in a call into libxl until it is dropped.
-struct Hold(Sender<()>);
+/// Holds the loop in a call into libxl until it is dropped: that of a backend of domain 5 which closes.
+pub(crate) struct Hold(Sender<()>);
 
 impl Drop for Hold {
     fn drop(&mut self) {
@@ -298,7 +298,7 @@ impl Drop for Hold {
     }
 }
 
-fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> {
+pub(crate) fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> {
     let (entered, is_inside) = channel();
     let (let_go, go_on) = channel::<()>();
     opened.recorder.on_timer_added(move |_| {

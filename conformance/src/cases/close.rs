@@ -1,12 +1,14 @@
 //! A ctx is closed, at the worst of times (X1 to X6).
 
 use crate::case::Case;
+use crate::cases::application::{Hold, hold_loop};
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
+use crate::threads;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,6 +64,17 @@ pub(crate) static DURING_OCCURRENCE: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: during_occurrence,
+};
+
+pub(crate) static SEVERAL_WAIT: Case = Case {
+    name: "close-with-several-waiting",
+    claim: "Two threads that close and turn the loop, two that await the close, and one that gave up: all learn of the end, which comes once; also \
+            after the host's loop has gone",
+    clauses: &["X3", "X4"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: several_wait,
 };
 
 pub(crate) static LOOP_GONE: Case = Case {
@@ -195,6 +208,58 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
     let result = block_on(removal);
     ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
     opened.recorder.expect_nothing()?;
+    no_child_is_left()
+}
+
+fn several_wait(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    // Nobody can bring the close to its end before all wait for it.
+    let hold = hold_loop(stage, &opened)?;
+    wait_for_close(opened, removal, Some(hold))?;
+
+    let (opened, removal) = in_progress_without_loop(stage)?;
+    wait_for_close(opened, removal, None)
+}
+
+/// Where the loop is not held, the first of those who wait may end it before the others come.
+fn wait_for_close(opened: Opened, removal: xenlight::Operation<()>, hold: Option<Hold>) -> anyhow::Result<()> {
+    let Opened { ctx, recorder, hooks, attached: _attached, .. } = opened;
+    let ctx = Arc::new(ctx);
+    let gave_up = ctx.close();
+    ensure!(futures_lite::future::block_on(futures_lite::future::poll_once(gave_up)).is_none() || hold.is_none());
+    let (sender, ended) = channel();
+    for turns in [true, true, false, false] {
+        let (ctx, sender) = (ctx.clone(), sender.clone());
+        let (begin, begun) = channel();
+        std::thread::Builder::new().name("waits".into()).spawn(move || {
+            let close = ctx.close();
+            let _ = begin.send(threads::current());
+            let result = if turns {
+                ctx.close_blocking()
+            } else {
+                block_on(close);
+                Ok(())
+            };
+            // Alone then: a ctx that is closed can be dropped anywhere.
+            drop(ctx);
+            let _ = sender.send(result);
+        })?;
+        let thread = receive("a thread begins to wait", &begun)?;
+        ensure!(hold.is_none() || threads::wait_for_sleep(thread, patience()), "a thread that waits spins");
+    }
+    drop(hold);
+    for _ in 0..4 {
+        receive("the end for all who wait", &ended)??;
+    }
+    let freed = hooks.count(|step| *step == What::Freed);
+    ensure!(freed == 1, "the ctx was freed {freed} times");
+    let result = block_on(removal);
+    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    recorder.expect_nothing()?;
     no_child_is_left()
 }
 

@@ -4,16 +4,19 @@ use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::record::What;
-use crate::stage::{Opened, Stage, eventually};
+use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use xenlight::{Abort, Code};
+use std::sync::mpsc::channel;
+use xenlight::{Abort, Code, Error};
 
 /// Libxl's ERROR_TIMEDOUT.
 const TIMED_OUT: Code = Code(-9);
@@ -55,6 +58,17 @@ pub(crate) static REMOVAL_ABORTED: Case = Case {
     // A thread of its own takes the timeouts and makes the aborts: the two cannot meet.
     modes: &[Mode::Loop],
     run: aborted,
+};
+
+pub(crate) static AWAITED_ELSEWHERE: Case = Case {
+    name: "operation-changes-hands",
+    claim: "An operation that one task has begun to await and another goes on to await wakes the other; two threads abort one, of which one is the first, \
+            and it ends once",
+    clauses: &["E6", "E9"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: awaited_elsewhere,
 };
 
 /// Removes a device of domain 5, with everybody's help.
@@ -113,6 +127,44 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
 
 /// The first of libxl's two modifies, inside the abort, is not let go before the loop is inside
 /// libxl with that timeout, where it waits for libxl's lock. False if the loop was there with another event.
+fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let opened = stage.open()?;
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let mut removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    let nobody = block_on(futures_lite::future::poll_once(&mut removal));
+    ensure!(nobody.is_none(), "the removal ended with {nobody:?} while its backend was there");
+    let (polled, was_polled) = channel();
+    let (sender, ended) = channel();
+    std::thread::Builder::new().name("awaits".into()).spawn(move || {
+        let mut removal = pin!(removal);
+        let result = block_on(std::future::poll_fn(|context| {
+            let poll = removal.as_mut().poll(context);
+            let _ = polled.send(());
+            poll
+        }));
+        let _ = sender.send(result);
+    })?;
+    receive("another awaits the removal", &was_polled)?;
+    pretend.close_backend(5, 0)?;
+    receive("the removal has ended for the other", &ended)??;
+
+    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(5, 0)?;
+    asked_to_close(stage)?;
+    let aborts = std::thread::scope(|scope| {
+        [(); 2].map(|()| scope.spawn(|| removal.abort())).map(|thread| thread.join().expect("it does not panic"))
+    });
+    let requested = aborts.iter().filter(|abort| matches!(abort, Ok(Abort::Requested))).count();
+    ensure!(requested == 1 && aborts.iter().all(Result::is_ok), "two threads aborted: {aborts:?}");
+    let result = block_on(removal);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
 fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Result<bool> {
     let pretend = stage.guest.pretend()?;
     let modifies = || opened.hooks.count(|step| matches!(step, What::TimeoutModify { deadline: (0, 0), .. }));

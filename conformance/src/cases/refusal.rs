@@ -12,7 +12,7 @@ use futures_lite::future::block_on;
 use osevent_core::{LoopError, RegistrationError};
 use osevent_epoll::Reactor;
 use std::sync::Arc;
-use xenlight::{Code, Ctx, Error, EventKind, ShutdownReason};
+use xenlight::{Children, Code, Ctx, Error, EventKind, ShutdownReason};
 
 pub(crate) static FD: Case = Case {
     name: "refused-fd",
@@ -32,6 +32,16 @@ pub(crate) static TIMEOUT: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: timeout,
+};
+
+pub(crate) static MODIFICATION: Case = Case {
+    name: "refused-modification",
+    claim: "When the loop refuses to modify the SIGCHLD pipe, its interest stays, libxl goes on, and operations end well",
+    clauses: &["R3", "S6"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: modification,
 };
 
 pub(crate) static OPEN: Case = Case {
@@ -87,6 +97,25 @@ fn timeout(stage: &Stage) -> anyhow::Result<()> {
     opened.recorder.refuse_timers(None);
     device::remove(stage, &opened)?;
     opened.close()
+}
+
+/// Libxl asks for its SIGCHLD pipe anew at each fork, and in these two modes it is registered already.
+fn modification(stage: &Stage) -> anyhow::Result<()> {
+    for children in [Children::SelectiveReap, Children::LibxlAlways] {
+        let opened = stage.open_with(children)?;
+        let watched = opened.recorder.record().watched;
+        opened.recorder.refuse_modifications(Some(ERRNO));
+        device::remove(stage, &opened).with_context(|| format!("{children:?}, with a loop that refuses"))?;
+        let record = opened.recorder.record();
+        ensure!(record.modifications_refused > 0, "{children:?}: libxl modified nothing");
+        ensure!(record.watched == watched, "{children:?}: the interests were {watched:?}: {record:?}");
+
+        opened.recorder.refuse_modifications(None);
+        device::remove(stage, &opened)?;
+        ensure!(opened.recorder.record().fds_modified > 0, "{children:?}: libxl modified nothing the next time");
+        opened.close()?;
+    }
+    Ok(())
 }
 
 fn open(stage: &Stage) -> anyhow::Result<()> {

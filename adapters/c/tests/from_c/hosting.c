@@ -1,6 +1,7 @@
 /*
  * What a C program can do right and wrong with osevent.h: each case by its name, on a machine with the domain 5.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <osevent.h>
 #include <poll.h>
@@ -200,6 +201,58 @@ static void closed_while_inside(void)
     CHECK(osevent_leave(ev, NO_CTX) == -EPERM);
     CHECK(osevent_wait(ev, NO_CTX, -1) == 0);
     CHECK(osevent_free(ev) == 0 && osevent_free(other) == 0);
+}
+
+struct waiter {
+    osevent *ev;
+    int limit_ms;
+    atomic_int thread;
+};
+
+static void *wait_for_free(void *given)
+{
+    struct waiter *waiter = given;
+    atomic_store(&waiter->thread, gettid());
+    CHECK(osevent_wait(waiter->ev, NO_CTX, waiter->limit_ms) == 0);
+    CHECK(frees == 1);
+    return NULL;
+}
+
+/* The letter of proc(5): S for a thread that sleeps. */
+static char state_of(int thread)
+{
+    char path[64], line[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *stat = fopen(path, "re");
+    CHECK(stat && fgets(line, sizeof line, stat));
+    fclose(stat);
+    char *name_ends = strrchr(line, ')');
+    CHECK(name_ends);
+    return name_ends[2];
+}
+
+/* Each with a limit and without, and all woken by the one who leaves. */
+static void several_wait(void)
+{
+    enum { WAITERS = 4 };
+    osevent *ev = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    CHECK(osevent_enter(ev, NO_CTX) == 0 && osevent_close(ev, NO_CTX) == -EINPROGRESS);
+    struct waiter waiters[WAITERS];
+    pthread_t threads[WAITERS];
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = (struct waiter){ .ev = ev, .limit_ms = i % 2 ? -1 : 90000 };
+        CHECK(pthread_create(&threads[i], NULL, wait_for_free, &waiters[i]) == 0);
+    }
+    /* It says who it is before it waits, and has nothing else to sleep for. */
+    for (int i = 0; i < WAITERS; i++)
+        while (!atomic_load(&waiters[i].thread) || state_of(waiters[i].thread) != 'S')
+            sched_yield();
+    CHECK(frees == 0);
+    CHECK(osevent_leave(ev, NO_CTX) == 0);
+    for (int i = 0; i < WAITERS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(osevent_free(ev) == 0);
 }
 
 static osevent *closing;
@@ -470,6 +523,7 @@ static const struct {
     { "hosted_twice", hosted_twice },
     { "closed_twice", closed_twice },
     { "closed_while_inside", closed_while_inside },
+    { "several_wait", several_wait },
     { "closed_in_a_callback", closed_in_a_callback },
     { "ends_without_leaving", ends_without_leaving },
     { "two_ctxs", two_ctxs },

@@ -27,6 +27,7 @@ fn main() {
         hosting("x1_a_ctx_is_hosted_once", "hosted_twice"),
         hosting("x4_a_second_close_finds_nothing", "closed_twice"),
         hosting("x4_closed_while_a_thread_is_inside_it_is_freed_when_that_leaves", "closed_while_inside"),
+        hosting("x4_all_that_wait_for_the_end_are_woken", "several_wait"),
         hosting("x5_closed_in_a_callback_it_is_freed_after_it", "closed_in_a_callback"),
         hosting("x7_only_a_leave_frees_the_ctx_not_the_end_of_a_thread_or_child", "ends_without_leaving"),
         hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),

@@ -3,7 +3,7 @@
 use crate::directed::{BOTH, BoundaryCase, Opened, Setting, demand};
 use crate::files::Ready;
 use crate::puppet::{Puppet, Registration};
-use libc::POLLIN;
+use libc::{POLLIN, POLLPRI};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) static REFUSED: BoundaryCase = BoundaryCase {
 
 pub(super) static FDS_RUN_OUT: BoundaryCase = BoundaryCase {
     name: "registrations-without-fds",
-    claim: "With a full table of fds, a registration is served, or refused by -12 or a positive number, without harm to others",
+    claim: "With a full table of fds, a registration or modification is granted, or refused by -12 or a positive number, and harms nobody",
     clauses: &["R3"],
     rules: BOTH,
     sources: &[],
@@ -253,7 +253,13 @@ fn register_without_fds(opened: &Opened, file: &Arc<Ready>, other: &(Arc<Ready>,
         Err(code) => check_code("a timeout, where there are no more fds,", code)?,
         Ok(timeout) => opened.wait_for("R3", timeout, "a timeout that was taken although there are no more fds")?,
     }
-    expect_served(opened, "R3", other, "an fd beside those that were registered without fds")
+    expect_served(opened, "R3", other, "an fd beside those that were registered without fds")?;
+    let more = opened.try_modify(other.1, POLLIN | POLLPRI)?;
+    if more != 0 {
+        check_code("a modification, where there are no more fds,", more)?;
+    }
+    expect_served(opened, "R3", other, "an fd whose modification was granted or refused where there are no more fds")?;
+    opened.modify(other.1, POLLIN)
 }
 
 fn values_repeat(setting: &Setting<'_>) -> anyhow::Result<()> {
