@@ -183,7 +183,7 @@ fn run_repeatedly(case: &'static Listed, place: Place, setup: &Setup<'_>, progre
             .unwrap_or_else(|error| (Outcome::failed(format!("{error:#}")), None));
         let failed = outcome.result == Verdict::Failed;
         let less = setup.patience.learn(patience, begun.elapsed(), !failed);
-        progress.repeated(case.name, place.name(), failed.then_some(&outcome.reason));
+        progress.repeated(case.name, case.clauses, place.name(), failed.then_some(&outcome.reason));
         if let Some(words) = less {
             progress.note(&format!("{}: {words}", place.name()));
         }

@@ -95,14 +95,13 @@ impl Suite {
         let standin = Preparation::new().ok().map(|standin| Ok(Arc::new(standin)));
         let patience = Arc::new(Patience::new(patience));
         let mut trials = Vec::new();
-        for Played { name, play, .. } in played() {
-            match (play, &self.start) {
-                (Play::Boundary(_), _) => trials.push(trial(name, standin.clone(), patience.clone())),
-                (Play::Stage(_), Start::Host(_)) => {
-                    trials.push(trial(name, Some(preparation.clone()), patience.clone()))
-                }
-                (Play::Stage(_), Start::Integration(_)) => {}
-            }
+        for played in played() {
+            let prepared = match (played.play, &self.start) {
+                (Play::Boundary(_), _) => standin.clone(),
+                (Play::Stage(_), Start::Host(_)) => Some(preparation.clone()),
+                (Play::Stage(_), Start::Integration(_)) => continue,
+            };
+            trials.push(trial(played, prepared, patience.clone()));
         }
         println!("{}", self.name);
         libtest_mimic::run(arguments, trials).exit_code()
@@ -143,6 +142,8 @@ impl Suite {
 /// A case as it is named here.
 struct Played {
     name: String,
+    /// Which it checks.
+    clauses: String,
     play: Play,
     mode: Mode,
 }
@@ -159,7 +160,8 @@ fn played() -> Vec<Played> {
                 (Play::Stage(_), Mode::Loop) => "libxl",
                 (Play::Stage(_), Mode::Thread) => "libxl-thread",
             };
-            all.push(Played { name: format!("{kind}::{}", case.name), play: case.play, mode });
+            let name = format!("{kind}::{}", case.name);
+            all.push(Played { name, clauses: case.clauses.join(" "), play: case.play, mode });
         }
     }
     all
@@ -174,7 +176,7 @@ fn prepare() -> anyhow::Result<Preparation> {
 type Prepared = Result<Arc<Preparation>, String>;
 
 /// One case in a process of its own, with what was prepared for it.
-fn trial(name: String, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
+fn trial(Played { name, clauses, .. }: Played, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
     let case = name.clone();
     Trial::ignorable_test(name, move || {
         let preparation = match prepared {
@@ -190,7 +192,7 @@ fn trial(name: String, prepared: Option<Prepared>, patience: Arc<Patience>) -> T
         match outcome.result {
             Verdict::Passed => Ok(Completion::Completed),
             Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
-            Verdict::Failed => Err(Failed::from(outcome.reason)),
+            Verdict::Failed => Err(Failed::from(format!("{}\nThe case checks {clauses}.", outcome.reason))),
         }
     })
 }

@@ -38,6 +38,7 @@ fn a_loop_that_does_not_recurse_is_found_by_a_nested_turn() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "{printed}");
     assert!(printed.contains("not within 2s: the nested loop delivers the second death"), "{printed}");
+    assert!(printed.contains("The case checks E2 R9."), "{printed}");
 }
 
 #[test]

@@ -83,9 +83,12 @@ fn case(xml: &mut Xml, suite: &str, row: &Row) -> io::Result<()> {
         Verdict::Passed => case.write_empty()?,
         Verdict::Failed => {
             let kind = if row.broken.is_empty() { "failed".into() } else { row.broken.join(" ") };
+            let checks =
+                if row.broken.is_empty() { format!(" (checks {})", row.clauses.join(" ")) } else { String::new() };
+            let message = format!("{}{checks}", row.headline());
             case.write_inner_content(|xml| {
                 let failure = xml.create_element("failure").with_attribute(("type", &*legal(&kind)));
-                let failure = failure.with_attribute(("message", &*legal(row.headline())));
+                let failure = failure.with_attribute(("message", &*legal(&message)));
                 failure.write_text_content(BytesText::new(&legal(&row.explanation())))?;
                 Ok(())
             })?

@@ -31,12 +31,13 @@ impl Progress {
     }
 
     /// One repetition of it is through; where it failed, why.
-    pub(crate) fn repeated(&self, case: &str, adapter: &str, failure: Option<&str>) {
+    pub(crate) fn repeated(&self, case: &str, clauses: &[&str], adapter: &str, failure: Option<&str>) {
         self.bar.inc(1);
         if let Some(reason) = failure {
             let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
             self.bar.set_prefix(format!("{failures} failed: "));
-            self.bar.suspend(|| eprintln!("{case} on {adapter}: {reason}"));
+            let clauses = clauses.join(" ");
+            self.bar.suspend(|| eprintln!("{case} on {adapter} (checks {clauses}): {reason}"));
         }
     }
 
@@ -77,9 +78,9 @@ mod tests {
         let progress = Progress::new(3, 10);
         let failed = Row { runs: 10, failures: 2, ..row("one", "glib", Verdict::Failed) };
         for repetition in 0..10 {
-            progress.repeated("one", "glib", (repetition < 2).then_some("a reason"));
+            progress.repeated("one", &["R8"], "glib", (repetition < 2).then_some("a reason"));
         }
-        assert_eq!(progress.line(&failed), "1/3, 2 failed: one on glib: FAILED 2 of 10");
+        assert_eq!(progress.line(&failed), "1/3, 2 failed: one on glib: FAILED 2 of 10, checks R8");
         let skipped = progress.line(&row("two", "glib", Verdict::Skipped));
         assert_eq!(skipped, "2/3, 2 failed: two on glib: skipped, two has a reason");
         assert_eq!(

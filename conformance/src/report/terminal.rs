@@ -30,7 +30,10 @@ fn ending(rows: &[Row]) -> String {
     let explained = rows.iter().filter(|row| row.result != Verdict::Passed);
     let below = |row: &Row| if several { format!(", {}", row.guest) } else { String::new() };
     let mut text: String = explained
-        .map(|row| format!("{} on {}{}: {}\n\n", row.name, row.adapter, below(row), row.explanation()))
+        .map(|row| {
+            let (name, adapter, clauses) = (&row.name, &row.adapter, row.clauses.join(" "));
+            format!("{name} on {adapter}{} (checks {clauses}): {}\n\n", below(row), row.explanation())
+        })
         .collect();
     if several {
         for guest in guests(rows) {
@@ -170,8 +173,10 @@ pub(crate) fn verdict(row: &Row) -> String {
         Verdict::Passed => format!("passed {:.2} s", row.seconds),
         Verdict::Failed => {
             let times = if row.runs > 1 { format!(" {} of {}", row.failures, row.runs) } else { String::new() };
-            let clauses = row.broken.iter().map(|clause| format!(" {clause}")).collect::<String>();
-            format!("FAILED{times}{clauses}")
+            match &*row.broken {
+                [] => format!("FAILED{times}, checks {}", row.clauses.join(" ")),
+                broken => format!("FAILED{times} {}", broken.join(" ")),
+            }
         }
         Verdict::Skipped => "skipped".into(),
     }
@@ -280,7 +285,7 @@ pub(super) mod tests {
         assert!(text.contains("libxl 4.14:  1 glib  3 smol\nlibxl 4.20:  2 glib\n"), "{text}");
         assert!(text.contains(" ✓ ✗ ✓  one   R8"), "{text}");
         let text = ending(&rows);
-        assert!(text.contains("one on glib, libxl 4.20: one has a reason"), "{text}");
+        assert!(text.contains("one on glib, libxl 4.20 (checks R8): one has a reason"), "{text}");
         assert!(text.contains("libxl 4.14: 2 passed, 0 failed, 0 skipped\nlibxl 4.20: 0 passed, 1 failed"), "{text}");
     }
 
@@ -295,9 +300,9 @@ pub(super) mod tests {
             Row { record: Some(record), ..said },
             row("not-here", "glib", Verdict::Skipped),
         ];
-        let expected = "unsaid on glib: unsaid has a reason\nR8: step 4: fd 7 occurred late\n\
-                        \nsaid on glib: R8: step 4: fd 7 occurred late\n\
-                        \nnot-here on glib: not-here has a reason\n\
+        let expected = "unsaid on glib (checks R8): unsaid has a reason\nR8: step 4: fd 7 occurred late\n\
+                        \nsaid on glib (checks R8): R8: step 4: fd 7 occurred late\n\
+                        \nnot-here on glib (checks R8): not-here has a reason\n\
                         \n1 passed, 2 failed, 1 skipped\n";
         assert_eq!(ending(&rows), expected);
     }
