@@ -5,7 +5,7 @@ use crate::files::{PacketTerminal, Ready, poll_now};
 use crate::puppet::{Puppet, Registration};
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI};
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 pub(super) static TWO_SIDES: BoundaryCase = BoundaryCase {
@@ -227,7 +227,12 @@ fn always_ready(setting: &Setting<'_>) -> anyhow::Result<()> {
     let regular = tempfile::tempfile()?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     let usual = opened.usual_activity()?;
-    let never = opened.fd(regular.as_raw_fd(), POLLPRI)?;
+    let register = |fd: RawFd, name: &str, events: i16| {
+        opened.try_fd(fd, events)?.map_err(|code| {
+            breaks("R7", format!("{name} is refused with {code}; poll(2) takes it, and says what it is ready for"))
+        })
+    };
+    let never = register(regular.as_raw_fd(), "a regular file", POLLPRI)?;
     opened.go_round(2)?;
     opened.expect_rest_as(
         "R7",
@@ -239,9 +244,7 @@ fn always_ready(setting: &Setting<'_>) -> anyhow::Result<()> {
     let mut registrations = Vec::new();
     for (fd, name) in [(regular.as_raw_fd(), "a regular file"), (null.as_raw_fd(), "/dev/null")] {
         for events in [POLLIN, POLLOUT] {
-            let registration = opened.try_fd(fd, events)?.map_err(|code| {
-                breaks("R7", format!("{name} is refused with {code}; poll(2) takes it, and says that it is ready"))
-            })?;
+            let registration = register(fd, name, events)?;
             registrations.push((registration, name));
         }
     }
