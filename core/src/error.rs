@@ -47,6 +47,8 @@ pub enum LoopError {
     UnknownToken(Token),
     /// The operating system said no; its errno.
     Os(i32),
+    /// This process is a child that was forked, without exec, from the one that the loop is of (X7).
+    Forked,
     /// This loop cannot do that at all; what it is.
     Unsupported(&'static str),
 }
@@ -94,6 +96,7 @@ impl fmt::Display for LoopError {
             Self::BadFd(fd) => write!(f, "fd {fd} is not open"),
             Self::UnknownToken(token) => write!(f, "registration {token} is not known to this loop"),
             Self::Os(errno) => write!(f, "the operating system refused, errno {errno}"),
+            Self::Forked => f.write_str("the loop is of the process that this one was forked from: use it there only"),
             Self::Unsupported(what) => write!(f, "this loop cannot {what}"),
         }
     }

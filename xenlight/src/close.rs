@@ -110,7 +110,13 @@ impl Closing {
 }
 
 /// Begins to close, unless that has happened.
+///
+/// Not in a forked child, where the loop and xenstore's socket are the parent's as well (X7). Destructors come
+/// there, too: libxl's children end with exit(3) where a fork fails (S7), and that runs those of the thread's locals.
 pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
+    if registry.guest().children.is_forked() {
+        return;
+    }
     {
         let mut state = lock(&registry.guest().closing.state);
         if state.phase != Phase::Open {
@@ -122,8 +128,11 @@ pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
     drive_if_orphaned(registry);
 }
 
-/// The host loop dispatches no more.
+/// The host loop dispatches no more. That a forked child drops its copy of the loop says nothing of the parent's.
 pub(crate) fn loop_gone(registry: &Arc<Registry<Hosted>>) {
+    if registry.guest().children.is_forked() {
+        return;
+    }
     lock(&registry.guest().closing.state).loop_gone = true;
     drive_if_orphaned(registry);
 }

@@ -236,7 +236,8 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
-    /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself.
+    /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself. So it is in
+    /// a forked child, where nothing is closed (X7).
     pub fn close_blocking(&self) -> Result<(), Error> {
         inside::check()?;
         let hosted = self.registry.guest();
@@ -322,11 +323,7 @@ impl Ctx {
 
 impl Drop for Ctx {
     fn drop(&mut self) {
-        // Destructors can come in a forked child, too: libxl's end with exit(3) where a fork fails (S7), and that runs those
-        // of the thread's locals. The loop and xenstore's socket are the parent's as well (X7).
-        if !self.registry.guest().children.is_forked() {
-            close::begin(&self.registry);
-        }
+        close::begin(&self.registry);
     }
 }
 

@@ -150,7 +150,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let Some(registry) = self.registry.upgrade() else { return };
         let hosted = registry.guest();
-        // Not libxl's in a forked child (X7); see the drop of `Ctx`.
+        // Not libxl's in a forked child (X7); see `close::begin`.
         if hosted.children.is_forked() {
             return;
         }

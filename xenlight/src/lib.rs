@@ -70,7 +70,7 @@
 //!
 //! # Processes
 //! libxl forks. Everything here is close-on-exec. In a child that was forked and does not exec, no ctx may
-//! be used or dropped (X7).
+//! be used; dropping one, or a watch, leaves the parent's alone (X7).
 //!
 //! # What needs which release of Xen
 //!

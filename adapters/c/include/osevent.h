@@ -27,7 +27,8 @@
  * thread, but for osevent_wait, and osevent_enter with Xen 4.2. libxl itself can work for seconds in
  * osevent_dispatch, and so can libxl_ctx_free in whichever call does it.
  *
- * fork: a child that does not exec must not call any of this. The fds are close-on-exec.
+ * fork: the fds are close-on-exec. In a child that does not exec the parent's osevents do nothing (X7): osevent_free
+ * leaves the parent's alone and returns 0, everything else is -EACCES. A child may make some of its own.
  *
  * docs/any-loop.md has the whole guide, with programs; ids such as X4 are clauses of docs/contract.md.
  */

@@ -57,9 +57,11 @@ pub unsafe extern "C" fn osevent_new(made: *mut *const Osevent) -> c_int {
 /// `osevent_free`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_free(ev: *const Osevent) -> c_int {
-    // SAFETY: the caller's pointer.
-    let Some(shared) = (unsafe { share(ev) }) else { return 0 };
-    if shared.hosts_any() {
+    if ev.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller's pointer. In a forked child nobody is asked, since that takes a lock.
+    if unsafe { share(ev) }.is_ok_and(|shared| shared.hosts_any()) {
         return -libc::EBUSY;
     }
     // SAFETY: the reference that `osevent_new` gave; nobody uses the pointer after this.
@@ -71,14 +73,17 @@ pub unsafe extern "C" fn osevent_free(ev: *const Osevent) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_fd(ev: *const Osevent) -> c_int {
     // SAFETY: the caller's pointer.
-    unsafe { share(ev) }.map_or(-libc::EINVAL, |ev| ev.reactor().as_raw_fd())
+    unsafe { share(ev) }.map_or_else(|refused| refused, |ev| ev.reactor().as_raw_fd())
 }
 
 /// `osevent_dispatch`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_dispatch(ev: *const Osevent) -> c_int {
     // SAFETY: the caller's pointer.
-    let Some(ev) = (unsafe { share(ev) }) else { return -libc::EINVAL };
+    let ev = match unsafe { share(ev) } {
+        Ok(ev) => ev,
+        Err(refused) => return refused,
+    };
     if ev.is_inside_any() {
         return -libc::EDEADLK;
     }
@@ -93,7 +98,10 @@ pub unsafe extern "C" fn osevent_dispatch(ev: *const Osevent) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_host_libxl(ev: *const Osevent, ctx: *mut Ctx, libxl: *const Libxl) -> c_int {
     // SAFETY: the caller's pointer.
-    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
     // SAFETY: null, or the caller's struct, which is read during this call only.
     let Some(functions) = (unsafe { libxl.as_ref() }).and_then(Libxl::functions) else { return -libc::EINVAL };
     // SAFETY: the caller gives a ctx that libxl_ctx_alloc has just made, and libxl's functions for it.
@@ -104,7 +112,10 @@ pub unsafe extern "C" fn osevent_host_libxl(ev: *const Osevent, ctx: *mut Ctx, l
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_enter(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
     // SAFETY: the caller's pointer.
-    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
     let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
     match calls::enter(registry) {
         Ok(()) => 0,
@@ -116,7 +127,10 @@ pub unsafe extern "C" fn osevent_enter(ev: *const Osevent, ctx: *mut Ctx) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_leave(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
     // SAFETY: the caller's pointer.
-    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
     if calls::leave(|hosted| hosted.is(&ev, ctx)) { 0 } else { -libc::EPERM }
 }
 
@@ -124,7 +138,10 @@ pub unsafe extern "C" fn osevent_leave(ev: *const Osevent, ctx: *mut Ctx) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_close(ev: *const Osevent, ctx: *mut Ctx) -> c_int {
     // SAFETY: the caller's pointer.
-    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
     let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
     registry.close();
     if ev.hosts(&registry) { -libc::EINPROGRESS } else { 0 }
@@ -134,7 +151,10 @@ pub unsafe extern "C" fn osevent_close(ev: *const Osevent, ctx: *mut Ctx) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn osevent_wait(ev: *const Osevent, ctx: *mut Ctx, timeout_ms: c_int) -> c_int {
     // SAFETY: the caller's pointer.
-    let (Some(ev), Some(ctx)) = (unsafe { share(ev) }, NonNull::new(ctx)) else { return -libc::EINVAL };
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
     let Some(registry) = ev.find(ctx) else { return 0 };
     if registry.is_inside() {
         return -libc::EDEADLK;
@@ -143,16 +163,33 @@ pub unsafe extern "C" fn osevent_wait(ev: *const Osevent, ctx: *mut Ctx, timeout
     if ev.wait(&registry, limit) { 0 } else { -libc::ETIMEDOUT }
 }
 
-/// A reference of our own to what the caller's pointer names; `None` for null.
+/// A reference of our own to what the caller's pointer names.
+///
+/// # Errors
+/// The result to return: for null, and in a forked child of the process that made it, where nothing of it may be used (X7).
 ///
 /// # Safety
 /// `ev` is null, or comes from [`osevent_new`] and was not given to [`osevent_free`] yet.
-unsafe fn share(ev: *const Osevent) -> Option<Arc<Osevent>> {
+unsafe fn share(ev: *const Osevent) -> Result<Arc<Osevent>, c_int> {
     if ev.is_null() {
-        return None;
+        return Err(-libc::EINVAL);
     }
     // SAFETY: by the caller's promise, a pointer of Arc::into_raw whose reference is alive.
     unsafe { Arc::increment_strong_count(ev) };
     // SAFETY: the reference of the line before.
-    Some(unsafe { Arc::from_raw(ev) })
+    let shared = unsafe { Arc::from_raw(ev) };
+    if shared.reactor().is_forked() { Err(-libc::EACCES) } else { Ok(shared) }
+}
+
+/// The same, for a call on a ctx.
+///
+/// # Errors
+/// As above; also for a null ctx.
+///
+/// # Safety
+/// As above.
+unsafe fn share_with(ev: *const Osevent, ctx: *mut Ctx) -> Result<(Arc<Osevent>, NonNull<Ctx>), c_int> {
+    // SAFETY: the caller's promise.
+    let shared = unsafe { share(ev) }?;
+    Ok((shared, NonNull::new(ctx).ok_or(-libc::EINVAL)?))
 }

@@ -71,6 +71,10 @@
 //!   told inside calloop's removal, where calloop's own handles may not be used.
 //! - Removed, but kept by a [`Dispatcher`](calloop::Dispatcher): as if disabled. It may be put into another event loop.
 //!
+//! In a child that was forked without exec, none of this touches the parent's: a dropped `Loop` only closes the
+//! child's fds, a removed one stays in the epoll set that calloop's event loop shares with the parent's, and putting it into an
+//! event loop is refused ([`Reactor`](Reactor#after-fork)).
+//!
 //! A `Loop` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
 //! refused with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
 //!
@@ -99,6 +103,7 @@ use calloop::generic::Generic;
 use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
 use osevent_core::{EventLoop, LoopError};
 use osevent_epoll::{CreateError, Reactor};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// A reactor as an event source. Dropping it, which removal does, ends it; see the
@@ -109,7 +114,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is inserted into an event loop"]
 pub struct Loop {
-    watched: Generic<Arc<Reactor>, LoopError>,
+    watched: ManuallyDrop<Generic<Arc<Reactor>, LoopError>>,
 }
 
 impl Loop {
@@ -119,12 +124,20 @@ impl Loop {
     /// No fd is left, or no memory; three fds are needed.
     pub fn new() -> Result<Self, CreateError> {
         let reactor = Reactor::new()?;
-        Ok(Self { watched: Generic::new_with_error(reactor, Interest::READ, Mode::Level) })
+        let watched = Generic::new_with_error(reactor, Interest::READ, Mode::Level);
+        Ok(Self { watched: ManuallyDrop::new(watched) })
     }
 
     /// The loop, for a registry or a ctx. It may outlive `self` and calloop's event loop.
     pub fn event_loop(&self) -> Arc<dyn EventLoop> {
         self.watched.get_ref().clone()
+    }
+
+    fn check_process(&self) -> calloop::Result<()> {
+        if self.watched.get_ref().is_forked() {
+            return Err(calloop::Error::OtherError(LoopError::Forked.into()));
+        }
+        Ok(())
     }
 }
 
@@ -152,20 +165,37 @@ impl EventSource for Loop {
     }
 
     fn register(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.check_process()?;
         self.watched.register(poll, tokens)
     }
 
     fn reregister(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.check_process()?;
         self.watched.reregister(poll, tokens)
     }
 
     fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
+        if self.watched.get_ref().is_forked() {
+            // It would take the parent's out.
+            return Ok(());
+        }
         self.watched.unregister(poll)
     }
 }
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        self.watched.get_ref().detach();
+        let reactor = self.watched.get_ref();
+        if reactor.is_forked() {
+            // `watched` is not dropped: it would take the fd out of calloop's epoll set, which the parent has, too. With its
+            // reference to that set, the set's own timer stays in as well.
+            let reactor = Arc::as_ptr(reactor);
+            // SAFETY: the reference is that of `watched`, which nobody uses or drops after this.
+            unsafe { Arc::decrement_strong_count(reactor) };
+            return;
+        }
+        reactor.detach();
+        // SAFETY: here only, and nobody uses it after this.
+        unsafe { ManuallyDrop::drop(&mut self.watched) };
     }
 }

@@ -55,8 +55,13 @@ mod alarm;
 mod error;
 mod interest_set;
 mod os;
+mod process;
 mod reactor;
 mod timers;
+
+#[cfg(test)]
+#[path = "../tests/forked_child/mod.rs"]
+mod forked_child;
 
 pub use error::CreateError;
 pub use reactor::Reactor;

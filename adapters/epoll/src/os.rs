@@ -1,6 +1,8 @@
 //! The few system calls of the reactor. Errors are errnos.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU64;
 
 pub(crate) use libc::epoll_event as EpollEvent;
 
@@ -75,7 +77,7 @@ pub(crate) fn set_timer(timer: BorrowedFd<'_>, at: Option<u64>) -> Result<(), i3
     let setting = libc::itimerspec { it_interval: NEVER, it_value: value };
     // SAFETY: `setting` outlives the call; the old setting is not asked for.
     let result = unsafe {
-        libc::timerfd_settime(timer.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &raw const setting, std::ptr::null_mut())
+        libc::timerfd_settime(timer.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &raw const setting, ptr::null_mut())
     };
     check(result).map(|_| ())
 }
@@ -92,6 +94,33 @@ pub(crate) fn wait_for_either(a: RawFd, b: RawFd) -> Result<[i16; 2], i32> {
             Ok(_) => return Ok(fds.map(|fd| fd.revents)),
         }
     }
+}
+
+/// This process's number.
+pub(crate) fn pid() -> libc::pid_t {
+    // SAFETY: no preconditions.
+    unsafe { libc::getpid() }
+}
+
+/// A word, zero, in a page that the kernel clears in each child that it forks; mapped for ever. `None` where it cannot
+/// do that.
+pub(crate) fn new_word_cleared_by_fork() -> Option<NonNull<AtomicU64>> {
+    // The kernel makes a page of it, here and below.
+    const SIZE: usize = size_of::<AtomicU64>();
+    const ACCESS: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+    const KIND: libc::c_int = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: asks for a new mapping, which replaces none.
+    let page = unsafe { libc::mmap(ptr::null_mut(), SIZE, ACCESS, KIND, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the page is ours, and nobody has used it.
+    if unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: as above.
+        unsafe { libc::munmap(page, SIZE) };
+        return None;
+    }
+    NonNull::new(page.cast())
 }
 
 /// Nanoseconds of the clock that never steps.

@@ -2,6 +2,7 @@ use crate::CreateError;
 use crate::alarm::Alarm;
 use crate::interest_set::{InterestSet, Key};
 use crate::os;
+use crate::process::Process;
 use crate::timers::Timers;
 use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, Readiness, TimerSource, Token};
 use std::collections::BTreeMap;
@@ -16,9 +17,12 @@ use std::time::Duration;
 /// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the guest makes it (O12).
 ///
 /// # After fork
-/// A child that does not exec shares both fds with its parent: what it registers or deregisters changes the parent's
-/// set. So it must not touch the reactor, nor any registry on it (X7). Both fds are close-on-exec.
+/// The fds are close-on-exec. A child that does not exec shares them with its parent, and what it did to them would
+/// change the parent's set (X7). So there the reactor does nothing: [`dispatch`](Self::dispatch), `turn` and registrations
+/// are refused ([`LoopError::Forked`]), deregistrations are ignored, `gone` handlers are neither called nor dropped. Dropping it,
+/// and a registry on it, only gives back the child's own memory and fds. A child may make a reactor of its own.
 pub struct Reactor {
+    process: Process,
     epoll: OwnedFd,
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
     /// `gone` handler: so hooks may wait for it (R15, O2).
@@ -67,7 +71,7 @@ impl Reactor {
         let epoll = os::new_epoll().map_err(|errno| CreateError::from_call("epoll_create1", errno))?;
         let alarm = Alarm::new(epoll.as_fd())?;
         let state = State { fds: InterestSet::default(), timers: Timers::default(), alarm, host: Host::default() };
-        Ok(Arc::new(Self { epoll, state: Mutex::new(state) }))
+        Ok(Arc::new(Self { process: Process::current(), epoll, state: Mutex::new(state) }))
     }
 
     /// Makes the occurrences that are due and returns how many that were. It does not wait for any to become due.
@@ -88,8 +92,10 @@ impl Reactor {
     /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that (O4).
     ///
     /// # Errors
-    /// The reactor's fds are gone: something in this process closed fds that were not its own.
+    /// The reactor's fds are gone: something in this process closed fds that were not its own. Or this is a
+    /// [forked child](Self#after-fork).
     pub fn dispatch(&self) -> Result<usize, LoopError> {
+        self.check_process()?;
         let now = os::monotonic();
         let end = now.saturating_add(Self::TIME.as_nanos() as u64);
         let mut made = 0;
@@ -111,8 +117,12 @@ impl Reactor {
     }
 
     /// To be called by an adapter when its host loop ended or let go of the reactor, and will not dispatch any more. Calls what
-    /// [`on_gone`](EventLoop::on_gone) left, on this thread. There is no way back. What is registered stays so.
+    /// [`on_gone`](EventLoop::on_gone) left, on this thread. There is no way back. What is registered stays so. In a
+    /// [forked child](Self#after-fork) it does nothing.
     pub fn detach(&self) {
+        if self.is_forked() {
+            return;
+        }
         self.state().host.is_gone = true;
         // One by one: should one panic, the others are still there for the next call.
         loop {
@@ -124,9 +134,21 @@ impl Reactor {
         }
     }
 
-    /// Whether [`detach`](Self::detach) was called.
+    /// Whether no host loop shall dispatch it any more: [`detach`](Self::detach) was called, or this is a
+    /// [forked child](Self#after-fork).
     pub fn is_detached(&self) -> bool {
-        self.state().host.is_gone
+        self.is_forked() || self.state().host.is_gone
+    }
+
+    /// Whether this process is a forked child of the one that made it. An adapter that is dropped there leaves alone
+    /// what its host loop shares with the parent: sockets, and other epoll sets.
+    pub fn is_forked(&self) -> bool {
+        !self.process.is_current()
+    }
+
+    /// Before the lock, which another thread may have held at the fork: then nobody gives it back.
+    fn check_process(&self) -> Result<(), LoopError> {
+        if self.is_forked() { Err(LoopError::Forked) } else { Ok(()) }
     }
 
     /// Up to a chunk of fds; how many the kernel reported, and the occurrences made.
@@ -187,6 +209,7 @@ impl State {
 
 impl EventLoop for Reactor {
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
+        self.check_process()?;
         let token = source.token();
         let mut state = self.state();
         state.fds.add(self.epoll.as_fd(), source, interest)?;
@@ -194,12 +217,16 @@ impl EventLoop for Reactor {
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
+        self.check_process()?;
         let mut state = self.state();
         state.fds.modify(self.epoll.as_fd(), token, interest)?;
         state.arm(self.epoll.as_fd())
     }
 
     fn remove_fd(&self, token: Token) {
+        if self.is_forked() {
+            return;
+        }
         let mut state = self.state();
         state.fds.remove(self.epoll.as_fd(), token);
         // It fails only where the fd is not ours any more; then the next dispatch reports it.
@@ -207,6 +234,7 @@ impl EventLoop for Reactor {
     }
 
     fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError> {
+        self.check_process()?;
         let token = source.token();
         let mut state = self.state();
         state.timers.add(source, deadline);
@@ -214,6 +242,9 @@ impl EventLoop for Reactor {
     }
 
     fn modify_timer(&self, token: Token, deadline: Deadline) {
+        if self.is_forked() {
+            return;
+        }
         let mut state = self.state();
         state.timers.modify(token, deadline);
         // As in `remove_fd`.
@@ -221,6 +252,9 @@ impl EventLoop for Reactor {
     }
 
     fn remove_timer(&self, token: Token) {
+        if self.is_forked() {
+            return;
+        }
         let mut state = self.state();
         state.timers.remove(token);
         // As in `remove_fd`.
@@ -229,6 +263,7 @@ impl EventLoop for Reactor {
 
     /// A negative `interrupt` never interrupts.
     fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+        self.check_process()?;
         let [_, interrupted] = os::wait_for_either(self.as_raw_fd(), interrupt).map_err(LoopError::Os)?;
         if interrupted & libc::POLLNVAL != 0 {
             return Err(LoopError::BadFd(interrupt));
@@ -237,6 +272,10 @@ impl EventLoop for Reactor {
     }
 
     fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) -> GoneId {
+        if self.is_forked() {
+            // The parent's loop ends in the parent. No handler has this number.
+            return GoneId::new(0);
+        }
         let mut state = self.state();
         state.host.numbered += 1;
         let number = state.host.numbered;
@@ -250,8 +289,23 @@ impl EventLoop for Reactor {
     }
 
     fn forget_gone(&self, id: GoneId) {
+        if self.is_forked() {
+            return;
+        }
         // Taken out under the lock, dropped after it.
         let _gone = self.state().host.gone.remove(&id.number());
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            // What handlers refer to is the host's, and the parent's. Everything else here is plain memory, and fds, whose
+            // close the parent does not notice. Nobody is in the middle of changing it: another thread that was inside at
+            // the fork had a reference, which here is never given back, and then this drop does not come.
+            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(std::mem::take(&mut state.host.gone));
+        }
     }
 }
 
@@ -271,5 +325,31 @@ impl AsRawFd for Reactor {
 impl std::fmt::Debug for Reactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reactor").field("epoll", &self.epoll).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forked_child::in_forked_child;
+
+    #[test]
+    fn x7_a_child_does_not_wait_for_a_lock_that_was_held_at_the_fork() {
+        let reactor = Reactor::new().unwrap();
+        let token = Token::from_handle(u64::MAX).unwrap();
+        let id = reactor.on_gone(Box::new(|| {}));
+        let held = reactor.state();
+        in_forked_child(|| {
+            assert!(reactor.is_detached());
+            reactor.detach();
+            reactor.forget_gone(id);
+            reactor.on_gone(Box::new(|| {}));
+            reactor.remove_fd(token);
+            reactor.remove_timer(token);
+            reactor.modify_timer(token, Deadline::ASAP);
+            assert_eq!(reactor.modify_fd(token, Interest::IN), Err(LoopError::Forked));
+            assert_eq!(reactor.dispatch(), Err(LoopError::Forked));
+        });
+        drop(held);
     }
 }

@@ -32,6 +32,8 @@
 //!
 //! Either way what waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`].
 //!
+//! In a child that was forked without exec, all of this does nothing to the parent's: see [`Reactor`](Reactor#after-fork).
+//!
 //! # Panics
 //! A panic in an occurrence never unwinds into GLib: it ends there, after the process's panic hook
 //! ([`std::panic::set_hook`]) has reported it, and the source goes on serving. The occurrence in which it happened is lost.
@@ -113,6 +115,10 @@ impl Builder {
 impl Drop for Loop {
     fn drop(&mut self) {
         self.reactor.detach();
+        if self.reactor.is_forked() {
+            // The parent has the same socket, and its source would hear the end.
+            return;
+        }
         // Not only closed: a forked child may hold a copy (S5). It fails when the other end is closed already, with
         // the source.
         let _ = self.leave.shutdown(Shutdown::Both);

@@ -39,6 +39,9 @@
 //! - It resolves: the reactor's fds are gone, which means that something in this process closed fds that were not its
 //!   own. The loop is gone then, too.
 //!
+//! In a child that was forked without exec, the parent's is left alone: a dropped `Loop` only closes the child's fds and
+//! stays in the epoll set that async-io shares with the parent's, and one that is polled resolves ([`Reactor`](Reactor#after-fork)).
+//!
 //! It takes part in one task at a time, because polling takes it by `&mut` and it is not `Clone`.
 //!
 //! # Panics
@@ -64,6 +67,7 @@ use async_io::Async;
 use osevent_core::{EventLoop, LoopError};
 use osevent_epoll::{CreateError, Reactor};
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -74,7 +78,7 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is spawned or awaited"]
 pub struct Loop {
-    watched: Async<Arc<Reactor>>,
+    watched: ManuallyDrop<Async<Arc<Reactor>>>,
 }
 
 impl Loop {
@@ -88,7 +92,8 @@ impl Loop {
     pub fn new() -> Result<Self, CreateError> {
         // Not `Async::new`: an epoll fd has no non-blocking mode.
         let watched = Async::new_nonblocking(Reactor::new()?);
-        Ok(Self { watched: watched.map_err(|error| CreateError::new("epoll_ctl", &error))? })
+        let watched = watched.map_err(|error| CreateError::new("epoll_ctl", &error))?;
+        Ok(Self { watched: ManuallyDrop::new(watched) })
     }
 
     /// The loop, for a registry or a ctx. It may outlive `self` and the executor.
@@ -122,6 +127,17 @@ impl Future for Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        self.watched.get_ref().detach();
+        let reactor = self.watched.get_ref();
+        if reactor.is_forked() {
+            // `watched` is not dropped: it would take the fd out of async-io's epoll set, which the parent has, too, under a lock that
+            // another thread may have held at the fork.
+            let reactor = Arc::as_ptr(reactor);
+            // SAFETY: the reference is that of `watched`, which nobody uses or drops after this.
+            unsafe { Arc::decrement_strong_count(reactor) };
+            return;
+        }
+        reactor.detach();
+        // SAFETY: here only, and nobody uses it after this.
+        unsafe { ManuallyDrop::drop(&mut self.watched) };
     }
 }

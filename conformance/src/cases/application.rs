@@ -10,6 +10,7 @@ use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
 use futures_lite::future::block_on;
+use std::cell::RefCell;
 use std::fs::File;
 use std::future::Future;
 use std::io::{PipeWriter, Write};
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
-use xenlight::{Children, Error, EventKind, Operation, ShutdownReason, Watch};
+use xenlight::{Children, Ctx, Error, EventKind, Operation, ShutdownReason, Watch};
 
 pub(crate) static NESTED_LOOP: Case = Case {
     name: "nested-loop-in-callback",
@@ -326,17 +327,20 @@ fn reported_to_others(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn forked(stage: &Stage) -> anyhow::Result<()> {
+    thread_local!(static HELD: RefCell<Option<(Watch, Ctx)>> = const { RefCell::new(None) });
     let pretend = stage.guest.pretend()?;
-    let opened = stage.open()?;
+    let mut opened = stage.open()?;
     let watch = opened.ctx.watch_death(5)?;
-    // SAFETY: the child makes no call but those that the case is about, and ends without running destructors.
+    HELD.set(Some((watch, opened.ctx)));
+    // SAFETY: the child makes no call but the one that the case is about.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        drop(watch);
-        drop(opened.ctx);
-        // SAFETY: no preconditions.
-        unsafe { libc::_exit(0) };
+        // It drops what this thread holds.
+        // SAFETY: the child has no other thread that could call it, too.
+        unsafe { libc::exit(0) };
     }
+    let watch;
+    (watch, opened.ctx) = HELD.take().context("nobody has taken it")?;
     ensure!(pid > 0, "fork: {}", std::io::Error::last_os_error());
     let ended = eventually("the child ends", || {
         // SAFETY: no pointer but null.

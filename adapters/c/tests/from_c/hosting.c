@@ -309,6 +309,36 @@ static void ends_without_leaving(void)
     CHECK(osevent_free(ev) == -EBUSY);
 }
 
+/* What a forked child asks for is refused, and what it frees goes on in the parent (X7). */
+static void forked(void)
+{
+    osevent *ev = new_osevent(), *unused = new_osevent();
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    int ends[2], nexus;
+    void *handle;
+    CHECK(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
+    CHECK(hooks->fd_register(hooks_user, ends[0], &handle, POLLIN, &nexus) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(osevent_fd(ev) == -EACCES && osevent_dispatch(ev) == -EACCES && fd_occurrences == 0);
+        CHECK(osevent_enter(ev, NO_CTX) == -EACCES && osevent_leave(ev, NO_CTX) == -EACCES);
+        CHECK(osevent_host_libxl(unused, NO_CTX, &noting) == -EACCES);
+        hooks->fd_deregister(hooks_user, ends[0], handle);
+        CHECK(osevent_close(ev, NO_CTX) == -EACCES && osevent_wait(ev, NO_CTX, -1) == -EACCES && frees == 0);
+        CHECK(osevent_free(ev) == 0 && osevent_free(unused) == 0);
+        osevent *own = new_osevent();
+        CHECK(osevent_dispatch(own) == 0 && osevent_free(own) == 0);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(osevent_dispatch(ev) >= 1 && fd_occurrences >= 1 && last_for_libxl == &nexus);
+    CHECK(osevent_close(ev, NO_CTX) == 0 && frees == 1);
+    CHECK(osevent_free(ev) == 0 && osevent_free(unused) == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void two_ctxs(void)
 {
     osevent *ev = new_osevent();
@@ -526,6 +556,7 @@ static const struct {
     { "several_wait", several_wait },
     { "closed_in_a_callback", closed_in_a_callback },
     { "ends_without_leaving", ends_without_leaving },
+    { "forked", forked },
     { "two_ctxs", two_ctxs },
     { "fds_and_timeouts", fds_and_timeouts },
     { "serialized", serialized },

@@ -29,6 +29,7 @@ fn main() {
         hosting("x4_closed_while_a_thread_is_inside_it_is_freed_when_that_leaves", "closed_while_inside"),
         hosting("x4_all_that_wait_for_the_end_are_woken", "several_wait"),
         hosting("x5_closed_in_a_callback_it_is_freed_after_it", "closed_in_a_callback"),
+        hosting("x7_what_a_forked_child_asks_for_is_refused_and_what_it_frees_goes_on_in_the_parent", "forked"),
         hosting("x7_only_a_leave_frees_the_ctx_not_the_end_of_a_thread_or_child", "ends_without_leaving"),
         hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),
         hosting("r6_o5_hooks_arrive_and_timeouts_occur_once", "fds_and_timeouts"),

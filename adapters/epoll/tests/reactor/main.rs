@@ -5,6 +5,9 @@ mod closed_early;
 mod edges;
 mod fairness;
 mod fds;
+mod forked;
+#[path = "../forked_child/mod.rs"]
+mod forked_child;
 mod lifecycle;
 mod nesting;
 mod stress;

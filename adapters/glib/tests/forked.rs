@@ -1,0 +1,116 @@
+//! A forked child that drops what it inherited leaves the parent's alone (X7).
+
+#[path = "../../epoll/tests/forked_child/mod.rs"]
+mod forked_child;
+
+use forked_child::in_forked_child;
+use glib::MainContext;
+use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_glib::Loop;
+use std::cell::RefCell;
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts its occurrences. All on one thread, so any ordering does.
+struct Counting(PipeReader, AtomicUsize);
+
+impl Guest for Counting {
+    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+        (&self.0).read_exact(&mut [0]).unwrap();
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+    fn occurred_timeout(&self, _: GuestValue) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+    fn release(&self) {}
+}
+
+struct Program {
+    attached: Loop,
+    registry: Arc<Registry<Counting>>,
+    context: MainContext,
+    writer: PipeWriter,
+    gone: Arc<AtomicUsize>,
+}
+
+impl Program {
+    fn new() -> Self {
+        let context = MainContext::new();
+        let attached = Loop::builder().attach(&context).unwrap();
+        let gone = Arc::new(AtomicUsize::new(0));
+        let counted = gone.clone();
+        attached.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed)));
+        let (reader, writer) = pipe().unwrap();
+        let fd = reader.as_raw_fd();
+        let registry = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
+            Counting(reader, AtomicUsize::new(0))
+        });
+        registry.register_fd(fd, Interest::IN, GuestValue(1)).unwrap();
+        let mut program = Self { attached, registry, context, writer, gone };
+        program.assert_served();
+        program
+    }
+
+    /// The fd and a timeout occur, and then the context is at rest.
+    fn assert_served(&mut self) {
+        let count = || self.registry.guest().1.swap(0, Ordering::Relaxed);
+        self.writer.write_all(b"x").unwrap();
+        self.registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+        let busy = (0..100).take_while(|_| self.context.iteration(false)).count();
+        assert!(busy < 100, "the context is not at rest");
+        assert_eq!(count(), 2);
+        assert_eq!(self.gone.load(Ordering::Relaxed), 0);
+    }
+}
+
+/// Has a child do something to its copy of the program.
+fn child(act: impl FnOnce(Program)) {
+    let mut program = Some(Program::new());
+    in_forked_child(|| act(program.take().unwrap()));
+    program.unwrap().assert_served();
+}
+
+#[test]
+fn what_a_child_drops_goes_on_in_the_parent() {
+    child(|program| {
+        let Program { attached, registry, context, gone, .. } = program;
+        let event_loop = attached.event_loop();
+        drop((registry, attached, context));
+        assert_eq!(gone.load(Ordering::Relaxed), 0, "it is not the child's to end");
+        assert_eq!(Arc::strong_count(&event_loop), 1, "its fds can be closed there");
+    });
+}
+
+#[test]
+fn a_context_that_a_child_drops_first_goes_on_in_the_parent() {
+    child(|program| {
+        let Program { attached, context, gone, .. } = program;
+        drop(context);
+        assert_eq!(gone.load(Ordering::Relaxed), 0, "it is not the child's to end");
+        drop(attached);
+    });
+}
+
+#[test]
+fn a_context_that_a_child_iterates_serves_the_parents_guest_in_the_parent_only() {
+    let mut program = Program::new();
+    program.writer.write_all(b"x").unwrap();
+    in_forked_child(|| {
+        while program.context.iteration(false) {}
+        assert_eq!(program.registry.guest().1.load(Ordering::Relaxed), 0);
+    });
+    while program.context.iteration(false) {}
+    assert_eq!(program.registry.guest().1.swap(0, Ordering::Relaxed), 1);
+    program.assert_served();
+}
+
+#[test]
+fn a_loop_in_a_thread_local_goes_on_in_the_parent_when_a_child_exits() {
+    thread_local!(static HELD: RefCell<Option<Program>> = const { RefCell::new(None) });
+    HELD.set(Some(Program::new()));
+    // exit(3) drops it there.
+    in_forked_child(|| {});
+    HELD.take().unwrap().assert_served();
+}
