@@ -1,6 +1,6 @@
 //! A loop in front of a loop: passes everything on, keeps a record, and refuses what a case wants refused.
 
-use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, TimerSource, Token};
+use osevent_core::{Deadline, EventLoop, FdSource, GoneId, Interest, LoopError, Readiness, TimerSource, Token};
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -164,6 +164,10 @@ impl EventLoop for Recorder {
 
     fn remove_timer(&self, token: Token) {
         self.inner.remove_timer(token);
+    }
+
+    fn confirm(&self, fd: RawFd, asked: Interest, reported: Readiness) -> Readiness {
+        self.inner.confirm(fd, asked, reported)
     }
 
     fn turn(&self, interrupt: i32) -> Result<(), LoopError> {

@@ -1,4 +1,4 @@
-use crate::{Deadline, FdSource, Interest, LoopError, TimerSource, Token};
+use crate::{Deadline, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
 use alloc::boxed::Box;
 
 /// What a host's event loop does for the guest.
@@ -57,6 +57,18 @@ pub trait EventLoop: Send + Sync {
 
     /// Forgets the timer. One that the loop has already taken, and unknown tokens, are ignored.
     fn remove_timer(&self, token: Token);
+
+    /// Looks again what of `asked` the fd is ready for now, just before an occurrence that a
+    /// [serialized](crate::LockRule::Serialized) guest would take at its word (O4). The outer lock is held, for which the
+    /// occurrence may have waited while its holder read the fd empty. Nothing occurs where nothing is ready any more.
+    /// Not called for other guests, which look by themselves.
+    ///
+    /// It must not wait: poll(2) with a timeout of 0 is what is meant. What is provided takes the report for still true.
+    /// A loop that passes everything on to another one passes this on, too.
+    fn confirm(&self, fd: i32, asked: Interest, reported: Readiness) -> Readiness {
+        let _ = (fd, asked);
+        reported
+    }
 
     /// Waits on the calling thread until something here is due, or until the fd `interrupt` is
     /// readable, then dispatches at most as much as one turn of the host loop would.

@@ -377,14 +377,16 @@ impl<G: Guest> Dispatcher for Registry<G> {
             return false;
         };
         let Some(asked) = registration.claim() else { return false };
+        let Kind::Fd(fd) = registration.kind else { unreachable!("only an FdSource gets here") };
         let mut readiness = readiness.for_interest(asked);
+        if !readiness.is_empty() && self.gate.is_serialized() {
+            // Whoever had the outer lock before may have served the fd, and this guest believes what it is told (O4). A loop
+            // that is level-triggered comes again when there is something.
+            readiness = self.event_loop.confirm(fd, asked, readiness).for_interest(asked).with_interest_on_error(asked);
+        }
         if readiness.is_empty() {
             return false;
         }
-        if self.gate.is_serialized() {
-            readiness = readiness.with_interest_on_error(asked);
-        }
-        let Kind::Fd(fd) = registration.kind else { unreachable!("only an FdSource gets here") };
         self.guest.occurred_fd(registration.value, fd, asked, readiness);
         true
     }

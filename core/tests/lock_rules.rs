@@ -81,6 +81,42 @@ fn a_serialized_hook_outside_every_guest_call_fails_and_changes_nothing_o2() {
 }
 
 #[test]
+fn a_serialized_guest_is_not_told_what_was_true_before_the_outer_lock_was_free_o4() {
+    let world = World::serialized();
+    let token = world.fd(3, Interest::IN, 1);
+    let (waits, wait_waits) = handshake();
+    world.outer.on_wait(waits);
+    world.event_loop.show(3, Readiness::IN);
+    let event_loop = world.event_loop.clone();
+    let call = world.registry.enter().unwrap();
+    let dispatching = std::thread::spawn(move || event_loop.dispatch());
+    wait_waits.wait();
+    // The guest reads it empty.
+    world.event_loop.show(3, Readiness::default());
+    drop(call);
+    assert_eq!(dispatching.join().unwrap(), 0);
+    assert_eq!(world.guest().fds(), []);
+    world.event_loop.show(3, Readiness::IN | Readiness::OUT);
+    assert_eq!(world.event_loop.dispatch(), 1);
+    let asked = Interest::IN;
+    assert_eq!(world.guest().calls(), [Call::Fd { value: 1, fd: 3, asked, readiness: Readiness::IN }]);
+    // What has come to be true instead is told.
+    world.call(|registry| registry.modify_fd(token.to_handle(), 3, Interest::OUT)).unwrap();
+    world.event_loop.show(3, Readiness::HUP);
+    assert!(world.event_loop.fd_source(token).ready(Readiness::OUT));
+    let readiness = Readiness::OUT | Readiness::HUP;
+    assert_eq!(world.guest().count(Call::Fd { value: 1, fd: 3, asked: Interest::OUT, readiness }), 1);
+}
+
+#[test]
+fn a_concurrent_guest_looks_by_itself_o4() {
+    let world = World::concurrent();
+    let token = world.fd(3, Interest::IN, 1);
+    world.event_loop.show(3, Readiness::default());
+    assert!(world.event_loop.fd_source(token).ready(Readiness::IN));
+}
+
+#[test]
 fn a_hook_on_one_thread_is_outside_while_another_thread_is_inside_o2() {
     let world = World::serialized();
     let _call = world.registry.enter().unwrap();

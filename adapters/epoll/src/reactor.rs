@@ -89,7 +89,8 @@ impl Reactor {
     /// this one stopped; only that occurrence is lost.
     ///
     /// A source can be called once more when it is not ready any more: somebody else, on another thread or in an
-    /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that (O4).
+    /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that from 4.2.2 on; for
+    /// earlier ones the fd is looked at once more, under the outer lock (O4).
     ///
     /// # Errors
     /// The reactor's fds are gone: something in this process closed fds that were not its own. Or this is a
@@ -259,6 +260,11 @@ impl EventLoop for Reactor {
         state.timers.remove(token);
         // As in `remove_fd`.
         let _ = state.arm(self.epoll.as_fd());
+    }
+
+    fn confirm(&self, fd: i32, asked: Interest, reported: Readiness) -> Readiness {
+        // It fails for want of memory only.
+        os::look(fd, asked.to_poll()).map_or(reported, Readiness::from_poll)
     }
 
     /// A negative `interrupt` never interrupts.

@@ -201,6 +201,11 @@ impl EventLoop for ScriptedLoop {
         removed.expect("never refused");
     }
 
+    /// What the fd shows, where the test has said it.
+    fn confirm(&self, fd: i32, _asked: Interest, reported: Readiness) -> Readiness {
+        self.state.lock().unwrap().readiness.get(&fd).copied().unwrap_or(reported)
+    }
+
     fn turn(&self, _interrupt: i32) -> Result<(), LoopError> {
         Err(LoopError::Unsupported("wait: its time is virtual"))
     }

@@ -100,9 +100,15 @@ impl World {
 pub(crate) struct ScriptedLock {
     holder: Mutex<Option<ThreadId>>,
     free: Condvar,
+    on_wait: Mutex<Option<Signal>>,
 }
 
 impl ScriptedLock {
+    /// Tells when somebody has found it held, and waits.
+    pub(crate) fn on_wait(&self, signal: Signal) {
+        *self.on_wait.lock().unwrap() = Some(signal);
+    }
+
     pub(crate) fn is_held_here(&self) -> bool {
         *self.holder.lock().unwrap() == Some(current_thread())
     }
@@ -118,6 +124,11 @@ impl OuterLock for Shared {
     fn lock(&self) {
         let holder = self.0.holder.lock().unwrap();
         assert_ne!(*holder, Some(current_thread()), "the outer lock is taken twice");
+        if holder.is_some()
+            && let Some(signal) = self.0.on_wait.lock().unwrap().take()
+        {
+            signal.send();
+        }
         let (mut holder, waited) = self.0.free.wait_timeout_while(holder, BOUND, |holder| holder.is_some()).unwrap();
         assert!(!waited.timed_out(), "nobody gives back the outer lock");
         *holder = Some(current_thread());

@@ -10,6 +10,7 @@ mod forked;
 mod forked_child;
 mod lifecycle;
 mod nesting;
+mod stale;
 mod stress;
 mod timers;
 mod wakeups;
