@@ -196,9 +196,16 @@ impl Gate {
 
     /// Lets nobody in any more. `Due::Release` as from `leave`.
     pub(crate) fn close(&self) -> Due {
+        self.close_if(|_| true)
+    }
+
+    fn close_if(&self, may_close: impl FnOnce(&mut State) -> bool) -> Due {
         let me = (self.current_thread)();
         let due = {
             let mut state = self.state.lock();
+            if !may_close(&mut state) {
+                return Due::Nothing;
+            }
             if state.phase == Phase::Open {
                 state.phase = Phase::Closed;
             }
@@ -211,6 +218,15 @@ impl Gate {
             outer.lock();
         }
         due
+    }
+
+    /// As `close`, if nobody is inside, so that the release is this thread's; else as `when_idle`. In one step: `Due::Idle` is for
+    /// the one who was in the way.
+    pub(crate) fn close_here(&self) -> Due {
+        self.close_if(|state| {
+            state.idle_wanted = true;
+            state.inside.is_empty()
+        })
     }
 
     /// The release is over, on the thread that was told to do it.

@@ -141,6 +141,15 @@ impl<G: Guest> Registry<G> {
         }
     }
 
+    /// As [`close`](Self::close), on this thread or not at all: where a call is in progress nothing is closed, and
+    /// [`Guest::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a guest that takes long to
+    /// be freed, or that is to be freed on a thread of its own. Its owner keeps new calls away, or it may come to nothing again and again.
+    pub fn close_here(&self) {
+        if self.gate.close_here() == Due::Release {
+            self.release();
+        }
+    }
+
     fn release(&self) {
         let _finish = Finish(self);
         self.guest.release();

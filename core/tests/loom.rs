@@ -176,6 +176,31 @@ fn a_close_from_inside_an_occurrence_against_another_occurrence_x5() {
 }
 
 #[test]
+fn a_close_here_frees_the_guest_on_this_thread_or_is_told_when_to_try_again_x4() {
+    model(|| {
+        let world = World::concurrent();
+        let registry = world.registry.clone();
+        let calling = thread::spawn(move || {
+            // Refused, once it is closed.
+            if let Ok(call) = registry.enter() {
+                call.guest().use_library();
+                assert_eq!(call.guest().releases(), 0);
+            }
+            assert!(!registry.is_inside(), "this thread frees it");
+        });
+        world.registry.close_here();
+        let closed_at_once = world.registry.guest().releases() == 1;
+        calling.join().unwrap();
+        let idle = world.registry.guest().idles();
+        assert_eq!(idle, u32::from(!closed_at_once), "nobody says when to try again");
+        if !closed_at_once {
+            world.registry.close_here();
+        }
+        world.assert_closed();
+    });
+}
+
+#[test]
 fn two_closes_free_the_guest_once_x4() {
     for world in [World::concurrent, World::serialized] {
         model(move || {

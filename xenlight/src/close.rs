@@ -21,8 +21,9 @@
 
 use crate::contain::{contained, say, wake};
 use crate::ctx::Hosted;
-use crate::delivery::{self, Delivery};
+use crate::delivery;
 use crate::error::Error;
+use crate::guarded::Guarded;
 use crate::inside;
 use crate::lock;
 use crate::signal::Signal;
@@ -49,8 +50,68 @@ struct State {
     again: bool,
     /// A thread of our own turns the loop to the end.
     driven: bool,
-    wakers: Vec<Waker>,
+    last_waiter: u64,
+    /// One for each [`Waiter`] that has been polled.
+    wakers: Vec<(u64, Waker)>,
 }
+
+impl State {
+    fn new() -> Self {
+        Self {
+            phase: Phase::Open,
+            loop_gone: false,
+            stuck: None,
+            stepping: false,
+            again: false,
+            driven: false,
+            last_waiter: 0,
+            wakers: Vec::new(),
+        }
+    }
+
+    /// False if that has happened.
+    fn begin(&mut self) -> bool {
+        let open = self.phase == Phase::Open;
+        if open {
+            self.phase = Phase::Closing;
+        }
+        open
+    }
+
+    /// Whether a thread has to turn the loop, which is the caller's to start.
+    fn is_to_be_driven(&mut self) -> bool {
+        let orphaned = self.phase == Phase::Closing && self.loop_gone;
+        orphaned && !std::mem::replace(&mut self.driven, true)
+    }
+
+    /// Whether the caller is the one who takes the steps.
+    fn enter(&mut self) -> bool {
+        if self.phase != Phase::Closing {
+            return false;
+        }
+        self.again = true;
+        !std::mem::replace(&mut self.stepping, true)
+    }
+
+    /// Whether something has changed since it looked last; if not, it takes no more steps.
+    fn look_again(&mut self) -> bool {
+        self.stepping = std::mem::take(&mut self.again);
+        self.stepping
+    }
+}
+
+/// One thread at a time looks; what another one has seen change meanwhile is looked at by that one.
+fn step_by_step(state: &impl Guarded<State>, look: impl Fn()) {
+    if !state.with(State::enter) {
+        return;
+    }
+    while state.with(State::look_again) {
+        look();
+    }
+}
+
+/// One who waits for the close to end.
+pub(crate) struct Waiter(u64);
 
 pub(crate) struct Closing {
     state: Mutex<State>,
@@ -60,16 +121,7 @@ pub(crate) struct Closing {
 
 impl Closing {
     pub(crate) fn new() -> io::Result<Self> {
-        let state = State {
-            phase: Phase::Open,
-            loop_gone: false,
-            stuck: None,
-            stepping: false,
-            again: false,
-            driven: false,
-            wakers: Vec::new(),
-        };
-        Ok(Self { state: Mutex::new(state), done: Signal::new()? })
+        Ok(Self { state: Mutex::new(State::new()), done: Signal::new()? })
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {
@@ -88,17 +140,38 @@ impl Closing {
         self.done.fd()
     }
 
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
+    /// Names one who polls.
+    pub(crate) fn waiter(&self) -> Waiter {
+        self.state.with(|state| {
+            state.last_waiter += 1;
+            Waiter(state.last_waiter)
+        })
+    }
+
+    pub(crate) fn poll(&self, waiter: &Waiter, waker: &Waker) -> Poll<()> {
         // The application's code, as its drop: not under the lock.
         let waker = waker.clone();
+        let _replaced;
         let mut state = lock(&self.state);
         if state.phase == Phase::Closed {
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|known| known.will_wake(&waker)) {
-            state.wakers.push(waker);
-        }
+        _replaced = match state.wakers.iter_mut().find(|(known, _)| *known == waiter.0) {
+            Some((_, known)) => Some(std::mem::replace(known, waker)),
+            None => {
+                state.wakers.push((waiter.0, waker));
+                None
+            }
+        };
         Poll::Pending
+    }
+
+    /// It polls no more.
+    pub(crate) fn forget(&self, waiter: &Waiter) {
+        let _forgotten = self.state.with(|state| {
+            let at = state.wakers.iter().position(|(known, _)| *known == waiter.0)?;
+            Some(state.wakers.swap_remove(at))
+        });
     }
 
     /// Something that a close waits for has ended.
@@ -114,15 +187,8 @@ impl Closing {
 /// Not in a forked child, where the loop and xenstore's socket are the parent's as well (X7). Destructors come
 /// there, too: libxl's children end with exit(3) where a fork fails (S7), and that runs those of the thread's locals.
 pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
-    if registry.guest().children.is_forked() {
+    if registry.guest().children.is_forked() || !registry.guest().closing.state.with(State::begin) {
         return;
-    }
-    {
-        let mut state = lock(&registry.guest().closing.state);
-        if state.phase != Phase::Open {
-            return;
-        }
-        state.phase = Phase::Closing;
     }
     inside::when_idle(registry);
     drive_if_orphaned(registry);
@@ -165,12 +231,8 @@ fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
     if registry.guest().worker.is_some() {
         return;
     }
-    {
-        let mut state = lock(&registry.guest().closing.state);
-        if state.phase != Phase::Closing || !state.loop_gone || state.driven {
-            return;
-        }
-        state.driven = true;
+    if !registry.guest().closing.state.with(State::is_to_be_driven) {
+        return;
     }
     let driven = registry.clone();
     let spawned = std::thread::Builder::new().name("xenlight-close".into()).spawn(move || {
@@ -195,28 +257,7 @@ fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
 
 /// Takes the steps that can be taken now. The core calls it, as `Guest::idle`.
 pub(crate) fn step(registry: &Arc<Registry<Hosted>>) {
-    let closing = &registry.guest().closing;
-    {
-        let mut state = lock(&closing.state);
-        if state.phase != Phase::Closing {
-            return;
-        }
-        state.again = true;
-        if state.stepping {
-            return;
-        }
-        state.stepping = true;
-    }
-    loop {
-        {
-            let mut state = lock(&closing.state);
-            if !std::mem::take(&mut state.again) {
-                state.stepping = false;
-                return;
-            }
-        }
-        advance(registry);
-    }
+    step_by_step(&registry.guest().closing.state, || advance(registry));
 }
 
 fn advance(registry: &Arc<Registry<Hosted>>) {
@@ -231,27 +272,31 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
         return;
     }
     hosted.events.disable_all(registry);
-    registry.close();
+    match &hosted.worker {
+        // Freed here, not on the thread of a question that was just asked (O12). No new one is: the phase is looked at first.
+        Some(_) => registry.close_here(),
+        None => registry.close(),
+    }
 }
 
 /// The ctx is freed and nothing is registered. The core calls it, as `Guest::closed`.
-///
-/// Nothing here panics, or those who wait for the close would wait for ever; the application's wakers are contained.
 pub(crate) fn finished(hosted: &Hosted) {
-    // A waker that blocks until this ctx is closed would wait for itself.
-    let _delivery = Delivery::begin(&hosted.queue);
     hosted.courier().close();
     hosted.forget_loop();
-    // Completions whose operations are over, but which the loop has not come to deliver.
-    delivery::deliver_rest(hosted);
+    delivery::end(hosted);
+}
+
+/// All is delivered. Nothing here panics, or those who wait for the close would wait for ever; the application's wakers are contained.
+pub(crate) fn end(hosted: &Hosted) {
     hosted.events.end();
-    let wakers = {
-        let mut state = lock(&hosted.closing.state);
+    let wakers = hosted.closing.state.with(|state| {
         state.phase = Phase::Closed;
         std::mem::take(&mut state.wakers)
-    };
-    // What was handed in before the phase changed; whoever comes later sees that it has.
-    delivery::deliver_rest(hosted);
+    });
     hosted.closing.done.raise();
-    wakers.into_iter().for_each(wake);
+    wakers.into_iter().for_each(|(_, waker)| wake(waker));
 }
+
+#[cfg(test)]
+#[path = "close/tests.rs"]
+mod tests;

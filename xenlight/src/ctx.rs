@@ -224,10 +224,11 @@ impl Ctx {
 
     /// Begins to close: no new work is taken, operations are aborted, the loop carries on until
     /// they have ended, and the future resolves when libxl's ctx is freed and nothing is registered.
-    /// Any thread may await it; the loop must run meanwhile.
+    /// Any thread may await it; the loop must run meanwhile. It ends after the last callback has returned, so a callback must
+    /// not wait for it, nor for a thread that does.
     pub fn close(&self) -> Close {
         close::begin(&self.registry);
-        Close(self.registry.clone())
+        Close { registry: self.registry.clone(), waiter: self.registry.guest().closing.waiter() }
     }
 
     /// Closes, and turns the loop itself on this thread until that is done. For programs whose loop does not run (any more),
@@ -344,12 +345,21 @@ impl fmt::Debug for Builder {
 
 /// A ctx that is being closed: resolves when that is done. Dropping it changes nothing.
 #[must_use = "the ctx closes without being awaited, but nobody learns when"]
-pub struct Close(Arc<Registry<Hosted>>);
+pub struct Close {
+    registry: Arc<Registry<Hosted>>,
+    waiter: close::Waiter,
+}
 
 impl Close {
     /// What is still registered and in progress.
     pub fn census(&self) -> Census {
-        census(&self.0)
+        census(&self.registry)
+    }
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        self.registry.guest().closing.forget(&self.waiter);
     }
 }
 
@@ -357,7 +367,7 @@ impl Future for Close {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.0.guest().closing.poll(context.waker())
+        self.registry.guest().closing.poll(&self.waiter, context.waker())
     }
 }
 

@@ -6,27 +6,29 @@
 //! anything there, dropping the `Ctx` or running the loop again included. A nested run delivers
 //! what comes next, so a callback that waits for an operation in a loop of its own is served.
 //!
-//! # No wake-up is lost
-//! The fd is readable exactly while the queue is not empty: both change together, under the queue's lock. So whoever runs the loop is
-//! told of what is left, on this thread inside a callback or on another; nothing depends on the one who has taken an item
-//! coming back for the next.
-//!
 //! The queue has no bound: libxl cannot be made to wait. It grows while the loop does not run.
 
+mod order;
+
+use crate::close;
 use crate::ctx::Hosted;
 use crate::events::Event;
 use crate::inside;
 use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
-use osevent_core::{Guest, GuestValue, Interest, Readiness, Registry, ThreadId, current_thread};
-use std::collections::VecDeque;
+use order::{Order, Readable};
+use osevent_core::{Guest, GuestValue, Interest, Readiness, Registry, current_thread};
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::Duration;
 
 /// Items for one turn of the loop, so that a flood leaves the host's own sources served (O9).
 const BUDGET: usize = 64;
+
+/// How long a thread that runs the loop leaves the processor to the one that delivers.
+const YIELD: Duration = Duration::from_millis(10);
 
 pub(crate) enum Item {
     /// The operation's callback has run, with this result.
@@ -34,63 +36,74 @@ pub(crate) enum Item {
     /// What the ctx's own thread had the result of at once.
     Over(Box<dyn FnOnce() + Send>),
     Event(Event),
+    /// The ctx is closed.
+    End,
 }
 
 pub(crate) struct Queue {
-    items: Mutex<VecDeque<Item>>,
-    /// Readable while `items` is not empty; changed under its lock.
-    signal: Signal,
-    /// The threads that are delivering, once for each nested delivery.
-    delivering: Mutex<Vec<ThreadId>>,
+    order: Mutex<Order<Item, Signal>>,
+    /// Notified when a delivery is over.
+    free: Condvar,
+    fd: RawFd,
 }
 
 impl Queue {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { items: Mutex::default(), signal: Signal::new()?, delivering: Mutex::default() })
+        let signal = Signal::new()?;
+        let fd = signal.fd();
+        Ok(Self { order: Mutex::new(Order::new(signal)), free: Condvar::new(), fd })
     }
 
+    /// Readable while there are items.
     pub(crate) fn fd(&self) -> RawFd {
-        self.signal.fd()
+        self.fd
     }
 
     /// In the order in which libxl's callbacks run.
     pub(crate) fn push(&self, item: Item) {
-        let mut items = lock(&self.items);
-        items.push_back(item);
-        if items.len() == 1 {
-            self.signal.raise();
-        }
-    }
-
-    fn pop(&self) -> Option<Item> {
-        let mut items = lock(&self.items);
-        let item = items.pop_front()?;
-        if items.is_empty() {
-            self.signal.clear();
-        }
-        Some(item)
+        lock(&self.order).push(item);
     }
 
     /// Whether this thread is in a delivery: in user code of ours.
     pub(crate) fn is_delivering(&self) -> bool {
-        lock(&self.delivering).contains(&current_thread())
+        lock(&self.order).is_deliverer(current_thread())
     }
 }
 
-/// Delivers a turn's worth.
-fn deliver(hosted: &Hosted) {
-    let _delivery = Delivery::begin(&hosted.queue);
-    for _ in 0..BUDGET {
-        let Some(item) = hosted.queue.pop() else { return };
-        hand_over(hosted, item);
+impl Readable for Signal {
+    fn raise(&self) {
+        Self::raise(self);
+    }
+
+    fn clear(&self) {
+        Self::clear(self);
     }
 }
 
-/// Delivers what is left when the ctx is closed, on whichever thread closed it: completions, since their futures are awaited.
-pub(crate) fn deliver_rest(hosted: &Hosted) {
-    while let Some(item) = hosted.queue.pop() {
-        hand_over(hosted, item);
+/// Delivers so many; false if another thread is at it.
+fn deliver(hosted: &Hosted, budget: usize) -> bool {
+    let delivered = order::deliver(&hosted.queue.order, current_thread(), budget, &|item| hand_over(hosted, item));
+    if delivered {
+        hosted.queue.free.notify_all();
     }
+    delivered
+}
+
+/// The queue's fd is readable.
+fn own_fd(hosted: &Hosted) {
+    if deliver(hosted, BUDGET) {
+        return;
+    }
+    // This thread runs the loop, too, and would come here over and over. Not until the other one is done: its
+    // callback may be waiting for what this loop is to do.
+    let order = lock(&hosted.queue.order);
+    drop(hosted.queue.free.wait_timeout_while(order, YIELD, |order| order.is_being_delivered()));
+}
+
+/// The loop calls no more. Delivers what is left, with the end as the last, or leaves that to the thread that delivers already.
+pub(crate) fn end(hosted: &Hosted) {
+    lock(&hosted.queue.order).push_last(Item::End);
+    deliver(hosted, usize::MAX);
 }
 
 fn hand_over(hosted: &Hosted, item: Item) {
@@ -100,16 +113,16 @@ fn hand_over(hosted: &Hosted, item: Item) {
         // A ctx that is being closed tells nothing any more.
         Item::Event(event) if hosted.closing.check_open().is_ok() => hosted.events.deliver(event),
         Item::Event(_) => {}
+        Item::End => close::end(hosted),
     }
 }
 
-/// Has the loop's thread call it; calls it here, where nothing is delivered any more.
+/// Has the loop's thread call it; where the loop calls no more, this thread or the one that delivers.
 pub(crate) fn hand_in(registry: &Registry<Hosted>, finish: impl FnOnce() + Send + 'static) {
     let hosted = registry.guest();
-    hosted.queue.push(Item::Over(Box::new(finish)));
-    // Either this sees that the ctx is closed, or the closing one has yet to deliver the rest.
-    if hosted.closing.is_closed() {
-        deliver_rest(hosted);
+    let unattended = lock(&hosted.queue.order).hand_in(Item::Over(Box::new(finish)));
+    if unattended {
+        deliver(hosted, usize::MAX);
     }
 }
 
@@ -129,54 +142,7 @@ impl Guest for Courier {
 
     fn own_fd(&self, _: GuestValue, _: Readiness) {
         if let Some(registry) = self.0.upgrade() {
-            deliver(registry.guest());
+            own_fd(registry.guest());
         }
-    }
-}
-
-/// For as long as it lives, this thread counts as delivering.
-pub(crate) struct Delivery<'a>(&'a Queue);
-
-impl<'a> Delivery<'a> {
-    pub(crate) fn begin(queue: &'a Queue) -> Self {
-        lock(&queue.delivering).push(current_thread());
-        Self(queue)
-    }
-}
-
-impl Drop for Delivery<'_> {
-    fn drop(&mut self) {
-        let mut delivering = lock(&self.0.delivering);
-        if let Some(at) = delivering.iter().rposition(|thread| *thread == current_thread()) {
-            delivering.remove(at);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::EventKind;
-
-    fn is_readable(queue: &Queue) -> bool {
-        let mut fd = libc::pollfd { fd: queue.fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd, for the length of the call.
-        unsafe { libc::poll(&mut fd, 1, 0) == 1 }
-    }
-
-    #[test]
-    fn r9_the_fd_is_readable_while_an_item_is_left_whoever_takes_them() {
-        let queue = Queue::new().expect("an eventfd");
-        let event = || Item::Event(Event { domid: 5, watch: None, kind: EventKind::Death });
-        assert!(!is_readable(&queue));
-        queue.push(event());
-        queue.push(event());
-        assert!(queue.pop().is_some());
-        assert!(is_readable(&queue), "a nested loop would sleep with an item in the queue");
-        assert!(queue.pop().is_some());
-        assert!(!is_readable(&queue), "the loop would spin");
-        assert!(queue.pop().is_none());
-        queue.push(event());
-        assert!(is_readable(&queue));
     }
 }

@@ -96,6 +96,7 @@ mod domain;
 mod error;
 mod events;
 mod fork;
+mod guarded;
 mod hooks;
 mod inside;
 mod library;

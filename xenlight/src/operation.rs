@@ -423,8 +423,10 @@ pub(crate) fn ask<R>(
     task: Task,
     call: impl FnOnce(&Question<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let inside = inside::enter(registry)?;
     let hosted = registry.guest();
+    // Before as well: the one that frees the ctx waits until no call is in progress.
+    hosted.closing.check_open()?;
+    let inside = inside::enter(registry)?;
     hosted.closing.check_open()?;
     let (ctx, listener) = (hosted.raw(&inside), task.listener());
     let _attending = hosted.hearing().attend(Some(listener.clone()));

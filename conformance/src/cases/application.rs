@@ -6,6 +6,7 @@ use crate::cases::life::expect;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode, Turn};
 use crate::patience::patience;
+use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
@@ -15,8 +16,9 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
@@ -30,6 +32,16 @@ pub(crate) static NESTED_LOOP: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: nested_loop,
+};
+
+pub(crate) static ONE_AT_A_TIME: Case = Case {
+    name: "events-one-at-a-time",
+    claim: "While a callback runs, another thread that turns the same loop delivers nothing of that ctx's; what comes meanwhile is delivered afterwards",
+    clauses: &["E2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: one_at_a_time,
 };
 
 pub(crate) static DROPS_IN_CALLBACK: Case = Case {
@@ -156,6 +168,53 @@ fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Turn> {
     // Readable at any time, so that the turn does not wait.
     let interrupt = File::open("/dev/zero")?;
     Ok(Box::new(move || event_loop.turn(interrupt.as_raw_fd()).expect("the reactor's fds are open")))
+}
+
+fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let ((entered, is_entered), (go_on, may_go_on)) = (channel(), channel());
+    let (may_go_on, busy) = (Mutex::new(may_go_on), AtomicBool::new(false));
+    let overlaps = Arc::new(AtomicBool::new(false));
+    let seen = overlaps.clone();
+    // Relaxed: what they tell is ordered by the channels.
+    let opened = stage.open_observed(Children::default(), move |event| {
+        if busy.swap(true, Ordering::Relaxed) {
+            seen.store(true, Ordering::Relaxed);
+        }
+        if event.domid == 5 {
+            // The case waits on the other side, or is over.
+            let _ = entered.send(());
+            let _ = may_go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience());
+        }
+        busy.store(false, Ordering::Relaxed);
+    })?;
+    let (five, seven) = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(7)?);
+    pretend.shut_down(5, 0)?;
+    receive("the callback is called", &is_entered)?;
+
+    let event_loop = &opened.attached.event_loop;
+    let (never, _open) = UnixStream::pair()?;
+    let occurrences = || opened.hooks.count(|step| matches!(step, What::OccurrenceReturned));
+    let before = occurrences();
+    pretend.destroy(7)?;
+    match stage.mode {
+        Mode::Loop => {
+            while occurrences() == before {
+                event_loop.turn(never.as_raw_fd())?;
+            }
+        }
+        Mode::Thread => eventually("libxl's thread learns of it", || occurrences() > before)?,
+    }
+    // Something is to be delivered now, so none of these waits.
+    for _ in 0..3 {
+        event_loop.turn(never.as_raw_fd())?;
+    }
+    go_on.send(())?;
+    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    ensure!(!overlaps.load(Ordering::Relaxed), "a callback was called while another one ran");
+    drop((five, seven));
+    opened.close()
 }
 
 fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {

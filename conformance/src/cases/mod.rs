@@ -70,6 +70,7 @@ static ON_LIBXL: &[&Case] = &[
     &open::WATCH_WITHOUT_FDS,
     &open::SILENT,
     &application::NESTED_LOOP,
+    &application::ONE_AT_A_TIME,
     &application::DROPS_IN_CALLBACK,
     &application::CALLBACK_PANICS,
     &application::TRACER_PANICS,

@@ -257,6 +257,10 @@ impl LoomGuest {
         self.own_timeouts.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn releases(&self) -> u32 {
+        self.releases.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn idles(&self) -> u32 {
         self.idles.load(Ordering::Relaxed)
     }
