@@ -65,6 +65,7 @@ pub enum Fault {
     RuleIgnored,
     OneMoreAfterDeregister,
     ErrorsNotTranslated,
+    NotLookedAtAgain,
     AddressUnknown,
     OccursInRegister,
     OccursInModify,
@@ -409,6 +410,13 @@ pub static BROKEN: &[Broken] = &[
         clauses: &["O4"],
         wrong: "passes a bare hang-up to 4.2.0, which drops it",
         seen: "every program that passes revents on",
+    },
+    Broken {
+        name: "not-looked-at-again",
+        fault: Fault::NotLookedAtAgain,
+        clauses: &["O4"],
+        wrong: "tells 4.2.0 what was true before it had the outer lock",
+        seen: "this project, before it had the case",
     },
     Broken {
         name: "address-unknown",

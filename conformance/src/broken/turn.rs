@@ -212,7 +212,11 @@ fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
     let (value, asked) = (now.value, now.asked);
     let Asked::Fd { fd, events } = asked else { return };
     let fd = if shared.is(Fault::WrongFd) { now.watched } else { fd };
-    let mut revents = ready.revents & (events | ALWAYS);
+    let serialized = care.rule == Rule::Serialized;
+    // 4.2.0 and 4.2.1 believe what they are told, and another thread may have read it while this one waited for the outer lock (O4).
+    let looks_again = serialized && !shared.is(Fault::NotLookedAtAgain);
+    let seen = if looks_again { look(now.watched, events) } else { ready.revents };
+    let mut revents = seen & (events | ALWAYS);
     match shared.fault {
         Some(Fault::HangUpMasked) => revents &= events,
         Some(Fault::EmptyInterestSpins) if events == 0 => return,
@@ -223,8 +227,8 @@ fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
     if revents == 0 && !matches!(shared.fault, Some(Fault::EventFreedInBatch | Fault::ReadinessByNumber)) {
         return;
     }
-    // 4.2.0 and 4.2.1 look at the bits of the interest alone (O4).
-    if care.rule == Rule::Serialized && revents & ALWAYS != 0 && !shared.is(Fault::ErrorsNotTranslated) {
+    // They look at the bits of the interest alone.
+    if serialized && revents & ALWAYS != 0 && !shared.is(Fault::ErrorsNotTranslated) {
         revents |= events;
     }
     drop(state);
@@ -322,10 +326,15 @@ fn call_out(shared: &Shared, occurrence: impl FnOnce()) {
 
 /// Only for a registration that is watched by edges.
 fn still_ready(registration: &Registration, events: i16) -> bool {
-    let mut polled = libc::pollfd { fd: registration.watched, events, revents: 0 };
+    look(registration.watched, events) != 0
+}
+
+/// What poll(2) says now.
+fn look(fd: RawFd, events: i16) -> i16 {
+    let mut polled = libc::pollfd { fd, events, revents: 0 };
     // SAFETY: one pollfd, for the length of the call.
     unsafe { libc::poll(&mut polled, 1, 0) };
-    polled.revents != 0
+    polled.revents
 }
 
 /// Whether epoll would refuse it: a regular file, a folder, `/dev/null` and the like.

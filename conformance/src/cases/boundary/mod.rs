@@ -59,6 +59,7 @@ pub static ALL: &[&BoundaryCase] = &[
     &locks::CONSISTENT,
     &stale::BATCH,
     &stale::CLAIMED,
+    &stale::READ_MEANWHILE,
     &stale::ERRORS,
     &stale::ONE_AT_A_TIME,
     &fairness::FDS,

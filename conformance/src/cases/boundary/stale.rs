@@ -8,6 +8,7 @@ use crate::puppet::Registration;
 use crate::threads;
 use libc::{POLLIN, POLLOUT};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) static BATCH: BoundaryCase = BoundaryCase {
@@ -30,6 +31,15 @@ pub(super) static CLAIMED: BoundaryCase = BoundaryCase {
     rules: SERIALIZED,
     sources: &["bc7e8a2a81 in Xen 4.3 and a87ef89729 in 4.2.2", "5f5ef65bab in Xen 4.3 and 6f0f339dd4 in 4.2.2"],
     run: claimed,
+};
+
+pub(super) static READ_MEANWHILE: BoundaryCase = BoundaryCase {
+    name: "read-while-the-loop-waits",
+    claim: "The loop has found an fd ready, and waits for the outer lock while the holder reads it: it does not occur, and the next input does",
+    clauses: &["O4", "O10"],
+    rules: SERIALIZED,
+    sources: &["56d2350bf5 in Xen 4.6: spurious fd events, which blocked the save helper's reader"],
+    run: read_meanwhile,
 };
 
 pub(super) static ERRORS: BoundaryCase = BoundaryCase {
@@ -115,6 +125,38 @@ fn claimed(setting: &Setting<'_>) -> anyhow::Result<()> {
     opened.close()
 }
 
+fn read_meanwhile(setting: &Setting<'_>) -> anyhow::Result<()> {
+    let opened = setting.open()?;
+    let thread = opened.in_loop(|_| Ok(threads::current()))?;
+    let file = Arc::new(Ready::new()?);
+    let registration = opened.fd(file.fd(), POLLIN)?;
+    let (tell, told) = channel();
+    let read = file.clone();
+    opened.on(registration, move |_| {
+        // The case may have failed meanwhile.
+        let _ = tell.send(read.unset()?);
+        Ok(())
+    });
+    for before in 0..3 {
+        opened.call(|| {
+            file.set()?;
+            opened.wait_for_lock(thread)?;
+            anyhow::ensure!(file.unset()?, "the input was there to be read");
+            Ok(())
+        })?;
+        opened.go_round(2)?;
+        demand("O4", opened.count(registration) == before, || {
+            "an fd occurs whose input was read while the loop waited for the outer lock: 4.2.0 waits for it".into()
+        })?;
+        file.set()?;
+        opened.wait_for_more("O10", registration, before + 1, "the next input of an fd that was read meanwhile")?;
+        anyhow::ensure!(told.recv_timeout(setting.patience())?, "the input was there to be read");
+        opened.go_round(2)?;
+    }
+    opened.deregister(registration)?;
+    opened.close()
+}
+
 fn errors(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let (reader, writer) = std::io::pipe()?;
@@ -140,7 +182,7 @@ fn one_at_a_time(setting: &Setting<'_>) -> anyhow::Result<()> {
     anyhow::ensure!(setting.rule() == Rule::Serialized, "this is about the outer lock");
     let hold = opened.hold_loop()?;
     let puppet = Arc::clone(&opened);
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = channel();
     let thread = setting.elsewhere(move || {
         // The case may have failed meanwhile.
         let _ = tell.send(threads::current());
