@@ -5,7 +5,7 @@ use crate::case::{Outcome, Play};
 use crate::cases;
 use crate::files;
 use crate::guests::Kind;
-use crate::guests::libxl::Preparation;
+use crate::guests::libxl::{self, PROBE, Preparation};
 use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
 use crate::isolated::{self, Ended};
 use crate::patience::{self, Patience};
@@ -82,6 +82,16 @@ impl Suite {
 
     /// Runs what the command line asks for, and prints the results.
     pub fn main(self) -> ExitCode {
+        // Before the arguments are read, of which this is none.
+        if std::env::args_os().nth(1).is_some_and(|first| first == PROBE) {
+            return match libxl::probe(None) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         self.run(patience::patience(), &Arguments::from_args())
     }
 

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use xenlight::Ctx;
 
+/// The argument for the process that probes. The program may be a [`Suite`](crate::Suite) of other people's.
+pub(crate) const PROBE: &str = "--probe";
 const SOCKET: &str = "XENSTORED_PATH";
 const STANDIN: &str = "libxencall.so";
 /// All parts of the stand-in: no hypercall can reach a real Xen.
@@ -54,7 +56,7 @@ impl Preparation {
     pub(crate) fn probe(&self, libxl: Option<&Path>) -> anyhow::Result<()> {
         let folder = tempfile::tempdir().context("no folder for the stand-ins' files")?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("--probe").envs(self.environment(folder.path())).stdin(Stdio::null());
+        command.arg(PROBE).envs(self.environment(folder.path())).stdin(Stdio::null());
         if let Some(libxl) = libxl {
             command.arg("--libxl").arg(libxl);
         }
