@@ -51,15 +51,9 @@ pub(crate) fn control(epoll: BorrowedFd<'_>, change: Change, fd: RawFd, bits: i1
 /// Collects events that are there already; how many. Never waits.
 pub(crate) fn collect(epoll: BorrowedFd<'_>, events: &mut [EpollEvent]) -> Result<usize, i32> {
     let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
-    loop {
-        // SAFETY: the kernel writes at most `room` events, and `events` is exclusively ours for the call.
-        match check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, 0) }) {
-            Ok(filled) => return Ok(filled.unsigned_abs() as usize),
-            // Nothing was asked yet.
-            Err(libc::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    // SAFETY: the kernel writes at most `room` events, and `events` is exclusively ours for the call.
+    let filled = uninterrupted(|| unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, 0) })?;
+    Ok(filled.unsigned_abs() as usize)
 }
 
 /// Sets the timer to `at`, nanoseconds of the monotonic clock, or disarms it. Either way it is not readable any more,
@@ -86,14 +80,9 @@ pub(crate) fn set_timer(timer: BorrowedFd<'_>, at: Option<u64>) -> Result<(), i3
 /// ready.
 pub(crate) fn wait_for_either(a: RawFd, b: RawFd) -> Result<[i16; 2], i32> {
     let mut fds = [a, b].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-    loop {
-        // SAFETY: an array of two, exclusively ours for the call.
-        match check(unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) }) {
-            Err(libc::EINTR) => {}
-            Err(errno) => return Err(errno),
-            Ok(_) => return Ok(fds.map(|fd| fd.revents)),
-        }
-    }
+    // SAFETY: an array of two, exclusively ours for the call.
+    uninterrupted(|| unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) })?;
+    Ok(fds.map(|fd| fd.revents))
 }
 
 /// poll(2)'s answer for one fd, now.
@@ -154,6 +143,37 @@ fn owned(result: libc::c_int) -> Result<OwnedFd, i32> {
     check(result).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Makes the call again when a signal has interrupted it, which says nothing of what was asked.
+fn uninterrupted(mut call: impl FnMut() -> libc::c_int) -> Result<libc::c_int, i32> {
+    loop {
+        match check(call()) {
+            Err(libc::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
 fn check(result: libc::c_int) -> Result<libc::c_int, i32> {
     if result < 0 { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_made_until_no_signal_interrupts_it() {
+        for end in [Ok(0), Ok(3), Err(libc::EBADF)] {
+            let mut results = [Err(libc::EINTR), Err(libc::EINTR), end].into_iter();
+            let call = || {
+                results.next().expect("it has ended").unwrap_or_else(|errno| {
+                    // SAFETY: this thread's errno, which is a plain number.
+                    unsafe { *libc::__errno_location() = errno };
+                    -1
+                })
+            };
+            assert_eq!(uninterrupted(call), end);
+            assert_eq!(results.next(), None);
+        }
+    }
 }

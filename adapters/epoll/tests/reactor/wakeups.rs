@@ -2,6 +2,7 @@ use crate::world::{FOREVER, Occurrence, Occurrence::*, World, eventfd, in_ms, is
 use osevent_core::{Deadline, EventLoop, Interest, LoopError};
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -122,4 +123,43 @@ fn a_turn_ends_when_its_interrupt_is_readable() {
 fn a_turn_refuses_a_closed_interrupt() {
     let world = World::new();
     assert_eq!(world.reactor.turn(1_000_000), Err(LoopError::BadFd(1_000_000)));
+}
+
+/// How many signals were handled. SeqCst, since nothing else orders it.
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn handle(_: i32) {
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+}
+
+#[test]
+fn a_signal_does_not_end_a_turn() {
+    // SAFETY: all zeros is a sigaction without flags, of which SA_RESTART would be one, and with an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handle as extern "C" fn(i32) as usize;
+    // SAFETY: the handler does what a handler may; no other test uses this signal.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) }, 0);
+
+    let world = World::new();
+    let timer = world.timer(in_ms(3_600_000), 1);
+    let (asleep, about_to_sleep) = mpsc::channel();
+    thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            // SAFETY: takes no arguments.
+            asleep.send(unsafe { libc::gettid() }).expect("the test waits for it");
+            world.reactor.turn(-1)
+        });
+        let thread = about_to_sleep.recv().expect("it says so before anything else");
+        wait_until_asleep(thread);
+        // SAFETY: takes numbers; the thread is ours, and lives until it is joined.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) }, 0);
+        let sent = std::time::Instant::now();
+        while HANDLED.load(Ordering::SeqCst) == 0 {
+            assert!(sent.elapsed().as_secs() < 20, "the signal is not handled");
+            thread::yield_now();
+        }
+        world.hurry(timer);
+        assert_eq!(sleeper.join().expect("it does not panic"), Ok(()));
+    });
+    assert_eq!(world.log(), [Timeout(1)]);
 }
