@@ -161,6 +161,10 @@ int osevent_close(osevent *ev, libxl_ctx *ctx);
  * 0 only asks, a negative number sets no limit. It does not dispatch: the loop need not run for a ctx to be freed,
  * but an operation ends only in a loop that does.
  *
+ * A ctx is named by its address. When it has been freed, libxl_ctx_alloc may give the address to a new one, and where
+ * that is hosted, this waits for the new one. So wait before another thread may host a ctx, or rely on what
+ * osevent_close has said.
+ *
  * -ETIMEDOUT: it is still hosted. -EDEADLK: called from inside libxl, which would wait for itself.
  */
 int osevent_wait(osevent *ev, libxl_ctx *ctx, int timeout_ms);
