@@ -104,3 +104,17 @@ fn a_small_dispatch_is_one_round() {
     assert_eq!(world.turn().len(), 1);
     assert!(started.elapsed() < Duration::from_secs(1));
 }
+
+#[test]
+fn o9_as_many_always_ready_files_as_a_round_serves_are_one_round_and_one_more_is_another() {
+    for (files, is_one_round) in [(16, true), (17, false)] {
+        let world = World::new();
+        let files: Vec<File> = (0..files).map(|_| File::options().write(true).open("/dev/null").unwrap()).collect();
+        for (file, value) in files.iter().zip(0..) {
+            world.fd(file, Interest::OUT, value);
+        }
+        // The most of many, because a busy machine can use up the time of a dispatch.
+        let most = (0..50).map(|_| world.turn().len()).max();
+        assert_eq!(most == Some(16), is_one_round, "{most:?} occurrences for {} files", files.len());
+    }
+}
