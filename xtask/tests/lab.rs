@@ -59,7 +59,11 @@ fn domains_wait_to_be_created() {
             n=$((n + 1)); [ $n -lt 600 ] || exit 1; usleep 100000; done; }
         xl create -q /lab/idle.cfg && xl domid idle &&
         xl create -q /lab/poweroff.cfg && xl create -q /lab/linux.cfg && until_log linux 'linux: up' &&
-        xl shutdown -w linux && ! xl domid poweroff && xl destroy idle && xl list | wc -l";
+        xl shutdown -w linux && ! xl domid poweroff && xl destroy idle &&
+        xl create -q /lab/idle.cfg 'type=\"pvh\"' && xl create -q /lab/poweroff.cfg 'type=\"pvh\"' &&
+        xl create -q /lab/answering.cfg && until_log answering 'answering: up' && xl save answering /tmp/saved &&
+        xl restore /tmp/saved && xl shutdown -w answering && ! xl domid poweroff && xl destroy idle &&
+        xl list | wc -l";
     let output = expect(&["--", "sh", "-c", script], 0, "exit code 0");
     assert_eq!(output.lines().last(), Some("2"), "only the heading and dom0 are left: {output}");
 }
@@ -201,7 +205,9 @@ fn mirror_that_cannot_serve_is_told() {
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn each_release_boots_its_own_xen_and_a_domain() {
     for (release, xen) in [("bullseye", "4.14."), ("bookworm", "4.17."), ("trixie", "4.20.")] {
-        let script = "xl create -q /lab/idle.cfg && xl destroy idle && xl info xen_version";
+        let script = "
+            xl create -q /lab/idle.cfg && xl destroy idle &&
+            xl create -q /lab/idle.cfg 'type=\"pvh\"' && xl destroy idle && xl info xen_version";
         let output = expect(&["--release", release, "--", "sh", "-c", script], 0, "exit code 0");
         assert!(output.starts_with(xen), "{release}: {output}");
     }
@@ -231,7 +237,7 @@ fn runs_as_one_file(release: &str, xen: &str, c_library: &str) {
         xl create -q /lab/idle.cfg && xl create -q /tmp/mine.cfg && xl list >/tmp/before &&
         mkdir /hidden && mv /lab/idle /lab/poweroff /lab/linux /lab/linux.cpio /hidden &&
         ./osevent-conformance --guest xen --linux /hidden/linux --adapter glib --case xen-life --case xen-powers 2>said
-        code=$?; cat said >&2; grep 'creates paravirtual domains' said || exit 1
+        code=$?; cat said >&2; grep 'creates PV and PVH domains' said || exit 1
         xl list | awk '{print $1, $2}' >/tmp/after; awk '{print $1, $2}' /tmp/before | cmp - /tmp/after || exit 3
         ls -A /tmp; /lib/libc.so.6; xl info xen_version; exit $code";
     let machine = ["--release", release, "--memory", "3072", "--timeout", "600", "--with", program];

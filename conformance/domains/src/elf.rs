@@ -1,7 +1,7 @@
 //! ELF files for x86-64, without sections: a header, what is loaded, and perhaps notes.
 
 /// ELF header and two program headers, rounded up; the code follows.
-const HEAD: usize = 64 + 2 * 56 + 16;
+pub(crate) const HEAD: usize = 64 + 2 * 56 + 16;
 
 /// What there is beside the code.
 pub(crate) enum Segments<'a> {

@@ -2,18 +2,35 @@
 
 use crate::elf::{Segments, file};
 
-/// A kernel that sleeps for ever: `SCHEDOP_poll` on no event channel, without a time limit, again and again.
+/// A kernel that sleeps for ever, for PV and PVH domains: `SCHEDOP_poll` on no event channel, without a time limit, again
+/// and again; in PVH the processor's own halt.
 ///
 /// It needs 4 MB, and does not answer `xl shutdown`.
 pub fn idle() -> Vec<u8> {
     const SCHEDOP_POLL: u8 = 3;
-    kernel("idle", &sched_op(SCHEDOP_POLL))
+    const STI: u8 = 0xfb;
+    kernel("idle", &sched_op(SCHEDOP_POLL), &halt(STI))
 }
 
-/// A kernel that powers its domain off at once: `SCHEDOP_shutdown` with reason 0. It needs 4 MB.
+/// A kernel that powers its domain off at once, for PV and PVH domains: `SCHEDOP_shutdown` with reason 0; in PVH a halt
+/// without interrupts, which Xen takes for that. It needs 4 MB.
 pub fn poweroff() -> Vec<u8> {
     const SCHEDOP_SHUTDOWN: u8 = 2;
-    kernel("poweroff", &sched_op(SCHEDOP_SHUTDOWN))
+    const CLI: u8 = 0xfa;
+    kernel("poweroff", &sched_op(SCHEDOP_SHUTDOWN), &halt(CLI))
+}
+
+/// A kernel that answers `xl shutdown` and can be saved and restored, as an operating system does, for PVH domains. It needs
+/// 4 MB, and says [`UP`](crate::UP) on the console.
+#[cfg(target_arch = "x86_64")]
+pub fn answering() -> Vec<u8> {
+    let notes = |entry| notes("answering", &[(PHYS32_ENTRY, number(entry))]);
+    file(BASE, &crate::answering::code(), Segments::WithNotes(&notes))
+}
+
+/// `interrupts`, sti or cli, and halts for ever.
+fn halt(interrupts: u8) -> [u8; 4] {
+    [interrupts, 0xf4, 0xeb, 0xfd] // hlt, jmp to it
 }
 
 /// A loop around one hypercall whose argument, 24 bytes behind the code, is all zeros.
@@ -32,31 +49,48 @@ fn sched_op(operation: u8) -> Vec<u8> {
 }
 
 /// Where a kernel is loaded.
-const BASE: u64 = 0x10_0000;
+pub(crate) const BASE: u64 = 0x10_0000;
 
-/// An ELF file that Xen starts as a 64-bit paravirtual kernel.
-fn kernel(name: &str, code: &[u8]) -> Vec<u8> {
-    file(BASE, code, Segments::WithNotes(&|entry| notes(name, entry)))
+/// An ELF file that Xen starts as a 64-bit kernel in a PV domain, at `pv`, and as a 32-bit one in a PVH domain, at `pvh`.
+fn kernel(name: &str, pv: &[u8], pvh: &[u8]) -> Vec<u8> {
+    let notes = |entry| {
+        notes(
+            name,
+            &[
+                (1, number(entry)), // XEN_ELFNOTE_ENTRY
+                (3, number(0)),     // XEN_ELFNOTE_VIRT_BASE
+                (4, number(0)),     // XEN_ELFNOTE_PADDR_OFFSET
+                (9, text("yes")),   // XEN_ELFNOTE_PAE_MODE
+                (PHYS32_ENTRY, number(entry + pv.len() as u64)),
+            ],
+        )
+    };
+    file(BASE, &[pv, pvh].concat(), Segments::WithNotes(&notes))
 }
 
-/// What Xen wants to know about a kernel, from its `public/elfnote.h`.
-fn notes(guest: &str, entry: u64) -> Vec<u8> {
-    let number = |value: u64| value.to_le_bytes().to_vec();
-    let text = |text: &str| [text.as_bytes(), b"\0"].concat();
-    let notes = [
-        (1, number(entry)),   // XEN_ELFNOTE_ENTRY
-        (3, number(0)),       // XEN_ELFNOTE_VIRT_BASE
-        (4, number(0)),       // XEN_ELFNOTE_PADDR_OFFSET
+/// XEN_ELFNOTE_PHYS32_ENTRY: where a PVH domain is entered.
+const PHYS32_ENTRY: u32 = 18;
+
+fn number(value: u64) -> Vec<u8> {
+    value.to_le_bytes().to_vec()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [text.as_bytes(), b"\0"].concat()
+}
+
+/// What Xen wants to know about a kernel, from its `public/elfnote.h`: the same of all, and `own`.
+fn notes(guest: &str, own: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let common = [
         (5, text("xen-3.0")), // XEN_ELFNOTE_XEN_VERSION
         (6, text(guest)),     // XEN_ELFNOTE_GUEST_OS
         (8, text("generic")), // XEN_ELFNOTE_LOADER
-        (9, text("yes")),     // XEN_ELFNOTE_PAE_MODE
     ];
     let mut bytes = Vec::new();
-    for (kind, value) in notes {
-        bytes.extend([4, value.len() as u32, kind].iter().flat_map(|number| number.to_le_bytes()));
+    for (kind, value) in common.iter().chain(own) {
+        bytes.extend([4, value.len() as u32, *kind].iter().flat_map(|number| number.to_le_bytes()));
         bytes.extend(b"Xen\0");
-        bytes.extend(&value);
+        bytes.extend(value);
         bytes.resize(bytes.len().next_multiple_of(4), 0);
     }
     bytes
@@ -99,9 +133,22 @@ mod tests {
             })
             .collect();
         let kinds: Vec<u64> = notes.iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, [1, 3, 4, 5, 6, 8, 9]);
-        assert_eq!(notes[0].1, file.ehdr.e_entry.to_le_bytes());
-        assert_eq!(notes[4].1, b"poweroff\0");
+        assert_eq!(kinds, [5, 6, 8, 1, 3, 4, 9, 18]);
+        assert_eq!(notes[1].1, b"poweroff\0");
+        assert_eq!(notes[3].1, file.ehdr.e_entry.to_le_bytes());
+        let pvh = u64::from_le_bytes(notes[7].1[..].try_into().unwrap());
+        assert_eq!(bytes[(pvh - BASE) as usize..][..4], [0xfa, 0xf4, 0xeb, 0xfd]);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn answering_kernel_leaves_the_pages_behind_its_code_to_xen_and_its_data() {
+        let bytes = answering();
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        assert_eq!(bytes[(file.ehdr.e_entry - BASE) as usize], 0xfc, "cld comes first");
+        assert_eq!(bytes[0x1000..0x3000], [0; 0x2000]);
+        let code = bytes[..0x1000].iter().rposition(|byte| *byte != 0).unwrap();
+        assert!((0x200..0xf00).contains(&code), "{code:#x}");
     }
 
     #[test]

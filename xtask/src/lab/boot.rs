@@ -161,8 +161,8 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
         .args(["-display", "none", "-machine", "pc"])
         .args(["-accel", "tcg,thread=multi"])
-        // Without rdrand each domain takes 3 s longer to create.
-        .args(["-cpu", "qemu64,+rdrand"])
+        // Without rdrand each domain takes 3 s longer to create. With nested paging Xen can have PVH domains.
+        .args(["-cpu", "qemu64,+rdrand,+npt,+nrip-save"])
         .args(["-smp", &machine.cpus.to_string()])
         .args(["-m", &machine.memory.to_string()])
         .args(["-kernel", "xen", "-append", &xen])

@@ -80,8 +80,9 @@ const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gnta
 /// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources
 /// that make it of them.
 fn folder(lab: &Path, release: Release, packages: &PackageSet) -> PathBuf {
-    const RECIPE: [&str; 8] = [
+    const RECIPE: [&str; 9] = [
         include_str!("image.rs"),
+        include_str!("../../../conformance/domains/src/answering.rs"),
         include_str!("../../../conformance/domains/src/archive.rs"),
         include_str!("../../../conformance/domains/src/elf.rs"),
         include_str!("../../../conformance/domains/src/kernel.rs"),
@@ -258,10 +259,12 @@ impl<W: Write> Dom0<W> {
         self.file("lab/poweroff", false, &osevent_domains::kernel::poweroff())?;
         self.file("lab/linux", false, linux)?;
         self.file("lab/linux.cpio", false, &linux::ramdisk()?)?;
-        let tiny =
-            |name| format!("name = \"{name}\"\ntype = \"pv\"\nkernel = \"/lab/{name}\"\nmemory = 4\nvcpus = 1\n");
-        self.file("lab/idle.cfg", false, tiny("idle").as_bytes())?;
-        self.file("lab/poweroff.cfg", false, tiny("poweroff").as_bytes())?;
+        self.file("lab/answering", false, &osevent_domains::kernel::answering())?;
+        for (name, kind) in [("idle", "pv"), ("poweroff", "pv"), ("answering", "pvh")] {
+            let config =
+                format!("name = \"{name}\"\ntype = \"{kind}\"\nkernel = \"/lab/{name}\"\nmemory = 4\nvcpus = 1\n");
+            self.file(&format!("lab/{name}.cfg"), false, config.as_bytes())?;
+        }
         let config = format!(
             "name = \"linux\"\ntype = \"pv\"\nkernel = \"/lab/linux\"\nramdisk = \"/lab/linux.cpio\"\n\
              cmdline = \"{}\"\nmemory = 128\nvcpus = 1\n",
