@@ -2,6 +2,7 @@
 
 use crate::directed::BoundaryCase;
 use crate::guests;
+use crate::guests::xen::Type;
 use crate::hosts::{Adapter, Mode};
 use crate::report::Verdict;
 use crate::stage::Stage;
@@ -21,7 +22,22 @@ pub(crate) struct Case {
     pub(crate) run: fn(&Stage) -> anyhow::Result<()>,
 }
 
-/// Either kind of case, as the runner sees it.
+/// One check on real domains.
+pub(crate) struct DomainCase {
+    pub(crate) name: &'static str,
+    /// What is shown, as a claim.
+    pub(crate) claim: &'static str,
+    pub(crate) clauses: &'static [&'static str],
+    /// The types that its domains can have: it runs on domains of one type at a time.
+    pub(crate) types: &'static [Type],
+    /// The loops it can run on: all, unless the loop has no part in it.
+    pub(crate) adapters: &'static [Adapter],
+    /// Where libxl can work in it.
+    pub(crate) modes: &'static [Mode],
+    pub(crate) run: fn(&Stage) -> anyhow::Result<()>,
+}
+
+/// Any kind of case, as the runner sees it.
 pub(crate) struct Listed {
     pub(crate) name: &'static str,
     pub(crate) claim: &'static str,
@@ -29,6 +45,8 @@ pub(crate) struct Listed {
     pub(crate) guests: &'static [guests::Kind],
     pub(crate) adapters: &'static [Adapter],
     pub(crate) modes: &'static [Mode],
+    /// The types that its domains can have; none if it creates no real ones.
+    pub(crate) types: &'static [Type],
     pub(crate) play: Play,
 }
 
@@ -44,7 +62,15 @@ pub(crate) enum Play {
 impl From<&Case> for Listed {
     fn from(case: &Case) -> Self {
         let Case { name, claim, clauses, guests, adapters, modes, run } = *case;
-        Self { name, claim, clauses, guests, adapters, modes, play: Play::Stage(run) }
+        Self { name, claim, clauses, guests, adapters, modes, types: &[], play: Play::Stage(run) }
+    }
+}
+
+impl From<&DomainCase> for Listed {
+    fn from(case: &DomainCase) -> Self {
+        let DomainCase { name, claim, clauses, types, adapters, modes, run } = *case;
+        let guests = &[guests::Kind::Xen];
+        Self { name, claim, clauses, guests, adapters, modes, types, play: Play::Stage(run) }
     }
 }
 
@@ -57,6 +83,7 @@ impl From<&'static BoundaryCase> for Listed {
             guests: &[guests::Kind::Model],
             adapters: Adapter::ALL,
             modes: &[Mode::Loop],
+            types: &[],
             play: Play::Boundary(case),
         }
     }

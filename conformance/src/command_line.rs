@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
     /// What is below libxl: pretend domains, or the Xen that this machine runs on (as root, in its dom0).
     #[arg(long, value_enum, default_value = "libxl")]
     pub(crate) guest: guests::Kind,
+    /// The type of the domains that the cases create on a real Xen. If none is named, the loops share the types out: each case
+    /// runs once on each loop and in each mode, and on each type.
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) types: Option<guests::xen::Types>,
     /// Only the cases whose name is, or begins with, this; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,

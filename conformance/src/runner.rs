@@ -7,7 +7,8 @@ use crate::command_line::Arguments;
 use crate::directed::{BoundaryCase, Setting};
 use crate::files;
 use crate::guests::libxl::Preparation;
-use crate::guests::{self, Guest, Kind, xen};
+use crate::guests::xen::{self, Type, Types};
+use crate::guests::{self, Guest, Kind};
 use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
 use crate::last_words;
@@ -79,21 +80,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let modes = if arguments.modes.is_empty() { Mode::ALL } else { &arguments.modes };
     let places: Vec<_> =
         adapters.iter().flat_map(|&adapter| modes.iter().map(move |&mode| Place { adapter, mode })).collect();
-    let pairs: Vec<_> = selected
-        .iter()
-        .flat_map(|case| places.iter().map(move |place| (*case, *place)))
-        .filter(|(case, place)| case.adapters.contains(&place.adapter) && case.modes.contains(&place.mode))
-        .collect();
+    let planned: Vec<_> =
+        selected.iter().flat_map(|case| places.iter().flat_map(|place| plan(case, *place, arguments.types))).collect();
     ensure!(
-        !pairs.is_empty(),
-        "no case is both named by --case and meant for the adapter, the mode and the guest; see --list"
+        !planned.is_empty(),
+        "no case is both named by --case and meant for the adapter, the mode, the type and the guest; see --list"
     );
 
     let files = arguments.reports.create()?;
     let run = Run::begin(guest);
     // One machine, one set of domains: on Xen the cases would meet each other.
     let jobs = if arguments.guest == Kind::Xen { 1 } else { arguments.jobs };
-    let progress = Progress::new(pairs.len(), arguments.repeat);
+    let progress = Progress::new(planned.len(), arguments.repeat);
     let usual = arguments.patience();
     let patience: Vec<_> = places.iter().map(|place| (*place, Patience::new(usual))).collect();
     let next = AtomicUsize::new(0);
@@ -104,10 +102,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                 loop {
                     // Relaxed: each number is handed out once, that is all.
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&(case, place)) = pairs.get(at) else { return };
-                    let (_, patience) = patience.iter().find(|(of, _)| *of == place).expect("each place has one");
+                    let Some(&planned) = planned.get(at) else { return };
+                    let (_, patience) =
+                        patience.iter().find(|(of, _)| *of == planned.place).expect("each place has one");
                     let setting = Setup { below: &below, arguments, preparation: preparation.as_ref(), patience };
-                    let row = run_repeatedly(case, place, &setting, &progress);
+                    let row = run_repeatedly(planned, &setting, &progress);
                     rows.lock().expect("no holder panics").push((at, row));
                 }
             });
@@ -170,20 +169,63 @@ struct Setup<'a> {
     patience: &'a Patience,
 }
 
-fn run_repeatedly(case: &'static Listed, place: Place, setup: &Setup<'_>, progress: &Progress) -> Row {
+/// What runs in a process of its own.
+#[derive(Clone, Copy)]
+struct Planned {
+    case: &'static Listed,
+    place: Place,
+    /// The type of its domains, if it creates real ones.
+    domains: Option<Type>,
+}
+
+impl Planned {
+    /// How the results call it.
+    fn name(self) -> String {
+        self.domains.map_or_else(|| self.case.name.into(), |domains| format!("{} {}", self.case.name, domains.name()))
+    }
+
+    /// What has the program run it again.
+    fn words(self, guest: Kind) -> Vec<&'static str> {
+        let Place { adapter, mode } = self.place;
+        let mut words = vec!["--guest", guest.name(), "--adapter", adapter.name(), "--mode", mode.name()];
+        words.extend(self.domains.into_iter().flat_map(|domains| ["--type", domains.name()]));
+        words.extend(["--case", self.case.name]);
+        words
+    }
+}
+
+/// What is to run of `case` in this place: nothing if it is not for that, else on each type that is wanted, or on this place's
+/// share of them.
+fn plan(case: &'static Listed, place: Place, wanted: Option<Types>) -> Vec<Planned> {
+    let Listed { types, .. } = *case;
+    if !case.adapters.contains(&place.adapter) || !case.modes.contains(&place.mode) {
+        return Vec::new();
+    }
+    let of = |domains| Planned { case, place, domains };
+    match wanted {
+        _ if types.is_empty() => vec![of(None)],
+        Some(wanted) => types.iter().filter(|kind| wanted.has(**kind)).map(|kind| of(Some(*kind))).collect(),
+        // Loops that stand beside each other differ in it, and so do the modes of each.
+        None => vec![of(Some(types[(place.adapter as usize + place.mode as usize) % types.len()]))],
+    }
+}
+
+fn run_repeatedly(planned: Planned, setup: &Setup<'_>, progress: &Progress) -> Row {
     let Setup { below, arguments, .. } = *setup;
-    progress.begun(case.name, place.name());
+    let Planned { case, place, .. } = planned;
+    let name = planned.name();
+    progress.begun(&name, place.name());
     let start = Instant::now();
     let mut failures = 0;
     // Of the first repetition that failed, or else of the last.
     let mut shown: Option<(Outcome, Option<Record>)> = None;
     for _ in 0..arguments.repeat {
         let (begun, patience) = (Instant::now(), setup.patience.now());
-        let (outcome, record) = run_in_process(case, place, setup, patience)
+        let (outcome, record) = run_in_process(planned, setup, patience)
             .unwrap_or_else(|error| (Outcome::failed(format!("{error:#}")), None));
         let failed = outcome.result == Verdict::Failed;
         let less = setup.patience.learn(patience, begun.elapsed(), !failed);
-        progress.repeated(case.name, case.clauses, place.name(), failed.then_some(&outcome.reason));
+        progress.repeated(&name, case.clauses, place.name(), failed.then_some(&outcome.reason));
         if let Some(words) = less {
             progress.note(&format!("{}: {words}", place.name()));
         }
@@ -194,7 +236,7 @@ fn run_repeatedly(case: &'static Listed, place: Place, setup: &Setup<'_>, progre
     }
     let (outcome, record) = shown.expect("a case runs at least once");
     let row = Row {
-        name: case.name.into(),
+        name,
         claim: case.claim.into(),
         clauses: case.clauses.iter().map(|&clause| clause.into()).collect(),
         adapter: place.name().into(),
@@ -205,23 +247,15 @@ fn run_repeatedly(case: &'static Listed, place: Place, setup: &Setup<'_>, progre
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
         runs: arguments.repeat,
         failures,
-        arguments: words(case, place, arguments).map(String::from).into(),
+        arguments: planned.words(arguments.guest).into_iter().map(String::from).collect(),
         record,
     };
     progress.finished(&row);
     row
 }
 
-/// What has the program run this case on this adapter.
-fn words(case: &Listed, place: Place, arguments: &Arguments) -> [&'static str; 8] {
-    let Place { adapter, mode } = place;
-    let guest = arguments.guest;
-    ["--guest", guest.name(), "--adapter", adapter.name(), "--mode", mode.name(), "--case", case.name]
-}
-
 fn run_in_process(
-    case: &Listed,
-    place: Place,
+    planned: Planned,
     setup: &Setup<'_>,
     patience: Duration,
 ) -> anyhow::Result<(Outcome, Option<Record>)> {
@@ -230,7 +264,7 @@ fn run_in_process(
     let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--inside").arg(&outcome);
-    command.args(words(case, place, arguments));
+    command.args(planned.words(arguments.guest));
     command.env(patience::VARIABLE, patience.as_secs_f64().to_string());
     if arguments.log {
         command.arg("--log");
@@ -315,8 +349,10 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.modes,
     ) {
         (Some(case), &[adapter], &[mode]) => {
-            let below =
-                Below { guest: arguments.guest, linux: arguments.linux.as_deref(), libxl: arguments.libxl.as_deref() };
+            let Arguments { guest, ref linux, ref libxl, types, .. } = *arguments;
+            let domains =
+                case.types.iter().copied().find(|kind| types.is_some_and(|types| types == Types::from(*kind)));
+            let below = Below { guest, linux: linux.as_deref(), libxl: libxl.as_deref(), domains };
             adapter.start().and_then(|host| perform(case.play, below, host, mode, outcome))
         }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
@@ -337,6 +373,8 @@ pub(crate) struct Below<'a> {
     pub(crate) linux: Option<&'a Path>,
     /// The libxl to load, if the user names one.
     pub(crate) libxl: Option<&'a Path>,
+    /// The type of the case's domains, if it creates real ones.
+    pub(crate) domains: Option<Type>,
 }
 
 /// Runs the case on this program. What the monitor saw is written beside the outcome.
@@ -350,7 +388,7 @@ pub(crate) fn perform(
     match play {
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
-            let guest = Guest::start(below.guest, folder, below.linux)?;
+            let guest = Guest::start(below.guest, folder, below.linux, below.domains)?;
             let library = guests::library(below.libxl)?;
             let stage = Stage::set(guest, patience::limits(below.guest.limits()), host, mode, folder, library)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
@@ -395,4 +433,56 @@ pub(crate) fn perform_at_boundary(
         std::mem::forget(integration);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(case: &str, adapters: &[Adapter], modes: &[Mode], wanted: Option<Types>) -> Vec<String> {
+        let case = cases::ALL.iter().find(|listed| listed.name == case).unwrap();
+        let places = adapters.iter().flat_map(|&adapter| modes.iter().map(move |&mode| Place { adapter, mode }));
+        let planned = places.flat_map(|place| plan(case, place, wanted));
+        planned.map(|planned| format!("{} on {}", planned.name(), planned.place.name())).collect()
+    }
+
+    #[test]
+    fn loops_and_modes_share_the_types_out() {
+        let shared = planned("xen-life", Adapter::ALL, Mode::ALL, None);
+        let expected = [
+            "xen-life pv on epoll",
+            "xen-life pvh on epoll+thread",
+            "xen-life pvh on glib",
+            "xen-life pv on glib+thread",
+            "xen-life pv on calloop",
+            "xen-life pvh on calloop+thread",
+            "xen-life pvh on smol",
+            "xen-life pv on smol+thread",
+        ];
+        assert_eq!(shared, expected);
+        assert_eq!(planned("close-idle", &[Adapter::Glib], &[Mode::Loop], None), ["close-idle on glib"]);
+    }
+
+    #[test]
+    fn each_case_runs_on_each_of_its_types() {
+        for case in cases::ALL.iter() {
+            let all = planned(case.name, Adapter::ALL, Mode::ALL, None);
+            for kind in case.types {
+                let wanted = format!("{} {} on", case.name, kind.name());
+                assert!(all.iter().any(|one| one.starts_with(&wanted)), "{wanted}: {all:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn type_that_is_named_is_the_only_one_and_runs_again() {
+        let glib = [Adapter::Glib];
+        let of = |wanted| planned("xen-life", &glib, &[Mode::Loop], Some(wanted));
+        assert_eq!(of(Types::Pv), ["xen-life pv on glib"]);
+        assert_eq!(of(Types::All), ["xen-life pv on glib", "xen-life pvh on glib"]);
+        let case = cases::ALL.iter().find(|listed| listed.name == "xen-life").unwrap();
+        let place = Place { adapter: Adapter::Glib, mode: Mode::Loop };
+        let words = plan(case, place, Some(Types::Pvh))[0].words(Kind::Xen).join(" ");
+        assert_eq!(words, "--guest xen --adapter glib --mode loop --type pvh --case xen-life");
+    }
 }

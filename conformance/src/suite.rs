@@ -140,7 +140,7 @@ impl Suite {
         let Played { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
         match (&self.start, *play) {
             (Start::Host(start), play) => {
-                let below = Below { guest: Kind::Libxl, linux: None, libxl: None };
+                let below = Below { guest: Kind::Libxl, linux: None, libxl: None, domains: None };
                 perform(play, below, start()?, *mode, outcome)
             }
             (Start::Integration(start), Play::Boundary(case)) => perform_at_boundary(case, start()?, outcome),

@@ -21,13 +21,14 @@ mod thread;
 mod xen;
 mod xen_errors;
 
-use crate::case::{Case, Listed};
+use crate::case::{Case, DomainCase, Listed};
 use std::sync::LazyLock;
 
 /// All, in the order in which they run.
 pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
     let boundary = boundary::ALL.iter().chain(boundary::RANDOM).map(|case| Listed::from(*case));
-    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(boundary).collect()
+    let on_xen = ON_XEN.iter().map(|case| Listed::from(*case));
+    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(on_xen).chain(boundary).collect()
 });
 
 static ON_LIBXL: &[&Case] = &[
@@ -94,6 +95,9 @@ static ON_LIBXL: &[&Case] = &[
     &thread::LOOP_IS_FREE,
     &thread::CANNOT_START,
     &thread::LOOP_BREAKS,
+];
+
+static ON_XEN: &[&DomainCase] = &[
     &xen::LIFE,
     &xen::FROM_XL_FILE,
     &xen::DESTROYED_ELSEWHERE,

@@ -1,10 +1,9 @@
 //! Why a real Xen makes no domain of it: libxl's words, on the operations that people meet. On one loop, since the loop has no part in it.
 
-use crate::case::Case;
+use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::errors::outcome;
-use crate::guests::Kind;
-use crate::guests::xen::{Dom0, Image};
+use crate::guests::xen::{Dom0, Image, Type};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
@@ -13,41 +12,41 @@ use serde_json::{Value, json};
 use std::fs::File;
 use xenlight::{Config, Error};
 
-pub(crate) static CREATE: Case = Case {
+pub(crate) static CREATE: DomainCase = DomainCase {
     name: "xen-errors-of-create",
     claim: "A missing kernel, a junk one, too much memory, a missing disk and a doubled name are each told, and leave no domain",
     clauses: &["E12"],
-    guests: &[Kind::Xen],
+    types: &[Type::Pv, Type::Pvh],
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: create,
 };
 
-pub(crate) static SIDE_BY_SIDE: Case = Case {
+pub(crate) static SIDE_BY_SIDE: DomainCase = DomainCase {
     name: "xen-errors-side-by-side",
     claim: "Two threads make domains that fail for different reasons, on one ctx, and none has the other's words",
     clauses: &["E12", "O8"],
-    guests: &[Kind::Xen],
+    types: &[Type::Pv, Type::Pvh],
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: side_by_side,
 };
 
-pub(crate) static RESTORE: Case = Case {
+pub(crate) static RESTORE: DomainCase = DomainCase {
     name: "xen-errors-of-restore",
     claim: "A save file whose stream is junk is refused where libxl would end the process, else told by its helper's words",
     clauses: &["E12", "E14"],
-    guests: &[Kind::Xen],
+    types: &[Type::Pv, Type::Pvh],
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: restore,
 };
 
-pub(crate) static DESTROYED_TWICE: Case = Case {
+pub(crate) static DESTROYED_TWICE: DomainCase = DomainCase {
     name: "xen-destroyed-twice",
     claim: "A second destroy of a domain is told that another is at work, or that the domain is gone; the first succeeds",
     clauses: &["E13"],
-    guests: &[Kind::Xen],
+    types: &[Type::Pv, Type::Pvh],
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: destroyed_twice,

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use libxl::Pretend;
 use std::path::Path;
 use std::time::Duration;
-use xen::Dom0;
+use xen::{Dom0, Type};
 use xenlight::Library;
 
 /// What the cases run against.
@@ -60,11 +60,17 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    /// `folder` is the case's own; `linux` is a kernel for Linux domains, if the user names one.
-    pub(crate) fn start(kind: Kind, folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
+    /// `folder` is the case's own; `linux` is a kernel for Linux domains, if the user names one. `domains` is the type of the
+    /// case's, which matters if it creates real ones.
+    pub(crate) fn start(
+        kind: Kind,
+        folder: &Path,
+        linux: Option<&Path>,
+        domains: Option<Type>,
+    ) -> anyhow::Result<Self> {
         Ok(match kind {
             Kind::Libxl => Self::Libxl(Pretend::start()?),
-            Kind::Xen => Self::Xen(Dom0::start(folder, linux)?),
+            Kind::Xen => Self::Xen(Dom0::start(folder, linux, domains.unwrap_or(Type::Pv))?),
             Kind::Model => anyhow::bail!("there is no libxl below the model"),
         })
     }

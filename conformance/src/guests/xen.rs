@@ -3,6 +3,7 @@
 use crate::case::Skip;
 use crate::stage::eventually;
 use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
 use osevent_domains::{kernel, linux};
 use serde_json::json;
 use std::fs::{File, OpenOptions};
@@ -21,6 +22,73 @@ pub(crate) struct Dom0 {
     folder: PathBuf,
     /// The kernel for Linux domains.
     linux: Option<PathBuf>,
+    /// The type of the domains to create.
+    pub(crate) kind: Type,
+}
+
+/// How a domain is virtualized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Type {
+    /// Paravirtualized: the kernel calls Xen where it would need the processor's privileges.
+    Pv,
+    /// On the processor's virtualization, without a device model.
+    Pvh,
+}
+
+impl Type {
+    /// As libxl and the command line call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pv => "pv",
+            Self::Pvh => "pvh",
+        }
+    }
+
+    /// Why there can be no such domain on the Xen of which `xl info` prints this.
+    fn missing(self, info: &str) -> Option<String> {
+        let value = |name: &str| {
+            let values = info.lines().filter_map(|line| line.split_once(':'));
+            values.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).next().unwrap_or_default()
+        };
+        let release = (value("xen_major").parse().unwrap_or(0), value("xen_minor").parse().unwrap_or(0));
+        let caps = value("virt_caps");
+        let has = |cap| caps.split_whitespace().any(|word| word == cap);
+        match self {
+            Self::Pv => None,
+            Self::Pvh if release < (4, 10) => Some(format!("Xen {}.{} has no PVH domains", release.0, release.1)),
+            // Releases that do not name PV do not say which way of paging there is either.
+            Self::Pvh if has("hvm") && (has("hap") || has("shadow") || !has("pv")) => None,
+            Self::Pvh => Some(format!("this Xen can create no PVH domains here: `xl info` has virt_caps {caps:?}")),
+        }
+    }
+}
+
+/// Which types of domains are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Types {
+    Pv,
+    Pvh,
+    /// Each case on each type that it is for.
+    All,
+}
+
+impl Types {
+    pub(crate) fn has(self, kind: Type) -> bool {
+        match self {
+            Self::Pv => kind == Type::Pv,
+            Self::Pvh => kind == Type::Pvh,
+            Self::All => true,
+        }
+    }
+}
+
+impl From<Type> for Types {
+    fn from(kind: Type) -> Self {
+        match kind {
+            Type::Pv => Self::Pv,
+            Type::Pvh => Self::Pvh,
+        }
+    }
 }
 
 /// A domain to create.
@@ -30,8 +98,9 @@ pub(crate) enum Image {
     Idle,
     /// Powers itself off as soon as it runs.
     Poweroff,
-    /// A Linux that has two programs: one that says it is up, one that powers off.
-    Linux,
+    /// Says on the console that it is up, answers requests to shut down, and can be saved. In a PV domain it is a Linux, else
+    /// a kernel without a system.
+    Answering,
 }
 
 /// Destroys what the case in that process has left behind, because it failed or was killed.
@@ -73,9 +142,9 @@ pub(crate) fn announce(free: u64, linux: Option<&Path>) -> anyhow::Result<()> {
     let kernel = kernel.map_or("none: their cases are skipped".into(), |kernel| kernel.display().to_string());
     eprintln!(
         "\
-This creates paravirtual domains in this Xen, with names that begin with osevent- and a process's number:
+This creates PV and PVH domains in this Xen, with names that begin with osevent- and a process's number:
   without a system   4 MB each, at most 4 at a time; one case makes 50 after another
-  Linux              128 MB, one at a time; kernel: {kernel}
+  Linux              128 MB, PV, one at a time; kernel: {kernel}
 They have no disk and no network, and are destroyed again, also when a case fails. No other domain is touched.
 A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
         std::env::temp_dir().display()
@@ -90,9 +159,16 @@ pub(crate) fn own_linux() -> Option<PathBuf> {
 }
 
 impl Dom0 {
-    pub(crate) fn start(folder: &Path, linux: Option<&Path>) -> anyhow::Result<Self> {
+    /// # Errors
+    /// This machine is no dom0; or it can have no domains of type `kind`, which is a [`Skip`].
+    pub(crate) fn start(folder: &Path, linux: Option<&Path>, kind: Type) -> anyhow::Result<Self> {
         check()?;
-        Ok(Self { folder: folder.to_owned(), linux: linux.map(Path::to_owned).or_else(own_linux) })
+        if kind != Type::Pv
+            && let Some(why) = kind.missing(&xl(&["info"])?)
+        {
+            return Err(Skip(why).into());
+        }
+        Ok(Self { folder: folder.to_owned(), linux: linux.map(Path::to_owned).or_else(own_linux), kind })
     }
 
     /// Runs xl in a process of its own; its output.
@@ -107,18 +183,17 @@ impl Dom0 {
 
     /// The configuration of a domain with that name.
     pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<Config> {
-        let memory_kib = match image {
-            Image::Idle | Image::Poweroff => 4 << 10,
-            Image::Linux => 128 << 10,
-        };
+        let is_linux = (self.kind, image) == (Type::Pv, Image::Answering);
+        let memory_kib = if is_linux { 128 << 10 } else { 4 << 10 };
+        let kind = self.kind.name();
         let mut config = json!({
-            "c_info": { "type": "pv", "name": name },
+            "c_info": { "type": kind, "name": name },
             "b_info": {
                 "max_vcpus": 1, "max_memkb": memory_kib, "target_memkb": memory_kib,
-                "kernel": self.kernel(image)?, "type.pv": {},
+                "kernel": self.kernel(image)?, format!("type.{kind}"): {},
             },
         });
-        if image == Image::Linux {
+        if is_linux {
             config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
             config["b_info"]["cmdline"] = linux::COMMAND_LINE.into();
         }
@@ -130,11 +205,20 @@ impl Dom0 {
         match image {
             Image::Idle => self.file("idle", kernel::idle()),
             Image::Poweroff => self.file("poweroff", kernel::poweroff()),
-            Image::Linux => {
+            Image::Answering if self.kind == Type::Pvh => self.file("answering", kernel::answering()),
+            Image::Answering => {
                 let none = "no kernel for a Linux domain was found in /boot: name one with --linux";
                 let path = self.linux.as_ref().ok_or_else(|| Skip(none.into()))?;
                 Ok(path.to_str().context("the kernel's path is no UTF-8")?.to_owned())
             }
+        }
+    }
+
+    /// What [`Image::Answering`] writes to its console once it answers.
+    pub(crate) fn says_up(&self) -> &'static str {
+        match self.kind {
+            Type::Pv => linux::UP,
+            Type::Pvh => osevent_domains::UP,
         }
     }
 
@@ -195,4 +279,35 @@ fn xl(arguments: &[&str]) -> anyhow::Result<String> {
         bail!("xl {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Type;
+
+    /// What `xl info` prints of it.
+    fn info(major: u32, minor: u32, caps: &str) -> String {
+        format!(
+            "release                : 6.1.0\nxen_major              : {major}\nxen_minor              : {minor}\nvirt_caps              : {caps}\n"
+        )
+    }
+
+    #[test]
+    fn pvh_needs_a_processor_and_a_xen_that_can_do_it() {
+        for (caps, can) in [
+            ("pv hvm hap gnttab-v1 gnttab-v2", true),
+            ("pv hvm shadow", true),
+            ("hvm hvm_directio", true),
+            ("pv hvm gnttab-v1", false),
+            ("pv gnttab-v1", false),
+            ("", false),
+        ] {
+            assert_eq!(Type::Pvh.missing(&info(4, 17, caps)).is_none(), can, "{caps}");
+            assert_eq!(Type::Pv.missing(&info(4, 17, caps)), None);
+        }
+        let old = Type::Pvh.missing(&info(4, 9, "hvm")).unwrap();
+        assert_eq!(old, "Xen 4.9 has no PVH domains");
+        let plain = Type::Pvh.missing(&info(4, 17, "pv gnttab-v1")).unwrap();
+        assert!(plain.contains("\"pv gnttab-v1\""), "{plain}");
+    }
 }
