@@ -283,6 +283,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
 pub(crate) fn finished(hosted: &Hosted) {
     hosted.courier().close();
     hosted.forget_loop();
+    hosted.link.close();
     delivery::end(hosted);
 }
 

@@ -8,11 +8,12 @@ use crate::events::{self, Callback, Distribution, Event, Events, Watch, WatchId}
 use crate::hooks::{self, HookState};
 use crate::inside;
 use crate::library::{Library, Release};
+use crate::link::Link;
 use crate::lock;
 use crate::logger::Logger;
 use crate::operation::Operations;
 use crate::reach;
-use crate::signal::fds_have_run_out;
+use crate::signal::lacks_fds;
 use crate::trace::{Trace, Tracer};
 use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
@@ -35,8 +36,10 @@ use xenlight_sys::{self as sys, codes};
 /// `Send` and `Sync`: any thread may use it at any time. A call can take seconds, because libxl has
 /// one lock for a ctx and works while holding it (O12).
 ///
-/// Dropping it closes it without waiting: what is still in progress is aborted, the loop carries on until it has
-/// ended, and frees libxl's ctx then. Where the loop is gone, a thread of this crate does that.
+/// Dropping it closes it without waiting for anything to end: what is still in progress is aborted, the loop carries on until it has
+/// ended, and frees libxl's ctx then. To abort takes libxl's lock. It is free when that begins, but another thread's
+/// occurrence can take it just then, and the drop waits as long as that works (O12); a program whose loop runs
+/// on one thread, and which drops there, never meets that, nor does one whose ctx has [a thread of its own](Builder::thread). Where the loop is gone, a thread of this crate does that.
 /// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
 /// bound to how long that takes.
 /// A creation that is aborted can leave a half-made domain behind, which is logged ([`Error::Unfinished`]).
@@ -140,6 +143,7 @@ impl Builder {
             library: self.library,
             hooks: HookState::new(self.tracer),
             queue,
+            link: Link::default(),
             operations: Operations::default(),
             events: Distribution::new(self.on_event),
             children: children::Living::new(self.children),
@@ -276,9 +280,9 @@ impl Ctx {
         if hosted.closing.loop_is_gone() {
             return Err(Error::LoopGone);
         }
-        if !reach::xenstored_answers() {
-            let words = Words::default();
-            return Err(Error::Open { code: Code(codes::ERROR_FAIL), words, advice: reach::NO_XENSTORED });
+        let cannot = |advice| Error::Open { code: Code(codes::ERROR_FAIL), words: Words::default(), advice };
+        if let Some(connection) = reach::xenstored().map_err(cannot)? {
+            hosted.link.watch(connection, hosted.courier(), LINK)?;
         }
         let library = hosted.library();
         let call = inside::enter(registry)?;
@@ -289,7 +293,8 @@ impl Ctx {
         // outlives the ctx (X1).
         let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
-            let advice = if fds_have_run_out() { TOO_MANY_FILES } else { reach::advice() };
+            // It takes fewer, and has given them back.
+            let advice = if lacks_fds(16) { reach::TOO_MANY_FILES } else { reach::advice() };
             return Err(Error::Open { code: Code(rc), words: listener.words(), advice });
         };
         let set = hosted.ctx.set(RawCtx(raw));
@@ -305,9 +310,8 @@ impl Ctx {
         }
         // The first watch in xenstore takes two fds for the life of the ctx, and libxl ends the process where there are none
         // (`xs_fileno` and the assertion in `libxl__ev_fd_register`). So it is made now, where it can be refused.
-        if fds_have_run_out() {
-            let words = Words::default();
-            return Err(Error::Open { code: Code(codes::ERROR_FAIL), words, advice: TOO_MANY_FILES });
+        if lacks_fds(2) {
+            return Err(cannot(reach::TOO_MANY_FILES));
         }
         let mut evgen = ptr::null_mut();
         // SAFETY: the ctx lives while `call` does; `evgen` is written during the call.
@@ -387,14 +391,12 @@ fn census(registry: &Registry<Hosted>) -> Census {
     }
 }
 
-/// The courier's only one.
+/// The courier's two.
 const QUEUE: GuestValue = GuestValue(0);
+pub(crate) const LINK: GuestValue = GuestValue(1);
 
 /// Children are numbered from 1 on.
 const WORK: GuestValue = GuestValue(0);
-
-const TOO_MANY_FILES: &str =
-    "this process has too many files open: close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)";
 
 /// Libxl, as the core's guest: all that belongs to one ctx.
 pub(crate) struct Hosted {
@@ -412,6 +414,7 @@ pub(crate) struct Hosted {
     library: Library,
     pub(crate) hooks: HookState,
     pub(crate) queue: Queue,
+    pub(crate) link: Link,
     pub(crate) operations: Operations,
     pub(crate) events: Distribution,
     pub(crate) children: children::Living,

@@ -11,7 +11,7 @@
 mod order;
 
 use crate::close;
-use crate::ctx::Hosted;
+use crate::ctx::{self, Hosted};
 use crate::events::Event;
 use crate::inside;
 use crate::lock;
@@ -140,9 +140,12 @@ impl Guest for Courier {
         inside::a_hook()
     }
 
-    fn own_fd(&self, _: GuestValue, _: Readiness) {
-        if let Some(registry) = self.0.upgrade() {
-            own_fd(registry.guest());
+    fn own_fd(&self, value: GuestValue, _: Readiness) {
+        let Some(registry) = self.0.upgrade() else { return };
+        let hosted = registry.guest();
+        match value {
+            ctx::LINK => hosted.link.ready(hosted.courier(), &hosted.queue),
+            _ => own_fd(hosted),
         }
     }
 }

@@ -126,19 +126,23 @@ impl Ctx {
     /// The domain's name; `None` if it has none, as while it is being made or taken down.
     ///
     /// # Errors
-    /// [`Error::NoSuchDomain`] or [`Error::Closed`].
+    /// [`Error::NoSuchDomain`], [`Error::XenstoredLost`] or [`Error::Closed`].
     pub fn name(&self, domid: u32) -> Result<Option<String>, Error> {
         self.ask(Task::on("ask for a domain's name", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`; the string is ours to free.
-            Ok(unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid)) })
+            let name = unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid)) };
+            if name.is_none() {
+                hosted.link.check()?;
+            }
+            Ok(name)
         })
     }
 
     /// The domain of this name, if there is one. Asks for all domains first.
     ///
     /// # Errors
-    /// [`Error::Nul`], [`Error::Closed`], or what libxl says.
+    /// [`Error::Nul`], [`Error::XenstoredLost`], [`Error::Closed`], or what libxl says.
     pub fn find(&self, name: &str) -> Result<Option<u32>, Error> {
         let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
         self.ask(Task::without("find a domain by its name"), |question| {
@@ -147,7 +151,7 @@ impl Ctx {
             // SAFETY: the ctx lives during `ask`; both pointers are good for the call.
             match unsafe { hosted.library().name_to_domid(ctx, name.as_ptr(), &mut domid) } {
                 0 => Ok(Some(domid)),
-                codes::ERROR_INVAL => Ok(None),
+                codes::ERROR_INVAL => hosted.link.check().map(|()| None),
                 rc => Err(question.error(rc)),
             }
         })

@@ -67,6 +67,11 @@ pub enum Error {
     /// The host's event loop is gone, so nobody would ever complete the operation. Attach a loop anew and open another ctx on it.
     #[error("the event loop of this ctx has ended: no operation can be completed any more")]
     LoopGone,
+    /// Xenstored has ended, or has been started anew: this ctx's watches are lost, and libxl cannot reconnect. An
+    /// [`EventKind::Disaster`](crate::EventKind::Disaster) has told so, or will. Questions to the hypervisor, as
+    /// [`Ctx::domains`](crate::Ctx::domains), are answered still. Close this ctx and open another one.
+    #[error("the connection to xenstored is lost: close this ctx and open another one, once xenstored runs")]
+    XenstoredLost,
     /// A blocking call was made from inside an event callback, the logger, or another call into libxl: it would wait for its own caller.
     #[error("{0} cannot be called from inside a callback: it would wait for itself; use the future instead")]
     InsideCallback(&'static str),

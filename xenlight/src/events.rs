@@ -52,7 +52,7 @@ pub enum EventKind {
         json: String,
     },
     /// Libxl lost track: events of the type, or all of them, may be missing from now on. Ask for
-    /// the state of the domains, or open another ctx.
+    /// the state of the domains, or open another ctx. Where xenstored has gone, which libxl does not notice, this crate tells so.
     Disaster {
         /// Libxl's words.
         message: String,

@@ -100,6 +100,7 @@ mod guarded;
 mod hooks;
 mod inside;
 mod library;
+mod link;
 mod logger;
 mod operation;
 mod reach;

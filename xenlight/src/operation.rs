@@ -437,7 +437,7 @@ pub(crate) fn ask<R>(
 /// Whether an operation could be completed.
 pub(crate) fn check_ready(hosted: &Hosted) -> Result<(), Error> {
     hosted.closing.check_open()?;
-    if hosted.closing.loop_is_gone() { Err(Error::LoopGone) } else { Ok(()) }
+    if hosted.closing.loop_is_gone() { Err(Error::LoopGone) } else { hosted.link.check() }
 }
 
 fn begin(

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::{env, fs};
+use std::{env, fs, io};
 
 /// The socket that libxenstore looks for, and the device that it takes where nobody serves that.
 const SOCKET: &str = "/var/run/xenstored/socket";
@@ -19,14 +19,31 @@ const PATIENCE_MS: i32 = 5_000;
 /// XS_GET_DOMAIN_PATH of domain 0 (xs_wire.h): type, request, transaction, length; then the payload.
 const REQUEST: [u8; 18] = [10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, b'0', 0];
 
-pub(crate) const NO_XENSTORED: &str = "xenstored does not answer: start it (the service xenstored or xen-init)";
+pub(crate) const TOO_MANY_FILES: &str =
+    "this process has too many files open: close some, or raise the limit (`ulimit -n`, RLIMIT_NOFILE)";
 
-/// An xenstored can be reached, or libxl will find out quickly that none can.
-pub(crate) fn xenstored_answers() -> bool {
+const NO_XENSTORED: &str = "xenstored does not answer: start it (the service xenstored or xen-init)";
+
+/// A connection to xenstored's socket, where it has one. Else it can be reached without, or libxl will find out quickly that it
+/// cannot.
+///
+/// # Errors
+/// The advice.
+pub(crate) fn xenstored() -> Result<Option<UnixStream>, &'static str> {
     let socket = env::var_os("XENSTORED_PATH").unwrap_or_else(|| SOCKET.into());
-    if UnixStream::connect(socket).is_ok() {
-        return true;
+    match UnixStream::connect(socket) {
+        Ok(connection) => return Ok(Some(connection)),
+        Err(error) if is_lack_of_fds(&error) => return Err(TOO_MANY_FILES),
+        Err(_) => {}
     }
+    if device_answers() { Ok(None) } else { Err(NO_XENSTORED) }
+}
+
+pub(crate) fn is_lack_of_fds(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+fn device_answers() -> bool {
     let device = fs::File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(DEVICE);
     // No device: libxl fails at once.
     let Ok(mut device) = device else { return true };

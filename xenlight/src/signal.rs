@@ -1,3 +1,4 @@
+use crate::reach::is_lack_of_fds;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
@@ -34,12 +35,10 @@ impl Signal {
     }
 }
 
-/// Whether this process can open hardly any file more, which is not what libxl says when that makes it fail.
-pub(crate) fn fds_have_run_out() -> bool {
-    /// Opening a ctx takes fewer.
-    const AT_LEAST: usize = 16;
-    let signals: Result<Vec<_>, _> = (0..AT_LEAST).map(|_| Signal::new()).collect();
-    signals.is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)))
+/// Whether this process cannot open so many files more, which is not what libxl says when that makes it fail. Opens them for a moment.
+pub(crate) fn lacks_fds(wanted: usize) -> bool {
+    let signals: Result<Vec<_>, _> = (0..wanted).map(|_| Signal::new()).collect();
+    signals.is_err_and(|error| is_lack_of_fds(&error))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ static UNCHECKED: &[(&str, &str)] = &[
     ("X8", "it is libxl's own memory, of which a host sees nothing"),
     (
         "E4",
-        "xenlight has such a handler, which only queues; nothing calls it that can be done to libxl from outside, not even the loss of xenstored",
+        "xenlight has such a handler, which only queues; of what can be done to libxl from outside only the loss of xenstored calls it, and that now and then",
     ),
     (
         "E5",

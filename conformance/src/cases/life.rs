@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Events, Opened, Stage};
-use anyhow::ensure;
-use xenlight::{EventKind, ShutdownReason, Watch};
+use anyhow::{bail, ensure};
+use xenlight::{Error, EventKind, ShutdownReason, Watch};
 
 pub(crate) static DEATH: Case = Case {
     name: "domain-death",
@@ -115,6 +115,51 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     drop(watch);
     opened.expect_idle()?;
     opened.close()
+}
+
+pub(crate) static XENSTORED_LOST: Case = Case {
+    name: "xenstored-lost",
+    claim: "When xenstored goes, also for an idle ctx, an event tells, what needs it is refused with the reason, and the ctx can be closed",
+    clauses: &["E15"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: xenstored_lost,
+};
+
+fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    for watching in [true, false] {
+        let opened = stage.open()?;
+        let watch = watching.then(|| opened.ctx.watch_death(5)).transpose()?;
+        if let Some(watch) = &watch {
+            pretend.shut_down(5, 0)?;
+            expect(&opened.events, 5, watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+        }
+        pretend.store.disconnect();
+        // Whether or not the loop has come to tell.
+        let name = opened.ctx.name(5);
+        ensure!(matches!(name, Err(Error::XenstoredLost)), "{name:?}");
+        let found = opened.ctx.find("pretend-5");
+        ensure!(matches!(found, Err(Error::XenstoredLost)), "{found:?}");
+        let late = opened.ctx.watch_death(7);
+        ensure!(matches!(late, Err(Error::XenstoredLost)), "{late:?}");
+        let operation = opened.ctx.destroy(7);
+        ensure!(matches!(operation, Err(Error::XenstoredLost)), "{operation:?}");
+        ensure!(opened.ctx.domains()?.len() == 3, "the hypervisor was not asked");
+        loop {
+            let event = opened.events.next()?;
+            let EventKind::Disaster { message, errno } = &event.kind else { bail!("{event:?}") };
+            ensure!(event.watch.is_none() && *errno != 0, "{event:?}");
+            if message.contains("the connection to xenstored is lost") {
+                break;
+            }
+            // Libxl's own: it may be reading a watch at that moment.
+        }
+        drop(watch);
+        opened.close()?;
+    }
+    Ok(())
 }
 
 /// The next event is this one.

@@ -35,6 +35,7 @@ static ON_LIBXL: &[&Case] = &[
     &life::DEATH,
     &life::DEATH_BEFORE,
     &life::EJECT,
+    &life::XENSTORED_LOST,
     &config::CHECKED,
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,

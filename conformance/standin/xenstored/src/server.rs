@@ -55,6 +55,10 @@ struct State {
     release_on: Vec<OwnedFd>,
 }
 
+/// Descriptors that are kept for clients: the clients of a test may be in this process, and may have run out of them on purpose.
+/// A daemon of its own would not.
+const SPARE: usize = 8;
+
 /// How long the listener is left alone when no descriptor is free, in ms.
 const ACCEPT_AGAIN_MS: i32 = 20;
 
@@ -143,6 +147,11 @@ impl Server {
         self.shared.lock().daemon.connections.len()
     }
 
+    /// Disconnects all clients and forgets their watches: what they see when the daemon crashes and is started anew. The tree stays.
+    pub fn disconnect(&self) {
+        self.shared.change(|state| state.daemon.connections.clear());
+    }
+
     /// Disconnects all clients, removes the socket and ends the thread.
     pub fn shutdown(self) {
         drop(self);
@@ -181,7 +190,9 @@ impl Shared {
 /// The thread: polls, serves who is ready, until the server ends.
 fn serve(shared: &Shared, listener: &UnixListener, wakened: &UnixStream) {
     let mut may_accept = true;
+    let mut spare = vec![];
     loop {
+        keep(&mut spare);
         let (mut fds, clients) = interest(&shared.lock(), listener, wakened, may_accept);
         let timeout = if may_accept { -1 } else { ACCEPT_AGAIN_MS };
         // SAFETY: the array is our own and as long as said. Of the descriptors in it, all but those of release_on
@@ -203,7 +214,7 @@ fn serve(shared: &Shared, listener: &UnixListener, wakened: &UnixStream) {
             let _ = (&mut &*wakened).read(&mut [0; 64]);
         }
         if ready.next() == Some(true) {
-            may_accept = accept(&mut state.daemon, listener);
+            may_accept = accept(&mut state.daemon, listener, &mut spare);
         }
         for client in clients {
             if ready.next() == Some(true) {
@@ -238,14 +249,26 @@ fn interest(
 }
 
 /// Takes in all who wait. False when no descriptor was free: polling the listener at once would only spin.
-fn accept(daemon: &mut Daemon, listener: &UnixListener) -> bool {
+fn accept(daemon: &mut Daemon, listener: &UnixListener, spare: &mut Vec<fs::File>) -> bool {
     loop {
+        spare.pop();
         match listener.accept().and_then(|(stream, _)| Connection::new(stream)) {
             Ok(connection) => daemon.connect(connection),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ECONNABORTED)) => {}
-            Err(_) => return false,
+            Err(_) if spare.is_empty() => return false,
+            // Somebody else has taken the one that was given up.
+            Err(_) => {}
         }
+    }
+}
+
+/// Has so many descriptors open, or as many as there are.
+fn keep(spare: &mut Vec<fs::File>) {
+    while spare.len() < SPARE
+        && let Ok(file) = fs::File::open("/dev/null")
+    {
+        spare.push(file);
     }
 }
 

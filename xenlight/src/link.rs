@@ -1,0 +1,64 @@
+//! Whether the xenstored that libxl talks to is still there.
+//!
+//! Libxl does not tell. When the connection breaks, libxenstore's thread ends; then reading a node says that there is none, setting a
+//! watch fails for no reason that is given or seems to succeed, and no watch fires any more (E15). So a ctx has a connection of its own,
+//! on which nothing is ever sent: it is readable once xenstored has gone.
+//!
+//! Where xenstored is another domain's, behind `/dev/xen/xenbus`, there is no such connection.
+
+use crate::delivery::{Item, Queue};
+use crate::events::{Event, EventKind};
+use crate::{Error, lock};
+use osevent_core::{Guest, GuestValue, Interest, RegistrationError, Registry, Token};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+
+#[derive(Default)]
+pub(crate) struct Link(Mutex<Option<Connection>>);
+
+struct Connection {
+    stream: UnixStream,
+    token: Token,
+}
+
+const LOST: &str = "the connection to xenstored is lost, and with it all watches: no event will come; open another ctx";
+
+impl Link {
+    pub(crate) fn watch<G: Guest>(
+        &self,
+        stream: UnixStream,
+        registry: &Registry<G>,
+        value: GuestValue,
+    ) -> Result<(), RegistrationError> {
+        // The loop may report it before it is stored; it is looked at again then, since it stays readable.
+        let token = registry.watch_fd(stream.as_raw_fd(), Interest::IN, value)?;
+        *lock(&self.0) = Some(Connection { stream, token });
+        Ok(())
+    }
+
+    /// It is readable: on the loop's thread.
+    pub(crate) fn ready<G: Guest>(&self, registry: &Registry<G>, queue: &Queue) {
+        let token = lock(&self.0).as_ref().map(|connection| connection.token);
+        // One thread of several that dispatch.
+        if token.is_some_and(|token| registry.unwatch(token)) {
+            let kind = EventKind::Disaster { message: LOST.into(), errno: libc::ECONNRESET };
+            queue.push(Item::Event(Event { domid: 0, watch: None, kind }));
+        }
+    }
+
+    /// # Errors
+    /// [`Error::XenstoredLost`], also before the loop has come to tell.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let link = lock(&self.0);
+        let Some(Connection { stream, .. }) = &*link else { return Ok(()) };
+        let mut fd = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, for the length of the call.
+        if unsafe { libc::poll(&mut fd, 1, 0) } == 0 { Ok(()) } else { Err(Error::XenstoredLost) }
+    }
+
+    /// The ctx is closed, and nothing is watched.
+    pub(crate) fn close(&self) {
+        let _closed = lock(&self.0).take();
+    }
+}
