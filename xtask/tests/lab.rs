@@ -26,6 +26,18 @@ fn file(name: &str) -> PathBuf {
 }
 
 #[test]
+#[ignore = "makes the lab's image; `cargo xtask test` runs it"]
+fn machine_that_qemu_cannot_start_is_told() {
+    // As where memory is limited below what is free: a container, a service.
+    let script = r#"ulimit -v 2000000; exec "$0" lab -- true"#;
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    let output = Command::new("bash").args(["-c", script, xtask]).output().expect("bash starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("QEMU cannot start the machine") && errors.contains("Cannot allocate memory"), "{errors}");
+}
+
+#[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn outputs_exit_code_and_files_come_back() {
     let (with, fetched, log) = (file("beside it"), file("fetched"), file("console.log"));

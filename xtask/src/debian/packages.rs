@@ -223,6 +223,28 @@ libc6
     }
 
     #[test]
+    fn half_a_download_is_not_taken_and_told_where_the_rest_cannot_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let debian = Debian {
+            release: crate::debian::Release::Bookworm,
+            folder: folder.path().to_owned(),
+            _lock: fs::File::create(folder.path().join("lock")).unwrap(),
+        };
+        let (file, downloads) = ("half_1_amd64.deb", debian.downloads());
+        let set = |content: &[u8]| {
+            let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+            PackageSet { packages: vec![Package { file: file.into(), sha256 }] }
+        };
+        fs::create_dir_all(&downloads).unwrap();
+        fs::write(downloads.join(file), b"half").unwrap();
+        set(b"half").download(&debian, &downloads).expect("it is what was signed");
+        // This apt knows no packages, as one without a network would get none.
+        let error = set(b"half and half").download(&debian, &downloads).unwrap_err().to_string();
+        assert!(error.contains("cannot download half_1_amd64.deb: "), "{error}");
+        assert!(!downloads.join(file).exists(), "it would be unpacked");
+    }
+
+    #[test]
     fn answer_is_kept_for_the_same_question_only() {
         let set = PackageSet { packages: packages("'http://m/a' a_1_amd64.deb 10 SHA256:0f\n") };
         let cache = set.to_cache("a > lib");

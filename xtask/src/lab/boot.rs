@@ -129,6 +129,9 @@ pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Pa
             Err(RecvTimeoutError::Disconnected) => {
                 let status = qemu.0.wait()?;
                 let words = errors.join().unwrap_or(Ok(String::new()))?;
+                if !status.success() && log(folder).is_empty() {
+                    bail!("QEMU cannot start the machine: {}", words.trim());
+                }
                 break if status.success() {
                     console(folder).unwrap_or(Verdict::MachineEnded)
                 } else {
@@ -196,8 +199,11 @@ fn open<'a>(files: &'a mut [Option<File>], paths: &[PathBuf], place: u8) -> Resu
 }
 
 fn console(folder: &Path) -> Option<Verdict> {
-    let log = fs::read(folder.join("console.log")).unwrap_or_default();
-    Verdict::from_console(&String::from_utf8_lossy(&log))
+    Verdict::from_console(&String::from_utf8_lossy(&log(folder)))
+}
+
+fn log(folder: &Path) -> Vec<u8> {
+    fs::read(folder.join("console.log")).unwrap_or_default()
 }
 
 #[cfg(test)]
