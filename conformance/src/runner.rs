@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         Kind::Libxl => {
             let (library, name) = libxl("without a hypervisor")?;
             let preparation = Preparation::new()?;
-            preparation.probe(arguments.libxl.as_deref())?;
+            preparation.probe(arguments.libxl.as_deref(), arguments.patience())?;
             (name, Some(library.release()), Some(preparation))
         }
         Kind::Xen => {

@@ -100,7 +100,7 @@ impl Suite {
         if let (Some(case), Some(outcome)) = (std::env::var_os(CASE), std::env::var_os(OUTCOME)) {
             return self.run_inside(&case.to_string_lossy(), Path::new(&outcome));
         }
-        let preparation = prepare().map(Arc::new).map_err(|error| format!("{error:#}"));
+        let preparation = prepare(patience).map(Arc::new).map_err(|error| format!("{error:#}"));
         // Where there is no stand-in, the one case that wants it is skipped.
         let standin = Preparation::new().ok().map(|standin| Ok(Arc::new(standin)));
         let patience = Arc::new(Patience::new(patience));
@@ -177,9 +177,9 @@ fn played() -> Vec<Played> {
     all
 }
 
-fn prepare() -> anyhow::Result<Preparation> {
+fn prepare(patience: Duration) -> anyhow::Result<Preparation> {
     let preparation = Preparation::new()?;
-    preparation.probe(None)?;
+    preparation.probe(None, patience)?;
     Ok(preparation)
 }
 

@@ -7,11 +7,16 @@ use std::process::{Command, Output};
 
 /// The installed libxl, made to ask for its domains in that version of that hypercall. `None` where there is no libxl to link.
 fn libxl(folder: &Path, hypercall: &str, version: &str) -> Option<PathBuf> {
+    let definitions = [format!("-DHYPERCALL={hypercall}"), format!("-DVERSION={version}")];
+    compile(folder, "unknown_xen.c", &definitions)
+}
+
+fn compile(folder: &Path, source: &str, definitions: &[String]) -> Option<PathBuf> {
     let object = folder.join("libxenlight.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/unknown_xen.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(source);
     let mut cc = Command::new("cc");
     cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,--no-as-needed"]);
-    cc.arg(format!("-DHYPERCALL={hypercall}")).arg(format!("-DVERSION={version}"));
+    cc.args(definitions);
     let output = cc.arg("-o").arg(&object).arg(source).arg("-lxenlight").output().expect("cc is installed");
     let words = String::from_utf8_lossy(&output.stderr);
     if words.contains("cannot find -lxenlight") {
@@ -22,10 +27,23 @@ fn libxl(folder: &Path, hypercall: &str, version: &str) -> Option<PathBuf> {
     Some(object)
 }
 
-fn suite(libxl: &Path) -> Output {
+fn suite(libxl: &Path, patience: &str) -> Output {
     let mut suite = Command::new(env!("CARGO_BIN_EXE_osevent-conformance"));
-    suite.args(["--guest", "libxl", "--adapter", "epoll", "--case", "domain-death", "--libxl"]).arg(libxl);
+    suite
+        .args(["--guest", "libxl", "--adapter", "epoll", "--case", "domain-death", "--patience", patience, "--libxl"])
+        .arg(libxl);
     suite.output().expect("the suite runs")
+}
+
+#[test]
+fn a_libxl_that_hangs_is_told_before_a_case_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(libxl) = compile(folder.path(), "stuck_xen.c", &[]) else { return };
+    let output = suite(&libxl, "1");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("libxl hangs above the stand-ins: it has not listed"), "{errors}");
+    assert!(output.stdout.is_empty(), "a case has run: {}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
@@ -40,7 +58,7 @@ fn version_that_the_stand_in_does_not_speak_is_told_before_a_case_runs() {
     ];
     for (hypercall, version, interface) in unknown {
         let Some(libxl) = libxl(folder.path(), hypercall, version) else { return };
-        let output = suite(&libxl);
+        let output = suite(&libxl, "120");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{errors}");
         let words =

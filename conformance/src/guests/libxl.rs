@@ -1,15 +1,18 @@
 //! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
 
 use crate::guests;
-use anyhow::{Context, ensure};
+use crate::runner::wait;
+use anyhow::{Context, bail, ensure};
 use libloading::os::unix::Library;
 use osevent_epoll::Reactor;
 use osevent_standin_xenstored::Server;
 use std::ffi::{OsString, c_int};
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use xenlight::Ctx;
 
 /// The argument for the process that probes. The program may be a [`Suite`](crate::Suite) of other people's.
@@ -52,18 +55,27 @@ impl Preparation {
     /// Looks, in a process of its own, whether libxl and the stand-ins go together.
     ///
     /// # Errors
-    /// They do not, and why.
-    pub(crate) fn probe(&self, libxl: Option<&Path>) -> anyhow::Result<()> {
+    /// They do not, and why; or one of them hangs.
+    pub(crate) fn probe(&self, libxl: Option<&Path>, patience: Duration) -> anyhow::Result<()> {
         let folder = tempfile::tempdir().context("no folder for the stand-ins' files")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(PROBE).envs(self.environment(folder.path())).stdin(Stdio::null());
         if let Some(libxl) = libxl {
             command.arg("--libxl").arg(libxl);
         }
-        let output = command.output().context("cannot start this program once more")?;
-        let words = String::from_utf8_lossy(&output.stderr);
+        let said = folder.path().join("said");
+        command.stdout(Stdio::null()).stderr(File::create(&said)?);
+        let mut looks = command.spawn().context("cannot start this program once more")?;
+        let status = wait(&mut looks, patience)?;
+        let words = std::fs::read(&said).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words);
         let words = words.trim().trim_start_matches("osevent-conformance: ");
-        ensure!(output.status.success(), "libxl and the stand-ins below it do not go together: {words}");
+        let Some(status) = status else {
+            bail!(
+                "libxl hangs above the stand-ins: it has not listed the pretend domains and closed its ctx within {patience:?}. {words}"
+            )
+        };
+        ensure!(status.success(), "libxl and the stand-ins below it do not go together: {words}");
         Ok(())
     }
 
