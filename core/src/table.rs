@@ -119,3 +119,26 @@ impl Hasher for TokenHasher {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TokenHasher;
+    use alloc::collections::BTreeSet;
+    use core::hash::Hasher;
+
+    #[test]
+    fn tokens_in_a_row_are_spread_over_the_bits_that_a_table_looks_at() {
+        let hashes: BTreeSet<u64> = (0..4096)
+            .map(|token| {
+                let mut hasher = TokenHasher::default();
+                hasher.write_u64(token);
+                hasher.finish()
+            })
+            .collect();
+        assert_eq!(hashes.len(), 4096);
+        // Hashbrown's group is told by the low bits, the place in it by the high seven.
+        for part in [|hash: &u64| hash & 0x7f, |hash: &u64| hash >> 57] {
+            assert_eq!(hashes.iter().map(part).collect::<BTreeSet<_>>().len(), 128);
+        }
+    }
+}

@@ -180,6 +180,25 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_spent_blocks_grows_only_into_the_one_that_is_handed_in() {
+        let (blocks, mut given, mut roomier) = (Blocks::starting_at(1), Given::new(), Vec::new());
+        for _ in 0..200 {
+            let (before, offered) = (given.spent.capacity(), roomier.capacity());
+            match given.next(&blocks, &mut roomier).unwrap() {
+                Next::Token(_) => {
+                    let now = (given.spent.capacity(), roomier.capacity());
+                    assert!(now == (before, offered) || now == (offered, before), "{before}, {offered}: {now:?}");
+                    given.serials = Some(Token::SERIALS);
+                }
+                Next::Roomier(wanted) => {
+                    assert_eq!(given.spent.len(), before, "there is room still");
+                    roomier = Vec::with_capacity(wanted);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn r10_tokens_differ_however_many_registries_come_between() {
         for distance in (0..39).map(|bit| 1 << bit) {
             let blocks = Blocks::starting_at(1);

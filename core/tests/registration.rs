@@ -334,3 +334,16 @@ fn the_scripted_guest_notices_an_occurrence_from_inside_a_hook_o1() {
     // Around the core, which makes none there.
     World::concurrent().call(|registry| registry.guest().occurred_fd(GuestValue(1), 3, Interest::IN, Readiness::IN));
 }
+
+#[test]
+fn what_is_printed_names_token_and_fd() {
+    let world = World::concurrent();
+    let (fd, timeout) = (world.fd(3, Interest::IN, 1), world.timeout(1_000, 2));
+    assert_eq!(format!("{:?}", world.event_loop.fd_source(fd)), format!("FdSource({fd}, fd 3)"));
+    assert_eq!(format!("{:?}", world.event_loop.take_timer(timeout)), format!("TimerSource({timeout})"));
+    assert_eq!(format!("{fd:?}"), format!("Token({fd})"));
+    let numbers = fd.to_string();
+    let numbers = numbers.split_once('.').expect("a registry and a place in it");
+    assert!(numbers.0.parse::<u64>().is_ok() && numbers.1.parse::<u64>().is_ok(), "{numbers:?}");
+    assert_eq!(osevent_core::Closed.to_string(), "the guest is closed");
+}

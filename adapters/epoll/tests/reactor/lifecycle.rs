@@ -243,3 +243,10 @@ fn errors_say_what_to_do() {
     assert!(text(libc::ENFILE).contains("file-nr"));
     assert!(text(libc::EPERM).contains("epoll_create1"));
 }
+
+#[test]
+fn a_reactor_is_printed_with_its_fd() {
+    let reactor = Reactor::new().unwrap();
+    let printed = format!("{reactor:?}");
+    assert!(printed.starts_with("Reactor") && printed.contains(&reactor.as_raw_fd().to_string()), "{printed}");
+}
