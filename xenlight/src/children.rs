@@ -12,6 +12,7 @@
 
 use crate::contain::say;
 use crate::ctx::Hosted;
+use crate::guarded::Guarded;
 use crate::inside::Inside;
 use crate::library::Library;
 use crate::lock;
@@ -132,6 +133,34 @@ struct State {
     looking: bool,
 }
 
+impl State {
+    fn add(&mut self, pid: libc::pid_t, owner: Option<Arc<Listener>>) -> Number {
+        self.last += 1;
+        self.children.insert(self.last, Child { pid, owner, watched: None });
+        self.last
+    }
+
+    /// Whether the caller has to start the timer.
+    fn wants_timer(&mut self) -> bool {
+        !std::mem::replace(&mut self.looking, true)
+    }
+
+    /// The timer has expired: those who are to be looked at now. In one step: a child that comes later has a new timer started.
+    fn expired(&mut self) -> Vec<(Number, libc::pid_t)> {
+        self.looking = false;
+        let unwatched = self.children.iter().filter(|(_, child)| child.watched.is_none());
+        unwatched.map(|(number, child)| (*number, child.pid)).collect()
+    }
+}
+
+/// Has the children without a pidfd looked at, by the one timer that there is.
+fn look_later<E>(state: &impl Guarded<State>, start_timer: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    if !state.with(State::wants_timer) {
+        return Ok(());
+    }
+    start_timer().inspect_err(|_| state.with(|state| state.looking = false))
+}
+
 struct Child {
     pid: libc::pid_t,
     /// Whom it works for.
@@ -178,11 +207,7 @@ impl Living {
     }
 
     fn add(&self, pid: libc::pid_t, owner: Option<Arc<Listener>>) -> Number {
-        let mut state = lock(&self.state);
-        state.last += 1;
-        let number = state.last;
-        state.children.insert(number, Child { pid, owner, watched: None });
-        number
+        lock(&self.state).add(pid, owner)
     }
 
     fn name(&self, number: Number) -> Option<Name> {
@@ -248,14 +273,10 @@ fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> 
 const LOOK: GuestValue = GuestValue(0);
 
 fn look_again(registry: &Registry<Hosted>) {
-    let children = &registry.guest().children;
-    if std::mem::replace(&mut lock(&children.state).looking, true) {
-        return;
-    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = Deadline::from_micros((now + LOOK_AGAIN).as_micros().try_into().unwrap_or(i64::MAX));
-    if let Err(error) = registry.watch_deadline(deadline, LOOK) {
-        lock(&children.state).looking = false;
+    let start_timer = || registry.watch_deadline(deadline, LOOK).map(drop);
+    if let Err(error) = look_later(&registry.guest().children.state, start_timer) {
         say!(Error, "a child of libxl cannot be waited for, its operation will not complete: {error}");
     }
 }
@@ -267,14 +288,7 @@ pub(crate) fn own_fd(registry: &Registry<Hosted>, value: GuestValue) {
 
 /// The timer of ours has expired.
 pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
-    let children = &registry.guest().children;
-    let unwatched: Vec<_> = {
-        let mut state = lock(&children.state);
-        state.looking = false;
-        let unwatched = state.children.iter().filter(|(_, child)| child.watched.is_none());
-        unwatched.map(|(number, child)| (*number, child.pid)).collect()
-    };
-    for (number, pid) in unwatched {
+    for (number, pid) in lock(&registry.guest().children.state).expired() {
         if !report_if_dead(registry, number) {
             watch(registry, number, pid);
         }
@@ -379,6 +393,50 @@ mod tests {
         assert!(living.remove(number).is_some());
         assert!(living.set_watched(number, watched()).is_err());
         assert!(living.is_empty(), "a close would wait for it for ever");
+    }
+
+    /// Two children without a pidfd are forked on two threads while the timer expires for the first.
+    #[test]
+    fn s6_whoever_has_no_pidfd_is_looked_at_again_by_one_timer_whatever_comes_between() {
+        use loom::sync::{Arc, Mutex};
+        loom::model(|| {
+            let (state, timers) = (Arc::new(Mutex::new(State::default())), Arc::new(Mutex::new(0)));
+            let fork = |state: &Mutex<State>, timers: &Mutex<u32>, pid| {
+                state.with(|state| state.add(pid, None));
+                let start = || {
+                    timers.with(|timers| *timers += 1);
+                    Ok::<_, ()>(())
+                };
+                look_later(state, start).expect("it starts");
+            };
+            fork(&state, &timers, 1);
+            let forking = {
+                let (state, timers) = (state.clone(), timers.clone());
+                loom::thread::spawn(move || fork(&state, &timers, 2))
+            };
+            timers.with(|timers| *timers -= 1);
+            let looked_at: Vec<_> = state.with(State::expired).into_iter().map(|(_, pid)| pid).collect();
+            forking.join().expect("it does not panic");
+            assert!(looked_at.contains(&1));
+            let timers = timers.with(|timers| *timers);
+            assert!(timers <= 1, "{timers} timers run");
+            assert!(looked_at.contains(&2) || timers == 1, "the second is forgotten");
+        });
+    }
+
+    #[test]
+    fn s6_a_timer_that_is_refused_is_asked_for_again() {
+        let state = Mutex::new(State::default());
+        assert_eq!(look_later(&state, || Err("no")), Err("no"));
+        let mut started = 0;
+        for _ in 0..2 {
+            let start = || {
+                started += 1;
+                Ok::<_, &str>(())
+            };
+            assert_eq!(look_later(&state, start), Ok(()));
+        }
+        assert_eq!(started, 1);
     }
 
     fn watched() -> Watched {
