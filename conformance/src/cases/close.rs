@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::cases::application::{Hold, hold_loop};
-use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
+use crate::cases::device::{asked_to_close, no_child_is_left, remove, remove_with_running_script, script};
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
@@ -14,7 +14,7 @@ use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use xenlight::{Ctx, Error, EventKind};
+use xenlight::{Ctx, Error, EventKind, Operation};
 
 pub(crate) static IDLE: Case = Case {
     name: "close-idle",
@@ -219,14 +219,18 @@ fn several_wait(stage: &Stage) -> anyhow::Result<()> {
     asked_to_close(stage)?;
     // Nobody can bring the close to its end before all wait for it.
     let hold = hold_loop(stage, &opened)?;
-    wait_for_close(opened, removal, Some(hold))?;
+    wait_for_close(opened, [removal], Some(hold))?;
 
-    let (opened, removal) = in_progress_without_loop(stage)?;
-    wait_for_close(opened, removal, None)
+    let (opened, removals) = in_progress_without_loop(stage)?;
+    wait_for_close(opened, removals, None)
 }
 
 /// Where the loop is not held, the first of those who wait may end it before the others come.
-fn wait_for_close(opened: Opened, removal: xenlight::Operation<()>, hold: Option<Hold>) -> anyhow::Result<()> {
+fn wait_for_close<const N: usize>(
+    opened: Opened,
+    removals: [Operation<()>; N],
+    hold: Option<Hold>,
+) -> anyhow::Result<()> {
     let Opened { ctx, recorder, hooks, attached: _attached, .. } = opened;
     let ctx = Arc::new(ctx);
     let gave_up = ctx.close();
@@ -257,43 +261,55 @@ fn wait_for_close(opened: Opened, removal: xenlight::Operation<()>, hold: Option
     }
     let freed = hooks.count(|step| *step == What::Freed);
     ensure!(freed == 1, "the ctx was freed {freed} times");
-    let result = block_on(removal);
-    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    for removal in removals {
+        let result = block_on(removal);
+        ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    }
     recorder.expect_nothing()?;
     no_child_is_left()
 }
 
 fn loop_gone(stage: &Stage) -> anyhow::Result<()> {
-    let (opened, removal) = in_progress_without_loop(stage)?;
+    let (opened, removals) = in_progress_without_loop(stage)?;
     opened.ctx.close_blocking()?;
-    let result = block_on(removal);
-    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    expect_aborted(removals)?;
     opened.recorder.expect_nothing()?;
     no_child_is_left()
 }
 
 fn dropped_loop_gone(stage: &Stage) -> anyhow::Result<()> {
-    let (opened, removal) = in_progress_without_loop(stage)?;
+    let (opened, removals) = in_progress_without_loop(stage)?;
     drop(opened.ctx);
-    let result = block_on(removal);
-    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    expect_aborted(removals)?;
     eventually("the ctx is closed", || opened.recorder.expect_nothing().is_ok())?;
     no_child_is_left()
 }
 
-/// A ctx that has worked, with a watch on and an operation in progress, whose loop has ended.
-fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, xenlight::Operation<()>)> {
+/// The end of the operations of [`in_progress_without_loop`].
+fn expect_aborted([waiting, running]: [Operation<()>; 2]) -> anyhow::Result<()> {
+    let result = block_on(waiting);
+    ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
+    // Its script is killed, which libxl does not take for a failure of the removal.
+    let result = block_on(running);
+    ensure!(result.as_ref().map_or_else(Error::is_aborted, |()| true), "the removal ended with {result:?}");
+    Ok(())
+}
+
+/// A ctx that has worked, with a watch on and two operations in progress, whose loop has ended. The one waits for its backend, and is over
+/// as soon as it is aborted; the other has a child, of whose end only a loop learns that is turned.
+fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, [Operation<()>; 2])> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
     remove(stage, &opened)?;
     opened.ctx.watch_death(5)?.keep();
+    let running = remove_with_running_script(stage, &opened)?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let waiting = opened.ctx.remove_nic(5, 0)?;
     asked_to_close(stage)?;
     stage.host.end();
     ensure!(matches!(opened.ctx.watch_death(7), Err(Error::LoopGone)), "a ctx without a loop takes a watch");
     ensure!(matches!(opened.ctx.remove_nic(5, 0), Err(Error::LoopGone)), "a ctx without a loop takes an operation");
-    Ok((opened, removal))
+    Ok((opened, [waiting, running]))
 }
 
 fn open_fds() -> anyhow::Result<usize> {

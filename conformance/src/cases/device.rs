@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use xenlight::{Abort, Code, Error};
+use xenlight::{Abort, Code, Error, Operation};
 
 /// Libxl's ERROR_TIMEDOUT.
 const TIMED_OUT: Code = Code(-9);
@@ -206,9 +206,25 @@ pub(crate) fn script(stage: &Stage, commands: &str) -> anyhow::Result<PathBuf> {
 
 /// Waits until libxl has asked the backend of domain 5's device to close.
 pub(crate) fn asked_to_close(stage: &Stage) -> anyhow::Result<()> {
+    asked_to_close_of(stage, 5)
+}
+
+fn asked_to_close_of(stage: &Stage, domid: u32) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
-    let state = "/local/domain/0/backend/vif/5/0/state";
-    eventually("libxl asks the backend to close", || pretend.store.read(state).is_some_and(|state| state == b"5"))
+    let state = format!("/local/domain/0/backend/vif/{domid}/0/state");
+    eventually("libxl asks the backend to close", || pretend.store.read(&state).is_some_and(|state| state == b"5"))
+}
+
+/// A removal for domain 7 whose script runs, and does not end by itself: only a loop that is turned learns of its end.
+pub(crate) fn remove_with_running_script(stage: &Stage, opened: &Opened) -> anyhow::Result<Operation<()>> {
+    let pretend = stage.guest.pretend()?;
+    let marker = stage.folder.join("script-runs");
+    pretend.add_nic(7, 0, &script(stage, &format!(": >{}; exec sleep 1000", marker.display()))?)?;
+    let removal = opened.ctx.remove_nic(7, 0)?;
+    asked_to_close_of(stage, 7)?;
+    pretend.close_backend(7, 0)?;
+    eventually("the hotplug script runs", || marker.exists())?;
+    Ok(removal)
 }
 
 /// Every child of this process is reaped: before the result is delivered, or a little later by a thread of libxl's own.
