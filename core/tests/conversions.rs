@@ -1,7 +1,7 @@
 //! What the guest's numbers mean: timevals and poll(2)'s bits.
 #![cfg(not(loom))]
 
-use osevent_core::{Deadline, Interest, Readiness, RegistrationError};
+use osevent_core::{Deadline, Interest, LoopError, Readiness, RegistrationError};
 
 #[test]
 fn a_timeval_becomes_microseconds_since_1970_r11() {
@@ -57,6 +57,15 @@ fn an_interest_is_polls_three_bits_and_the_implied_ones_may_be_named_r6() {
 }
 
 #[test]
+fn what_both_sides_of_a_union_have_is_in_it_r4() {
+    let (two, other) = (Interest::IN | Interest::OUT, Interest::OUT | Interest::PRI);
+    assert_eq!((two | other).to_poll(), 7);
+    assert_eq!(two | two, two);
+    let seen = Readiness::IN | Readiness::HUP;
+    assert_eq!(seen | Readiness::IN, seen);
+}
+
+#[test]
 fn any_other_bit_is_refused_not_dropped_r6() {
     for bit in (6..16).map(|shift| (1_u16 << shift) as i16) {
         assert_eq!(Interest::from_poll(bit | 1), Err(RegistrationError::UnknownInterest(bit | 1)));
@@ -69,6 +78,21 @@ fn readiness_is_polls_six_bits_r6() {
     assert_eq!(all.to_poll(), 0x3f);
     assert_eq!(Readiness::from_poll(-1), all, "what poll(2) reports beyond is left out");
     assert!(Readiness::from_poll(0x40).is_empty());
+}
+
+#[test]
+fn errors_say_what_they_are_about() {
+    for (error, words) in [
+        (RegistrationError::NegativeFd(-7), "fd -7"),
+        (RegistrationError::UnknownInterest(0x40), "0x40"),
+        (RegistrationError::InvalidDeadline { secs: 5, micros: -6 }, "{5, -6}"),
+        (RegistrationError::UnknownHandle(0x1234), "0x1234"),
+        (RegistrationError::Closed, "freed"),
+        (RegistrationError::Loop(LoopError::BadFd(9)), "fd 9 is not open"),
+        (RegistrationError::Loop(LoopError::Os(28)), "errno 28"),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]

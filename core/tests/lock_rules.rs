@@ -214,6 +214,9 @@ fn a_serialized_guest_sees_its_own_bits_beside_an_error_o4() {
         let readiness = error | Readiness::IN | Readiness::PRI;
         assert_eq!(world.guest().calls().pop(), Some(Call::Fd { value: 1, fd: 3, asked, readiness }));
     }
+    assert!(source.ready(Readiness::HUP | Readiness::IN), "a bit of the interest that shows as well stays");
+    let readiness = Readiness::HUP | Readiness::IN | Readiness::PRI;
+    assert_eq!(world.guest().calls().pop(), Some(Call::Fd { value: 1, fd: 3, asked, readiness }));
     assert!(source.ready(Readiness::IN));
     let readiness = Readiness::IN;
     assert_eq!(world.guest().calls().pop(), Some(Call::Fd { value: 1, fd: 3, asked, readiness }), "no error, no more");
