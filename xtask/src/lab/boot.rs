@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use lab_frame::{Frame, PORT};
 
+use super::device_model::DeviceModel;
 use super::image::Image;
 use super::monitor;
 use super::payload::Payload;
@@ -65,12 +66,20 @@ fn available(meminfo: &str) -> Option<u64> {
 }
 
 /// Puts into `folder` what the machine boots.
-pub(crate) fn prepare(image: &Image, payload: &Payload, folder: &Path) -> Result<()> {
+pub(crate) fn prepare(
+    image: &Image,
+    device_model: Option<&DeviceModel>,
+    payload: &Payload,
+    folder: &Path,
+) -> Result<()> {
     // QEMU takes names apart at commas and spaces, so it gets short ones, in a folder of its own.
     symlink(image.xen(), folder.join("xen"))?;
     symlink(image.linux(), folder.join("linux"))?;
     let mut initrd = File::create(folder.join("initrd"))?;
     io::copy(&mut File::open(image.dom0())?, &mut initrd)?;
+    if let Some(device_model) = device_model {
+        device_model.write_to(io::BufWriter::new(&mut initrd))?;
+    }
     payload.write_to(image, io::BufWriter::new(initrd))
 }
 

@@ -1,9 +1,10 @@
 //! `lab`: runs a program as root in the dom0 of a real Xen, in QEMU, on a machine without Xen or KVM.
 //!
-//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`payload`] adds the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
+//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`device_model`] adds QEMU once more, for HVM domains, [`payload`] the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
 //! wait in dom0. Two programs run there for the lab: the script `dom0/init` and the agent.
 
 mod boot;
+mod device_model;
 mod image;
 mod kernel;
 pub(crate) mod libraries;
@@ -25,6 +26,7 @@ use clap::Args;
 use crate::debian::Release;
 use crate::workspace::Workspace;
 use boot::Machine;
+use device_model::DeviceModel;
 use image::Image;
 use payload::Payload;
 use qemu::Qemu;
@@ -58,6 +60,9 @@ pub(crate) struct Options {
     /// Where to keep the console log, instead of in the target folder
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+    /// Give dom0 what HVM domains need, QEMU and their firmware, which are downloaded as well
+    #[arg(long)]
+    pub(crate) hvm: bool,
     /// More words for Xen's command line
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     pub(crate) xen_args: String,
@@ -102,6 +107,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let qemu = Qemu::ready(&workspace.target)?;
     let lab = workspace.target.join("lab");
     let image = Image::ready(&workspace.target, &lab, options.release)?;
+    let device_model = options.hvm.then(|| DeviceModel::ready(&workspace.target, options.release)).transpose()?;
     let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
     let payload = Payload::prepare(workspace, &image, &options.command, &options.with, from)?;
 
@@ -112,7 +118,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         symlink(&path, &log)?;
         log = path;
     }
-    boot::prepare(&image, &payload, &folder)?;
+    boot::prepare(&image, device_model.as_ref(), &payload, &folder)?;
     let mut prepared = start.elapsed();
     let mut report = boot::run(&qemu, &machine, &to, &folder)?;
     let mut again = "";
