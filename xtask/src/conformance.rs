@@ -144,6 +144,7 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
         }
         None => Release::DEFAULT,
     };
+    let hvm = has_hvm(&arguments);
     let mut fetch = Vec::new();
     for (name, report) in REPORTS {
         let Some(path) = option(&arguments, name).map(PathBuf::from) else { continue };
@@ -159,7 +160,20 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
         arguments.push("--linux=/lab/linux".into());
     }
     // The suite bounds each case itself.
-    Ok(lab::Options { release, fetch, memory: 3072, timeout: 3600, ..lab::Options::new(arguments) })
+    Ok(lab::Options { release, fetch, memory: 3072, timeout: 3600, hvm, ..lab::Options::new(arguments) })
+}
+
+/// Whether cases with HVM domains may be among those that the arguments choose.
+fn has_hvm(arguments: &[OsString]) -> bool {
+    const CASES: &str = "xen-hvm-";
+    let of_type = option(arguments, "--type").is_none_or(|kind| kind == "hvm" || kind == "all");
+    let mut cases = Vec::new();
+    let mut rest = arguments;
+    while let Some(at) = position(rest, "--case") {
+        cases.extend(option(&rest[at..], "--case").map(OsStr::to_string_lossy));
+        rest = &rest[at + 1..];
+    }
+    of_type && (cases.is_empty() || cases.iter().any(|case| case.starts_with(CASES) || CASES.starts_with(&**case)))
 }
 
 /// Removes `--name VALUE` or `--name=VALUE`, and returns the value.
@@ -217,6 +231,21 @@ mod tests {
         assert_eq!(in_lab(words("--guest xen")).unwrap().release, Release::DEFAULT);
         let error = in_lab(words("--guest=xen --release=potato")).unwrap_err().to_string();
         assert!(error.contains("potato") && error.contains("bullseye, bookworm, trixie"), "{error}");
+    }
+
+    #[test]
+    fn device_model_is_there_for_the_cases_that_want_it() {
+        for (given, wanted) in [
+            ("--guest xen", true),
+            ("--case xen-life --case=xen-hvm-eject", true),
+            ("--case xen", true),
+            ("--case xen-life --case xen-saved", false),
+            ("--type pvh", false),
+            ("--type=hvm --case xen-hvm", true),
+            ("--type all --case close-idle", false),
+        ] {
+            assert_eq!(in_lab(words(given)).unwrap().hvm, wanted, "{given}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod data;
 mod device;
 mod errors;
 mod hooks;
+mod hvm;
 mod idle;
 mod life;
 mod likeness;
@@ -107,6 +108,10 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,
+    &hvm::LIFE,
+    &hvm::SAVED_AND_RESTORED,
+    &hvm::EJECT,
+    &hvm::DEVICE_MODEL_DIES,
     &xen_errors::CREATE,
     &xen_errors::SIDE_BY_SIDE,
     &xen_errors::RESTORE,

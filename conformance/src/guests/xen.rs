@@ -33,6 +33,8 @@ pub(crate) enum Type {
     Pv,
     /// On the processor's virtualization, without a device model.
     Pvh,
+    /// The same with firmware and with a device model, a process in dom0 that plays a machine's devices.
+    Hvm,
 }
 
 impl Type {
@@ -41,6 +43,7 @@ impl Type {
         match self {
             Self::Pv => "pv",
             Self::Pvh => "pvh",
+            Self::Hvm => "hvm",
         }
     }
 
@@ -57,8 +60,11 @@ impl Type {
             Self::Pv => None,
             Self::Pvh if release < (4, 10) => Some(format!("Xen {}.{} has no PVH domains", release.0, release.1)),
             // Releases that do not name PV do not say which way of paging there is either.
-            Self::Pvh if has("hvm") && (has("hap") || has("shadow") || !has("pv")) => None,
-            Self::Pvh => Some(format!("this Xen can create no PVH domains here: `xl info` has virt_caps {caps:?}")),
+            _ if has("hvm") && (has("hap") || has("shadow") || !has("pv")) => None,
+            _ => Some(format!(
+                "this Xen can create no {} domains here: `xl info` has virt_caps {caps:?}",
+                self.name().to_uppercase()
+            )),
         }
     }
 }
@@ -68,6 +74,7 @@ impl Type {
 pub(crate) enum Types {
     Pv,
     Pvh,
+    Hvm,
     /// Each case on each type that it is for.
     All,
 }
@@ -77,6 +84,7 @@ impl Types {
         match self {
             Self::Pv => kind == Type::Pv,
             Self::Pvh => kind == Type::Pvh,
+            Self::Hvm => kind == Type::Hvm,
             Self::All => true,
         }
     }
@@ -87,6 +95,7 @@ impl From<Type> for Types {
         match kind {
             Type::Pv => Self::Pv,
             Type::Pvh => Self::Pvh,
+            Type::Hvm => Self::Hvm,
         }
     }
 }
@@ -142,10 +151,10 @@ pub(crate) fn announce(free: u64, linux: Option<&Path>) -> anyhow::Result<()> {
     let kernel = kernel.map_or("none: their cases are skipped".into(), |kernel| kernel.display().to_string());
     eprintln!(
         "\
-This creates PV and PVH domains in this Xen, with names that begin with osevent- and a process's number:
-  without a system   4 MB each, at most 4 at a time; one case makes 50 after another
+This creates PV, PVH and HVM domains in this Xen, with names that begin with osevent- and a process's number:
+  without a system   4 MB each, 16 MB if HVM; at most 4 at a time; one case makes 50 after another
   Linux              128 MB, PV, one at a time; kernel: {kernel}
-They have no disk and no network, and are destroyed again, also when a case fails. No other domain is touched.
+They have no network and no disk but an empty disc in a file, and are destroyed again, also when a case fails. No other domain is touched.
 A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
         std::env::temp_dir().display()
     );
@@ -200,12 +209,32 @@ impl Dom0 {
         Ok(Config::from_json(&config.to_string())?)
     }
 
+    /// The configuration of an HVM domain with that name. Its firmware finds nothing to boot; `disc` is in its drive.
+    pub(crate) fn hvm_config(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<Config> {
+        let config = json!({
+            "c_info": { "type": "hvm", "name": name },
+            "b_info": {
+                "max_vcpus": 1, "max_memkb": 16 << 10, "target_memkb": 16 << 10, "device_model_version": "qemu_xen",
+                "type.hvm": { "vga": { "kind": "none" }, "vnc": { "enable": "False" } },
+            },
+            "disks": [{
+                "pdev_path": disc, "vdev": drive, "backend": "qdisk", "format": "raw", "removable": 1, "is_cdrom": 1,
+            }],
+        });
+        Ok(Config::from_json(&config.to_string())?)
+    }
+
+    /// Runs that command of xenstore's client in a process of its own; its output.
+    pub(crate) fn store(&self, command: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        run(&format!("xenstore-{command}"), arguments)
+    }
+
     /// Where its kernel is.
     pub(crate) fn kernel(&self, image: Image) -> anyhow::Result<String> {
         match image {
             Image::Idle => self.file("idle", kernel::idle()),
             Image::Poweroff => self.file("poweroff", kernel::poweroff()),
-            Image::Answering if self.kind == Type::Pvh => self.file("answering", kernel::answering()),
+            Image::Answering if self.kind != Type::Pv => self.file("answering", kernel::answering()),
             Image::Answering => {
                 let none = "no kernel for a Linux domain was found in /boot: name one with --linux";
                 let path = self.linux.as_ref().ok_or_else(|| Skip(none.into()))?;
@@ -218,7 +247,7 @@ impl Dom0 {
     pub(crate) fn says_up(&self) -> &'static str {
         match self.kind {
             Type::Pv => linux::UP,
-            Type::Pvh => osevent_domains::UP,
+            Type::Pvh | Type::Hvm => osevent_domains::UP,
         }
     }
 
@@ -273,10 +302,15 @@ fn prefix(process: u32) -> String {
 }
 
 fn xl(arguments: &[&str]) -> anyhow::Result<String> {
-    let output: Output = Command::new("xl").args(arguments).output().context("cannot run xl; is it installed?")?;
+    run("xl", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(program).args(arguments).output();
+    let output: Output = output.with_context(|| format!("cannot run {program}; is it installed?"))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        bail!("xl {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
+        bail!("{program} {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,0 +1,199 @@
+//! HVM domains on a real Xen: they have a device model, a QEMU that libxl starts, talks to on the loop and ends.
+//!
+//! Under emulation each takes seconds to create, so each case has one loop; and each loop a case, which sees libxl talk to a
+//! device model there.
+
+use crate::case::{DomainCase, Skip};
+use crate::cases::device::no_child_is_left;
+use crate::cases::life::expect;
+use crate::guests::xen::{Dom0, Type};
+use crate::hosts::{Adapter, Mode};
+use crate::stage::{Opened, Stage, eventually};
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
+use osevent_core::Interest;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use xenlight::{Config, EventKind, ShutdownReason};
+
+pub(crate) static LIFE: DomainCase = DomainCase {
+    name: "xen-hvm-life",
+    claim: "An HVM domain is created, paused, unpaused and destroyed; libxl talks to its device model on the loop, and ends it",
+    clauses: &["E1", "E9", "O12", "S2"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Epoll],
+    modes: &[Mode::Loop],
+    run: life,
+};
+
+pub(crate) static SAVED_AND_RESTORED: DomainCase = DomainCase {
+    name: "xen-hvm-saved-and-restored",
+    claim: "An HVM domain is saved with its device model's state, and restored with another device model",
+    clauses: &["R7", "E9", "E11", "O12", "S2"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Glib],
+    modes: &[Mode::Loop],
+    run: saved_and_restored,
+};
+
+pub(crate) static EJECT: DomainCase = DomainCase {
+    name: "xen-hvm-eject",
+    claim: "A disc that is exchanged and then ejected by the guest is reported as ejected, for the right watch",
+    clauses: &["E1", "E2", "E3", "E7"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Calloop],
+    modes: &[Mode::Loop],
+    run: eject,
+};
+
+pub(crate) static DEVICE_MODEL_DIES: DomainCase = DomainCase {
+    name: "xen-hvm-device-model-dies",
+    claim: "A device model is killed while its domain runs: a save fails and says so, and the domain can be destroyed",
+    clauses: &["E1", "E9", "E12", "S2"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Smol],
+    modes: &[Mode::Loop],
+    run: device_model_dies,
+};
+
+/// A disc drive's name.
+const DRIVE: &str = "hdc";
+
+fn life(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let name = dom0.name("hvm");
+    let domid = create(&opened, &dom0.hvm_config(&name, DRIVE, &disc(stage, "disc")?)?)?;
+    let device_model = device_model(dom0, domid)?;
+    ensure!(is_alive(device_model), "the device model, process {device_model}, has ended");
+    let watch = ctx.watch_death(domid)?;
+    ensure!(dom0.state(&name)?.contains('p'), "xl does not show a new domain as paused");
+    block_on(ctx.unpause(domid)?)?;
+    eventually("xl shows it running or blocked", || dom0.state(&name).is_ok_and(|state| !state.contains('p')))?;
+    block_on(ctx.pause(domid)?)?;
+    ensure!(dom0.state(&name)?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
+    block_on(ctx.unpause(domid)?)?;
+    block_on(ctx.destroy(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    eventually("its device model ends", || !is_alive(device_model))?;
+    end(opened)
+}
+
+fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;
+    let domid = create(&opened, &config)?;
+    let first = device_model(dom0, domid)?;
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.unpause(domid)?)?;
+    let path = stage.folder.join("saved");
+    block_on(ctx.save(domid, File::create_new(&path)?, &config)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
+    block_on(ctx.destroy(domid)?)?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    eventually("its device model ends", || !is_alive(first))?;
+
+    let restored = block_on(ctx.restore(File::open(&path)?)?)?;
+    ensure!(is_alive(device_model(dom0, restored)?), "the restored domain has no device model");
+    block_on(ctx.unpause(restored)?)?;
+    block_on(ctx.destroy(restored)?)?;
+    std::fs::remove_file(path)?;
+    end(opened)
+}
+
+fn eject(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let name = dom0.name("hvm");
+    let domid = create(&opened, &dom0.hvm_config(&name, DRIVE, &disc(stage, "disc")?)?)?;
+    let watch = opened.ctx.watch_eject(domid, DRIVE)?;
+    let other = disc(stage, "other")?;
+    dom0.xl(&["cd-insert", &name, DRIVE, other.to_str().context("a path of ours")?])?;
+    // What a guest's driver writes. The number is the drive's: the third of four IDE drives.
+    dom0.store("write", &[&format!("/local/domain/{domid}/device/vbd/5632/eject"), "eject"])?;
+    let event = opened.events.next()?;
+    ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
+    ensure!(matches!(&event.kind, EventKind::Eject { vdev, .. } if vdev == DRIVE), "{event:?}");
+    drop(watch);
+    block_on(opened.ctx.destroy(domid)?)?;
+    end(opened)
+}
+
+fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.guest.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;
+    let domid = create(&opened, &config)?;
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.unpause(domid)?)?;
+    let device_model = device_model(dom0, domid)?;
+    // SAFETY: a signal to the process that libxl made for this case's domain, which only the destruction below ends.
+    ensure!(unsafe { libc::kill(device_model, libc::SIGKILL) } == 0, "{}", std::io::Error::last_os_error());
+    eventually("it has ended", || !is_alive(device_model))?;
+    let saved = block_on(ctx.save(domid, File::create_new(stage.folder.join("saved"))?, &config)?);
+    let error = saved.err().context("a domain without device model was saved")?;
+    println!("saved without device model: {error}");
+    ensure!(!error.words().is_empty(), "libxl said nothing of it: {error:?}");
+    block_on(ctx.destroy(domid)?)?;
+    loop {
+        let event = opened.events.next()?;
+        ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?}");
+        // The save may have suspended it before it failed.
+        match event.kind {
+            EventKind::Death => break,
+            EventKind::Shutdown(_) => {}
+            other => anyhow::bail!("unexpected: {other:?}"),
+        }
+    }
+    drop(watch);
+    end(opened)
+}
+
+/// A new domain; skipped where no device model is installed.
+fn create(opened: &Opened, config: &Config) -> anyhow::Result<u32> {
+    let domid = block_on(opened.ctx.create(config)?).map_err(|error| {
+        let missing = |text: &str| {
+            text.contains("device model") && text.contains("is not executable")
+                || text.contains("hvmloader") && text.contains("No such file")
+        };
+        match error.words().iter().find(|line| missing(&line.text)) {
+            Some(line) => Skip(format!("no device model is installed here: libxl said: {}", line.text)).into(),
+            None => anyhow::Error::from(error),
+        }
+    })?;
+    // What libxl has to say to a device model waits for it to be writable, beside its answers.
+    let interests = opened.recorder.record().interests.clone();
+    let both = Interest::IN | Interest::OUT;
+    ensure!(interests.contains(&both), "libxl did not talk to the device model on the loop: {interests:?}");
+    Ok(domid)
+}
+
+/// An empty disc in a file of the case's own.
+fn disc(stage: &Stage, name: &str) -> anyhow::Result<PathBuf> {
+    let path = stage.folder.join(name);
+    File::create_new(&path)?.set_len(64 << 10)?;
+    Ok(path)
+}
+
+/// The process of the domain's device model.
+fn device_model(dom0: &Dom0, domid: u32) -> anyhow::Result<i32> {
+    let pid = dom0.store("read", &[&format!("/local/domain/{domid}/image/device-model-pid")])?;
+    pid.trim().parse().with_context(|| format!("no process's number: {pid:?}"))
+}
+
+/// Whether there is such a process that has not ended; nobody may have waited for it.
+fn is_alive(process: i32) -> bool {
+    let status = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"));
+    status.is_ok_and(|status| !status.lines().any(|line| line.starts_with("State:\tZ")))
+}
+
+fn end(opened: Opened) -> anyhow::Result<()> {
+    no_child_is_left()?;
+    opened.close()
+}
