@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use xenlight::{Config, Ctx, Error, Library, Operation};
+use xenlight::{Config, Ctx, Library, Operation};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -125,12 +125,12 @@ impl Program {
     /// Begins it on the loop's thread and awaits it here.
     fn operation<T: Send + 'static>(
         &self,
-        begin: impl FnOnce(&Ctx) -> Result<Operation<T>, Error> + Send + 'static,
+        begin: impl FnOnce(&Ctx) -> Operation<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let (sender, begun) = channel();
         let ctx = self.ctx.clone();
         self.host.invoke(move || sender.send(begin(&ctx)).expect("somebody waits for it"));
-        Ok(block_on(begun.recv()??)?)
+        Ok(block_on(begun.recv()?)?)
     }
 }
 

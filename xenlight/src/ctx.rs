@@ -86,8 +86,7 @@ impl Builder {
     ///
     /// For programs whose loop must not stand still: libxl can work for seconds, and builds a whole domain inside
     /// one call (O12). What is different:
-    /// - Operations begin on that thread, one after the other. What libxl refuses becomes the operation's result, not an error of
-    ///   the method that asked for it.
+    /// - Operations begin on that thread, one after the other.
     /// - Watches begin and end there, too. One that libxl refuses is reported as [`EventKind::WatchFailed`](crate::EventKind::WatchFailed).
     /// - [Closing](Ctx::close) goes on there, also when the host's loop has gone.
     ///

@@ -24,36 +24,49 @@ impl Ctx {
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
-    /// ctx.remove_nic(domid, 0)?.await?;
+    /// ctx.remove_nic(domid, 0).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn remove_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
-        self.take_nic(Task::on("remove a network interface", domid), domid, devid, sys::Library::device_nic_remove)
+    pub fn remove_nic(&self, domid: u32, devid: u32) -> Operation<()> {
+        Operation::begun(|| {
+            self.take_nic(Task::on("remove a network interface", domid), domid, devid, sys::Library::device_nic_remove)
+        })
     }
 
     /// Takes a network interface away without asking the domain.
     ///
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic).
-    pub fn destroy_nic(&self, domid: u32, devid: u32) -> Result<Operation<()>, Error> {
-        self.take_nic(Task::on("destroy a network interface", domid), domid, devid, sys::Library::device_nic_destroy)
+    pub fn destroy_nic(&self, domid: u32, devid: u32) -> Operation<()> {
+        Operation::begun(|| {
+            self.take_nic(
+                Task::on("destroy a network interface", domid),
+                domid,
+                devid,
+                sys::Library::device_nic_destroy,
+            )
+        })
     }
 
     /// Takes a disk away; `vdev` as in its configuration, for instance `xvda`.
     ///
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
-    pub fn remove_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
-        self.take_disk(Task::on("remove a disk", domid), domid, vdev, sys::Library::device_disk_remove)
+    pub fn remove_disk(&self, domid: u32, vdev: &str) -> Operation<()> {
+        Operation::begun(|| {
+            self.take_disk(Task::on("remove a disk", domid), domid, vdev, sys::Library::device_disk_remove)
+        })
     }
 
     /// Takes a disk away without asking the domain.
     ///
     /// # Errors
     /// As for [`remove_disk`](Self::remove_disk).
-    pub fn destroy_disk(&self, domid: u32, vdev: &str) -> Result<Operation<()>, Error> {
-        self.take_disk(Task::on("destroy a disk", domid), domid, vdev, sys::Library::device_disk_destroy)
+    pub fn destroy_disk(&self, domid: u32, vdev: &str) -> Operation<()> {
+        Operation::begun(|| {
+            self.take_disk(Task::on("destroy a disk", domid), domid, vdev, sys::Library::device_disk_destroy)
+        })
     }
 
     fn take_nic(&self, task: Task, domid: u32, devid: u32, take: Take<DeviceNic>) -> Result<Operation<()>, Error> {

@@ -224,11 +224,11 @@ impl Ctx {
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
 /// earlier ones they do their work before they return, and what they return is over (contract V).
 ///
-/// Errors on beginning: [`Error::Closed`], [`Error::LoopGone`], and those that the operation itself can end with, as a
-/// thread of libxl's own has them: [`Error::Libxl`], with what libxl returned and what it said of it, and [`Error::NoSuchDomain`],
-/// also where the domain went away meanwhile.
+/// What went wrong is the operation's result, also where it could not even be begun; that one is over at once. Each of them can end
+/// with [`Error::Closed`], [`Error::LoopGone`], [`Error::XenstoredLost`], [`Error::InsideHook`]; [`Error::Libxl`], with what libxl
+/// returned and what it said of it; and [`Error::NoSuchDomain`], also where the domain went away meanwhile.
 ///
-/// [`Error::Protected`], at once: what would end, stop or move domain 0 or xenstored's domain (pause, shutdown, reboot, destroy,
+/// [`Error::Protected`]: what would end, stop or move domain 0 or xenstored's domain (pause, shutdown, reboot, destroy,
 /// save, resume) is refused. A domain's number is used again when the domain is gone: what is asked of a domain that may be
 /// gone can meet another.
 impl Ctx {
@@ -253,30 +253,32 @@ impl Ctx {
     ///         "b_info": {"max_vcpus": 1, "max_memkb": 4096, "target_memkb": 4096,
     ///                    "kernel": "/boot/tiny", "type.pv": {}}}"#,
     /// )?;
-    /// let domid = ctx.create(&config)?.await?;
-    /// ctx.unpause(domid)?.await?;
+    /// let domid = ctx.create(&config).await?;
+    /// ctx.unpause(domid).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn create(&self, config: &Config) -> Result<Operation<u32>, Error> {
-        let config = self.understand(config)?;
-        operation::start(
-            &self.registry,
-            Task::without("create a domain"),
-            (config, AtomicU32::new(NO_DOMAIN)),
-            |library, ctx, (config, domid), how| {
-                // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
-                unsafe { library.domain_create_new(ctx, config.as_ptr(), domid.as_ptr(), how, ptr::null()) }
-            },
-            |(_, domid), result| created(domid, result),
-        )
+    pub fn create(&self, config: &Config) -> Operation<u32> {
+        Operation::begun(|| {
+            let config = self.understand(config)?;
+            operation::start(
+                &self.registry,
+                Task::without("create a domain"),
+                (config, AtomicU32::new(NO_DOMAIN)),
+                |library, ctx, (config, domid), how| {
+                    // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
+                    unsafe { library.domain_create_new(ctx, config.as_ptr(), domid.as_ptr(), how, ptr::null()) }
+                },
+                |(_, domid), result| created(domid, result),
+            )
+        })
     }
 
     /// Stops the domain's virtual CPUs.
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn pause(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn pause(&self, domid: u32) -> Operation<()> {
         self.control(Task::stopping("pause a domain", domid), self.library().sys().domain_pause(), domid)
     }
 
@@ -284,7 +286,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn unpause(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn unpause(&self, domid: u32) -> Operation<()> {
         self.control(Task::on("unpause a domain", domid), self.library().sys().domain_unpause(), domid)
     }
 
@@ -294,7 +296,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without drivers of Xen's.
-    pub fn shutdown(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn shutdown(&self, domid: u32) -> Operation<()> {
         self.control(Task::stopping("shut a domain down", domid), self.library().sys().domain_shutdown(), domid)
     }
 
@@ -303,7 +305,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As for [`shutdown`](Self::shutdown).
-    pub fn reboot(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn reboot(&self, domid: u32) -> Operation<()> {
         self.control(Task::stopping("reboot a domain", domid), self.library().sys().domain_reboot(), domid)
     }
 
@@ -311,7 +313,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another destroy of the domain, on this ctx, is at work.
-    pub fn destroy(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn destroy(&self, domid: u32) -> Operation<()> {
         self.start(Task::destroying("destroy a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
             unsafe { library.domain_destroy(ctx, domid, how) }
@@ -323,7 +325,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn resume(&self, domid: u32) -> Result<Operation<()>, Error> {
+    pub fn resume(&self, domid: u32) -> Operation<()> {
         const SUSPEND_CANCEL: c_int = 1;
         self.start(Task::stopping("resume a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
@@ -335,12 +337,12 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
-    pub fn config(&self, domid: u32) -> Result<Operation<Config>, Error> {
+    pub fn config(&self, domid: u32) -> Operation<Config> {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);
         let config = Owned::<DomainConfig>::new(self.library());
         let registry = Arc::downgrade(&self.registry);
-        match self.library().sys().retrieve_domain_configuration() {
+        Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
             }
@@ -364,14 +366,16 @@ impl Ctx {
                     Config::from_libxl(hosted, hosted.raw(&call), config)
                 },
             ),
-        }
+        })
     }
 
-    fn control(&self, task: Task, form: DomainControl, domid: u32) -> Result<Operation<()>, Error> {
+    fn control(&self, task: Task, form: DomainControl, domid: u32) -> Operation<()> {
         match form {
-            DomainControl::Blocking(control) => operation::run(&self.registry, task, move |question| {
-                // SAFETY: the ctx lives during the call.
-                question.check(unsafe { control(question.ctx, domid) })
+            DomainControl::Blocking(control) => Operation::begun(|| {
+                operation::run(&self.registry, task, move |question| {
+                    // SAFETY: the ctx lives during the call.
+                    question.check(unsafe { control(question.ctx, domid) })
+                })
             }),
             DomainControl::Asynchronous(control) => self.start(task, move |_, ctx, how| {
                 // SAFETY: the ctx is alive.
@@ -385,14 +389,16 @@ impl Ctx {
         &self,
         task: Task,
         initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int + Send + 'static,
-    ) -> Result<Operation<()>, Error> {
-        operation::start(
-            &self.registry,
-            task,
-            (),
-            |library, ctx, (), how| initiate(library, ctx, how),
-            |(), result| result,
-        )
+    ) -> Operation<()> {
+        Operation::begun(|| {
+            operation::start(
+                &self.registry,
+                task,
+                (),
+                |library, ctx, (), how| initiate(library, ctx, how),
+                |(), result| result,
+            )
+        })
     }
 
     /// Makes a synchronous call, inside the gate.

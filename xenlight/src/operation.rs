@@ -7,8 +7,8 @@
 //! learns of the end: a file is closed then.
 //!
 //! # Where it is begun
-//! On the thread that asks for it; or, where the ctx has a thread of its own, there, and then what libxl refuses
-//! becomes the operation's result instead of the call's.
+//! On the thread that asks for it; or, where the ctx has a thread of its own, there. What cannot be begun is over at once, with the
+//! reason as its result.
 //!
 //! # Which operation a callback is for
 //! `for_callback` is a counted pointer to [`Pending`]. Libxl calls back exactly once if the start
@@ -36,7 +36,7 @@ use std::task::{Context, Poll, Waker};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
 use xenlight_sys::{Ctx as RawCtx, Library, codes};
 
-/// An operation that libxl carries out: it has begun, and resolves to its result.
+/// An operation that libxl carries out: it has begun, and resolves to its result. One that could not be begun is over, with the reason.
 ///
 /// The result is delivered by the loop's thread; await it on any. Dropping this does not end the
 /// operation: [`abort`](Self::abort) asks for that. Closing the ctx ends it, too.
@@ -44,13 +44,13 @@ use xenlight_sys::{Ctx as RawCtx, Library, codes};
 /// ```no_run
 /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
 /// // Begins here; a domain that does not listen would take libxl's 60 s.
-/// let shutdown = ctx.shutdown(domid)?;
+/// let shutdown = ctx.shutdown(domid);
 /// # let impatient = true;
 /// if impatient {
 ///     shutdown.abort()?;
 /// }
 /// match shutdown.await {
-///     Err(error) if error.is_aborted() => ctx.destroy(domid)?.await,
+///     Err(error) if error.is_aborted() => ctx.destroy(domid).await,
 ///     result => result,
 /// }
 /// # }
@@ -76,6 +76,11 @@ impl<T> Operation<T> {
     /// One that is over already.
     pub(crate) fn ready(result: Result<T, Error>) -> Self {
         Self { outcome: Arc::new(Outcome(Mutex::new(State::Done(result)))), pending: None }
+    }
+
+    /// The operation that `begin` has begun, or one that is over with what prevented it.
+    pub(crate) fn begun(begin: impl FnOnce() -> Result<Self, Error>) -> Self {
+        begin().unwrap_or_else(|error| Self::ready(Err(error)))
     }
 
     /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as

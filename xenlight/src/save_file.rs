@@ -61,35 +61,39 @@ impl Ctx {
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), Box<dyn std::error::Error>> {
-    /// let config = ctx.config(domid)?.await?;
-    /// let saved = ctx.save(domid, std::fs::File::create("/var/lib/xen/save/vm")?, &config)?.await;
+    /// let config = ctx.config(domid).await?;
+    /// let saved = ctx.save(domid, std::fs::File::create("/var/lib/xen/save/vm")?, &config).await;
     /// match saved {
-    ///     Ok(()) => ctx.destroy(domid)?.await?,
-    ///     Err(_) => ctx.resume(domid)?.await?,
+    ///     Ok(()) => ctx.destroy(domid).await?,
+    ///     Err(_) => ctx.resume(domid).await?,
     /// }
-    /// let again = ctx.restore(std::fs::File::open("/var/lib/xen/save/vm")?)?.await?;
-    /// ctx.unpause(again)?.await?;
+    /// let again = ctx.restore(std::fs::File::open("/var/lib/xen/save/vm")?).await?;
+    /// ctx.unpause(again).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Result<Operation<()>, Error> {
-        const PLAIN: i32 = 0;
-        let task = Task::stopping("save a domain", domid);
-        // Before anything is written.
-        self.ask(task, |_| Ok(()))?;
-        // What cannot be restored is not saved.
-        self.check_config(config)?;
-        let mut file = File::from(file.into());
-        write_header(&mut file, &config.to_json(), flags(self.library().release()))
-            .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
-        operation::start(
-            &self.registry,
-            task,
-            file,
-            // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
-            move |library, ctx, file, how| unsafe { library.domain_suspend(ctx, domid, file.as_raw_fd(), PLAIN, how) },
-            |_, result| result,
-        )
+    pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Operation<()> {
+        Operation::begun(|| {
+            const PLAIN: i32 = 0;
+            let task = Task::stopping("save a domain", domid);
+            // Before anything is written.
+            self.ask(task, |_| Ok(()))?;
+            // What cannot be restored is not saved.
+            self.check_config(config)?;
+            let mut file = File::from(file.into());
+            write_header(&mut file, &config.to_json(), flags(self.library().release()))
+                .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
+            operation::start(
+                &self.registry,
+                task,
+                file,
+                // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
+                move |library, ctx, file, how| unsafe {
+                    library.domain_suspend(ctx, domid, file.as_raw_fd(), PLAIN, how)
+                },
+                |_, result| result,
+            )
+        })
     }
 
     /// Makes a domain of a file that [`save`](Self::save) or `xl save` has written, from its present
@@ -100,40 +104,42 @@ impl Ctx {
     /// # Errors
     /// As for [`create`](Self::create), and [`Error::SaveFile`] where the file is damaged, no save file, or
     /// one of another age of Xen than the library's; [`Error::Io`] where it cannot be read.
-    pub fn restore(&self, file: impl Into<OwnedFd>) -> Result<Operation<u32>, Error> {
-        let mut file = File::from(file.into());
-        let flags = flags(self.library().release());
-        let json = read_header(&mut file, flags)?;
-        if flags & STREAM_V2 != 0 {
-            check_stream(&mut file)?;
-        }
-        let config = Config::from_json(&json)?;
-        let config = self.understand(&config)?;
-        let params = self.restore_params()?;
-        operation::start(
-            &self.registry,
-            Task::without("restore a domain"),
-            (config, AtomicU32::new(NO_DOMAIN), file, params),
-            |library, ctx, (config, domid, file, params), how| {
-                const NO_WAY_BACK: i32 = -1;
-                let (config, domid, params) = (config.as_ptr(), domid.as_ptr(), params.as_ptr());
-                let fd = file.as_raw_fd();
-                match library.domain_create_restore() {
-                    // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
-                    // has ended (E9).
-                    CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
-                    // SAFETY: likewise.
-                    CreateRestore::Params(restore) => unsafe {
-                        restore(ctx, config, domid, fd, params, how, ptr::null())
-                    },
-                    // SAFETY: likewise.
-                    CreateRestore::SendBack(restore) => unsafe {
-                        restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
-                    },
-                }
-            },
-            |(_, domid, ..), result| created(domid, result),
-        )
+    pub fn restore(&self, file: impl Into<OwnedFd>) -> Operation<u32> {
+        Operation::begun(|| {
+            let mut file = File::from(file.into());
+            let flags = flags(self.library().release());
+            let json = read_header(&mut file, flags)?;
+            if flags & STREAM_V2 != 0 {
+                check_stream(&mut file)?;
+            }
+            let config = Config::from_json(&json)?;
+            let config = self.understand(&config)?;
+            let params = self.restore_params()?;
+            operation::start(
+                &self.registry,
+                Task::without("restore a domain"),
+                (config, AtomicU32::new(NO_DOMAIN), file, params),
+                |library, ctx, (config, domid, file, params), how| {
+                    const NO_WAY_BACK: i32 = -1;
+                    let (config, domid, params) = (config.as_ptr(), domid.as_ptr(), params.as_ptr());
+                    let fd = file.as_raw_fd();
+                    match library.domain_create_restore() {
+                        // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
+                        // has ended (E9).
+                        CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
+                        // SAFETY: likewise.
+                        CreateRestore::Params(restore) => unsafe {
+                            restore(ctx, config, domid, fd, params, how, ptr::null())
+                        },
+                        // SAFETY: likewise.
+                        CreateRestore::SendBack(restore) => unsafe {
+                            restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
+                        },
+                    }
+                },
+                |(_, domid, ..), result| created(domid, result),
+            )
+        })
     }
 
     fn restore_params(&self) -> Result<Owned<RestoreParams>, Error> {

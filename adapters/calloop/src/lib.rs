@@ -42,7 +42,7 @@
 //!
 //! let (results, operations) = executor::<Result<(), Error>>()?;
 //! event_loop.handle().insert_source(results, |result, _, app| app.destroyed = result.is_ok())?;
-//! operations.schedule(ctx.destroy(5)?)?;
+//! operations.schedule(ctx.destroy(5))?;
 //! # let mut app = App::default(); event_loop.dispatch(None, &mut app)?;
 //! # assert!(app.events == 1 && app.closed && app.destroyed);
 //! # Ok(()) }

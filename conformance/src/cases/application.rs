@@ -223,7 +223,7 @@ fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {
     let to_drop = shared.clone();
     let opened = stage.open_observed(Children::default(), move |_| drop(take(&to_drop)))?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     let five = opened.ctx.watch_death(5)?;
     let id = five.id();
@@ -309,7 +309,7 @@ fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
     woken(1)?;
 
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let mut removal = pin!(opened.ctx.remove_nic(5, 0)?);
+    let mut removal = pin!(opened.ctx.remove_nic(5, 0));
     ensure!(removal.as_mut().poll(&mut context).is_pending());
     asked_to_close(stage)?;
     pretend.close_backend(5, 0)?;
@@ -319,7 +319,7 @@ fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
     // The stream's, then the close's own, before that of another who waits.
     while Pin::new(&mut stream).poll_next(&mut context).is_ready() {}
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let aborted = opened.ctx.remove_nic(5, 0)?;
+    let aborted = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     let mut aborted = pin!(aborted);
     ensure!(aborted.as_mut().poll(&mut context).is_pending());
@@ -438,7 +438,7 @@ fn file_is_closed(stage: &Stage) -> anyhow::Result<()> {
     for _ in 0..20 {
         let (reader, mut writer) = std::io::pipe()?;
         writer.write_all(&save_file(json)?)?;
-        let mut restore = pin!(opened.ctx.restore(reader)?);
+        let mut restore = pin!(opened.ctx.restore(reader));
         let (has_reader, woken) = channel();
         let waker = Waker::from(Arc::new(Woken { writer, has_reader }));
         let mut context = std::task::Context::from_waker(&waker);

@@ -144,7 +144,7 @@ fn operating(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     opened.close()?;
     let result = block_on(removal);
@@ -182,7 +182,7 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
 
     let (entered, loop_is_inside) = channel();
@@ -215,7 +215,7 @@ fn several_wait(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     // Nobody can bring the close to its end before all wait for it.
     let hold = hold_loop(stage, &opened)?;
@@ -304,11 +304,14 @@ fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, [Operation
     opened.ctx.watch_death(5)?.keep();
     let running = remove_with_running_script(stage, &opened)?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let waiting = opened.ctx.remove_nic(5, 0)?;
+    let waiting = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     stage.host.end();
     ensure!(matches!(opened.ctx.watch_death(7), Err(Error::LoopGone)), "a ctx without a loop takes a watch");
-    ensure!(matches!(opened.ctx.remove_nic(5, 0), Err(Error::LoopGone)), "a ctx without a loop takes an operation");
+    ensure!(
+        matches!(block_on(opened.ctx.remove_nic(5, 0)), Err(Error::LoopGone)),
+        "a ctx without a loop takes an operation"
+    );
     Ok((opened, [waiting, running]))
 }
 

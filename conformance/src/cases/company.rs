@@ -76,7 +76,7 @@ fn two_ctxs(stage: &Stage) -> anyhow::Result<()> {
     let script = script(stage, "true")?;
     pretend.add_nic(5, 1, &script)?;
     pretend.add_nic(5, 2, &script)?;
-    let removals = (one.ctx.remove_nic(5, 1)?, two.ctx.remove_nic(5, 2)?);
+    let removals = (one.ctx.remove_nic(5, 1), two.ctx.remove_nic(5, 2));
     block_on(removals.0)?;
     block_on(removals.1)?;
 
@@ -107,7 +107,7 @@ fn four_threads(stage: &Stage) -> anyhow::Result<()> {
                     for _ in 0..ROUNDS {
                         let watch = ctx.watch_death(7)?;
                         pretend.add_nic(5, devid, script)?;
-                        block_on(ctx.remove_nic(5, devid)?)?;
+                        block_on(ctx.remove_nic(5, devid))?;
                         drop(watch);
                     }
                     Ok(())
@@ -134,7 +134,7 @@ fn four_ctxs(stage: &Stage) -> anyhow::Result<()> {
                     let domid = 10 + worker;
                     for _ in 0..ROUNDS {
                         pretend.add_domain(domid)?;
-                        block_on(opened.ctx.destroy(domid)?)?;
+                        block_on(opened.ctx.destroy(domid))?;
                     }
                     opened.expect_idle()?;
                     opened.close()
@@ -169,9 +169,9 @@ fn lock_held_at_fork(stage: &Stage) -> anyhow::Result<()> {
             })
         });
         receive("the lock is held", &is_held)?;
-        let destroyed = opened.ctx.destroy(5).map(block_on);
+        let destroyed = block_on(opened.ctx.destroy(5));
         holder.join().expect("the holder does not panic")?;
-        destroyed??;
+        destroyed?;
         anyhow::Ok(())
     })?;
     ensure!(opened.ctx.info(5).is_err_and(|error| error.is_no_such_domain()), "the domain is still there");
@@ -264,7 +264,7 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     pretend.store.auto_close_backends(true);
     pretend.add_nic(5, 1, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 1)?;
+    let removal = opened.ctx.remove_nic(5, 1);
     drop(writer);
     block_on(removal)?;
     let status = ExitStatus::from_raw(receive("the application's child is reported", &exited)?);

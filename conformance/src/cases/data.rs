@@ -94,7 +94,7 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
     handle.remove(second);
     pretend.destroy(5)?;
     program.turn_until("the death", |app| app.events.len() == 2)?;
-    operations.schedule(ctx.destroy(7)?)?;
+    operations.schedule(ctx.destroy(7))?;
     program
         .turn_until("the operation's result, and the event", |app| app.results.len() == 1 && app.events.len() == 3)?;
     drop(ctx);
@@ -128,7 +128,7 @@ fn loop_first(stage: &Stage) -> anyhow::Result<()> {
     ctx.watch_death(7)?.keep();
     // Nobody closes the backend: it goes on until it is aborted.
     pretend.add_nic(5, 0, &stage.folder.join("script"))?;
-    operations.schedule(ctx.remove_nic(5, 0)?)?;
+    operations.schedule(ctx.remove_nic(5, 0))?;
     drop(handle);
     drop(program);
 

@@ -78,7 +78,7 @@ pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
     let script = script(stage, &format!("echo \"$@\" >{}", marker.display()))?;
     pretend.add_nic(5, 0, &script)?;
     let before = opened.recorder.record();
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     pretend.close_backend(5, 0)?;
     block_on(removal)?;
@@ -100,7 +100,7 @@ fn expires(stage: &Stage) -> anyhow::Result<()> {
     pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
     // Ten seconds for the backend, and ten once more after it was forced: 0.1 s each. The script is not reached.
     pretend.clock().set_lag_ms(9_900);
-    let result = block_on(opened.ctx.remove_nic(5, 0)?);
+    let result = block_on(opened.ctx.remove_nic(5, 0));
     let code = result.as_ref().err().and_then(xenlight::Error::code);
     ensure!(code == Some(TIMED_OUT), "the removal ended with {result:?} instead of ERROR_TIMEDOUT");
     let record = opened.recorder.record();
@@ -131,7 +131,7 @@ fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let mut removal = opened.ctx.remove_nic(5, 0)?;
+    let mut removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     let nobody = block_on(futures_lite::future::poll_once(&mut removal));
     ensure!(nobody.is_none(), "the removal ended with {nobody:?} while its backend was there");
@@ -151,7 +151,7 @@ fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     receive("the removal has ended for the other", &ended)??;
 
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     let aborts = std::thread::scope(|scope| {
         [(); 2].map(|()| scope.spawn(|| removal.abort())).map(|thread| thread.join().expect("it does not panic"))
@@ -171,7 +171,7 @@ fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Res
     let occurrences = || opened.hooks.count(|step| matches!(step, What::TimeoutOccurrence { .. }));
     let before = (modifies(), occurrences());
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
 
     let forced = Arc::new(AtomicBool::new(false));
@@ -220,7 +220,7 @@ pub(crate) fn remove_with_running_script(stage: &Stage, opened: &Opened) -> anyh
     let pretend = stage.guest.pretend()?;
     let marker = stage.folder.join("script-runs");
     pretend.add_nic(7, 0, &script(stage, &format!(": >{}; exec sleep 1000", marker.display()))?)?;
-    let removal = opened.ctx.remove_nic(7, 0)?;
+    let removal = opened.ctx.remove_nic(7, 0);
     asked_to_close_of(stage, 7)?;
     pretend.close_backend(7, 0)?;
     eventually("the hotplug script runs", || marker.exists())?;

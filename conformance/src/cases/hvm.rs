@@ -69,12 +69,12 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     ensure!(is_alive(device_model), "the device model, process {device_model}, has ended");
     let watch = ctx.watch_death(domid)?;
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show a new domain as paused");
-    block_on(ctx.unpause(domid)?)?;
+    block_on(ctx.unpause(domid))?;
     eventually("xl shows it running or blocked", || dom0.state(&name).is_ok_and(|state| !state.contains('p')))?;
-    block_on(ctx.pause(domid)?)?;
+    block_on(ctx.pause(domid))?;
     ensure!(dom0.state(&name)?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
-    block_on(ctx.unpause(domid)?)?;
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.unpause(domid))?;
+    block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
     eventually("its device model ends", || !is_alive(device_model))?;
@@ -89,19 +89,19 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let domid = create(&opened, &config)?;
     let first = device_model(dom0, domid)?;
     let watch = ctx.watch_death(domid)?;
-    block_on(ctx.unpause(domid)?)?;
+    block_on(ctx.unpause(domid))?;
     let path = stage.folder.join("saved");
-    block_on(ctx.save(domid, File::create_new(&path)?, &config)?)?;
+    block_on(ctx.save(domid, File::create_new(&path)?, &config))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
     eventually("its device model ends", || !is_alive(first))?;
 
-    let restored = block_on(ctx.restore(File::open(&path)?)?)?;
+    let restored = block_on(ctx.restore(File::open(&path)?))?;
     ensure!(is_alive(device_model(dom0, restored)?), "the restored domain has no device model");
-    block_on(ctx.unpause(restored)?)?;
-    block_on(ctx.destroy(restored)?)?;
+    block_on(ctx.unpause(restored))?;
+    block_on(ctx.destroy(restored))?;
     std::fs::remove_file(path)?;
     end(opened)
 }
@@ -120,7 +120,7 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
     ensure!(matches!(&event.kind, EventKind::Eject { vdev, .. } if vdev == DRIVE), "{event:?}");
     drop(watch);
-    block_on(opened.ctx.destroy(domid)?)?;
+    block_on(opened.ctx.destroy(domid))?;
     end(opened)
 }
 
@@ -131,16 +131,16 @@ fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
     let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;
     let domid = create(&opened, &config)?;
     let watch = ctx.watch_death(domid)?;
-    block_on(ctx.unpause(domid)?)?;
+    block_on(ctx.unpause(domid))?;
     let device_model = device_model(dom0, domid)?;
     // SAFETY: a signal to the process that libxl made for this case's domain, which only the destruction below ends.
     ensure!(unsafe { libc::kill(device_model, libc::SIGKILL) } == 0, "{}", std::io::Error::last_os_error());
     eventually("it has ended", || !is_alive(device_model))?;
-    let saved = block_on(ctx.save(domid, File::create_new(stage.folder.join("saved"))?, &config)?);
+    let saved = block_on(ctx.save(domid, File::create_new(stage.folder.join("saved"))?, &config));
     let error = saved.err().context("a domain without device model was saved")?;
     println!("saved without device model: {error}");
     ensure!(!error.words().is_empty(), "libxl said nothing of it: {error:?}");
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.destroy(domid))?;
     loop {
         let event = opened.events.next()?;
         ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?}");
@@ -157,7 +157,7 @@ fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
 
 /// A new domain; skipped where no device model is installed.
 fn create(opened: &Opened, config: &Config) -> anyhow::Result<u32> {
-    let domid = block_on(opened.ctx.create(config)?).map_err(|error| {
+    let domid = block_on(opened.ctx.create(config)).map_err(|error| {
         let missing = |text: &str| {
             text.contains("device model") && text.contains("is not executable")
                 || text.contains("hvmloader") && text.contains("No such file")

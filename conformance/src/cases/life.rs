@@ -5,6 +5,7 @@ use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Events, Opened, Stage};
 use anyhow::{bail, ensure};
+use futures_lite::future::block_on;
 use xenlight::{Error, EventKind, ShutdownReason, Watch};
 
 pub(crate) static DEATH: Case = Case {
@@ -144,7 +145,7 @@ fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
         ensure!(matches!(found, Err(Error::XenstoredLost)), "{found:?}");
         let late = opened.ctx.watch_death(7);
         ensure!(matches!(late, Err(Error::XenstoredLost)), "{late:?}");
-        let operation = opened.ctx.destroy(7);
+        let operation = block_on(opened.ctx.destroy(7));
         ensure!(matches!(operation, Err(Error::XenstoredLost)), "{operation:?}");
         ensure!(opened.ctx.domains()?.len() == 3, "the hypervisor was not asked");
         loop {

@@ -196,7 +196,7 @@ fn perform(stage: &Stage, play: &Play) -> anyhow::Result<Vec<Hook>> {
             Remove | Destroy => {
                 pretend.add_nic(5, 0, &script)?;
                 let ctx = &opened.ctx;
-                operation = Some(if *act == Remove { ctx.remove_nic(5, 0)? } else { ctx.destroy_nic(5, 0)? });
+                operation = Some(if *act == Remove { ctx.remove_nic(5, 0) } else { ctx.destroy_nic(5, 0) });
                 if !play.hurried {
                     asked_to_close(stage)?;
                 }

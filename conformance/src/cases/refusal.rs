@@ -89,7 +89,7 @@ fn timeout(stage: &Stage) -> anyhow::Result<()> {
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     opened.recorder.refuse_timers(Some(ERRNO));
     // At the start or at the end.
-    let result = opened.ctx.remove_nic(5, 0).and_then(block_on);
+    let result = block_on(opened.ctx.remove_nic(5, 0));
     let code = result.as_ref().err().and_then(xenlight::Error::code);
     ensure!(code == Some(Code(ERRNO)), "the removal ended with {result:?} instead of the loop's errno");
     opened.expect_idle()?;

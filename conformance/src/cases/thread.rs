@@ -82,7 +82,7 @@ impl Drop for Held {
 fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Operation<()>)> {
     let pretend = stage.guest.pretend()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0)?;
+    let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     let (entered, is_inside) = channel();
     let (let_go, go_on) = channel::<()>();
@@ -110,9 +110,9 @@ fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
     let five = ctx.watch_death(5)?;
     drop(ctx.watch_death(5)?);
     pretend.add_nic(7, 0, &script(stage, "true")?)?;
-    let not_begun = ctx.remove_nic(7, 0)?;
+    let not_begun = ctx.remove_nic(7, 0);
     ensure!(not_begun.abort()? == Abort::Requested && not_begun.abort()? == Abort::AlreadyRequested);
-    let paused = ctx.pause(5)?;
+    let paused = ctx.pause(5);
     drop(seven);
     ensure!(ctx.census().in_flight == 1, "libxl's thread was let go meanwhile: {:?}", ctx.census());
     drop(held);
@@ -137,10 +137,13 @@ fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let (held, removal) = hold(stage, &opened)?;
     pretend.add_nic(7, 0, &script(stage, "true")?)?;
-    let not_begun = opened.ctx.remove_nic(7, 0)?;
+    let not_begun = opened.ctx.remove_nic(7, 0);
     let seven = opened.ctx.watch_death(7)?;
     let close = opened.ctx.close();
-    ensure!(matches!(opened.ctx.pause(7), Err(Error::Closed)), "a ctx that is being closed takes an operation");
+    ensure!(
+        matches!(block_on(opened.ctx.pause(7)), Err(Error::Closed)),
+        "a ctx that is being closed takes an operation"
+    );
     ensure!(matches!(not_begun.abort(), Err(Error::Closed)), "a ctx that is being closed takes an abort");
     drop(opened.ctx);
     drop(held);
@@ -230,7 +233,7 @@ fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
     let ctx = Arc::new(stage.builder()?.thread(own.clone()).open(attached.event_loop.clone())?);
     // Its abort ends with the child's, which the loop has to notice.
     pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
-    let removal = ctx.remove_nic(5, 0)?;
+    let removal = ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
     pretend.close_backend(5, 0)?;
     eventually("the script runs, and libxl's thread waits", || !children().is_empty() && ctx.census().in_flight == 0)?;
@@ -241,7 +244,7 @@ fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
     replace(&*own, &zero)?;
     ctx.watch_death(7)?.keep();
     eventually("new work is refused", || matches!(ctx.watch_death(5), Err(Error::LoopGone)))?;
-    ensure!(matches!(ctx.pause(5), Err(Error::LoopGone)), "an operation is taken");
+    ensure!(matches!(block_on(ctx.pause(5)), Err(Error::LoopGone)), "an operation is taken");
     let (sender, closed) = channel();
     let closing = ctx.clone();
     std::thread::spawn(move || sender.send(closing.close_blocking()));

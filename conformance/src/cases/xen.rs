@@ -98,24 +98,24 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("idle");
-    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?))?;
     let listed = ctx.domains()?;
     ensure!(listed.iter().any(|domain| domain.domid == domid), "a created domain is not listed: {listed:?}");
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show a new domain as paused");
-    block_on(ctx.unpause(domid)?)?;
+    block_on(ctx.unpause(domid))?;
     eventually("xl shows it running or blocked", || dom0.state(&name).is_ok_and(|state| !state.contains('p')))?;
     ensure!(!ctx.info(domid)?.paused);
-    block_on(ctx.pause(domid)?)?;
+    block_on(ctx.pause(domid))?;
     ensure!(dom0.state(&name)?.contains('p') && ctx.info(domid)?.paused, "it is not paused");
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.destroy(domid))?;
     ensure!(dom0.state(&name).is_err(), "xl still lists a destroyed domain");
     ensure!(ctx.info(domid).is_err_and(|error| error.is_no_such_domain()), "libxl still knows a destroyed domain");
 
     let domid = boot_answering(dom0, &opened, &dom0.name("answering"))?;
     let watch = ctx.watch_death(domid)?;
-    block_on(ctx.shutdown(domid)?)?;
+    block_on(ctx.shutdown(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
     end(opened)
@@ -128,12 +128,12 @@ fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
     let file = stage.folder.join("domain.cfg");
     let (kind, kernel) = (dom0.kind.name(), dom0.kernel(Image::Idle)?);
     std::fs::write(&file, format!("name='{name}'\ntype='{kind}'\nkernel='{kernel}'\nmemory=4\nvcpus=1\n"))?;
-    let domid = block_on(opened.ctx.create(&Config::from_xl_file(&file)?)?)?;
+    let domid = block_on(opened.ctx.create(&Config::from_xl_file(&file)?))?;
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show the new domain");
     ensure!(opened.ctx.name(domid)?.as_deref() == Some(&*name));
-    let config = block_on(opened.ctx.config(domid)?)?;
+    let config = block_on(opened.ctx.config(domid))?;
     ensure!(config.name() == name && config.to_json().contains(&kernel), "{}", config.to_json());
-    block_on(opened.ctx.destroy(domid)?)?;
+    block_on(opened.ctx.destroy(domid))?;
     end(opened)
 }
 
@@ -141,9 +141,9 @@ fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("idle");
-    let domid = block_on(opened.ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Idle, &name)?))?;
     let watch = opened.ctx.watch_death(domid)?;
-    block_on(opened.ctx.unpause(domid)?)?;
+    block_on(opened.ctx.unpause(domid))?;
     dom0.xl(&["destroy", &name])?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
@@ -154,12 +154,12 @@ fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("poweroff");
-    let domid = block_on(opened.ctx.create(&dom0.config(Image::Poweroff, &name)?)?)?;
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Poweroff, &name)?))?;
     let watch = opened.ctx.watch_death(domid)?;
-    block_on(opened.ctx.unpause(domid)?)?;
+    block_on(opened.ctx.unpause(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
     ensure!(dom0.state(&name)?.contains('s'), "xl does not show it as shut down");
-    block_on(opened.ctx.destroy(domid)?)?;
+    block_on(opened.ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
     end(opened)
@@ -175,7 +175,7 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let watch = ctx.watch_death(domid)?;
     let path = stage.folder.join("saved");
     let before = opened.recorder.record().interests.len();
-    block_on(ctx.save(domid, File::create_new(&path)?, &config)?)?;
+    block_on(ctx.save(domid, File::create_new(&path)?, &config))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
     let interests = opened.recorder.record().interests.split_off(before);
     ensure!(interests.contains(&Interest::OUT), "libxl did not wait to write to the regular file (R7): {interests:?}");
@@ -183,17 +183,17 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
         interests.contains(&(Interest::IN | Interest::PRI)),
         "libxl did not wait for POLLPRI on its helper's pipe (R6): {interests:?}"
     );
-    block_on(ctx.destroy(domid)?)?;
+    block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
 
-    let restored = block_on(ctx.restore(File::open(&path)?)?)?;
+    let restored = block_on(ctx.restore(File::open(&path)?))?;
     let watch = ctx.watch_death(restored)?;
-    block_on(ctx.unpause(restored)?)?;
+    block_on(ctx.unpause(restored))?;
     // That it answers shows that it runs.
-    block_on(ctx.shutdown(restored)?)?;
+    block_on(ctx.shutdown(restored))?;
     expect(&opened.events, restored, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
-    block_on(ctx.destroy(restored)?)?;
+    block_on(ctx.destroy(restored))?;
     expect(&opened.events, restored, &watch, &EventKind::Death)?;
     drop(watch);
 
@@ -207,11 +207,11 @@ fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let Opened { ctx, recorder, attached: _attached, .. } = stage.open()?;
     let name = dom0.name("idle");
-    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?)?)?;
-    block_on(ctx.unpause(domid)?)?;
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?))?;
+    block_on(ctx.unpause(domid))?;
     let timers = || recorder.record().timers_added;
     let before = timers();
-    let shutdown = ctx.shutdown(domid)?;
+    let shutdown = ctx.shutdown(domid);
     eventually("libxl has begun it, and limits its time", || timers() > before)?;
     let start = Instant::now();
     ctx.close_blocking()?;
@@ -252,10 +252,10 @@ const THREADS: usize = 4;
 /// One thread's share of the domains; their watches last until the ctx is closed.
 fn create_and_destroy(dom0: &Dom0, ctx: &Ctx, worker: usize) -> anyhow::Result<()> {
     for at in (worker..DOMAINS).step_by(THREADS) {
-        let domid = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name(&format!("{worker}-{at}")))?)?)?;
+        let domid = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name(&format!("{worker}-{at}")))?))?;
         ctx.watch_death(domid)?.keep();
-        block_on(ctx.unpause(domid)?)?;
-        block_on(ctx.destroy(domid)?)?;
+        block_on(ctx.unpause(domid))?;
+        block_on(ctx.destroy(domid))?;
     }
     Ok(())
 }
@@ -270,8 +270,8 @@ fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Re
 
 /// A domain that answers requests already.
 fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<u32> {
-    let domid = block_on(opened.ctx.create(&dom0.config(Image::Answering, name)?)?)?;
-    block_on(opened.ctx.unpause(domid)?)?;
+    let domid = block_on(opened.ctx.create(&dom0.config(Image::Answering, name)?))?;
+    block_on(opened.ctx.unpause(domid))?;
     dom0.wait_for_console(domid, dom0.says_up())?;
     Ok(domid)
 }

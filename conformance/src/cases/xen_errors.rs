@@ -2,7 +2,6 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
-use crate::cases::errors::outcome;
 use crate::guests::xen::{Dom0, Image, Type};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
@@ -75,7 +74,7 @@ fn create(stage: &Stage) -> anyhow::Result<()> {
         config["b_info"]["target_memkb"] = (100_000 << 10).into();
     })?;
     let twin = dom0.name("twin");
-    let domid = outcome(ctx.create(&dom0.config(Image::Idle, &twin)?))?;
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &twin)?))?;
     for (what, config, word) in [
         ("a missing kernel", with_kernel("/nonexistent")?, "No such file"),
         ("a junk kernel", with_kernel(junk.to_str().context("a path of ours")?)?, "kernel"),
@@ -83,12 +82,12 @@ fn create(stage: &Stage) -> anyhow::Result<()> {
         ("a missing disk", changed(dom0, &name, |config| config["disks"] = disk)?, "nonexistent.img"),
         ("a doubled name", dom0.config(Image::Idle, &twin)?, "already exists"),
     ] {
-        let error = outcome(ctx.create(&config)).err().with_context(|| format!("{what} was taken"))?;
+        let error = block_on(ctx.create(&config)).err().with_context(|| format!("{what} was taken"))?;
         println!("{what}: {error}");
         ensure!(error.words().iter().any(|line| line.text.contains(word) && line.certain), "{what}: {error:?}");
         ensure!(error.to_string().contains("; libxl said: "), "{what}: {error}");
     }
-    outcome(ctx.destroy(domid))?;
+    block_on(ctx.destroy(domid))?;
     ensure!(ctx.domains()?.len() == before, "failed creations left domains: {:?}", ctx.domains()?);
     no_child_is_left()?;
     opened.close()
@@ -105,7 +104,7 @@ fn side_by_side(stage: &Stage) -> anyhow::Result<()> {
                 let name = dom0.name(which);
                 let kernel = format!("/nonexistent-{which}");
                 let config = changed(dom0, &name, |config| config["b_info"]["kernel"] = kernel.into())?;
-                let error = outcome(ctx.create(&config)).err().context("a missing kernel was taken")?;
+                let error = block_on(ctx.create(&config)).err().context("a missing kernel was taken")?;
                 ensure!(error.words().iter().any(|line| line.text.contains(which)), "{which}: {error:?}");
                 ensure!(error.words().iter().all(|line| !line.text.contains(other)), "{which}: {error:?}");
             }
@@ -138,7 +137,7 @@ fn restore(stage: &Stage) -> anyhow::Result<()> {
     let path = stage.folder.join("saved");
     let attempt = |stream: &[u8]| -> anyhow::Result<Error> {
         std::fs::write(&path, [&header, stream, &[7; 4096]].concat())?;
-        outcome(ctx.restore(File::open(&path)?)).err().context("nonsense was restored")
+        block_on(ctx.restore(File::open(&path)?)).err().context("nonsense was restored")
     };
     let error = attempt(&[])?;
     ensure!(matches!(error, Error::SaveFile(_)), "{error:?}");
@@ -154,9 +153,9 @@ fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.guest.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let domid = outcome(ctx.create(&dom0.config(Image::Idle, &dom0.name("idle"))?))?;
-    let first = ctx.destroy(domid)?;
-    let second = outcome(ctx.destroy(domid));
+    let domid = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name("idle"))?))?;
+    let first = ctx.destroy(domid);
+    let second = block_on(ctx.destroy(domid));
     block_on(first)?;
     ensure!(
         matches!(second, Err(Error::BeingDestroyed { .. } | Error::NoSuchDomain { .. })),
