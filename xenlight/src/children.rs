@@ -377,6 +377,40 @@ fn wait_for(name: &Name, options: c_int) -> io::Result<libc::siginfo_t> {
 mod tests {
     use super::*;
 
+    /// As libxl gets it, by either way of asking, while the child is there to be reaped still.
+    fn reported(mut child: std::process::Child) -> c_int {
+        let pid = child.id().cast_signed();
+        // SAFETY: no pointers; the child is ours and not reaped.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        assert!(pidfd >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: the kernel just gave this fd to nobody else.
+        let pidfd = Some(Arc::new(unsafe { OwnedFd::from_raw_fd(pidfd as c_int) }));
+        let statuses = [pidfd, None].map(|pidfd| {
+            let name = Name { pid, pidfd };
+            loop {
+                match status_of(&name) {
+                    Some((status, None)) => return status,
+                    Some((_, Some(error))) => panic!("it has been reaped: {error}"),
+                    None => std::thread::yield_now(),
+                }
+            }
+        });
+        use std::os::unix::process::ExitStatusExt;
+        let reaped = child.wait().expect("it was there to be reaped").into_raw();
+        assert_eq!(statuses, [reaped; 2]);
+        reaped
+    }
+
+    #[test]
+    fn s2_a_status_is_what_waitpid_says() {
+        let ends = |how: &str| reported(std::process::Command::new("sh").args(["-c", how]).spawn().expect("a shell"));
+        assert_eq!(ends("exit 0"), 0);
+        assert_eq!(ends("exit 3"), 3 << 8);
+        assert_eq!(ends("exit 255"), 255 << 8);
+        assert_eq!(ends("kill -KILL $$"), libc::SIGKILL);
+        assert_eq!(ends("ulimit -c 0; kill -QUIT $$"), libc::SIGQUIT);
+    }
+
     #[test]
     fn s2_a_late_call_for_a_reported_child_does_not_meet_a_new_one_of_the_same_pid() {
         let living = Living::new(Children::ByPidfd);
