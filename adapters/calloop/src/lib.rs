@@ -22,9 +22,7 @@
 //! # struct Ctx;
 //! # impl Ctx {
 //! #     fn events(&self) -> futures_lite::stream::Iter<std::array::IntoIter<u32, 1>> { futures_lite::stream::iter([5]) }
-//! #     fn destroy(&self, _: u32) -> Result<std::future::Ready<Result<(), Error>>, calloop::Error> {
-//! #         Ok(std::future::ready(Ok(())))
-//! #     }
+//! #     fn destroy(&self, _: u32) -> std::future::Ready<Result<(), Error>> { std::future::ready(Ok(())) }
 //! # }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # #[derive(Default)] struct App { events: u32, closed: bool, destroyed: bool }

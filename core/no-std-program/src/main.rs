@@ -17,8 +17,8 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU32, Ordering};
 use osevent_core::{
-    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry, ThreadId,
-    TimerSource, Token,
+    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry,
+    ThreadId, TimerSource, Token,
 };
 
 #[global_allocator]
