@@ -31,6 +31,7 @@
 use crate::sync::Lock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use core::num::NonZeroU64;
 
@@ -50,6 +51,15 @@ pub enum LockRule {
     Serialized(Box<dyn OuterLock>),
 }
 
+impl fmt::Debug for LockRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Concurrent => "Concurrent",
+            Self::Serialized(_) => "Serialized",
+        })
+    }
+}
+
 /// A mutual exclusion that may be held for seconds, so it should put waiters to sleep.
 ///
 /// Locked and unlocked on the same thread; never locked twice by one for the same guest. Two guests
@@ -65,8 +75,8 @@ pub trait OuterLock: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
-impl core::fmt::Display for Closed {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the guest is closed")
     }
 }

@@ -113,6 +113,7 @@
 //!   instead of burning it, and `current_thread` names threads. Programs with std want it.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(missing_debug_implementations)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -25,6 +25,7 @@ use crate::{
     Token,
 };
 use alloc::sync::{Arc, Weak};
+use core::fmt;
 use core::marker::PhantomData;
 
 /// The registrations of one guest with one loop, and the gate to the guest.
@@ -437,6 +438,18 @@ impl<G: Guest> Drop for Finish<'_, G> {
         self.0.gate.released();
         self.0.sweep();
         self.0.guest.closed();
+    }
+}
+
+impl<G: Guest> fmt::Debug for Registry<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("census", &self.census()).finish_non_exhaustive()
+    }
+}
+
+impl<G: Guest> fmt::Debug for GuestCall<'_, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestCall").field("registry", &self.registry).finish()
     }
 }
 

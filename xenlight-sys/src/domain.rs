@@ -5,6 +5,7 @@
 
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
+use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
@@ -24,7 +25,7 @@ pub struct Vminfo {
 
 /// `libxl_asyncop_how`: how an operation reports that it is complete. libxl copies it (X1).
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct AsyncopHow {
     /// `(ctx, rc, for_callback)`: called once, with the ctx unlocked, on any thread that is inside
     /// libxl, perhaps before the call that began the operation has returned (E1, E9). `None` makes an
@@ -45,6 +46,13 @@ pub union AsyncopFor {
     pub for_callback: *mut c_void,
 }
 
+/// Which field counts is not known here.
+impl fmt::Debug for AsyncopFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncopFor").finish_non_exhaustive()
+    }
+}
+
 /// `libxl_asyncprogress_how`: how an operation reports a step on its way. libxl copies it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +68,14 @@ pub struct AsyncprogressHow {
 
 /// A `libxl_domain_config`: all that makes a domain. Its layout varies by release.
 #[repr(C)]
+#[derive(Debug)]
 pub struct DomainConfig {
     _opaque: [u8; 0],
 }
 
 /// A `libxl_dominfo`: the state of a domain. Its layout varies by release.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Dominfo {
     _opaque: [u8; 0],
 }
@@ -74,24 +84,28 @@ pub struct Dominfo {
 ///
 /// A stream of format 2, which 4.6 and later write, wants `{"stream_version": 2}`; `_init` says 1.
 #[repr(C)]
+#[derive(Debug)]
 pub struct RestoreParams {
     _opaque: [u8; 0],
 }
 
 /// A `libxl_device_nic`. Its layout varies by release.
 #[repr(C)]
+#[derive(Debug)]
 pub struct DeviceNic {
     _opaque: [u8; 0],
 }
 
 /// A `libxl_device_disk`. Its layout varies by release.
 #[repr(C)]
+#[derive(Debug)]
 pub struct DeviceDisk {
     _opaque: [u8; 0],
 }
 
 /// A `libxl_version_info`: of the hypervisor that runs, not of the library. Its layout varies by release.
 #[repr(C)]
+#[derive(Debug)]
 pub struct VersionInfo {
     _opaque: [u8; 0],
 }

@@ -1,6 +1,7 @@
 //! The structs of libxl's event interface: hooks, callbacks, events and their generators.
 
 use core::ffi::{c_char, c_int, c_short, c_uint, c_void};
+use core::fmt;
 
 use libc::timeval;
 
@@ -55,6 +56,7 @@ pub struct EventHooks {
 ///
 /// libxl allocates events, and they are longer than this: never copy one, take its size or make one.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Event {
     _link: [*mut c_void; 2],
     /// The domain.
@@ -82,14 +84,23 @@ pub union EventDetail {
     pub rc: c_int,
 }
 
+/// Which field counts is not known here.
+impl fmt::Debug for EventDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventDetail").finish_non_exhaustive()
+    }
+}
+
 /// A `libxl_evgen_domain_death`: while it lives, libxl reports the shutdown and death of one domain.
 #[repr(C)]
+#[derive(Debug)]
 pub struct EvgenDomainDeath {
     _opaque: [u8; 0],
 }
 
 /// A `libxl_evgen_disk_eject`: while it lives, libxl reports ejects of one virtual device.
 #[repr(C)]
+#[derive(Debug)]
 pub struct EvgenDiskEject {
     _opaque: [u8; 0],
 }

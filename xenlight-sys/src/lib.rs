@@ -74,6 +74,7 @@
 //! }
 //! # Ok::<(), xenlight_sys::LoadError>(())
 //! ```
+#![deny(missing_debug_implementations)]
 
 #[cfg(not(all(
     target_os = "linux",
@@ -106,6 +107,7 @@ pub use symbols::{SYMBOLS, Symbol};
 ///
 /// Only libxl makes one; see [`Library::ctx_alloc`].
 #[repr(C)]
+#[derive(Debug)]
 pub struct Ctx {
     _opaque: [u8; 0],
 }

@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(ends("exit 3"), 3 << 8);
         assert_eq!(ends("exit 255"), 255 << 8);
         assert_eq!(ends("kill -KILL $$"), libc::SIGKILL);
-        assert_eq!(ends("ulimit -c 0; kill -QUIT $$"), libc::SIGQUIT);
+        assert_eq!(ends("ulimit -c 0; kill -ABRT $$"), libc::SIGABRT);
     }
 
     #[test]

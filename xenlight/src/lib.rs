@@ -84,6 +84,7 @@
 //!
 //! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. Live, 4.17 is tested; the other
 //! releases were gone through in libxl's sources and headers.
+#![deny(missing_debug_implementations)]
 
 mod children;
 mod close;

@@ -17,6 +17,7 @@
 //! Nothing here panics but where an invariant of this project is broken. That ends the process at the border to C.
 #![cfg(target_os = "linux")]
 #![expect(clippy::missing_safety_doc, reason = "include/osevent.h says what callers promise")]
+#![deny(missing_debug_implementations)]
 
 mod calls;
 mod exclusion;

@@ -96,6 +96,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
+#![deny(missing_debug_implementations)]
 
 use calloop::generic::Generic;
 use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};

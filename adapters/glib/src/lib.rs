@@ -50,6 +50,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
+#![deny(missing_debug_implementations)]
 
 mod source;
 

@@ -62,6 +62,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
+#![deny(missing_debug_implementations)]
 
 use async_io::Async;
 use osevent_core::{EventLoop, LoopError};

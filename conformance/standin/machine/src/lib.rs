@@ -29,6 +29,7 @@ use osevent_standin_xenstored::Server;
 use tempfile::TempDir;
 
 /// A pretend machine with domain 0. Dropping it ends its xenstored; programs that still run lose their connection.
+#[derive(Debug)]
 pub struct Machine {
     folder: TempDir,
     store: Server,

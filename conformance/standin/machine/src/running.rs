@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A program that runs, and what it says. Dropping it ends it.
+#[derive(Debug)]
 pub struct Running {
     child: Child,
     lines: Receiver<String>,

@@ -11,6 +11,7 @@ use std::{
 use crate::hypercall::execute;
 
 /// An open handle; nothing is behind it.
+#[derive(Debug)]
 pub struct Handle;
 
 // `remove`: the symbol exists with its version alone, as in the real library.

@@ -13,6 +13,7 @@ use std::{
 use crate::abi::set_errno;
 
 /// An open handle; nothing is behind it.
+#[derive(Debug)]
 pub struct Handle;
 
 /// Opens a handle; never fails.

@@ -1,7 +1,7 @@
 //! The socket, the thread that serves it, and the interface for the process that it runs in.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, ErrorKind, Read, Write},
     os::{
         fd::{AsRawFd, OwnedFd},
@@ -155,6 +155,12 @@ impl Server {
     /// Disconnects all clients, removes the socket and ends the thread.
     pub fn shutdown(self) {
         drop(self);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
