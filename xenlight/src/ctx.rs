@@ -100,7 +100,8 @@ impl Builder {
         self
     }
 
-    /// Opens it on this loop. From any thread; takes a few milliseconds.
+    /// Opens it on this loop. From any thread; takes a few milliseconds. The process has to be able to open 16 files more,
+    /// because libxl ends the process where it finds none.
     ///
     /// # Errors
     /// [`Error::Open`] with advice where libxl cannot reach Xen; [`Error::Unsupported`] for a way
@@ -292,8 +293,7 @@ impl Ctx {
         // outlives the ctx (X1).
         let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
-            // It takes fewer, and has given them back.
-            let advice = if lacks_fds(16) { reach::TOO_MANY_FILES } else { reach::advice() };
+            let advice = if lacks_fds() { reach::TOO_MANY_FILES } else { reach::advice() };
             return Err(Error::Open { code: Code(rc), words: listener.words(), advice });
         };
         let set = hosted.ctx.set(RawCtx(raw));
@@ -309,7 +309,7 @@ impl Ctx {
         }
         // The first watch in xenstore takes two fds for the life of the ctx, and libxl ends the process where there are none
         // (`xs_fileno` and the assertion in `libxl__ev_fd_register`). So it is made now, where it can be refused.
-        if lacks_fds(2) {
+        if lacks_fds() {
             return Err(cannot(reach::TOO_MANY_FILES));
         }
         let mut evgen = ptr::null_mut();

@@ -35,9 +35,11 @@ impl Signal {
     }
 }
 
-/// Whether this process cannot open so many files more, which is not what libxl says when that makes it fail. Opens them for a moment.
-pub(crate) fn lacks_fds(wanted: usize) -> bool {
-    let signals: Result<Vec<_>, _> = (0..wanted).map(|_| Signal::new()).collect();
+/// Whether this process can open hardly any file more, which is not what libxl says when that makes it fail. Opens some for a moment:
+/// more than libxl is about to, because other threads open files, too, and where libxl finds none left it may end the process.
+pub(crate) fn lacks_fds() -> bool {
+    const MARGIN: usize = 16;
+    let signals: Result<Vec<_>, _> = (0..MARGIN).map(|_| Signal::new()).collect();
     signals.is_err_and(|error| is_lack_of_fds(&error))
 }
 
