@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             let (library, name) = libxl("on this machine's Xen")?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
             let ctx = Ctx::open(&library, Reactor::new()?)?;
-            let free = ctx.free_memory()?;
+            let free = ctx.free_memory_kib()?;
             ctx.close_blocking()?;
             xen::announce(free, arguments.linux.as_deref())?;
             (name, Some(library.release()), None)

@@ -28,8 +28,8 @@ pub struct DomainInfo {
     pub domid: u32,
     /// Its uuid; nil for domain 0.
     pub uuid: Uuid,
-    /// `pv`, `hvm` or `pvh`, as libxl calls it; empty where it does not say.
-    pub kind: String,
+    /// How it is virtualized.
+    pub kind: DomainKind,
     /// One of its virtual CPUs is on a physical one.
     pub running: bool,
     /// All its virtual CPUs wait for something.
@@ -41,15 +41,15 @@ pub struct DomainInfo {
     /// It is being destroyed.
     pub dying: bool,
     /// What it has claimed and does not use yet, in KiB.
-    pub outstanding_memory: u64,
+    pub outstanding_memory_kib: u64,
     /// What it has, in KiB.
-    pub current_memory: u64,
+    pub current_memory_kib: u64,
     /// What it shares with others, in KiB.
-    pub shared_memory: u64,
+    pub shared_memory_kib: u64,
     /// What has been paged out, in KiB.
-    pub paged_memory: u64,
+    pub paged_memory_kib: u64,
     /// What it may have, in KiB.
-    pub max_memory: u64,
+    pub max_memory_kib: u64,
     /// The time that its virtual CPUs have run, added up.
     pub cpu_time: Duration,
     /// The highest number of a virtual CPU; one less than their count.
@@ -58,6 +58,41 @@ pub struct DomainInfo {
     pub vcpus_online: u32,
     /// The CPU pool that it is in.
     pub cpupool: u32,
+}
+
+/// How a domain is virtualized. Shown as libxl and xl write it: `pv`, `pvh`, `hvm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DomainKind {
+    /// Paravirtualized.
+    Pv,
+    /// By the processor's virtualization, without a device model. Xen 4.9 and earlier call it PV.
+    Pvh,
+    /// By the processor's virtualization, with a device model.
+    Hvm,
+    /// Libxl does not say.
+    Unknown,
+}
+
+impl DomainKind {
+    fn named(name: &str) -> Self {
+        [Self::Pv, Self::Pvh, Self::Hvm].into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pv => "pv",
+            Self::Pvh => "pvh",
+            Self::Hvm => "hvm",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for DomainKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// The hypervisor that runs, whatever release the library is of. As text, `4.17.7`.
@@ -171,7 +206,7 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::Libxl`] or [`Error::Closed`].
-    pub fn free_memory(&self) -> Result<u64, Error> {
+    pub fn free_memory_kib(&self) -> Result<u64, Error> {
         self.ask(Task::without("ask for the free memory"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             let (mut short, mut long) = (0, 0);
@@ -496,17 +531,17 @@ fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
     DomainInfo {
         domid: number(info, "domid"),
         uuid: text(info, "uuid").parse().unwrap_or_default(),
-        kind: text(info, "domain_type").to_owned(),
+        kind: DomainKind::named(text(info, "domain_type")),
         running: flag("running"),
         blocked: flag("blocked"),
         paused: flag("paused"),
         shutdown,
         dying: flag("dying"),
-        outstanding_memory: number(info, "outstanding_memkb"),
-        current_memory: number(info, "current_memkb"),
-        shared_memory: number(info, "shared_memkb"),
-        paged_memory: number(info, "paged_memkb"),
-        max_memory: number(info, "max_memkb"),
+        outstanding_memory_kib: number(info, "outstanding_memkb"),
+        current_memory_kib: number(info, "current_memkb"),
+        shared_memory_kib: number(info, "shared_memkb"),
+        paged_memory_kib: number(info, "paged_memkb"),
+        max_memory_kib: number(info, "max_memkb"),
         cpu_time: Duration::from_nanos(number(info, "cpu_time")),
         max_vcpu_id: number(info, "vcpu_max_id"),
         vcpus_online: number(info, "vcpu_online"),
@@ -553,10 +588,10 @@ mod tests {
         let json = r#"{"domid": 7, "uuid": "8f0e9a5c-1111-2222-3333-444455556666", "max_memkb": 18446744073709551615,
                        "cpu_time": 1500000000, "vcpu_max_id": 1, "domain_type": "pvh", "blocked": true}"#;
         let info = read(json, Release::V4_13);
-        assert_eq!((info.domid, info.max_memory, info.max_vcpu_id), (7, u64::MAX, 1));
+        assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (7, u64::MAX, 1));
         assert_eq!(info.cpu_time, Duration::from_millis(1500));
         assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
-        assert_eq!(info.kind, "pvh");
+        assert_eq!((info.kind, info.kind.to_string().as_str()), (DomainKind::Pvh, "pvh"));
         assert!(info.blocked && !info.running);
     }
 

@@ -96,6 +96,21 @@ pub enum ShutdownReason {
     Other(u8),
 }
 
+/// As xl writes it; the number of one that this crate does not know.
+impl fmt::Display for ShutdownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Poweroff => "poweroff",
+            Self::Reboot => "reboot",
+            Self::Suspend => "suspend",
+            Self::Crash => "crash",
+            Self::Watchdog => "watchdog",
+            Self::SoftReset => "soft_reset",
+            Self::Other(number) => return write!(f, "reason {number}"),
+        })
+    }
+}
+
 impl From<u8> for ShutdownReason {
     fn from(reason: u8) -> Self {
         match c_int::from(reason) {

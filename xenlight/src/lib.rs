@@ -117,7 +117,7 @@ mod work;
 pub use children::Children;
 pub use config::Config;
 pub use ctx::{Builder, Close, Ctx};
-pub use domain::{DomainInfo, XenVersion};
+pub use domain::{DomainInfo, DomainKind, XenVersion};
 pub use error::{Code, Error};
 pub use events::{Event, EventKind, Events, ShutdownReason, Watch, WatchId};
 pub use library::{Library, Release};
