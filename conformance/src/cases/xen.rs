@@ -88,7 +88,8 @@ pub(crate) static FIFTY_ON_FOUR_CTXS: DomainCase = DomainCase {
     claim: "Four threads create and destroy 50 domains with a ctx each, side by side in one process, and none hangs",
     clauses: &["S2", "S8", "X9"],
     types: &[Type::Pv, Type::Pvh],
-    adapters: Adapter::ALL,
+    // calloop and smol stand on the same reactor, and this takes long.
+    adapters: &[Adapter::Epoll, Adapter::Glib],
     modes: Mode::ALL,
     run: fifty_on_four_ctxs,
 };
