@@ -6,7 +6,7 @@ use crate::delivery::{Item, Queue};
 use crate::domain;
 use crate::inside;
 use crate::operation::{ask, check_ready};
-use crate::task::Task;
+use crate::task::{Task, says_missing};
 use crate::words::Words;
 use crate::{Code, Error, Release, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
@@ -509,22 +509,28 @@ fn begin(
 /// Nothing falls between: what happens once the evgen is enabled has libxl look, and what happened before is seen here.
 fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: u32, id: WatchId) {
     let report = |kind| hosted.events.push(&hosted.queue, Event { domid, watch: Some(id), kind });
-    let task = Task::on("watch a domain's death", domid);
-    if task.check().is_err() || task.is_missing(hosted, ctx) {
-        report(EventKind::Death);
-        // The evgen stays enabled, and what it would report from now on is another domain's.
-        if let Some(watched) = lock(&hosted.events.watches).standing.get_mut(&id.0) {
-            watched.told.shutdown = true;
+    let found = match Task::on("watch a domain's death", domid).check() {
+        // SAFETY: the caller is inside the gate, so the ctx is alive.
+        Ok(()) => unsafe { domain::info(hosted, ctx, domid) },
+        Err(_) => Ok(Err(codes::ERROR_DOMAIN_NOTFOUND)),
+    };
+    match found {
+        Ok(Ok(info)) => {
+            if let Some(reason) = info.shutdown {
+                report(EventKind::Shutdown(reason));
+            }
+            if info.dying {
+                report(EventKind::Death);
+            }
         }
-        return;
-    }
-    // SAFETY: the caller is inside the gate, so the ctx is alive.
-    let Ok(Ok(info)) = (unsafe { domain::info(hosted, ctx, domid) }) else { return };
-    if let Some(reason) = info.shutdown {
-        report(EventKind::Shutdown(reason));
-    }
-    if info.dying {
-        report(EventKind::Death);
+        Ok(Err(rc)) if says_missing(hosted, rc) => {
+            report(EventKind::Death);
+            // The evgen stays enabled, and what it would report from now on is another domain's.
+            if let Some(watched) = lock(&hosted.events.watches).standing.get_mut(&id.0) {
+                watched.told.shutdown = true;
+            }
+        }
+        _ => {}
     }
 }
 

@@ -94,9 +94,7 @@ impl Task {
     pub(crate) fn is_missing(&self, hosted: &Hosted, ctx: *mut RawCtx) -> bool {
         let Some(domid) = self.domid else { return false };
         // SAFETY: the caller is inside the gate, so the ctx is alive; null asks for nothing but the result.
-        let rc = unsafe { hosted.library().domain_info(ctx, ptr::null_mut(), domid) };
-        // 4.5 and earlier have no code of its own for it.
-        rc == codes::ERROR_DOMAIN_NOTFOUND || hosted.library().release() < Release::V4_6 && rc == codes::ERROR_INVAL
+        says_missing(hosted, unsafe { hosted.library().domain_info(ctx, ptr::null_mut(), domid) })
     }
 
     /// The error for what libxl returned: an abort is one, whatever became of the domain; a failure on a domain that is gone is that.
@@ -114,6 +112,12 @@ impl Task {
     fn protected(&self, domid: u32, role: &'static str) -> Error {
         Error::Protected { doing: self.doing, domid, role }
     }
+}
+
+/// Whether this result of `libxl_domain_info` says that there is no such domain.
+pub(crate) fn says_missing(hosted: &Hosted, rc: c_int) -> bool {
+    // 4.5 and earlier have no code of its own for it.
+    rc == codes::ERROR_DOMAIN_NOTFOUND || hosted.library().release() < Release::V4_6 && rc == codes::ERROR_INVAL
 }
 
 /// Whether Xen has marked it as xenstored's own domain; 4.7 and later.

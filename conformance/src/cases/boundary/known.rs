@@ -1,11 +1,10 @@
 //! Known bugs of the field that no other theme has: each cites where it is told.
 
-use super::registration::{expect_served, watch};
+use super::registration::{expect_served, read_when_it_occurs, watch};
 use crate::directed::{BOTH, BoundaryCase, CONCURRENT, Setting, demand};
 use crate::files::Ready;
 use libc::{POLLIN, POLLNVAL};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 
 pub(super) static POLLNVAL_RACE: BoundaryCase = BoundaryCase {
     name: "closed-and-reopened-while-asleep",
@@ -77,15 +76,7 @@ fn pollnval_race(setting: &Setting<'_>) -> anyhow::Result<()> {
 
 fn eaten_meanwhile(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
-    let file = Arc::new(Ready::new()?);
-    let registration = opened.fd(file.fd(), POLLIN)?;
-    let (tell, told) = channel();
-    let read = file.clone();
-    opened.on(registration, move |_| {
-        // The case may have failed meanwhile.
-        let _ = tell.send(read.unset()?);
-        Ok(())
-    });
+    let (file, registration, told) = read_when_it_occurs(&opened)?;
     for _ in 0..3 {
         let (puppet, eaten) = (Arc::clone(&opened), file.clone());
         let before = opened.count(registration);

@@ -6,6 +6,7 @@ use crate::puppet::{Puppet, Registration};
 use libc::{POLLIN, POLLPRI};
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
 pub(super) static ANYWHERE: BoundaryCase = BoundaryCase {
     name: "hooks-on-any-thread",
@@ -60,6 +61,20 @@ pub(super) static OWN_OCCURRENCE: BoundaryCase = BoundaryCase {
     sources: &["libxl_fork.c, for the SIGCHLD pipe when its last child is reaped"],
     run: own_occurrence,
 };
+
+/// A file whose occurrence reads it and tells whether there was something to read.
+pub(super) fn read_when_it_occurs(puppet: &Puppet) -> anyhow::Result<(Arc<Ready>, Registration, Receiver<bool>)> {
+    let file = Arc::new(Ready::new()?);
+    let registration = puppet.fd(file.fd(), POLLIN)?;
+    let (tell, told) = channel();
+    let read = file.clone();
+    puppet.on(registration, move |_| {
+        // The case may have failed meanwhile.
+        let _ = tell.send(read.unset()?);
+        Ok(())
+    });
+    Ok((file, registration, told))
+}
 
 /// A file that makes an occurrence each time it is set.
 pub(super) fn watch(puppet: &Puppet) -> anyhow::Result<(Arc<Ready>, Registration)> {

@@ -1,6 +1,7 @@
 //! Occurrences after their deregistration, and what 4.2.0 and 4.2.1 need instead of libxl's later patience.
 
 use super::interest::broken_pipe;
+use super::registration::read_when_it_occurs;
 use crate::boundary::Rule;
 use crate::directed::{BOTH, BoundaryCase, SERIALIZED, Setting, breaks, demand};
 use crate::files::Ready;
@@ -128,15 +129,7 @@ fn claimed(setting: &Setting<'_>) -> anyhow::Result<()> {
 fn read_meanwhile(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let thread = opened.in_loop(|_| Ok(threads::current()))?;
-    let file = Arc::new(Ready::new()?);
-    let registration = opened.fd(file.fd(), POLLIN)?;
-    let (tell, told) = channel();
-    let read = file.clone();
-    opened.on(registration, move |_| {
-        // The case may have failed meanwhile.
-        let _ = tell.send(read.unset()?);
-        Ok(())
-    });
+    let (file, registration, told) = read_when_it_occurs(&opened)?;
     for before in 0..3 {
         opened.call(|| {
             file.set()?;
