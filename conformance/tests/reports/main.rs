@@ -28,6 +28,10 @@ fn main() {
         test("page_is_worked_by_keyboard", page::page_is_worked_by_keyboard),
         test("page_is_worked_by_mouse", page::page_is_worked_by_mouse),
         test("page_finds_cases_by_clause_and_word", page::page_finds_cases_by_clause_and_word),
+        test(
+            "page_follows_a_browser_that_closes_a_case_by_itself",
+            page::page_follows_a_browser_that_closes_a_case_by_itself,
+        ),
         test("page_marks_a_violation_in_both_colour_schemes", page::page_marks_a_violation_in_both_colour_schemes),
         test("page_is_usable_at_10000_steps", page::page_is_usable_at_10000_steps),
         test("json_is_read_back", json_is_read_back),

@@ -153,6 +153,25 @@ pub(crate) fn page_is_worked_by_mouse() -> Outcome {
     finish(browser)
 }
 
+/// Some browsers close a dialog on Escape without asking the page first.
+pub(crate) fn page_follows_a_browser_that_closes_a_case_by_itself() -> Outcome {
+    let mut browser = browser!();
+    browser.open(&page(&sample::report()));
+    let is_open = "document.querySelector('#case').open";
+    for _ in 0..2 {
+        browser.evaluate("location.hash = '#reused-number/glib/libxl'");
+        browser.settle();
+        assert_eq!(browser.evaluate(is_open), true, "it cannot be opened again");
+        browser.evaluate(
+            "new Promise((done) => { const dialog = document.querySelector('#case');
+                dialog.addEventListener('close', () => done(), { once: true }); dialog.close(); })",
+        );
+        assert_eq!(browser.evaluate(is_open), false);
+        assert_eq!(browser.evaluate("location.hash"), "", "the address names a case that is not shown");
+    }
+    finish(browser)
+}
+
 pub(crate) fn page_finds_cases_by_clause_and_word() -> Outcome {
     let mut browser = browser!();
     browser.open(&page(&sample::report()));

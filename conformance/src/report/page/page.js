@@ -62,6 +62,8 @@ function summarize() {
 summarize();
 document.getElementById("close").addEventListener("click", leave);
 document.getElementById("case").addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+// A browser may close it without asking: some do where no key or mouse was used since it was shown.
+document.getElementById("case").addEventListener("close", (event) => { if (shown && !event.target.open) leave(); });
 addEventListener("hashchange", follow);
 addEventListener("popstate", follow);
 addEventListener("keydown", (event) => {
