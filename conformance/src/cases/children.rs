@@ -4,7 +4,9 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Stage, eventually};
+use crate::patience::patience;
+use crate::report::observe_log;
+use crate::stage::{Stage, eventually, receive};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use std::ffi::CString;
@@ -12,7 +14,10 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use xenlight::{Children, Ctx, Error};
 
 pub(crate) static SELECTIVE_REAP: Case = Case {
@@ -103,6 +108,59 @@ pub(crate) static IGNORED: Case = Case {
     run: ignored,
 };
 
+pub(crate) static REAPED_BY_OTHERS: Case = Case {
+    name: "children-reaped-by-others",
+    claim: "A child that somebody else reaps counts as failed for libxl, which says so, since its status is lost; nothing hangs",
+    clauses: &["S1", "S2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: &[Mode::Loop],
+    run: reaped_by_others,
+};
+
+fn reaped_by_others(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let ((entered, is_inside), (go_on, may_go_on)) = (channel(), channel::<()>());
+    let may_go_on = Mutex::new(may_go_on);
+    let opened = stage.open_observed(Children::ByPidfd, move |_| {
+        // The case waits on the other side, or is over.
+        let _ = entered.send(());
+        let _ = may_go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience());
+    })?;
+    let (says, said) = channel();
+    observe_log(move |record| {
+        if record.target() == "libxl" {
+            // Nobody listens once the case is over.
+            let _ = says.send(record.args().to_string());
+        }
+    });
+    let fifo = fifo(stage)?;
+    let mut release = File::options().read(true).write(true).open(&fifo)?;
+    let marker = stage.folder.join("script-runs");
+    let commands = format!(": >{}; read -r word <{}", marker.display(), fifo.display());
+    pretend.add_nic(5, 0, &script(stage, &commands)?)?;
+    let removal = opened.ctx.remove_nic(5, 0);
+    asked_to_close(stage)?;
+    pretend.close_backend(5, 0)?;
+    eventually("the hotplug script runs", || marker.exists())?;
+    let watch = opened.ctx.watch_death(7)?;
+    pretend.destroy(7)?;
+    receive("the loop is in the callback", &is_inside)?;
+    writeln!(release, "go")?;
+    // SAFETY: no pointer is given. The script is the only child, and the loop, which would ask for it, stands in the callback.
+    let reaped = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+    ensure!(reaped > 0, "waitpid: {}", std::io::Error::last_os_error());
+    go_on.send(())?;
+    // Libxl removes the device all the same.
+    block_on(removal)?;
+    let libxl_said = said.try_iter().any(|line| line.contains("exited with error status 255"));
+    ensure!(libxl_said, "a script whose status is lost counts as one that did well");
+    drop(watch);
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
+}
+
 fn ignored(stage: &Stage) -> anyhow::Result<()> {
     let set = |handler: usize, flags: i32| {
         // SAFETY: all zero is a valid value of this plain struct.
@@ -146,10 +204,7 @@ fn reported_by_host(stage: &Stage) -> anyhow::Result<()> {
 fn without_pidfd(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.guest.pretend()?;
     let opened = stage.open()?;
-    let fifo = stage.folder.join("fifo");
-    let name = CString::new(fifo.as_os_str().as_bytes())?;
-    // SAFETY: a C string that lives during the call.
-    ensure!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == 0, "mkfifo: {}", std::io::Error::last_os_error());
+    let fifo = fifo(stage)?;
     // For both directions, so that neither end waits for the other to be opened.
     let mut release = File::options().read(true).write(true).open(&fifo)?;
     pretend.add_nic(5, 0, &script(stage, &format!("read -r word <{}", fifo.display()))?)?;
@@ -223,4 +278,12 @@ extern "C" fn on_sigchld(_: libc::c_int) {
 fn write(byte: u8) {
     // SAFETY: one readable byte; the fd is the pipe's.
     unsafe { libc::write(WRITING_END.load(Ordering::SeqCst), (&raw const byte).cast(), 1) };
+}
+
+fn fifo(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let path = stage.folder.join("fifo");
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a C string that lives during the call.
+    ensure!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == 0, "mkfifo: {}", std::io::Error::last_os_error());
+    Ok(path)
 }

@@ -7,13 +7,13 @@ use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::record::What;
-use crate::stage::{Opened, Stage, eventually, receive};
+use crate::stage::{Hooks, Opened, Stage, eventually, receive};
 use crate::threads;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use xenlight::{Ctx, Error, EventKind, Operation};
 
 pub(crate) static IDLE: Case = Case {
@@ -54,6 +54,16 @@ pub(crate) static INSIDE_CALLBACK: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: inside_callback,
+};
+
+pub(crate) static EVENT_WAITS: Case = Case {
+    name: "close-with-event-waiting",
+    claim: "An event that waits to be delivered when the close begins is not delivered any more",
+    clauses: &["E2", "E10"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: &[Mode::Loop],
+    run: event_waits,
 };
 
 pub(crate) static DURING_OCCURRENCE: Case = Case {
@@ -150,6 +160,38 @@ fn operating(stage: &Stage) -> anyhow::Result<()> {
     let result = block_on(removal);
     ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
     no_child_is_left()
+}
+
+fn event_waits(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    let shared: Arc<Mutex<Option<Ctx>>> = Arc::default();
+    let hooks: Arc<OnceLock<Arc<Hooks>>> = Arc::default();
+    let (to_close, counted) = (shared.clone(), hooks.clone());
+    let (sender, callbacks) = channel();
+    let opened = stage.open_observed(xenlight::Children::default(), move |event| {
+        let occurrences = counted.get().map(|hooks| hooks.count(|step| matches!(step, What::OccurrenceReturned)));
+        let ctx = || to_close.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let close = (event.kind == EventKind::Death).then(ctx).flatten().map(|ctx| ctx.close());
+        // The case may be over.
+        let _ = sender.send((occurrences, close));
+    })?;
+    let _ = hooks.set(opened.hooks.clone());
+    // Until its script has ended, which the loop has to learn, the close goes no further, and nobody takes the watches away.
+    let removal = remove_with_running_script(stage, &opened)?;
+    // Libxl tells all watches of a domain in one occurrence, so the second event waits while the first is delivered.
+    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(5)?);
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.ctx);
+    pretend.shut_down(5, 0)?;
+    let (first, _) = receive("the first event", &callbacks)?;
+    let (second, _) = receive("the second event", &callbacks)?;
+    ensure!(first == second, "the events came in an occurrence each: {first:?}, {second:?}");
+    pretend.destroy(5)?;
+    let (_, close) = receive("the event that closes", &callbacks)?;
+    block_on(close.context("the callback closes")?);
+    ensure!(callbacks.try_recv().is_err(), "an event was delivered after the close had begun");
+    drop((watches, removal));
+    no_child_is_left()?;
+    opened.recorder.expect_nothing()
 }
 
 fn inside_callback(stage: &Stage) -> anyhow::Result<()> {

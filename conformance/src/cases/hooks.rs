@@ -3,8 +3,9 @@
 use crate::case::Case;
 use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
+use crate::record::What;
 use crate::report::observe_log;
-use crate::stage::{Stage, eventually, receive};
+use crate::stage::{Hooks, Stage, eventually, receive};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::cell::Cell;
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use xenlight::{Config, Ctx, Error, EventKind, Trace};
 
 pub(crate) static CALLS: Case = Case {
@@ -43,6 +44,16 @@ pub(crate) static DROPS: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: drops,
+};
+
+pub(crate) static DELIVERED_LATER: Case = Case {
+    name: "event-waiting-in-hook",
+    claim: "A hook that runs the loop while an event waits to be delivered is not called back there; the event comes afterwards",
+    clauses: &["O1", "R15", "E2"],
+    guests: &[Kind::Libxl],
+    adapters: Adapter::ALL,
+    modes: &[Mode::Loop],
+    run: delivered_later,
 };
 
 thread_local! {
@@ -218,4 +229,48 @@ fn drops(stage: &Stage) -> anyhow::Result<()> {
     block_on(ctx.close());
     drop(unrelated);
     Ok(())
+}
+
+fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.guest.pretend()?;
+    // Readable at any time, so that no turn waits.
+    let interrupt = File::open("/dev/zero")?;
+    let other: Arc<Mutex<Option<Ctx>>> = Arc::default();
+    let (in_callback, hooks) = (other.clone(), Arc::<OnceLock<Arc<Hooks>>>::default());
+    let (counted, (sender, callbacks)) = (hooks.clone(), channel());
+    let opened = stage.open_observed(xenlight::Children::default(), move |_| {
+        let occurrences = counted.get().map(|hooks| hooks.count(|step| matches!(step, What::OccurrenceReturned)));
+        let other = in_callback.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Its first watch has the hook called for xenstore's fd.
+        let hooked = other.map(|other| other.watch_death(9).map(|_| other));
+        let _ = sender.send((BUSY.get(), occurrences, hooked));
+    })?;
+    let _ = hooks.set(opened.hooks.clone());
+    let (event_loop, attached) = (opened.attached.event_loop.clone(), stage.host.attach()?);
+    let (told, turned) = channel();
+    let ctx = stage
+        .builder()?
+        .trace(move |step| {
+            if matches!(step, Trace::FdRegister { .. }) {
+                once(|| {
+                    for _ in 0..3 {
+                        let _ = told.send(event_loop.turn(interrupt.as_raw_fd()).map(drop));
+                    }
+                });
+            }
+        })
+        .open(attached.event_loop.clone())?;
+    *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx);
+    // Libxl tells of a death by both in one occurrence, so the second event waits while the first is delivered.
+    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(5)?);
+    pretend.destroy(5)?;
+    let mut told = [receive("an event", &callbacks)?, receive("an event", &callbacks)?];
+    ensure!(told.iter().all(|(in_hook, ..)| !in_hook), "an event was delivered inside a hook");
+    ensure!(told[0].1 == told[1].1, "the events came in an occurrence each, so none waited");
+    let [(.., hooked), _] = &mut told;
+    let other = hooked.take().context("the first callback has the other ctx")??;
+    receive("the hook runs the loop", &turned)??;
+    drop(watches);
+    block_on(other.close());
+    opened.close()
 }
