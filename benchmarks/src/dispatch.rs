@@ -4,10 +4,10 @@
 //! loop, and nobody else takes part. A round goes around in a source of the loop's own for each fd, the next one
 //! through osevent, and so on by turns: what else the machine does meets both.
 
+use crate::client::Client;
 use crate::figures::{Sample, table};
-use crate::guest::Guest;
 use crate::host::{Host, Kind, Own, Watched, lower, new_eventfd, raise};
-use osevent_core::{GuestValue, Interest, Registry};
+use osevent_core::{ClientValue, Interest, Registry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -68,7 +68,7 @@ fn allow_many_fds() -> anyhow::Result<()> {
 struct Pair {
     own: Ring,
     osevent: Ring,
-    _registry: Arc<Registry<Guest>>,
+    _registry: Arc<Registry<Client>>,
     _hosts: Vec<Host>,
 }
 
@@ -83,9 +83,9 @@ impl Pair {
         };
         let event_loop = hosts.last().expect("there is one").event_loop()?;
         let links = osevent.links.clone();
-        let registry = Guest::on(event_loop, move |value| links.pass(value as usize));
+        let registry = Client::on(event_loop, move |value| links.pass(value as usize));
         for (value, fd) in (0..).zip(&osevent.links.fds) {
-            registry.register_fd(fd.as_raw_fd(), Interest::IN, GuestValue(value))?;
+            registry.register_fd(fd.as_raw_fd(), Interest::IN, ClientValue(value))?;
         }
         Ok(Self { own, osevent, _registry: registry, _hosts: hosts })
     }

@@ -1,10 +1,10 @@
 //! How often a program that waits is woken: its threads' switches, as the kernel counts them.
 
+use crate::client::Client;
 use crate::figures::table;
-use crate::guest::Guest;
 use crate::host::{Host, Kind, Own, new_eventfd};
 use anyhow::Context;
-use osevent_core::{Deadline, GuestValue, Interest};
+use osevent_core::{ClientValue, Deadline, Interest};
 use procfs::process::Process;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -20,17 +20,17 @@ pub(crate) struct Options {
 const SETTLING: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let mut shown = table(["loop", "wake-ups a second without osevent", "with an idle guest"]);
+    let mut shown = table(["loop", "wake-ups a second without osevent", "with an idle client"]);
     for kind in Kind::ALL {
         let alone = {
             let _host = Host::alone(kind, Own::default())?;
             wake_ups(options.seconds)?
         };
         let host = Host::with_osevent(kind, Own::default())?;
-        let guest = Guest::on(host.event_loop()?, |_| {});
+        let client = Client::on(host.event_loop()?, |_| {});
         let quiet = new_eventfd(0)?;
-        guest.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1))?;
-        guest.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2))?;
+        client.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1))?;
+        client.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2))?;
         shown.add_row([kind.name().to_owned(), alone.to_string(), wake_ups(options.seconds)?.to_string()]);
     }
     println!("{shown}");

@@ -3,9 +3,9 @@
 //! `cargo xtask bench` builds it in release and runs it. Absolute numbers are the machine's; docs/benchmarks.md has
 //! those of one.
 
+mod client;
 mod dispatch;
 mod figures;
-mod guest;
 mod host;
 mod idle;
 mod share;
@@ -26,7 +26,7 @@ struct Arguments {
 enum What {
     /// One event through osevent, and through a source of the loop's own
     Dispatch(dispatch::Options),
-    /// What a guest that is always busy leaves to the host's own sources and timers
+    /// What a client that is always busy leaves to the host's own sources and timers
     Share(share::Options),
     /// How often an attachment that has nothing to do wakes the process
     Idle(idle::Options),

@@ -1,14 +1,14 @@
-//! What a guest that is always busy leaves to its host (O9).
+//! What a client that is always busy leaves to its host (O9).
 //!
-//! The guest has 100 fds that are always ready and works for 50 µs in each occurrence: a dispatch of the reactor ends after
+//! The client has 100 fds that are always ready and works for 50 µs in each occurrence: a dispatch of the reactor ends after
 //! the round in which 2 ms are over, or 64 occurrences made. Beside it the host has, in one run, a timer and a pipe into which
 //! another thread writes, both every 5 ms; in another one, a source that is always ready, too, with 50 µs of work.
 
+use crate::client::Client;
 use crate::figures::{Sample, ms, table};
-use crate::guest::Guest;
 use crate::host::{Host, Kind, Own, Tick, Watched, new_eventfd};
 use glib::Priority;
-use osevent_core::{GuestValue, Interest, Registry};
+use osevent_core::{ClientValue, Interest, Registry};
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,9 +32,9 @@ const KINDS: [Kind; 5] =
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let time = Duration::from_secs(options.seconds);
-    let header = ["loop", "guest", "timer late, ms: median", "worst", "pipe late, ms: median", "worst", "came"];
+    let header = ["loop", "client", "timer late, ms: median", "worst", "pipe late, ms: median", "worst", "came"];
     let mut delays = table(header);
-    let header = ["loop", "host's ready source: turns a second", "its share of the time, %", "the guest's, %"];
+    let header = ["loop", "host's ready source: turns a second", "its share of the time, %", "the client's, %"];
     let mut shares = table(header);
     for kind in KINDS {
         for busy in [false, true] {
@@ -54,10 +54,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
                 came,
             ]);
         }
-        let (host, guest) = turns(kind, time)?;
+        let (host, client) = turns(kind, time)?;
         let percent = |turns: u32| format!("{:.1}", 100.0 * f64::from(turns) * WORK.as_secs_f64() / time.as_secs_f64());
         let each_second = format!("{:.0}", f64::from(host) / time.as_secs_f64());
-        shares.add_row([kind.name().to_owned(), each_second, percent(host), percent(guest)]);
+        shares.add_row([kind.name().to_owned(), each_second, percent(host), percent(client)]);
     }
     println!("{delays}\n\n{shares}");
     Ok(())
@@ -85,7 +85,7 @@ fn late(kind: Kind, busy: bool, time: Duration) -> anyhow::Result<[Vec<Duration>
     };
     let host = Host::with_osevent(kind, Own { fds: vec![Watched::new(reader, received)], tick: Some(tick) })?;
     // Gone before the host: one that it starves could not end.
-    let _guest = busy.then(|| Busy::on(&host)).transpose()?;
+    let _client = busy.then(|| Busy::on(&host)).transpose()?;
 
     let (ends, ended) = channel::<()>();
     let mut sending = &writer;
@@ -102,7 +102,7 @@ fn late(kind: Kind, busy: bool, time: Duration) -> anyhow::Result<[Vec<Duration>
     Ok(delays.map(|delays| std::mem::take(&mut *lock(&delays))))
 }
 
-/// Turns of a host's source that is always ready, and the guest's occurrences.
+/// Turns of a host's source that is always ready, and the client's occurrences.
 fn turns(kind: Kind, time: Duration) -> anyhow::Result<(u32, u32)> {
     let turns = Arc::new(AtomicU32::new(0));
     let counted = turns.clone();
@@ -112,16 +112,16 @@ fn turns(kind: Kind, time: Duration) -> anyhow::Result<(u32, u32)> {
         counted.fetch_add(1, Ordering::Relaxed);
     };
     let host = Host::with_osevent(kind, Own { fds: vec![Watched::new(new_eventfd(1)?, work)], tick: None })?;
-    let guest = Busy::on(&host)?;
-    let before = (turns.load(Ordering::Relaxed), guest.occurrences());
+    let client = Busy::on(&host)?;
+    let before = (turns.load(Ordering::Relaxed), client.occurrences());
     std::thread::sleep(time);
-    Ok((turns.load(Ordering::Relaxed) - before.0, guest.occurrences() - before.1))
+    Ok((turns.load(Ordering::Relaxed) - before.0, client.occurrences() - before.1))
 }
 
-/// A guest that is always busy, until it is dropped.
+/// A client that is always busy, until it is dropped.
 struct Busy {
     occurrences: Arc<AtomicU32>,
-    _registry: Arc<Registry<Guest>>,
+    _registry: Arc<Registry<Client>>,
     _fds: Vec<Arc<OwnedFd>>,
 }
 
@@ -129,7 +129,7 @@ impl Busy {
     fn on(host: &Host) -> anyhow::Result<Self> {
         let occurrences = Arc::new(AtomicU32::new(0));
         let counted = occurrences.clone();
-        let registry = Guest::on(host.event_loop()?, move |_| {
+        let registry = Client::on(host.event_loop()?, move |_| {
             spin();
             // Relaxed, as all of this counter's: only the number matters.
             counted.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +137,7 @@ impl Busy {
         let mut fds = vec![];
         for value in 0..BUSY_FDS {
             let fd = new_eventfd(1)?;
-            registry.register_fd(fd.as_raw_fd(), Interest::IN, GuestValue(value))?;
+            registry.register_fd(fd.as_raw_fd(), Interest::IN, ClientValue(value))?;
             fds.push(fd);
         }
         Ok(Self { occurrences, _registry: registry, _fds: fds })

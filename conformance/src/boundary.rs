@@ -12,9 +12,9 @@ use std::thread::ThreadId;
 /// A `struct timeval` of gettimeofday(2): seconds and microseconds (R11).
 pub type WallTime = (i64, i64);
 
-/// What the host gives the guest: `libxl_osevent_hooks`. The guest holds its ctx lock in each call (R1, R15).
+/// What the host gives the client: `libxl_osevent_hooks`. The client holds its ctx lock in each call (R1, R15).
 ///
-/// `handle` is `for_app_registration`: the host's word for the registration, which the guest keeps where the host can
+/// `handle` is `for_app_registration`: the host's word for the registration, which the client keeps where the host can
 /// write it and gives back verbatim (R2). `value` is `for_libxl`. What is returned is 0 or why not (R3).
 pub trait Hooks: Send + Sync {
     /// `fd_register`.
@@ -31,8 +31,8 @@ pub trait Hooks: Send + Sync {
     fn timeout_deregister(&self, handle: u64);
 }
 
-/// What the guest gives the host: libxl's functions that the loop calls.
-pub trait Guest: Send + Sync {
+/// What the client gives the host: libxl's functions that the loop calls.
+pub trait Client: Send + Sync {
     /// `libxl_osevent_occurred_fd`.
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16);
     /// `libxl_osevent_occurred_timeout`.
@@ -41,29 +41,29 @@ pub trait Guest: Send + Sync {
     fn free(&self);
 }
 
-/// One guest in the care of a host.
+/// One client in the care of a host.
 pub trait Hosting: Hooks {
-    /// Makes a call into the guest as a thread of the application does. False, without having called, once the guest is being closed.
+    /// Makes a call into the client as a thread of the application does. False, without having called, once the client is being closed.
     fn call(&self, call: &mut dyn FnMut()) -> bool;
 
-    /// Lets go of the guest: no call begins any more, and when none is in progress, [`Guest::free`] is called once (X4, X5). Does not
+    /// Lets go of the client: no call begins any more, and when none is in progress, [`Client::free`] is called once (X4, X5). Does not
     /// wait for that.
     fn close(&self);
 }
 
-/// A way of hosting guests, on a loop that runs on a thread of its own until it is dropped.
+/// A way of hosting clients, on a loop that runs on a thread of its own until it is dropped.
 pub trait Integration: Send + Sync {
-    /// Takes the guest in. Its hooks may be called as soon as this has returned.
+    /// Takes the client in. Its hooks may be called as soon as this has returned.
     ///
     /// # Errors
     /// The host could not, for instance because fds have run out.
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>>;
+    fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>>;
 
     /// The thread that makes the occurrences.
     fn thread(&self) -> ThreadId;
 }
 
-/// How the guest wants occurrences and other calls to exclude each other (O2).
+/// How the client wants occurrences and other calls to exclude each other (O2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {

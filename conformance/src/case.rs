@@ -1,11 +1,11 @@
 //! What a case is, and how it ends.
 
 use crate::directed::BoundaryCase;
-use crate::guests;
-use crate::guests::xen::Type;
 use crate::hosts::{Adapter, Mode};
 use crate::report::Verdict;
 use crate::stage::Stage;
+use crate::tiers;
+use crate::tiers::xen::Type;
 use serde::{Deserialize, Serialize};
 
 /// One check, of one or several clauses of docs/contract.md.
@@ -14,7 +14,7 @@ pub(crate) struct Case {
     /// What is shown, as a claim.
     pub(crate) claim: &'static str,
     pub(crate) clauses: &'static [&'static str],
-    pub(crate) guests: &'static [guests::Kind],
+    pub(crate) tiers: &'static [tiers::Tier],
     /// The loops it can run on: all, unless it is about one.
     pub(crate) adapters: &'static [Adapter],
     /// Where libxl can work in it: both, unless it is about one.
@@ -42,7 +42,7 @@ pub(crate) struct Listed {
     pub(crate) name: &'static str,
     pub(crate) claim: &'static str,
     pub(crate) clauses: &'static [&'static str],
-    pub(crate) guests: &'static [guests::Kind],
+    pub(crate) tiers: &'static [tiers::Tier],
     pub(crate) adapters: &'static [Adapter],
     pub(crate) modes: &'static [Mode],
     /// The types that its domains can have; none if it creates no real ones.
@@ -61,16 +61,16 @@ pub(crate) enum Play {
 
 impl From<&Case> for Listed {
     fn from(case: &Case) -> Self {
-        let Case { name, claim, clauses, guests, adapters, modes, run } = *case;
-        Self { name, claim, clauses, guests, adapters, modes, types: &[], play: Play::Stage(run) }
+        let Case { name, claim, clauses, tiers, adapters, modes, run } = *case;
+        Self { name, claim, clauses, tiers, adapters, modes, types: &[], play: Play::Stage(run) }
     }
 }
 
 impl From<&DomainCase> for Listed {
     fn from(case: &DomainCase) -> Self {
         let DomainCase { name, claim, clauses, types, adapters, modes, run } = *case;
-        let guests = &[guests::Kind::Xen];
-        Self { name, claim, clauses, guests, adapters, modes, types, play: Play::Stage(run) }
+        let tiers = &[tiers::Tier::Xen];
+        Self { name, claim, clauses, tiers, adapters, modes, types, play: Play::Stage(run) }
     }
 }
 
@@ -80,7 +80,7 @@ impl From<&'static BoundaryCase> for Listed {
             name: case.name,
             claim: case.claim,
             clauses: case.clauses,
-            guests: &[guests::Kind::Model],
+            tiers: &[tiers::Tier::Model],
             adapters: Adapter::ALL,
             modes: &[Mode::Loop],
             types: &[],

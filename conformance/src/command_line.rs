@@ -1,7 +1,7 @@
 //! What the program is asked for, and its way out.
 
-use crate::guests::libxl;
-use crate::{broken, guests, hosts, patience, random, report, runner, suite};
+use crate::tiers::libxl;
+use crate::{broken, hosts, patience, random, report, runner, suite, tiers};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,11 +19,11 @@ pub(crate) struct Arguments {
     pub(crate) modes: Vec<hosts::Mode>,
     /// What is below libxl: pretend domains, or the Xen that this machine runs on (as root, in its dom0).
     #[arg(long, value_enum, default_value = "libxl")]
-    pub(crate) guest: guests::Kind,
+    pub(crate) tier: tiers::Tier,
     /// The type of the domains that the cases create on a real Xen. If none is named, the loops share the types out: each case
     /// runs once on each loop and in each mode, and on each type.
     #[arg(long = "type", value_enum, value_name = "TYPE")]
-    pub(crate) types: Option<guests::xen::Types>,
+    pub(crate) types: Option<tiers::xen::Types>,
     /// Only the cases whose name is, or begins with, this; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     pub(crate) broken: Option<Vec<String>>,
     /// Run the suite on the loop in this shared object, which has the two functions of osevent_loop.h. --case can be given
     /// once, with any part of a case's name.
-    #[arg(long = "loop", value_name = "FILE", conflicts_with_all = ["adapters", "guest", "broken"])]
+    #[arg(long = "loop", value_name = "FILE", conflicts_with_all = ["adapters", "tier", "broken"])]
     pub(crate) shared_object: Option<PathBuf>,
     /// Print the cases of these reports, as --json writes them, in one table, and write them to one report.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cases", "broken", "list"])]

@@ -105,7 +105,7 @@ pub fn demand(clause: &'static str, holds: bool, text: impl FnOnce() -> String) 
     if holds { Ok(()) } else { Err(breaks(clause, text())) }
 }
 
-/// What a case has: a host, and a monitor between that and each guest.
+/// What a case has: a host, and a monitor between that and each client.
 pub struct Setting<'a> {
     integration: &'a dyn Integration,
     monitor: Arc<Monitor>,
@@ -135,7 +135,7 @@ impl<'a> Setting<'a> {
         Monitored { integration: self.integration, monitor: self.monitor.clone() }
     }
 
-    /// The rule that the guests of this run want.
+    /// The rule that the clients of this run want.
     pub fn rule(&self) -> Rule {
         self.rule
     }
@@ -221,7 +221,7 @@ impl Opened {
     pub fn close(self) -> anyhow::Result<()> {
         self.check()?;
         self.hosting.close();
-        self.wait_for_free("X2", "a guest that is closed while nobody is inside is freed")?;
+        self.wait_for_free("X2", "a client that is closed while nobody is inside is freed")?;
         self.check()
     }
 

@@ -1,9 +1,9 @@
-//! osevent-core between a guest and any loop: the host that this project offers, seen from the boundary.
+//! osevent-core between a client and any loop: the host that this project offers, seen from the boundary.
 
-use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::hosts::{Attached, Host};
 use osevent_core::{
-    Deadline, GuestValue, Interest, LockRule, OuterLock, Readiness, RegistrationError, Registry, Token, current_thread,
+    ClientValue, Deadline, Interest, LockRule, OuterLock, Readiness, RegistrationError, Registry, Token, current_thread,
 };
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -11,9 +11,9 @@ use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
-/// osevent-core on the loop of a program. Each guest gets a [`Registry`] and an attachment of its own.
+/// osevent-core on the loop of a program. Each client gets a [`Registry`] and an attachment of its own.
 ///
-/// A guest and its attachment stay until the guest has been closed and freed.
+/// A client and its attachment stay until the client has been closed and freed.
 pub struct CoreIntegration {
     host: Box<dyn Host>,
 }
@@ -26,7 +26,7 @@ impl CoreIntegration {
 }
 
 impl Integration for CoreIntegration {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+    fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
         let attached = self.host.attach()?;
         let event_loop = attached.event_loop.clone();
         let lock_rule = match rule {
@@ -34,8 +34,8 @@ impl Integration for CoreIntegration {
             Rule::Serialized => LockRule::Serialized(Box::new(Exclusion::default())),
         };
         let registry =
-            Registry::new(event_loop, lock_rule, current_thread, |_| Hosted { guest, keep: Mutex::default() });
-        *lock(&registry.guest().keep) = Some((registry.clone(), attached));
+            Registry::new(event_loop, lock_rule, current_thread, |_| Hosted { client, keep: Mutex::default() });
+        *lock(&registry.client().keep) = Some((registry.clone(), attached));
         Ok(Arc::new(Core { registry, rule, by_address: Mutex::default() }))
     }
 
@@ -55,7 +55,7 @@ struct Core {
 impl Hooks for Core {
     fn fd_register(&self, fd: RawFd, handle: &mut u64, events: i16, value: u64) -> i32 {
         let registered = Interest::from_poll(events)
-            .and_then(|interest| self.registry.register_fd(fd, interest, GuestValue(value)))
+            .and_then(|interest| self.registry.register_fd(fd, interest, ClientValue(value)))
             .map(|token| *handle = token.to_handle());
         code(registered)
     }
@@ -73,7 +73,7 @@ impl Hooks for Core {
 
     fn timeout_register(&self, handle: &mut u64, deadline: WallTime, value: u64) -> i32 {
         let registered = Deadline::from_timeval(deadline.0, deadline.1)
-            .and_then(|deadline| self.registry.register_timeout(deadline, GuestValue(value)));
+            .and_then(|deadline| self.registry.register_timeout(deadline, ClientValue(value)));
         code(registered.map(|token| {
             if self.rule == Rule::Serialized {
                 lock(&self.by_address).insert(ptr::from_mut(handle).addr() as u64, token);
@@ -114,24 +114,24 @@ fn code(result: Result<(), RegistrationError>) -> i32 {
     result.map_or_else(|error| error.code(), |()| 0)
 }
 
-/// The guest, as the core sees it.
+/// The client, as the core sees it.
 struct Hosted {
-    guest: Arc<dyn Guest>,
-    /// The registry's own, and the loop's end of it, until the guest has been freed.
+    client: Arc<dyn Client>,
+    /// The registry's own, and the loop's end of it, until the client has been freed.
     keep: Mutex<Option<(Arc<Registry<Self>>, Attached)>>,
 }
 
-impl osevent_core::Guest for Hosted {
-    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
-        self.guest.occurred_fd(value.0, fd, asked.to_poll(), readiness.to_poll());
+impl osevent_core::Client for Hosted {
+    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness) {
+        self.client.occurred_fd(value.0, fd, asked.to_poll(), readiness.to_poll());
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
-        self.guest.occurred_timeout(value.0);
+    fn occurred_timeout(&self, value: ClientValue) {
+        self.client.occurred_timeout(value.0);
     }
 
     fn release(&self) {
-        self.guest.free();
+        self.client.free();
     }
 
     fn closed(&self) {
@@ -141,7 +141,7 @@ impl osevent_core::Guest for Hosted {
     }
 }
 
-/// The outer lock of rule (b) (O2), held for as long as the guest works.
+/// The outer lock of rule (b) (O2), held for as long as the client works.
 #[derive(Default)]
 struct Exclusion {
     held: Mutex<bool>,

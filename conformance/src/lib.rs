@@ -10,7 +10,6 @@ mod cases;
 mod command_line;
 pub mod directed;
 pub mod files;
-mod guests;
 pub mod hosts;
 pub mod integration;
 mod isolated;
@@ -27,6 +26,7 @@ mod runner;
 mod stage;
 mod suite;
 pub mod threads;
+mod tiers;
 
 pub use command_line::main;
 pub use suite::Suite;

@@ -1,4 +1,4 @@
-//! A guest whose strings a case pulls: what libxl has at the boundary, and in each occurrence whatever the case wants.
+//! A client whose strings a case pulls: what libxl has at the boundary, and in each occurrence whatever the case wants.
 //!
 //! Like libxl it has a recursive ctx lock, which it holds in each hook and takes in each occurrence (R1, R15); values
 //! from pools in which the one that was freed last is given out first (R10); and places for handles that are full of
@@ -12,7 +12,7 @@ mod ctx_lock;
 mod pool;
 mod state;
 
-use crate::boundary::{Guest, Hosting, Rule, WallTime};
+use crate::boundary::{Client, Hosting, Rule, WallTime};
 use crate::directed::{Breach, breaks};
 use anyhow::{Context, bail};
 use ctx_lock::{CtxGuard, CtxLock};
@@ -87,7 +87,7 @@ impl Puppet {
 
     // Calls to the host.
 
-    /// Makes a call into the guest, as a thread of the application does; on one that is inside already, just `act`.
+    /// Makes a call into the client, as a thread of the application does; on one that is inside already, just `act`.
     ///
     /// # Errors
     /// The host refused, or `act` failed.
@@ -98,7 +98,7 @@ impl Puppet {
         let (mut act, mut result) = (Some(act), None);
         let called = self.hosting()?.call(&mut || {
             let Some(act) = act.take() else {
-                self.fail(Failure::Breach(Breach::new("X4", "the host made one call into the guest twice")));
+                self.fail(Failure::Breach(Breach::new("X4", "the host made one call into the client twice")));
                 return;
             };
             let overlap = self.state().overlap(self.rule, std::thread::current().id());
@@ -113,7 +113,7 @@ impl Puppet {
             Some(result) if called => result,
             Some(_) => bail!(breaks("X4", "the host says that it refused a call which it has made")),
             None if called => bail!(breaks("X4", "the host says that it has made a call which never ran")),
-            None => bail!(breaks("X4", "the host refuses a call into a guest that is not closed")),
+            None => bail!(breaks("X4", "the host refuses a call into a client that is not closed")),
         }
     }
 
@@ -132,7 +132,7 @@ impl Puppet {
     /// `fd_register`, and what it returned: 0 with a registration.
     ///
     /// # Errors
-    /// The call into the guest was refused.
+    /// The call into the client was refused.
     pub fn try_fd(&self, fd: RawFd, events: i16) -> anyhow::Result<Result<Registration, i32>> {
         self.register(Some(fd), |hosting, slot, value| {
             // SAFETY: the hook is called under the ctx lock.
@@ -156,7 +156,7 @@ impl Puppet {
     /// `fd_modify`, and what it returned. Of a registration that another thread has ended, nothing.
     ///
     /// # Errors
-    /// The call into the guest was refused.
+    /// The call into the client was refused.
     pub fn try_modify(&self, registration: Registration, events: i16) -> anyhow::Result<i32> {
         self.hook(|hosting| {
             let Some((slot, fd)) = self.standing_fd(registration) else { return 0 };
@@ -182,7 +182,7 @@ impl Puppet {
     /// `fd_deregister`; nothing where another thread was faster.
     ///
     /// # Errors
-    /// The call into the guest was refused.
+    /// The call into the client was refused.
     pub fn deregister(&self, registration: Registration) -> anyhow::Result<()> {
         self.hook(|hosting| {
             let Some((slot, fd)) = self.standing_fd(registration) else { return };
@@ -207,7 +207,7 @@ impl Puppet {
     /// `timeout_register`, and what it returned: 0 with a registration.
     ///
     /// # Errors
-    /// The call into the guest was refused.
+    /// The call into the client was refused.
     pub fn try_timeout(&self, deadline: WallTime) -> anyhow::Result<Result<Registration, i32>> {
         self.register(None, |hosting, slot, value| {
             // SAFETY: the hook is called under the ctx lock.
@@ -215,7 +215,7 @@ impl Puppet {
         })
     }
 
-    /// Cancels a timeout as the guest's release does: with `{0,0}` (R13), after which it still occurs once (O5); or, for 4.2.0
+    /// Cancels a timeout as the client's release does: with `{0,0}` (R13), after which it still occurs once (O5); or, for 4.2.0
     /// and 4.2.1, with `timeout_deregister`. Either may come when the timeout has been taken, or is over (R14).
     ///
     /// # Errors
@@ -253,7 +253,7 @@ impl Puppet {
     /// Cancels a timeout as 4.2.0 does: with the address of its handle in place of the handle (R13).
     ///
     /// # Errors
-    /// The call into the guest was refused.
+    /// The call into the client was refused.
     pub fn cancel_by_address(&self, registration: Registration) -> anyhow::Result<()> {
         self.hook(|hosting| {
             let address = {
@@ -280,7 +280,7 @@ impl Puppet {
         state.registrations[registration.0].value
     }
 
-    /// Whether the calling thread is inside the guest.
+    /// Whether the calling thread is inside the client.
     pub fn is_inside(&self) -> bool {
         let me = std::thread::current().id();
         self.state().inside.iter().any(|(thread, _)| *thread == me)
@@ -301,7 +301,7 @@ impl Puppet {
         self.state().count(registration).0
     }
 
-    /// How often the host has freed the guest.
+    /// How often the host has freed the client.
     pub fn frees(&self) -> usize {
         self.state().frees.1
     }
@@ -345,7 +345,7 @@ impl Puppet {
         })
     }
 
-    /// Waits until the host has freed the guest.
+    /// Waits until the host has freed the client.
     ///
     /// # Errors
     /// `clause` is broken because it has not.
@@ -413,7 +413,7 @@ impl Puppet {
         })
     }
 
-    /// Calls a hook as libxl does: inside a call into the guest, with the ctx lock held.
+    /// Calls a hook as libxl does: inside a call into the client, with the ctx lock held.
     fn hook<T>(&self, hook: impl FnOnce(&dyn Hosting) -> T) -> anyhow::Result<T> {
         let hosting = self.hosting()?;
         self.call(|| {
@@ -506,7 +506,7 @@ impl Puppet {
     }
 }
 
-impl Guest for Puppet {
+impl Client for Puppet {
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
         self.occurred(value, Some((fd, events, revents)));
     }
@@ -521,14 +521,14 @@ impl Guest for Puppet {
             let mut state = self.state();
             state.frees.0 += 1;
             if state.frees.0 > 1 {
-                state.fail(Failure::Breach(Breach::new("X4", "the guest was freed twice")));
+                state.fail(Failure::Breach(Breach::new("X4", "the client was freed twice")));
                 return;
             }
             if let Some((_, inside)) = state.inside.iter().find(|(thread, _)| *thread == me) {
-                let text = format!("the guest was freed by a thread that is inside of it ({inside:?})");
+                let text = format!("the client was freed by a thread that is inside of it ({inside:?})");
                 state.fail(Failure::Breach(Breach::new("X5", text)));
             } else if let Some((_, inside)) = state.inside.first() {
-                let text = format!("the guest was freed while another thread is inside of it ({inside:?})");
+                let text = format!("the client was freed while another thread is inside of it ({inside:?})");
                 state.fail(Failure::Breach(Breach::new("X4", text)));
             }
             state.inside.push((me, Inside::Free));

@@ -15,8 +15,8 @@ pub struct Step {
     pub wall: i64,
     /// The thread, numbered from 0 in the order of their first steps; its name is in [`Record::threads`].
     pub thread: u32,
-    /// The guest, numbered from 0.
-    pub guest: u32,
+    /// The client, numbered from 0.
+    pub client: u32,
     /// What it did.
     #[serde(flatten)]
     pub what: What,
@@ -27,17 +27,17 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum What {
-    /// The guest calls `fd_register`.
+    /// The client calls `fd_register`.
     FdRegister { fd: RawFd, events: i16, value: u64 },
-    /// The guest calls `fd_modify`.
+    /// The client calls `fd_modify`.
     FdModify { fd: RawFd, handle: u64, events: i16 },
-    /// The guest calls `fd_deregister`.
+    /// The client calls `fd_deregister`.
     FdDeregister { fd: RawFd, handle: u64 },
-    /// The guest calls `timeout_register`.
+    /// The client calls `timeout_register`.
     TimeoutRegister { deadline: WallTime, value: u64 },
-    /// The guest calls `timeout_modify`.
+    /// The client calls `timeout_modify`.
     TimeoutModify { handle: u64, deadline: WallTime },
-    /// The guest calls `timeout_deregister`.
+    /// The client calls `timeout_deregister`.
     TimeoutDeregister { handle: u64 },
     /// The thread's innermost hook returns.
     HookReturned { handle: u64, code: i32 },
@@ -47,7 +47,7 @@ pub enum What {
     TimeoutOccurrence { value: u64 },
     /// The thread's innermost occurrence returns.
     OccurrenceReturned,
-    /// The application calls the guest.
+    /// The application calls the client.
     Call,
     /// The thread's innermost call returns.
     CallReturned,
@@ -81,9 +81,9 @@ impl fmt::Display for Violation {
 pub struct Record {
     /// The threads' names.
     pub threads: Vec<String>,
-    /// Each guest's rule, which tells its release: 4.2.0 and 4.2.1 are the serialized ones.
+    /// Each client's rule, which tells its release: 4.2.0 and 4.2.1 are the serialized ones.
     #[serde(default)]
-    pub guests: Vec<Rule>,
+    pub clients: Vec<Rule>,
     /// In the order in which they were taken. [`Step::at`] does not decrease.
     pub steps: Vec<Step>,
     /// What was wrong.

@@ -6,9 +6,6 @@ use crate::cases;
 use crate::command_line::Arguments;
 use crate::directed::{BoundaryCase, Setting};
 use crate::files;
-use crate::guests::libxl::Preparation;
-use crate::guests::xen::{self, Type, Types};
-use crate::guests::{self, Guest, Kind};
 use crate::hosts::{Adapter, Host, Mode, Place};
 use crate::integration::CoreIntegration;
 use crate::last_words;
@@ -18,6 +15,9 @@ use crate::record::Record;
 use crate::report::progress::Progress;
 use crate::report::{self, Report, Row, Run, Verdict, terminal};
 use crate::stage::Stage;
+use crate::tiers::libxl::Preparation;
+use crate::tiers::xen::{self, Type, Types};
+use crate::tiers::{self, Machine, Tier};
 use anyhow::{Context, ensure};
 use osevent_epoll::Reactor;
 use serde::Serialize;
@@ -34,10 +34,10 @@ use xenlight::Ctx;
 pub(crate) const RECORD: &str = "record.json";
 
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
-const fn limit(guest: Kind) -> Duration {
-    match guest {
-        Kind::Libxl | Kind::Model => Duration::from_secs(300),
-        Kind::Xen => Duration::from_secs(900),
+const fn limit(tier: Tier) -> Duration {
+    match tier {
+        Tier::Libxl | Tier::Model => Duration::from_secs(300),
+        Tier::Xen => Duration::from_secs(900),
     }
 }
 
@@ -49,18 +49,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let libxl = |below: &str| {
-        let library = guests::library(arguments.libxl.as_deref())?;
+        let library = tiers::library(arguments.libxl.as_deref())?;
         let name = format!("libxl {} from {}, {below}", library.release(), library.path().display());
         anyhow::Ok((library, name))
     };
-    let (guest, release, preparation) = match arguments.guest {
-        Kind::Libxl => {
+    let (libxl_name, release, preparation) = match arguments.tier {
+        Tier::Libxl => {
             let (library, name) = libxl("without a hypervisor")?;
             let preparation = Preparation::new()?;
             preparation.probe(arguments.libxl.as_deref(), arguments.patience())?;
             (name, Some(library.release()), Some(preparation))
         }
-        Kind::Xen => {
+        Tier::Xen => {
             xen::check()?;
             let (library, name) = libxl("on this machine's Xen")?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
@@ -71,11 +71,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             (name, Some(library.release()), None)
         }
         // Where there is no stand-in, the one case that wants it is skipped.
-        Kind::Model => ("no libxl: a model of it".into(), None, Preparation::new().ok()),
+        Tier::Model => ("no libxl: a model of it".into(), None, Preparation::new().ok()),
     };
-    let kind = arguments.guest.name();
+    let kind = arguments.tier.name();
     let below = release.map_or_else(|| kind.to_owned(), |release| format!("{kind} {release}"));
-    eprintln!("{guest}");
+    eprintln!("{libxl_name}");
     let adapters = if arguments.adapters.is_empty() { Adapter::ALL } else { &arguments.adapters };
     let modes = if arguments.modes.is_empty() { Mode::ALL } else { &arguments.modes };
     let places: Vec<_> =
@@ -84,13 +84,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         selected.iter().flat_map(|case| places.iter().flat_map(|place| plan(case, *place, arguments.types))).collect();
     ensure!(
         !planned.is_empty(),
-        "no case is both named by --case and meant for the adapter, the mode, the type and the guest; see --list"
+        "no case is both named by --case and meant for the adapter, the mode, the type and the tier; see --list"
     );
 
     let files = arguments.reports.create()?;
-    let run = Run::begin(guest);
+    let run = Run::begin(libxl_name);
     // One machine, one set of domains: on Xen the cases would meet each other.
-    let jobs = if arguments.guest == Kind::Xen { 1 } else { arguments.jobs };
+    let jobs = if arguments.tier == Tier::Xen { 1 } else { arguments.jobs };
     let progress = Progress::new(planned.len(), arguments.repeat);
     let usual = arguments.patience();
     let patience: Vec<_> = places.iter().map(|place| (*place, Patience::new(usual))).collect();
@@ -130,7 +130,7 @@ pub(crate) fn merge(arguments: &Arguments) -> anyhow::Result<bool> {
         match &mut merged {
             None => merged = Some(report),
             Some(merged) => {
-                merged.run.guest = format!("{}; {}", merged.run.guest, report.run.guest);
+                merged.run.tier = format!("{}; {}", merged.run.tier, report.run.tier);
                 merged.cases.extend(report.cases);
             }
         }
@@ -157,7 +157,7 @@ fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Listed>> {
     let named = |case: &Listed| {
         arguments.cases.is_empty() || arguments.cases.iter().any(|name| case.name.starts_with(name.as_str()))
     };
-    Ok(cases::ALL.iter().filter(|case| named(case) && case.guests.contains(&arguments.guest)).collect())
+    Ok(cases::ALL.iter().filter(|case| named(case) && case.tiers.contains(&arguments.tier)).collect())
 }
 
 /// What a case is run with.
@@ -185,9 +185,9 @@ impl Planned {
     }
 
     /// What has the program run it again.
-    fn words(self, guest: Kind) -> Vec<&'static str> {
+    fn words(self, tier: Tier) -> Vec<&'static str> {
         let Place { adapter, mode } = self.place;
-        let mut words = vec!["--guest", guest.name(), "--adapter", adapter.name(), "--mode", mode.name()];
+        let mut words = vec!["--tier", tier.name(), "--adapter", adapter.name(), "--mode", mode.name()];
         words.extend(self.domains.into_iter().flat_map(|domains| ["--type", domains.name()]));
         words.extend(["--case", self.case.name]);
         words
@@ -240,14 +240,14 @@ fn run_repeatedly(planned: Planned, setup: &Setup<'_>, progress: &Progress) -> R
         claim: case.claim.into(),
         clauses: case.clauses.iter().map(|&clause| clause.into()).collect(),
         adapter: place.name().into(),
-        guest: below.into(),
+        tier: below.into(),
         result: outcome.result,
         broken: report::broken(&outcome.reason, record.as_ref()),
         reason: outcome.reason,
         seconds: start.elapsed().as_secs_f64() / f64::from(arguments.repeat),
         runs: arguments.repeat,
         failures,
-        arguments: planned.words(arguments.guest).into_iter().map(String::from).collect(),
+        arguments: planned.words(arguments.tier).into_iter().map(String::from).collect(),
         record,
     };
     progress.finished(&row);
@@ -264,7 +264,7 @@ fn run_in_process(
     let (outcome, log) = (folder.path().join("outcome"), folder.path().join("log"));
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--inside").arg(&outcome);
-    command.args(planned.words(arguments.guest));
+    command.args(planned.words(arguments.tier));
     command.env(patience::VARIABLE, patience.as_secs_f64().to_string());
     if arguments.log {
         command.arg("--log");
@@ -281,7 +281,7 @@ fn run_in_process(
     let output = File::create(&log)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().context("cannot start the case's process")?;
-    let limit = Patience::limit(limit(arguments.guest), patience);
+    let limit = Patience::limit(limit(arguments.tier), patience);
     let process = child.id();
     let status = wait(&mut child, limit)?;
     let written = std::fs::read(&outcome).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -291,7 +291,7 @@ fn run_in_process(
         (Some(status), Some(outcome)) if status.success() => outcome,
         (Some(status), _) => Outcome::failed(format!("its process {}", describe(status))),
     };
-    if arguments.guest == Kind::Xen && outcome.result == Verdict::Failed {
+    if arguments.tier == Tier::Xen && outcome.result == Verdict::Failed {
         xen::clean_up(process).context("cannot destroy what a failed case left behind")?;
     }
     if outcome.result == Verdict::Failed {
@@ -349,11 +349,11 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.modes,
     ) {
         (Some(case), &[adapter], &[mode]) => {
-            let Arguments { guest, ref linux, ref libxl, types, .. } = *arguments;
+            let Arguments { tier, ref linux, ref libxl, types, .. } = *arguments;
             let domains =
                 case.types.iter().copied().find(|kind| types.is_some_and(|types| types == Types::from(*kind)));
-            let below = Below { guest, linux: linux.as_deref(), libxl: libxl.as_deref(), domains };
-            adapter.start().and_then(|host| perform(case.play, below, host, mode, outcome))
+            let target = Target { tier, linux: linux.as_deref(), libxl: libxl.as_deref(), domains };
+            adapter.start().and_then(|host| perform(case.play, target, host, mode, outcome))
         }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),
     };
@@ -367,8 +367,8 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
 }
 
 /// What a case on libxl has below that.
-pub(crate) struct Below<'a> {
-    pub(crate) guest: Kind,
+pub(crate) struct Target<'a> {
+    pub(crate) tier: Tier,
     /// A kernel for Linux domains on a real Xen, if the user names one.
     pub(crate) linux: Option<&'a Path>,
     /// The libxl to load, if the user names one.
@@ -380,7 +380,7 @@ pub(crate) struct Below<'a> {
 /// Runs the case on this program. What the monitor saw is written beside the outcome.
 pub(crate) fn perform(
     play: Play,
-    below: Below<'_>,
+    target: Target<'_>,
     host: Box<dyn Host>,
     mode: Mode,
     outcome: &Path,
@@ -388,9 +388,9 @@ pub(crate) fn perform(
     match play {
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
-            let guest = Guest::start(below.guest, folder, below.linux, below.domains)?;
-            let library = guests::library(below.libxl)?;
-            let stage = Stage::set(guest, patience::limits(below.guest.limits()), host, mode, folder, library)?;
+            let machine = Machine::start(target.tier, folder, target.linux, target.domains)?;
+            let library = tiers::library(target.libxl)?;
+            let stage = Stage::set(machine, patience::limits(target.tier.limits()), host, mode, folder, library)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
         }
         Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),
@@ -426,7 +426,7 @@ pub(crate) fn perform_at_boundary(
     integration: Box<dyn Integration>,
     outcome: &Path,
 ) -> anyhow::Result<()> {
-    let monitor = Monitor::new(patience::limits(Kind::Model.limits()));
+    let monitor = Monitor::new(patience::limits(Tier::Model.limits()));
     let result = watched(&monitor, outcome, || case.perform(Setting::new(&*integration, monitor.clone())));
     if result.is_err() {
         // Its end would wait for a loop that a failed case may have left standing.
@@ -482,7 +482,7 @@ mod tests {
         assert_eq!(of(Types::All), ["xen-life pv on glib", "xen-life pvh on glib"]);
         let case = cases::ALL.iter().find(|listed| listed.name == "xen-life").unwrap();
         let place = Place { adapter: Adapter::Glib, mode: Mode::Loop };
-        let words = plan(case, place, Some(Types::Pvh))[0].words(Kind::Xen).join(" ");
-        assert_eq!(words, "--guest xen --adapter glib --mode loop --type pvh --case xen-life");
+        let words = plan(case, place, Some(Types::Pvh))[0].words(Tier::Xen).join(" ");
+        assert_eq!(words, "--tier xen --adapter glib --mode loop --type pvh --case xen-life");
     }
 }

@@ -1,12 +1,12 @@
-//! What a case has: a guest, a host that runs, and ctxs opened between the two.
+//! What a case has: a machine, a host that runs, and ctxs opened between the two.
 
 use crate::boundary::Rule;
-use crate::guests::Guest;
 use crate::hosts::{Attached, Host, Mode};
 use crate::monitor::{Limits, Monitor, Witness};
 use crate::patience::patience;
 use crate::record::What;
 use crate::recorder::Recorder;
+use crate::tiers::Machine;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use xenlight::{Builder, Children, Ctx, Event, Library, Release, Trace};
 
 pub(crate) struct Stage {
-    pub(crate) guest: Guest,
+    pub(crate) machine: Machine,
     pub(crate) host: Box<dyn Host>,
     pub(crate) library: Library,
     /// For files of the case's own.
@@ -32,7 +32,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn set(
-        guest: Guest,
+        machine: Machine,
         limits: Limits,
         host: Box<dyn Host>,
         mode: Mode,
@@ -40,7 +40,7 @@ impl Stage {
         library: Library,
     ) -> anyhow::Result<Self> {
         let (opened, monitor) = (Mutex::default(), Monitor::new(limits));
-        Ok(Self { guest, host, library, folder: folder.to_owned(), mode, opened, monitor })
+        Ok(Self { machine, host, library, folder: folder.to_owned(), mode, opened, monitor })
     }
 
     /// A ctx to be opened where this stage has it.
@@ -71,12 +71,15 @@ impl Stage {
             }
         }
         self.monitor.look(|record| {
-            let of = |guest| {
-                record.steps.iter().filter(move |step| step.guest == guest && !matches!(step.what, What::Remark { .. }))
+            let of = |client| {
+                record
+                    .steps
+                    .iter()
+                    .filter(move |step| step.client == client && !matches!(step.what, What::Remark { .. }))
             };
-            for guest in 0..record.guests.len() as u32 {
-                let freed = of(guest).any(|step| step.what == What::Freed);
-                ensure!(freed || of(guest).next().is_none(), "the ctx of guest {guest} was not freed");
+            for client in 0..record.clients.len() as u32 {
+                let freed = of(client).any(|step| step.what == What::Freed);
+                ensure!(freed || of(client).next().is_none(), "the ctx of client {client} was not freed");
             }
             Ok(())
         })?;

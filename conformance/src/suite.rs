@@ -4,13 +4,13 @@ use crate::boundary::Integration;
 use crate::case::{Outcome, Play};
 use crate::cases;
 use crate::files;
-use crate::guests::Kind;
-use crate::guests::libxl::{self, PROBE, Preparation};
 use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
 use crate::isolated::{self, Ended};
 use crate::patience::{self, Patience};
 use crate::report::{Verdict, terminal};
-use crate::runner::{Below, perform, perform_at_boundary};
+use crate::runner::{Target, perform, perform_at_boundary};
+use crate::tiers::Tier;
+use crate::tiers::libxl::{self, PROBE, Preparation};
 use anyhow::Context;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ struct Guide;
 /// Each case runs in a process of its own, which is this program once more; so `main` does nothing before
 /// [`Suite::main`]. The program takes the arguments of any other Rust test: a part of a case's name, `--list`, and so on.
 ///
-/// Cases named `boundary` drive the loop with a guest that does the worst that libxl can do. Cases named `libxl` drive it
+/// Cases named `boundary` drive the loop with a client that does the worst that libxl can do. Cases named `libxl` drive it
 /// with the libxl that is installed, without a hypervisor, and those named `libxl-thread` with that libxl on a thread of its
 /// own; where none is installed they are ignored, with the reason.
 ///
@@ -140,8 +140,8 @@ impl Suite {
         let Played { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
         match (&self.start, *play) {
             (Start::Host(start), play) => {
-                let below = Below { guest: Kind::Libxl, linux: None, libxl: None, domains: None };
-                perform(play, below, start()?, *mode, outcome)
+                let target = Target { tier: Tier::Libxl, linux: None, libxl: None, domains: None };
+                perform(play, target, start()?, *mode, outcome)
             }
             (Start::Integration(start), Play::Boundary(case)) => perform_at_boundary(case, start()?, outcome),
             (Start::Integration(_), Play::Stage(_)) => anyhow::bail!("{name} needs osevent"),
@@ -166,7 +166,7 @@ fn played() -> Vec<Played> {
         for &mode in case.modes {
             let kind = match (case.play, mode) {
                 (Play::Boundary(_), _) => "boundary",
-                (Play::Stage(_), _) if !case.guests.contains(&Kind::Libxl) => continue,
+                (Play::Stage(_), _) if !case.tiers.contains(&Tier::Libxl) => continue,
                 (Play::Stage(_), Mode::Loop) => "libxl",
                 (Play::Stage(_), Mode::Thread) => "libxl-thread",
             };

@@ -30,7 +30,7 @@ fn compile(folder: &Path, source: &str, definitions: &[String]) -> Option<PathBu
 fn suite(libxl: &Path, patience: &str) -> Output {
     let mut suite = Command::new(env!("CARGO_BIN_EXE_osevent-conformance"));
     suite
-        .args(["--guest", "libxl", "--adapter", "epoll", "--case", "domain-death", "--patience", patience, "--libxl"])
+        .args(["--tier", "libxl", "--adapter", "epoll", "--case", "domain-death", "--patience", patience, "--libxl"])
         .arg(libxl);
     suite.output().expect("the suite runs")
 }

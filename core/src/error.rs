@@ -4,15 +4,15 @@ use core::fmt;
 /// Libxl's `ERROR_OSEVENT_REG_FAIL`, the negative code that a failing hook may return (R3).
 const ERROR_OSEVENT_REG_FAIL: i32 = -12;
 
-/// Why a hook failed: what the guest did wrong, or what the loop refused.
+/// Why a hook failed: what the client did wrong, or what the loop refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistrationError {
-    /// The guest asked for a negative fd.
+    /// The client asked for a negative fd.
     NegativeFd(i32),
-    /// The guest asked for a bit that is not poll(2)'s input, priority or output (R6).
+    /// The client asked for a bit that is not poll(2)'s input, priority or output (R6).
     UnknownInterest(i16),
-    /// The guest's timeval is none: its microseconds are not within 0 to 999,999 (R11).
+    /// The client's timeval is none: its microseconds are not within 0 to 999,999 (R11).
     InvalidDeadline {
         /// `tv_sec`
         secs: i64,
@@ -25,14 +25,14 @@ pub enum RegistrationError {
     Ended(Token),
     /// An fd hook was called with a timeout's handle, or the other way round, or with another fd than was registered.
     Mismatched(Token),
-    /// The guest has been freed; nothing can be registered any more.
+    /// The client has been freed; nothing can be registered any more.
     Closed,
     /// The process has given out 2^63 [tokens](crate::Token), and none is used twice.
     TokensSpent,
     /// The hook was called on a thread that did not come through
-    /// [`Registry::enter`](crate::Registry::enter), which serialized guests must (O2): somebody
-    /// calls the guest around this library.
-    OutsideGuestCall,
+    /// [`Registry::enter`](crate::Registry::enter), which serialized clients must (O2): somebody
+    /// calls the client around this library.
+    OutsideClientCall,
     /// The loop refused.
     Loop(LoopError),
 }
@@ -67,23 +67,23 @@ impl RegistrationError {
 impl fmt::Display for RegistrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NegativeFd(fd) => write!(f, "the guest asked to watch fd {fd}, which is negative"),
+            Self::NegativeFd(fd) => write!(f, "the client asked to watch fd {fd}, which is negative"),
             Self::UnknownInterest(events) => {
                 write!(
                     f,
-                    "the guest asked for poll events {events:#x}; only POLLIN, POLLPRI and POLLOUT can be watched"
+                    "the client asked for poll events {events:#x}; only POLLIN, POLLPRI and POLLOUT can be watched"
                 )
             }
             Self::InvalidDeadline { secs, micros } => {
-                write!(f, "the guest's timeout {{{secs}, {micros}}} is no timeval: microseconds go from 0 to 999999")
+                write!(f, "the client's timeout {{{secs}, {micros}}} is no timeval: microseconds go from 0 to 999999")
             }
-            Self::UnknownHandle(handle) => write!(f, "the guest's handle {handle:#x} was never given out here"),
+            Self::UnknownHandle(handle) => write!(f, "the client's handle {handle:#x} was never given out here"),
             Self::Ended(token) => write!(f, "registration {token} has already ended"),
             Self::Mismatched(token) => write!(f, "registration {token} is of another kind, or for another fd"),
-            Self::Closed => f.write_str("the guest has been freed: nothing can be registered any more"),
+            Self::Closed => f.write_str("the client has been freed: nothing can be registered any more"),
             Self::TokensSpent => f.write_str("this process has used up its handles for registrations: restart it"),
-            Self::OutsideGuestCall => f.write_str(
-                "a hook ran on a thread that called the guest around this library: make every call through it",
+            Self::OutsideClientCall => f.write_str(
+                "a hook ran on a thread that called the client around this library: make every call through it",
             ),
             Self::Loop(error) => error.fmt(f),
         }

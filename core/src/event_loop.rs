@@ -1,19 +1,19 @@
 use crate::{Deadline, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
 use alloc::boxed::Box;
 
-/// What a host's event loop does for the guest.
+/// What a host's event loop does for the client.
 ///
-/// The six registration methods are called from inside the guest's hooks: on any thread (R1), with
-/// the guest's own lock held by the caller, and the outer lock if there is one, but no other lock of
+/// The six registration methods are called from inside the client's hooks: on any thread (R1), with
+/// the client's own lock held by the caller, and the outer lock if there is one, but no other lock of
 /// this crate. So they must not wait: not for a dispatch in flight, not for the loop's thread, not
 /// for a lock that is held across [`FdSource::ready`] or [`TimerSource::expire`] (R15, O2). They
-/// must not call the guest, and must not make an occurrence before they return (O1); on another
+/// must not call the client, and must not make an occurrence before they return (O1); on another
 /// thread one may come sooner. They are also called without any lock: for sources of the host's
 /// own, by the sweep at the end of a close, by the end of an unclosed [`Registry`](crate::Registry), and
 /// `modify_fd` from inside [`FdSource::ready`] while the gate is closing. They must not panic.
 ///
 /// In return the loop holds a source for as long as it likes and drops it where it likes: a source
-/// that the guest is done with answers an occurrence by doing nothing, so a loop that lets go late
+/// that the client is done with answers an occurrence by doing nothing, so a loop that lets go late
 /// is slow, never wrong.
 pub trait EventLoop: Send + Sync {
     /// Watches `source.fd()` for `interest` and calls [`FdSource::ready`] while it is there, level style (O10).
@@ -35,7 +35,7 @@ pub trait EventLoop: Send + Sync {
     /// The old interest stays in force.
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError>;
 
-    /// Ends the watch. When this returns, the guest may close the fd, and the same number may come
+    /// Ends the watch. When this returns, the client may close the fd, and the same number may come
     /// back in an `add_fd` for another file (R8): readiness of the old file is never reported to
     /// the new source. Unknown tokens are ignored. It may come from inside that very source's
     /// occurrence (R16).
@@ -59,9 +59,9 @@ pub trait EventLoop: Send + Sync {
     fn remove_timer(&self, token: Token);
 
     /// Looks again what of `asked` the fd is ready for now, just before an occurrence that a
-    /// [serialized](crate::LockRule::Serialized) guest would take at its word (O4). The outer lock is held, for which the
+    /// [serialized](crate::LockRule::Serialized) client would take at its word (O4). The outer lock is held, for which the
     /// occurrence may have waited while its holder read the fd empty. Nothing occurs where nothing is ready any more.
-    /// Not called for other guests, which look by themselves.
+    /// Not called for other clients, which look by themselves.
     ///
     /// It must not wait: poll(2) with a timeout of 0 is what is meant. What is provided takes the report for still true.
     /// A loop that passes everything on to another one passes this on, too.

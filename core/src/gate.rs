@@ -1,7 +1,7 @@
-//! The gate: counts the calls into the guest that are in progress, and lets the guest be freed when there are none.
+//! The gate: counts the calls into the client that are in progress, and lets the client be freed when there are none.
 //!
 //! # What it guarantees
-//! `Guest::release` is called once, when no thread is inside, and nobody gets inside afterwards
+//! `Client::release` is called once, when no thread is inside, and nobody gets inside afterwards
 //! (X4); never on a thread that is inside (X5). Neither closing nor leaving waits for anybody.
 //!
 //! # Why
@@ -19,9 +19,9 @@
 //!
 //! Everything that a call did happens before the release, because both went through the lock.
 //!
-//! # The outer lock (serialized guests, O2)
+//! # The outer lock (serialized clients, O2)
 //! It is held by a thread from its outermost `enter` to the `leave` that matches, and through the
-//! release, so that the hooks which the guest calls there (X2) are under it, too. It is taken before
+//! release, so that the hooks which the client calls there (X2) are under it, too. It is taken before
 //! the count is raised and given back after the count is lowered: a thread that waits for it is not
 //! counted, so a closer has nothing to wait for but the lock itself, and the one who holds that
 //! without being counted is about to be refused or has just left, and gives it back without waiting.
@@ -39,14 +39,14 @@ use core::num::NonZeroU64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ThreadId(pub NonZeroU64);
 
-/// How occurrences and other calls into the guest may overlap (O2).
+/// How occurrences and other calls into the client may overlap (O2).
 pub enum LockRule {
-    /// The guest tolerates an occurrence after its deregistration (4.2.2 and later, O3). No lock
+    /// The client tolerates an occurrence after its deregistration (4.2.2 and later, O3). No lock
     /// is held across any call.
     Concurrent,
-    /// It does not (4.2.0, 4.2.1): one lock is held across every call into the guest, so that none
+    /// It does not (4.2.0, 4.2.1): one lock is held across every call into the client, so that none
     /// arrives after its deregistration. Every such call of the program must go through
-    /// [`Registry::enter`](crate::Registry::enter), and none may wait inside the guest for another
+    /// [`Registry::enter`](crate::Registry::enter), and none may wait inside the client for another
     /// thread's occurrence (E8).
     Serialized(Box<dyn OuterLock>),
 }
@@ -62,7 +62,7 @@ impl fmt::Debug for LockRule {
 
 /// A mutual exclusion that may be held for seconds, so it should put waiters to sleep.
 ///
-/// Locked and unlocked on the same thread; never locked twice by one for the same guest. Two guests
+/// Locked and unlocked on the same thread; never locked twice by one for the same client. Two clients
 /// may share one as long as no call into one is made from inside a call into the other.
 pub trait OuterLock: Send + Sync {
     /// Waits until it is free and takes it. Must not panic.
@@ -71,13 +71,13 @@ pub trait OuterLock: Send + Sync {
     fn unlock(&self);
 }
 
-/// The guest is being freed, or is freed: no call into it can begin.
+/// The client is being freed, or is freed: no call into it can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the guest is closed")
+        f.write_str("the client is closed")
     }
 }
 

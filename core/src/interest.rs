@@ -1,6 +1,6 @@
 use crate::RegistrationError;
 
-/// What the guest asked to be told of an fd: poll(2)'s input, priority and output bits (R6).
+/// What the client asked to be told of an fd: poll(2)'s input, priority and output bits (R6).
 ///
 /// Empty is legal: the registration stays and makes no occurrence (R5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -21,7 +21,7 @@ impl Interest {
     pub const OUT: Self = Self(0x04);
     const ALL: u16 = 0x07;
 
-    /// From the guest's `short events`. `POLLERR`, `POLLHUP` and `POLLNVAL` may be named; they are implied.
+    /// From the client's `short events`. `POLLERR`, `POLLHUP` and `POLLNVAL` may be named; they are implied.
     ///
     /// # Errors
     /// [`RegistrationError::UnknownInterest`] for any bit that the contract does not have (R6).

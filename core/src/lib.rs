@@ -3,43 +3,43 @@
 //! libxl has no event loop: through six hooks it asks its host to watch fds and timeouts, and the
 //! host calls back when they occur. This crate is what has to be right between the two, once for all
 //! loops: handles that are looked up and never dereferenced, timeouts that occur exactly once, calls into the
-//! guest that are counted so that it can be freed when there are none. Clause ids such as R14 are those of
+//! client that are counted so that it can be freed when there are none. Clause ids such as R14 are those of
 //! `docs/contract.md`.
 //!
 //! # What it refuses to do
 //! It has no clock, no fd and no thread: time and readiness come in from a loop, work goes out to it.
 //! It knows neither libxl nor an operating system, contains no unsafe code, needs `alloc` and not
-//! `std`, and prints nothing. A guest's token is a number to it.
+//! `std`, and prints nothing. A client's token is a number to it.
 //!
 //! # Map
 //! ```text
 //!        hooks                                  registrations
-//! Guest ───────▶ Registry ── Token, table ────▶ EventLoop
+//! Client ───────▶ Registry ── Token, table ────▶ EventLoop
 //!   ▲               │                              │
 //!   │   occurrence  │    gate, outer lock          │ FdSource::ready
 //!   └───────────────┴──────────────────────────────┘ TimerSource::expire
 //! ```
 //! - [`EventLoop`]: what a host's loop does; an adapter implements it.
-//! - [`Guest`]: what is hosted; whoever binds libxl implements it.
-//! - [`Registry`]: between them. Its hooks are called by the guest, its gate ([`Registry::enter`],
-//!   [`Registry::close`]) by everybody who calls the guest.
+//! - [`Client`]: what is hosted; whoever binds libxl implements it.
+//! - [`Registry`]: between them. Its hooks are called by the client, its gate ([`Registry::enter`],
+//!   [`Registry::close`]) by everybody who calls the client.
 //! - [`FdSource`], [`TimerSource`]: the loop's references to registrations.
-//! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: the guest's numbers, checked.
+//! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: the client's numbers, checked.
 //!
 //! # Threads
-//! Everything may be called from any thread, beside anything else (R1, O8). A [`GuestCall`] belongs
+//! Everything may be called from any thread, beside anything else (R1, O8). A [`ClientCall`] belongs
 //! to the thread that began it. The one thing the crate asks of its surroundings is which thread
 //! it is on ([`ThreadId`]; `current_thread` with the feature `std`).
 //!
 //! # Locks
-//! The order, outermost first: the [`OuterLock`] of [`LockRule::Serialized`], if any; the guest's
+//! The order, outermost first: the [`OuterLock`] of [`LockRule::Serialized`], if any; the client's
 //! own lock, which it holds when it calls a hook (R15); the loop's own locks; and inside of all those
 //! one of this crate's two spin locks at a time, for a few instructions, without allocating and never across a
 //! call. So a hook waits for nobody; a loop must not hold a lock that its registration methods
 //! take while it makes an occurrence (O2).
 //!
 //! # The shortest program
-//! A loop that watches one fd, a guest that registers it and is told.
+//! A loop that watches one fd, a client that registers it and is told.
 //!
 //! ```
 //! use osevent_core::*;
@@ -77,11 +77,11 @@
 //! #[derive(Default)]
 //! struct Library(Mutex<Vec<String>>);
 //!
-//! impl Guest for Library {
-//!     fn occurred_fd(&self, _: GuestValue, fd: i32, _: Interest, _: Readiness) {
+//! impl Client for Library {
+//!     fn occurred_fd(&self, _: ClientValue, fd: i32, _: Interest, _: Readiness) {
 //!         self.0.lock().unwrap().push(format!("fd {fd} is ready"));
 //!     }
-//!     fn occurred_timeout(&self, _: GuestValue) {}
+//!     fn occurred_timeout(&self, _: ClientValue) {}
 //!     fn release(&self) {
 //!         self.0.lock().unwrap().push("freed".into());
 //!     }
@@ -92,9 +92,9 @@
 //! let event_loop = Arc::new(OneFd::default());
 //! let registry = Registry::new(event_loop.clone(), LockRule::Concurrent, the_only_thread, |_| Library::default());
 //!
-//! // A call into the guest, in which it calls a hook.
+//! // A call into the client, in which it calls a hook.
 //! let call = registry.enter()?;
-//! let token = registry.register_fd(0, Interest::IN, GuestValue(7))?;
+//! let token = registry.register_fd(0, Interest::IN, ClientValue(7))?;
 //! drop(call);
 //!
 //! // The loop finds the fd ready. Its lock is free again when it says so.
@@ -103,7 +103,7 @@
 //!
 //! registry.close();
 //! assert!(!source.ready(Readiness::IN), "no call begins any more");
-//! assert_eq!(*registry.guest().0.lock().unwrap(), ["fd 0 is ready", "freed"]);
+//! assert_eq!(*registry.client().0.lock().unwrap(), ["fd 0 is ready", "freed"]);
 //! assert!(event_loop.0.lock().unwrap().is_none(), "what was left of {token} is swept");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -119,11 +119,11 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod client;
 mod deadline;
 mod error;
 mod event_loop;
 mod gate;
-mod guest;
 mod interest;
 mod registration;
 mod registry;
@@ -133,14 +133,14 @@ mod table;
 mod thread;
 mod token;
 
+pub use client::{Client, ClientValue};
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
 pub use event_loop::{EventLoop, GoneId};
 pub use gate::{Closed, LockRule, OuterLock, ThreadId};
-pub use guest::{Guest, GuestValue};
 pub use interest::{Interest, Readiness};
 pub use registration::{FdSource, TimerSource};
-pub use registry::{Census, GuestCall, Registry};
+pub use registry::{Census, ClientCall, Registry};
 #[cfg(feature = "std")]
 pub use thread::current_thread;
 pub use token::Token;

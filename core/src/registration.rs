@@ -1,13 +1,13 @@
-//! One registration: what the guest asked for with one hook call.
+//! One registration: what the client asked for with one hook call.
 //!
 //! # References
-//! A registration lives as long as anybody refers to it: the guest, from the hook that registers
+//! A registration lives as long as anybody refers to it: the client, from the hook that registers
 //! until it deregisters or its timeout is taken (the registry's table is that reference); the loop, from
 //! entering it until it has really let go (a source is that reference); each occurrence in flight
 //! (the source that it was made through). The last one frees it, wherever that happens, hooks and
 //! the loop's own locks included. That is harmless there: a registration is plain data, and it refers to
-//! its registry weakly, so its end calls neither guest nor loop, and runs nothing of the user's. For the time of
-//! an occurrence the reference is made strong: the guest does not die under its own feet, and if
+//! its registry weakly, so its end calls neither client nor loop, and runs nothing of the user's. For the time of
+//! an occurrence the reference is made strong: the client does not die under its own feet, and if
 //! its owner lets go meanwhile it dies in the dispatch, where no lock is held.
 //!
 //! # Ended
@@ -23,14 +23,14 @@
 //! returned, because something synchronized the two, coherence makes the read find the mark.
 
 use crate::sync::{AtomicU32, Ordering};
-use crate::{GuestValue, Interest, Readiness, Token};
+use crate::{ClientValue, Interest, Readiness, Token};
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 
-/// Whose registration it is: the guest's, dispatched inside the gate, or one of the host's own.
+/// Whose registration it is: the client's, dispatched inside the gate, or one of the host's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    Guest,
+    Client,
     Own,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Registration {
     pub(crate) token: Token,
     pub(crate) owner: Owner,
     pub(crate) kind: Kind,
-    pub(crate) value: GuestValue,
+    pub(crate) value: ClientValue,
     /// The interest's bits and `ENDED`.
     state: AtomicU32,
     registry: Weak<dyn Dispatcher>,
@@ -54,7 +54,7 @@ pub(crate) struct Registration {
     _alive: Arc<()>,
 }
 
-/// The registry, as a source sees it: without the guest's type.
+/// The registry, as a source sees it: without the client's type.
 pub(crate) trait Dispatcher: Send + Sync {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool;
     fn dispatch_timeout(&self, registration: &Arc<Registration>) -> bool;
@@ -65,7 +65,7 @@ impl Registration {
         token: Token,
         owner: Owner,
         kind: Kind,
-        value: GuestValue,
+        value: ClientValue,
         interest: Interest,
         registry: Weak<dyn Dispatcher>,
         alive: Arc<()>,
@@ -95,7 +95,7 @@ impl Registration {
 
 /// The loop's reference to an fd registration. Keep it as long as the loop may still report the
 /// fd; clone it into a batch of readiness that is worked off later. It may be dropped anywhere,
-/// under the loop's own locks included, and keeps neither guest nor loop alive.
+/// under the loop's own locks included, and keeps neither client nor loop alive.
 #[derive(Clone)]
 pub struct FdSource(pub(crate) Arc<Registration>);
 
@@ -105,7 +105,7 @@ impl FdSource {
         self.0.token
     }
 
-    /// The fd to watch, as the guest gave it: not a duplicate (O11), and the guest's to close.
+    /// The fd to watch, as the client gave it: not a duplicate (O11), and the client's to close.
     pub fn fd(&self) -> i32 {
         match self.0.kind {
             Kind::Fd(fd) => fd,
@@ -116,13 +116,13 @@ impl FdSource {
     /// Makes one occurrence on the calling thread, if the registration still stands, the gate is
     /// open and the interest covers something of `readiness`; true if it did.
     ///
-    /// It can take seconds, because the guest works in it and waits for its own lock (O12, O8); it
+    /// It can take seconds, because the client works in it and waits for its own lock (O12, O8); it
     /// calls the loop's registration methods; and where a close was waiting for this call, it frees
-    /// the guest. Hold no lock that those take (O2). Not from inside a hook (O1). A guest written in
+    /// the client. Hold no lock that those take (O2). Not from inside a hook (O1). A client written in
     /// Rust that unwinds does so through here, and has left the gate then.
     ///
     /// When the gate is closed already, this sets the source's interest to none in the loop, so
-    /// that a level-triggered loop does not spin until the guest is freed.
+    /// that a level-triggered loop does not spin until the client is freed.
     pub fn ready(&self, readiness: Readiness) -> bool {
         self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_fd(&self.0, readiness))
     }

@@ -1,13 +1,13 @@
-//! The registry: the guest's hooks on one side, the loop's sources on the other.
+//! The registry: the client's hooks on one side, the loop's sources on the other.
 //!
 //! # Walk
 //! Hook → registry → [`EventLoop`]; and back: loop → [`FdSource::ready`] → (ended? gate?) →
-//! [`Guest`]. No lock is held across any of these arrows, but for the outer lock of serialized guests (O2).
+//! [`Client`]. No lock is held across any of these arrows, but for the outer lock of serialized clients (O2).
 //!
 //! # Who owns whom
-//! The registry owns the guest, the table holds the registrations that stand, and the loop holds its
+//! The registry owns the client, the table holds the registrations that stand, and the loop holds its
 //! sources, which refer to the registry weakly: no circle, and a loop that lets go late keeps
-//! nothing but a few words. The owner of the guest keeps the registry until [`Guest::closed`], so
+//! nothing but a few words. The owner of the client keeps the registry until [`Client::closed`], so
 //! that the hooks find it and the last reference never goes in one.
 //!
 //! # Registered in the table first, in the loop second
@@ -21,75 +21,75 @@ use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Owner, Registration};
 use crate::table::Table;
 use crate::{
-    Deadline, EventLoop, FdSource, Guest, GuestValue, Interest, LoopError, Readiness, RegistrationError, TimerSource,
+    Client, ClientValue, Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, RegistrationError, TimerSource,
     Token,
 };
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::marker::PhantomData;
 
-/// The registrations of one guest with one loop, and the gate to the guest.
+/// The registrations of one client with one loop, and the gate to the client.
 ///
 /// All methods may be called from any thread. None waits, except for a few instructions of another
-/// thread, and, for the outer lock of a serialized guest, [`enter`](Self::enter) and the closing one.
+/// thread, and, for the outer lock of a serialized client, [`enter`](Self::enter) and the closing one.
 ///
-/// Whoever owns the guest keeps the registry until [`Guest::closed`] has been called. One that is
-/// dropped unclosed takes its sources out of the loop, and does not call [`Guest::release`].
-pub struct Registry<G: Guest> {
+/// Whoever owns the client keeps the registry until [`Client::closed`] has been called. One that is
+/// dropped unclosed takes its sources out of the loop, and does not call [`Client::release`].
+pub struct Registry<C: Client> {
     gate: Gate,
     table: Table,
     /// Each registration that somebody still refers to has a clone.
     alive: Arc<()>,
     event_loop: Arc<dyn EventLoop>,
-    guest: G,
+    client: C,
     this: Weak<Self>,
 }
 
 /// How much is there, for diagnosis: another thread may have changed it meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Census {
-    /// Registrations that stand: the guest's and the host's own.
+    /// Registrations that stand: the client's and the host's own.
     pub registered: usize,
     /// Registrations that still have a reference, the loop's and those in flight included.
     pub alive: usize,
-    /// Threads inside the guest, other than one that releases it.
+    /// Threads inside the client, other than one that releases it.
     pub in_flight: usize,
 }
 
-/// A call into the guest: while it lives, the guest is not freed. It belongs to its thread.
+/// A call into the client: while it lives, the client is not freed. It belongs to its thread.
 ///
-/// Dropping it can free the guest, if the gate was closed meanwhile; so nothing of the guest may be
+/// Dropping it can free the client, if the gate was closed meanwhile; so nothing of the client may be
 /// in use then, and no lock that a hook takes.
-#[must_use = "the guest may only be called while this lives"]
-pub struct GuestCall<'a, G: Guest> {
-    registry: &'a Registry<G>,
+#[must_use = "the client may only be called while this lives"]
+pub struct ClientCall<'a, C: Client> {
+    registry: &'a Registry<C>,
     // The gate counts by thread.
     not_send: PhantomData<*const ()>,
 }
 
-impl<G: Guest> Registry<G> {
-    /// A registry for the guest that `guest` makes, hosted by `event_loop`.
+impl<C: Client> Registry<C> {
+    /// A registry for the client that `client` makes, hosted by `event_loop`.
     ///
     /// `current_thread` names the calling thread: a different value for each thread that is alive.
     pub fn new(
         event_loop: Arc<dyn EventLoop>,
         rule: LockRule,
         current_thread: fn() -> ThreadId,
-        guest: impl FnOnce(&Weak<Self>) -> G,
+        client: impl FnOnce(&Weak<Self>) -> C,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             gate: Gate::new(current_thread, rule),
             table: Table::new(),
             alive: Arc::new(()),
             event_loop,
-            guest: guest(this),
+            client: client(this),
             this: this.clone(),
         })
     }
 
-    /// The guest.
-    pub fn guest(&self) -> &G {
-        &self.guest
+    /// The client.
+    pub fn client(&self) -> &C {
+        &self.client
     }
 
     /// The loop that hosts it.
@@ -108,33 +108,33 @@ impl<G: Guest> Registry<G> {
 
     // The gate.
 
-    /// Begins a call into the guest on this thread. Calls nest. Every call into the guest needs one
+    /// Begins a call into the client on this thread. Calls nest. Every call into the client needs one
     /// (X4); occurrences are made inside one of their own.
     ///
     /// # Errors
     /// [`Closed`] once [`close`](Self::close) was called, also for a nested call.
-    pub fn enter(&self) -> Result<GuestCall<'_, G>, Closed> {
+    pub fn enter(&self) -> Result<ClientCall<'_, C>, Closed> {
         self.gate.enter()?;
-        Ok(GuestCall { registry: self, not_send: PhantomData })
+        Ok(ClientCall { registry: self, not_send: PhantomData })
     }
 
-    /// Whether the calling thread is inside the guest: there it must not wait for a close.
+    /// Whether the calling thread is inside the client: there it must not wait for a close.
     pub fn is_inside(&self) -> bool {
         self.gate.current_is_inside()
     }
 
-    /// Calls [`Guest::idle`] when no call into the guest is in progress: now, or when the last one
+    /// Calls [`Client::idle`] when no call into the client is in progress: now, or when the last one
     /// leaves, on that thread. Asking twice before it came is asking once; asking in it recurses. Once
     /// [`close`](Self::close) was called it does not become due any more.
     pub fn when_idle(&self) {
         if self.gate.when_idle() == Due::Idle {
-            self.guest.idle();
+            self.client.idle();
         }
     }
 
-    /// Closes the gate: no call into the guest begins any more. When those in progress are over,
-    /// [`Guest::release`] is called, what it left registered is swept (X6), the host's own sources
-    /// included, and [`Guest::closed`] is called: on this thread, now, where none is in progress; on
+    /// Closes the gate: no call into the client begins any more. When those in progress are over,
+    /// [`Client::release`] is called, what it left registered is swept (X6), the host's own sources
+    /// included, and [`Client::closed`] is called: on this thread, now, where none is in progress; on
     /// that of the last one otherwise, as its call returns (X5). Calling it again does nothing.
     pub fn close(&self) {
         if self.gate.close() == Due::Release {
@@ -143,7 +143,7 @@ impl<G: Guest> Registry<G> {
     }
 
     /// As [`close`](Self::close), on this thread or not at all: where a call is in progress nothing is closed, and
-    /// [`Guest::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a guest that takes long to
+    /// [`Client::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a client that takes long to
     /// be freed, or that is to be freed on a thread of its own. Its owner keeps new calls away, or it may come to nothing again and again.
     pub fn close_here(&self) {
         if self.gate.close_here() == Due::Release {
@@ -153,7 +153,7 @@ impl<G: Guest> Registry<G> {
 
     fn release(&self) {
         let _finish = Finish(self);
-        self.guest.release();
+        self.client.release();
     }
 
     fn sweep(&self) {
@@ -167,10 +167,10 @@ impl<G: Guest> Registry<G> {
     /// The fd_register hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the guest (R3).
-    pub fn register_fd(&self, fd: i32, interest: Interest, value: GuestValue) -> Result<Token, RegistrationError> {
+    /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
+    pub fn register_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
-        self.add_fd(Owner::Guest, fd, interest, value)
+        self.add_fd(Owner::Client, fd, interest, value)
     }
 
     /// The fd_modify hook. The handle stays the same (R2).
@@ -180,7 +180,7 @@ impl<G: Guest> Registry<G> {
     pub fn modify_fd(&self, handle: u64, fd: i32, interest: Interest) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
-        Self::check_fd(&registration, Owner::Guest, fd)?;
+        Self::check_fd(&registration, Owner::Client, fd)?;
         let Some(old) = registration.claim() else { return Err(RegistrationError::Ended(registration.token)) };
         // Both count meanwhile: a loop may report the new one before it returns, and an
         // edge-triggered one not again (O10).
@@ -191,24 +191,24 @@ impl<G: Guest> Registry<G> {
     }
 
     /// The fd_deregister hook. No occurrence is claimed after it has returned; one that was
-    /// claimed before may still reach the guest (O3), unless there is an outer lock.
+    /// claimed before may still reach the client (O3), unless there is an outer lock.
     ///
     /// # Errors
-    /// The guest passed a wrong handle; nothing has changed. The hook has no result to tell it by.
+    /// The client passed a wrong handle; nothing has changed. The hook has no result to tell it by.
     pub fn deregister_fd(&self, handle: u64, fd: i32) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
-        Self::check_fd(&registration, Owner::Guest, fd)?;
+        Self::check_fd(&registration, Owner::Client, fd)?;
         if self.remove(&registration) { Ok(()) } else { Err(RegistrationError::Ended(registration.token)) }
     }
 
     /// The timeout_register hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the guest (R3).
-    pub fn register_timeout(&self, deadline: Deadline, value: GuestValue) -> Result<Token, RegistrationError> {
+    /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
+    pub fn register_timeout(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
-        self.add_timeout(Owner::Guest, deadline, value)
+        self.add_timeout(Owner::Client, deadline, value)
     }
 
     /// The timeout_modify hook, in practice `{0,0}` (R13). A timeout that has been taken already is
@@ -239,25 +239,25 @@ impl<G: Guest> Registry<G> {
 
     // Sources of the host's own.
 
-    /// Watches an fd of the host's own beside the guest's: [`Guest::own_fd`] is called while it is
+    /// Watches an fd of the host's own beside the client's: [`Client::own_fd`] is called while it is
     /// ready, outside the gate. [`unwatch`](Self::unwatch) it before the fd is closed (S5).
     ///
     /// # Errors
     /// Nothing is watched.
-    pub fn watch_fd(&self, fd: i32, interest: Interest, value: GuestValue) -> Result<Token, RegistrationError> {
+    pub fn watch_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         self.add_fd(Owner::Own, fd, interest, value)
     }
 
-    /// Calls [`Guest::own_timeout`] once, when `deadline` has passed, outside the gate.
+    /// Calls [`Client::own_timeout`] once, when `deadline` has passed, outside the gate.
     ///
     /// # Errors
     /// Nothing is watched.
-    pub fn watch_deadline(&self, deadline: Deadline, value: GuestValue) -> Result<Token, RegistrationError> {
+    pub fn watch_deadline(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         self.add_timeout(Owner::Own, deadline, value)
     }
 
     /// Ends what `watch_fd` or `watch_deadline` began; true unless it had ended before. For a timer,
-    /// true means that [`Guest::own_timeout`] is never called for it. A call of [`Guest::own_fd`]
+    /// true means that [`Client::own_timeout`] is never called for it. A call of [`Client::own_fd`]
     /// that was claimed before this may still be in progress, or about to begin, on another thread.
     pub fn unwatch(&self, token: Token) -> bool {
         match self.find(token.to_handle()) {
@@ -268,7 +268,13 @@ impl<G: Guest> Registry<G> {
 
     // Parts of the above.
 
-    fn add_fd(&self, owner: Owner, fd: i32, interest: Interest, value: GuestValue) -> Result<Token, RegistrationError> {
+    fn add_fd(
+        &self,
+        owner: Owner,
+        fd: i32,
+        interest: Interest,
+        value: ClientValue,
+    ) -> Result<Token, RegistrationError> {
         if fd < 0 {
             return Err(RegistrationError::NegativeFd(fd));
         }
@@ -277,7 +283,7 @@ impl<G: Guest> Registry<G> {
         self.settle(&registration, added)
     }
 
-    fn add_timeout(&self, owner: Owner, deadline: Deadline, value: GuestValue) -> Result<Token, RegistrationError> {
+    fn add_timeout(&self, owner: Owner, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         let registration = self.insert(owner, Kind::Timeout, Interest::NONE, value)?;
         let added = self.event_loop.add_timer(TimerSource(registration.clone()), deadline);
         self.settle(&registration, added)
@@ -288,7 +294,7 @@ impl<G: Guest> Registry<G> {
         owner: Owner,
         kind: Kind,
         interest: Interest,
-        value: GuestValue,
+        value: ClientValue,
     ) -> Result<Arc<Registration>, RegistrationError> {
         let token = self.table.next_token()?;
         let (this, alive) = (self.this.clone(), self.alive.clone());
@@ -334,11 +340,11 @@ impl<G: Guest> Registry<G> {
         self.table.find(token)
     }
 
-    /// The guest's timeout, unless it has been taken (R14).
+    /// The client's timeout, unless it has been taken (R14).
     fn find_timeout(&self, handle: u64) -> Result<Option<Arc<Registration>>, RegistrationError> {
         match self.find(handle) {
             Err(RegistrationError::Ended(_)) => Ok(None),
-            Ok(found) if found.kind != Kind::Timeout || found.owner != Owner::Guest => {
+            Ok(found) if found.kind != Kind::Timeout || found.owner != Owner::Client => {
                 Err(RegistrationError::Mismatched(found.token))
             }
             found => found.map(Some),
@@ -347,7 +353,7 @@ impl<G: Guest> Registry<G> {
 
     fn check_hook(&self) -> Result<(), RegistrationError> {
         if self.gate.is_serialized() && !self.gate.current_is_inside() {
-            return Err(RegistrationError::OutsideGuestCall);
+            return Err(RegistrationError::OutsideClientCall);
         }
         Ok(())
     }
@@ -360,9 +366,9 @@ impl<G: Guest> Registry<G> {
     }
 }
 
-impl<G: Guest> Dispatcher for Registry<G> {
+impl<C: Client> Dispatcher for Registry<C> {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool {
-        if self.guest.is_in_hook() {
+        if self.client.is_in_hook() {
             // A loop that is told once only is told anew. Fails only for a token that the loop has forgotten meanwhile.
             if let Some(asked) = registration.claim() {
                 let _ = self.event_loop.modify_fd(registration.token, asked);
@@ -373,7 +379,7 @@ impl<G: Guest> Dispatcher for Registry<G> {
             let Some(asked) = registration.claim() else { return false };
             let readiness = readiness.for_interest(asked);
             if !readiness.is_empty() {
-                self.guest.own_fd(registration.value, readiness);
+                self.client.own_fd(registration.value, readiness);
             }
             return !readiness.is_empty();
         }
@@ -390,19 +396,19 @@ impl<G: Guest> Dispatcher for Registry<G> {
         let Kind::Fd(fd) = registration.kind else { unreachable!("only an FdSource gets here") };
         let mut readiness = readiness.for_interest(asked);
         if !readiness.is_empty() && self.gate.is_serialized() {
-            // Whoever had the outer lock before may have served the fd, and this guest believes what it is told (O4). A loop
+            // Whoever had the outer lock before may have served the fd, and this client believes what it is told (O4). A loop
             // that is level-triggered comes again when there is something.
             readiness = self.event_loop.confirm(fd, asked, readiness).for_interest(asked).with_interest_on_error(asked);
         }
         if readiness.is_empty() {
             return false;
         }
-        self.guest.occurred_fd(registration.value, fd, asked, readiness);
+        self.client.occurred_fd(registration.value, fd, asked, readiness);
         true
     }
 
     fn dispatch_timeout(&self, registration: &Arc<Registration>) -> bool {
-        if self.guest.is_in_hook() {
+        if self.client.is_in_hook() {
             // The loop has let go of it. Should it end meanwhile, the loop keeps a source that does nothing. Should the loop refuse, the
             // timer never expires: there is no one left to ask.
             if registration.claim().is_some() {
@@ -415,7 +421,7 @@ impl<G: Guest> Dispatcher for Registry<G> {
                 return false;
             }
             self.table.remove(registration);
-            self.guest.own_timeout(registration.value);
+            self.client.own_timeout(registration.value);
             return true;
         }
         // Not taken where the gate is closed: the sweep takes it then (X6).
@@ -424,53 +430,53 @@ impl<G: Guest> Dispatcher for Registry<G> {
             return false;
         }
         self.table.remove(registration);
-        self.guest.occurred_timeout(registration.value);
+        self.client.occurred_timeout(registration.value);
         true
     }
 }
 
-/// What follows the guest's release, also when that unwinds: an outer lock held for ever would stop
+/// What follows the client's release, also when that unwinds: an outer lock held for ever would stop
 /// the program, and an owner that waits for the close would wait for ever.
-struct Finish<'a, G: Guest>(&'a Registry<G>);
+struct Finish<'a, C: Client>(&'a Registry<C>);
 
-impl<G: Guest> Drop for Finish<'_, G> {
+impl<C: Client> Drop for Finish<'_, C> {
     fn drop(&mut self) {
         self.0.gate.released();
         self.0.sweep();
-        self.0.guest.closed();
+        self.0.client.closed();
     }
 }
 
-impl<G: Guest> fmt::Debug for Registry<G> {
+impl<C: Client> fmt::Debug for Registry<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry").field("census", &self.census()).finish_non_exhaustive()
     }
 }
 
-impl<G: Guest> fmt::Debug for GuestCall<'_, G> {
+impl<C: Client> fmt::Debug for ClientCall<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuestCall").field("registry", &self.registry).finish()
+        f.debug_struct("ClientCall").field("registry", &self.registry).finish()
     }
 }
 
-impl<G: Guest> Drop for Registry<G> {
+impl<C: Client> Drop for Registry<C> {
     fn drop(&mut self) {
         self.sweep();
     }
 }
 
-impl<G: Guest> GuestCall<'_, G> {
-    /// The guest, to be called.
-    pub fn guest(&self) -> &G {
-        &self.registry.guest
+impl<C: Client> ClientCall<'_, C> {
+    /// The client, to be called.
+    pub fn client(&self) -> &C {
+        &self.registry.client
     }
 }
 
-impl<G: Guest> Drop for GuestCall<'_, G> {
+impl<C: Client> Drop for ClientCall<'_, C> {
     fn drop(&mut self) {
         match self.registry.gate.leave() {
             Due::Nothing => {}
-            Due::Idle => self.registry.guest.idle(),
+            Due::Idle => self.registry.client.idle(),
             Due::Release => self.registry.release(),
         }
     }

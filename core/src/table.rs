@@ -1,6 +1,6 @@
 //! The table of a registry: the registrations that stand, by token.
 //!
-//! It is the guest's reference to each of them. All is under one spin lock, for a few instructions
+//! It is the client's reference to each of them. All is under one spin lock, for a few instructions
 //! at a time: nothing is allocated or dropped under it. Only when the table grows, the entries move
 //! under it: n of them, and then not again for n registrations at least.
 

@@ -6,7 +6,7 @@
 //! counts serial numbers under its table's lock. So two tokens of one block are one registry's and differ in the
 //! serial number, and all others differ in the block. When the blocks are spent, registrations are refused.
 //!
-//! Loops rely on it: the registrations of all guests on one loop lie in one table there, by token.
+//! Loops rely on it: the registrations of all clients on one loop lie in one table there, by token.
 //!
 //! There are 2^39 blocks of 2^24 tokens: enough for 17,000 registries a second for a year, or, by one registry, for
 //! more registrations than a machine makes.
@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// Names one registration, for ever: in the whole process no token is used twice, so that a late, doubled or foreign
 /// one is found out by looking it up (R10, R14). Copy it freely.
 ///
-/// As a handle it is what the guest keeps in `for_app_registration`.
+/// As a handle it is what the client keeps in `for_app_registration`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(NonZeroU64);
 
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::sync::Lock;
     use crate::{
-        Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry,
+        Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Readiness, Registry,
         ThreadId, TimerSource,
     };
     use alloc::boxed::Box;
@@ -268,23 +268,23 @@ mod tests {
 
     struct Silent;
 
-    impl Guest for Silent {
-        fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {}
-        fn occurred_timeout(&self, _: GuestValue) {}
+    impl Client for Silent {
+        fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
+        fn occurred_timeout(&self, _: ClientValue) {}
         fn release(&self) {}
     }
 
     #[test]
-    fn r10_a_close_takes_nothing_of_another_guest_on_the_same_loop() {
+    fn r10_a_close_takes_nothing_of_another_client_on_the_same_loop() {
         let event_loop = Arc::new(ByToken(Lock::new(BTreeSet::new())));
         let me = || ThreadId(NonZeroU64::MIN);
-        let guest = || Registry::new(event_loop.clone(), LockRule::Concurrent, me, |_| Silent);
-        let old = guest();
-        let first = old.register_fd(0, Interest::IN, GuestValue(1)).unwrap();
-        // What 524,287 guests do that come and go; the counter may be ahead already.
+        let client = || Registry::new(event_loop.clone(), LockRule::Concurrent, me, |_| Silent);
+        let old = client();
+        let first = old.register_fd(0, Interest::IN, ClientValue(1)).unwrap();
+        // What 524,287 clients do that come and go; the counter may be ahead already.
         BLOCKS.0.fetch_max(first.block() + 524_288, Ordering::Relaxed);
-        let new = guest();
-        let token = new.register_fd(1, Interest::IN, GuestValue(2)).unwrap();
+        let new = client();
+        let token = new.register_fd(1, Interest::IN, ClientValue(2)).unwrap();
         old.close();
         assert_eq!(*event_loop.0.lock(), BTreeSet::from([token]));
     }

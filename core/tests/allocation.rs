@@ -3,8 +3,8 @@
 
 mod scripted;
 
-use osevent_core::{GuestValue, Interest, Registry};
-use scripted::{ScriptedGuest, World, handshake, on_another_thread};
+use osevent_core::{ClientValue, Interest, Registry};
+use scripted::{ScriptedClient, World, handshake, on_another_thread};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ struct Probing;
 
 #[global_allocator]
 static ALLOCATOR: Probing = Probing;
-static REGISTRY: OnceLock<Arc<Registry<ScriptedGuest>>> = OnceLock::new();
+static REGISTRY: OnceLock<Arc<Registry<ScriptedClient>>> = OnceLock::new();
 static PROBES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -83,7 +83,7 @@ fn no_lock_is_held_while_memory_is_allocated_r15() {
         WANTED.set(true);
         for round in 0..5 {
             let tokens: Vec<_> = (0..200)
-                .map(|fd| registry.register_fd(fd, Interest::IN, GuestValue(round)).expect("the loop accepts it"))
+                .map(|fd| registry.register_fd(fd, Interest::IN, ClientValue(round)).expect("the loop accepts it"))
                 .collect();
             for (fd, token) in (0..200).zip(tokens).skip(50) {
                 registry.deregister_fd(token.to_handle(), fd).expect("it stands");

@@ -1,4 +1,4 @@
-//! What the guest's numbers mean: timevals and poll(2)'s bits.
+//! What the client's numbers mean: timevals and poll(2)'s bits.
 #![cfg(not(loom))]
 
 use osevent_core::{Deadline, Interest, LoopError, Readiness, RegistrationError};

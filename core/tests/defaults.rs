@@ -1,8 +1,8 @@
-//! A guest and a loop that have only what they have to have.
+//! A client and a loop that have only what they have to have.
 #![cfg(not(loom))]
 
 use osevent_core::{
-    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, OuterLock, Readiness,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Readiness,
     Registry, ThreadId, TimerSource, Token,
 };
 use std::num::NonZeroU64;
@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex};
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, readiness: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, readiness: Readiness) {
         assert_eq!(readiness, Readiness::IN);
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn occurred_timeout(&self, _: GuestValue) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
 
     fn release(&self) {}
 }
@@ -69,16 +69,16 @@ fn only_thread() -> ThreadId {
 }
 
 #[test]
-fn what_such_a_loop_reports_is_taken_for_true_and_such_a_guest_is_in_no_hook_o1_o4() {
+fn what_such_a_loop_reports_is_taken_for_true_and_such_a_client_is_in_no_hook_o1_o4() {
     for rule in [LockRule::Concurrent, LockRule::Serialized(Box::new(NoLock))] {
         let listing = Arc::new(Listing::default());
         let registry = Registry::new(listing.clone(), rule, only_thread, |_| Counting::default());
         let call = registry.enter().unwrap();
-        registry.register_fd(3, Interest::IN, GuestValue(1)).unwrap();
+        registry.register_fd(3, Interest::IN, ClientValue(1)).unwrap();
         drop(call);
         let source = listing.0.lock().unwrap()[0].clone();
         assert!(source.ready(Readiness::IN));
-        assert_eq!(registry.guest().0.load(Ordering::Relaxed), 1);
+        assert_eq!(registry.client().0.load(Ordering::Relaxed), 1);
     }
 }
 

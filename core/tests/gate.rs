@@ -1,19 +1,19 @@
-//! The gate: who may call the guest, and when it is freed.
+//! The gate: who may call the client, and when it is freed.
 #![cfg(not(loom))]
 
 mod scripted;
 
-use osevent_core::{Closed, Deadline, GuestValue, Interest, Readiness, RegistrationError};
+use osevent_core::{ClientValue, Closed, Deadline, Interest, Readiness, RegistrationError};
 use scripted::{Call, World, handshake, hook, on_another_thread};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
-fn an_idle_guest_is_released_by_the_close_itself_x4() {
+fn an_idle_client_is_released_by_the_close_itself_x4() {
     for world in World::both() {
         world.registry.close();
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
         world.assert_empty();
     }
 }
@@ -23,16 +23,16 @@ fn closing_twice_releases_once_x4() {
     for world in World::both() {
         world.registry.close();
         world.registry.close();
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
     }
 }
 
 #[test]
 fn closing_again_from_release_and_closed_does_nothing_x5() {
     for world in World::both() {
-        world.guest().at_each_call(|registry, _| registry.close());
+        world.client().at_each_call(|registry, _| registry.close());
         world.registry.close();
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
     }
 }
 
@@ -44,7 +44,7 @@ fn no_call_begins_after_the_close_x4() {
         world.registry.close();
         assert_eq!(world.registry.enter().err(), Some(Closed));
         assert!(!source.ready(Readiness::IN));
-        assert_eq!(world.guest().fds(), []);
+        assert_eq!(world.client().fds(), []);
     }
 }
 
@@ -58,9 +58,9 @@ fn a_close_while_another_thread_is_inside_waits_for_nobody_and_is_finished_there
             let call = registry.enter().unwrap();
             inside.send();
             wait_closed.wait();
-            assert_eq!(registry.guest().calls(), [], "released with a call in progress");
+            assert_eq!(registry.client().calls(), [], "released with a call in progress");
             drop(call);
-            assert_eq!(registry.guest().calls(), [Call::Release, Call::Closed]);
+            assert_eq!(registry.client().calls(), [Call::Release, Call::Closed]);
         });
         wait_inside.wait();
         world.registry.close();
@@ -76,25 +76,25 @@ fn a_close_from_inside_is_postponed_to_the_outermost_return_x5() {
         let inner = world.registry.enter().unwrap();
         world.registry.close();
         drop(inner);
-        assert_eq!(world.guest().calls(), []);
+        assert_eq!(world.client().calls(), []);
         drop(outer);
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
     }
 }
 
 #[test]
-fn a_close_from_inside_an_occurrence_frees_the_guest_after_it_within_the_dispatch_x5() {
+fn a_close_from_inside_an_occurrence_frees_the_client_after_it_within_the_dispatch_x5() {
     for world in World::both() {
         world.fd(3, Interest::IN, 1);
         world.event_loop.show(3, Readiness::IN);
-        world.guest().at_each_call(|registry, call| {
+        world.client().at_each_call(|registry, call| {
             if let Call::Fd { .. } = call {
                 registry.close();
-                assert_eq!(registry.guest().calls(), [call], "freed under the guest's feet");
+                assert_eq!(registry.client().calls(), [call], "freed under the client's feet");
             }
         });
         assert_eq!(world.event_loop.dispatch(), 1);
-        assert_eq!(world.guest().calls()[1..], [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls()[1..], [Call::Release, Call::Closed]);
         world.assert_empty();
     }
 }
@@ -107,7 +107,7 @@ fn a_nested_call_is_refused_once_closed_and_the_outer_one_goes_on_x4() {
         assert_eq!(world.registry.enter().err(), Some(Closed));
         assert!(world.registry.is_inside());
         drop(outer);
-        assert_eq!(world.guest().count(Call::Release), 1);
+        assert_eq!(world.client().count(Call::Release), 1);
     }
 }
 
@@ -115,14 +115,14 @@ fn a_nested_call_is_refused_once_closed_and_the_outer_one_goes_on_x4() {
 fn hooks_are_answered_during_the_release_x2() {
     for world in World::both() {
         let token = world.fd(3, Interest::IN, 1);
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if call == Call::Release {
                 hook(|| registry.deregister_fd(token.to_handle(), 3)).expect("answered");
             }
         });
         world.registry.close();
         world.assert_empty();
-        assert_eq!(world.guest().count(Call::Closed), 1);
+        assert_eq!(world.client().count(Call::Closed), 1);
     }
 }
 
@@ -130,14 +130,14 @@ fn hooks_are_answered_during_the_release_x2() {
 fn a_call_begun_during_the_release_is_refused_and_leaves_the_outer_lock_held_o2() {
     let world = World::serialized();
     let outer = world.outer.clone();
-    world.guest().at_each_call(move |registry, call| {
+    world.client().at_each_call(move |registry, call| {
         if call == Call::Release {
             assert_eq!(registry.enter().err(), Some(Closed));
             assert!(outer.is_held_here(), "the refused call gave back the release's lock");
         }
     });
     world.registry.close();
-    assert_eq!(world.guest().count(Call::Closed), 1);
+    assert_eq!(world.client().count(Call::Closed), 1);
     assert!(world.outer.is_free());
 }
 
@@ -153,7 +153,7 @@ fn what_the_release_leaves_behind_is_swept_in_silence_x6() {
             assert!(outer.is_free() && !registry.is_inside(), "{call:?} is part of the release");
         });
         let event_loop = world.event_loop.clone();
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if call == Call::Closed {
                 assert_eq!((registry.census().registered, event_loop.len()), (0, 0), "closed before it is swept");
             }
@@ -161,7 +161,7 @@ fn what_the_release_leaves_behind_is_swept_in_silence_x6() {
         world.registry.close();
         world.assert_empty();
         assert_eq!(world.event_loop.advance_to(1_000), 0);
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
     }
 }
 
@@ -184,8 +184,8 @@ fn hooks_after_the_release_are_typed_errors_and_change_nothing_x4() {
     world.registry.close();
     let registry = &world.registry;
     let closed = Err(RegistrationError::Closed);
-    assert_eq!(hook(|| registry.register_fd(4, Interest::IN, GuestValue(3))), closed);
-    assert_eq!(hook(|| registry.register_timeout(Deadline::ASAP, GuestValue(3))), closed);
+    assert_eq!(hook(|| registry.register_fd(4, Interest::IN, ClientValue(3))), closed);
+    assert_eq!(hook(|| registry.register_timeout(Deadline::ASAP, ClientValue(3))), closed);
     let ended = Err(RegistrationError::Ended(fd));
     assert_eq!(hook(|| registry.modify_fd(fd.to_handle(), 3, Interest::OUT)), ended);
     assert_eq!(hook(|| registry.deregister_fd(fd.to_handle(), 3)), ended);
@@ -194,7 +194,7 @@ fn hooks_after_the_release_are_typed_errors_and_change_nothing_x4() {
 }
 
 #[test]
-fn a_level_loop_does_not_spin_on_a_guest_that_is_closing_o9() {
+fn a_level_loop_does_not_spin_on_a_client_that_is_closing_o9() {
     let world = World::concurrent();
     let token = world.fd(3, Interest::IN, 1);
     world.event_loop.show(3, Readiness::IN);
@@ -205,7 +205,7 @@ fn a_level_loop_does_not_spin_on_a_guest_that_is_closing_o9() {
         assert_eq!(event_loop.dispatch(), 0);
     });
     assert_eq!(world.event_loop.interest(token), Some(Interest::NONE), "nothing is left that shows ready");
-    // The registration itself stands: the guest deregisters it while it is released (X2).
+    // The registration itself stands: the client deregisters it while it is released (X2).
     assert_eq!(world.census().registered, 1);
     drop(call);
     world.assert_empty();
@@ -217,9 +217,9 @@ fn an_unwinding_occurrence_leaves_the_gate_and_the_outer_lock() {
         world.fd(3, Interest::IN, 1);
         world.timeout(10, 2);
         world.event_loop.show(3, Readiness::IN);
-        world.guest().at_each_call(|_, call| {
+        world.client().at_each_call(|_, call| {
             if matches!(call, Call::Fd { .. } | Call::Timeout(_)) {
-                panic!("a guest written in Rust unwinds (expected here)");
+                panic!("a client written in Rust unwinds (expected here)");
             }
         });
         assert!(catch_unwind(AssertUnwindSafe(|| world.event_loop.dispatch())).is_err());
@@ -228,7 +228,7 @@ fn an_unwinding_occurrence_leaves_the_gate_and_the_outer_lock() {
         assert!(world.outer.is_free());
         assert_eq!(world.event_loop.advance_to(20), 0, "a timeout occurs once, even when that unwound (O5)");
         world.registry.close();
-        assert_eq!(world.guest().calls()[2..], [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls()[2..], [Call::Release, Call::Closed]);
         world.assert_empty();
     }
 }
@@ -238,14 +238,14 @@ fn an_unwinding_occurrence_finishes_a_postponed_close_x5() {
     for world in World::both() {
         world.fd(3, Interest::IN, 1);
         world.event_loop.show(3, Readiness::IN);
-        world.guest().at_each_call(|registry, call| {
+        world.client().at_each_call(|registry, call| {
             if let Call::Fd { .. } = call {
                 registry.close();
-                panic!("a guest written in Rust unwinds (expected here)");
+                panic!("a client written in Rust unwinds (expected here)");
             }
         });
         assert!(catch_unwind(AssertUnwindSafe(|| world.event_loop.dispatch())).is_err());
-        assert_eq!(world.guest().calls()[1..], [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls()[1..], [Call::Release, Call::Closed]);
         world.assert_empty();
     }
 }
@@ -254,15 +254,15 @@ fn an_unwinding_occurrence_finishes_a_postponed_close_x5() {
 fn an_unwinding_release_still_sweeps_and_gives_back_the_outer_lock() {
     for world in World::both() {
         world.fd(3, Interest::IN, 1);
-        world.guest().at_each_call(|_, call| {
+        world.client().at_each_call(|_, call| {
             if call == Call::Release {
-                panic!("a guest written in Rust unwinds (expected here)");
+                panic!("a client written in Rust unwinds (expected here)");
             }
         });
         assert!(catch_unwind(AssertUnwindSafe(|| world.registry.close())).is_err());
         assert!(world.outer.is_free());
         assert!(!world.registry.is_inside());
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
         world.assert_empty();
     }
 }
@@ -271,7 +271,7 @@ fn an_unwinding_release_still_sweeps_and_gives_back_the_outer_lock() {
 fn idle_comes_at_once_when_nobody_is_inside() {
     for world in World::both() {
         world.registry.when_idle();
-        assert_eq!(world.guest().calls(), [Call::Idle]);
+        assert_eq!(world.client().calls(), [Call::Idle]);
     }
 }
 
@@ -294,19 +294,19 @@ fn idle_comes_once_from_the_last_thread_that_leaves() {
     world.registry.when_idle();
     drop(nested);
     drop(outermost);
-    assert_eq!(world.guest().calls(), [], "the other thread is inside");
+    assert_eq!(world.client().calls(), [], "the other thread is inside");
     go.send();
     other.join().unwrap();
-    assert_eq!(world.guest().calls(), [Call::Idle]);
+    assert_eq!(world.client().calls(), [Call::Idle]);
     drop(world.registry.enter().unwrap());
-    assert_eq!(world.guest().calls(), [Call::Idle], "asked once, told once");
+    assert_eq!(world.client().calls(), [Call::Idle], "asked once, told once");
 }
 
 #[test]
 fn idle_is_outside_the_gate_and_may_close_x5() {
     for world in World::both() {
         let outer = world.outer.clone();
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if call == Call::Idle {
                 assert!(!registry.is_inside());
                 assert!(!outer.is_held_here());
@@ -316,7 +316,7 @@ fn idle_is_outside_the_gate_and_may_close_x5() {
         let call = world.registry.enter().unwrap();
         world.registry.when_idle();
         drop(call);
-        assert_eq!(world.guest().calls(), [Call::Idle, Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Idle, Call::Release, Call::Closed]);
     }
 }
 
@@ -328,7 +328,7 @@ fn a_close_overtakes_a_wish_for_idle() {
         world.registry.close();
         drop(call);
         world.registry.when_idle();
-        assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+        assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
     }
 }
 
@@ -358,7 +358,7 @@ fn more_threads_than_the_gate_has_room_for_are_all_counted_x4() {
     }
     assert_eq!(world.census().in_flight, THREADS);
     let counted = left.clone();
-    world.guest().at_each_call(move |_, call| {
+    world.client().at_each_call(move |_, call| {
         if call == Call::Release {
             assert_eq!(counted.load(Ordering::SeqCst), THREADS, "freed with a call in progress");
         }
@@ -368,5 +368,5 @@ fn more_threads_than_the_gate_has_room_for_are_all_counted_x4() {
         go.send();
         thread.join().unwrap();
     }
-    assert_eq!(world.guest().calls(), [Call::Release, Call::Closed]);
+    assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
 }

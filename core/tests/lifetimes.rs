@@ -1,9 +1,9 @@
-//! What dies where: references of the guest, of the loop and of occurrences in flight.
+//! What dies where: references of the client, of the loop and of occurrences in flight.
 #![cfg(not(loom))]
 
 mod scripted;
 
-use osevent_core::{GuestValue, Interest, Readiness};
+use osevent_core::{ClientValue, Interest, Readiness};
 use scripted::{Call, ScriptedLoop, World, hook, on_another_thread};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn an_occurrence_in_flight_keeps_its_registration_r16() {
     for world in World::both() {
         let token = world.fd(3, Interest::IN, 1);
         world.event_loop.show(3, Readiness::IN);
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if let Call::Fd { .. } = call {
                 hook(|| registry.deregister_fd(token.to_handle(), 3)).unwrap();
                 assert_eq!((registry.census().registered, registry.census().alive), (0, 1));
@@ -37,14 +37,14 @@ fn an_occurrence_in_flight_keeps_its_registration_r16() {
 }
 
 #[test]
-fn a_source_that_the_loop_keeps_does_not_keep_the_guest() {
+fn a_source_that_the_loop_keeps_does_not_keep_the_client() {
     for world in World::both() {
         let token = world.fd(3, Interest::IN, 1);
         let late = world.event_loop.fd_source(token);
         world.registry.close();
-        let guest = Arc::downgrade(&world.registry);
+        let client = Arc::downgrade(&world.registry);
         drop(world.registry);
-        assert!(guest.upgrade().is_none(), "the guest would die where the loop lets go, in a hook perhaps");
+        assert!(client.upgrade().is_none(), "the client would die where the loop lets go, in a hook perhaps");
         assert!(!late.ready(Readiness::IN));
     }
 }
@@ -54,7 +54,7 @@ fn a_registry_dropped_unclosed_takes_its_sources_out_of_the_loop() {
     for world in World::both() {
         world.fd(3, Interest::IN, 1);
         world.timeout(10, 2);
-        world.registry.watch_fd(4, Interest::IN, GuestValue(3)).unwrap();
+        world.registry.watch_fd(4, Interest::IN, ClientValue(3)).unwrap();
         drop(world.registry);
         assert_eq!(world.event_loop.len(), 0);
     }
@@ -65,24 +65,24 @@ fn the_owner_may_drop_its_reference_in_closed() {
     for world in World::both() {
         world.fd(3, Interest::IN, 1);
         world.event_loop.show(3, Readiness::IN);
-        let guest = Arc::downgrade(&world.registry);
+        let client = Arc::downgrade(&world.registry);
         let owner = std::sync::Mutex::new(None);
         let owner = Arc::new(owner);
         let kept = owner.clone();
-        world.guest().at_each_call(move |registry, call| match call {
+        world.client().at_each_call(move |registry, call| match call {
             Call::Fd { .. } => registry.close(),
             Call::Closed => drop(kept.lock().unwrap().take().expect("the owner has it")),
             _ => {}
         });
         *owner.lock().unwrap() = Some(world.registry);
         assert_eq!(world.event_loop.dispatch(), 1);
-        assert!(guest.upgrade().is_none());
+        assert!(client.upgrade().is_none());
         assert_eq!(world.event_loop.len(), 0);
     }
 }
 
 #[test]
-fn no_lock_of_the_core_is_held_in_any_call_to_loop_or_guest_o2() {
+fn no_lock_of_the_core_is_held_in_any_call_to_loop_or_client_o2() {
     let world = World::concurrent();
     // Both locks of the core are needed for a census.
     let probe = {
@@ -94,10 +94,10 @@ fn no_lock_of_the_core_is_held_in_any_call_to_loop_or_guest_o2() {
     };
     let in_loop = probe.clone();
     world.event_loop.at_each_call(move |_: &ScriptedLoop, _| in_loop());
-    world.guest().at_each_call(move |_, _| probe());
+    world.client().at_each_call(move |_, _| probe());
     let fd = world.fd(3, Interest::IN, 1);
     let timeout = world.timeout(10, 2);
-    let own = world.registry.watch_fd(4, Interest::IN, GuestValue(3)).unwrap();
+    let own = world.registry.watch_fd(4, Interest::IN, ClientValue(3)).unwrap();
     world.call(|registry| registry.modify_fd(fd.to_handle(), 3, Interest::IN | Interest::OUT)).unwrap();
     world.call(|registry| registry.modify_timeout(timeout.to_handle(), osevent_core::Deadline::ASAP)).unwrap();
     world.event_loop.show(3, Readiness::IN);
@@ -107,7 +107,7 @@ fn no_lock_of_the_core_is_held_in_any_call_to_loop_or_guest_o2() {
     world.registry.unwatch(own);
     world.registry.when_idle();
     world.registry.close();
-    assert_eq!(world.guest().calls().len(), 6);
+    assert_eq!(world.client().calls().len(), 6);
     assert_eq!(world.event_loop.calls().len(), 7);
     world.assert_empty();
 }

@@ -14,7 +14,7 @@ use loom::model;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use loom_world::World;
-use osevent_core::{Deadline, GuestValue, Interest, Readiness, Registry};
+use osevent_core::{ClientValue, Deadline, Interest, Readiness, Registry};
 use std::sync::Arc;
 
 #[test]
@@ -40,7 +40,7 @@ fn no_occurrence_is_claimed_after_a_deregistration_returned_o3() {
 }
 
 #[test]
-fn a_serialized_guest_gets_no_occurrence_after_a_deregistration_returned_o3() {
+fn a_serialized_client_gets_no_occurrence_after_a_deregistration_returned_o3() {
     model(|| {
         let world = World::serialized();
         let token = world.fd(1);
@@ -50,10 +50,10 @@ fn a_serialized_guest_gets_no_occurrence_after_a_deregistration_returned_o3() {
         });
         {
             let call = world.registry.enter().unwrap();
-            call.guest().use_library();
+            call.client().use_library();
             world.registry.deregister_fd(token.to_handle(), 1).unwrap();
             // As 4.2.0 does: what an occurrence would touch is gone.
-            call.guest().no_more_fds();
+            call.client().no_more_fds();
         }
         dispatching.join().unwrap();
         world.finish();
@@ -61,7 +61,7 @@ fn a_serialized_guest_gets_no_occurrence_after_a_deregistration_returned_o3() {
 }
 
 #[test]
-fn a_serialized_guest_gets_no_timeout_after_its_deregistration_o5() {
+fn a_serialized_client_gets_no_timeout_after_its_deregistration_o5() {
     model(|| {
         let world = World::serialized();
         let token = world.timeout();
@@ -72,10 +72,10 @@ fn a_serialized_guest_gets_no_timeout_after_its_deregistration_o5() {
         let before = {
             let call = world.registry.enter().unwrap();
             world.registry.deregister_timeout(token.to_handle()).unwrap();
-            call.guest().timeouts()
+            call.client().timeouts()
         };
         dispatching.join().unwrap();
-        assert_eq!(world.registry.guest().timeouts(), before);
+        assert_eq!(world.registry.client().timeouts(), before);
         world.finish();
     });
 }
@@ -96,7 +96,7 @@ fn expiry_and_a_doubled_cancellation_make_one_occurrence_o5_r14() {
         }
         expiring.join().unwrap();
         world.event_loop.expire_due(Deadline::from_micros(i64::MAX));
-        assert_eq!(world.registry.guest().timeouts(), 1);
+        assert_eq!(world.registry.client().timeouts(), 1);
         world.finish();
     });
 }
@@ -105,14 +105,14 @@ fn expiry_and_a_doubled_cancellation_make_one_occurrence_o5_r14() {
 fn expiry_and_unwatch_take_a_timer_once_o5() {
     model(|| {
         let world = World::concurrent();
-        let token = world.registry.watch_deadline(Deadline::ASAP, GuestValue(0)).unwrap();
+        let token = world.registry.watch_deadline(Deadline::ASAP, ClientValue(0)).unwrap();
         let expiring = {
             let event_loop = world.event_loop.clone();
             thread::spawn(move || event_loop.expire_due(Deadline::ASAP))
         };
         let unwatched = world.registry.unwatch(token);
         expiring.join().unwrap();
-        assert_eq!(world.registry.guest().own_timeouts() + u32::from(unwatched), 1);
+        assert_eq!(world.registry.client().own_timeouts() + u32::from(unwatched), 1);
         world.finish();
     });
 }
@@ -133,7 +133,7 @@ fn expiry_against_a_close_occurs_or_is_swept_x6() {
 }
 
 #[test]
-fn a_close_from_outside_frees_the_guest_once_and_under_no_call_x4() {
+fn a_close_from_outside_frees_the_client_once_and_under_no_call_x4() {
     for world in [World::concurrent, World::serialized] {
         model(move || {
             let world = world();
@@ -145,7 +145,7 @@ fn a_close_from_outside_frees_the_guest_once_and_under_no_call_x4() {
                 let registry = world.registry.clone();
                 thread::spawn(move || {
                     if let Ok(call) = registry.enter() {
-                        call.guest().use_library();
+                        call.client().use_library();
                     }
                 })
             };
@@ -164,7 +164,7 @@ fn a_close_from_inside_an_occurrence_against_another_occurrence_x5() {
             let world = world();
             let source = world.event_loop.fd_source(world.fd(1));
             let closing = world.event_loop.fd_source(world.fd(2));
-            world.registry.guest().close_in_fd(2);
+            world.registry.client().close_in_fd(2);
             let dispatching = thread::spawn(move || {
                 source.ready(Readiness::IN);
             });
@@ -176,22 +176,22 @@ fn a_close_from_inside_an_occurrence_against_another_occurrence_x5() {
 }
 
 #[test]
-fn a_close_here_frees_the_guest_on_this_thread_or_is_told_when_to_try_again_x4() {
+fn a_close_here_frees_the_client_on_this_thread_or_is_told_when_to_try_again_x4() {
     model(|| {
         let world = World::concurrent();
         let registry = world.registry.clone();
         let calling = thread::spawn(move || {
             // Refused, once it is closed.
             if let Ok(call) = registry.enter() {
-                call.guest().use_library();
-                assert_eq!(call.guest().releases(), 0);
+                call.client().use_library();
+                assert_eq!(call.client().releases(), 0);
             }
             assert!(!registry.is_inside(), "this thread frees it");
         });
         world.registry.close_here();
-        let closed_at_once = world.registry.guest().releases() == 1;
+        let closed_at_once = world.registry.client().releases() == 1;
         calling.join().unwrap();
-        let idle = world.registry.guest().idles();
+        let idle = world.registry.client().idles();
         assert_eq!(idle, u32::from(!closed_at_once), "nobody says when to try again");
         if !closed_at_once {
             world.registry.close_here();
@@ -201,7 +201,7 @@ fn a_close_here_frees_the_guest_on_this_thread_or_is_told_when_to_try_again_x4()
 }
 
 #[test]
-fn two_closes_free_the_guest_once_x4() {
+fn two_closes_free_the_client_once_x4() {
     for world in [World::concurrent, World::serialized] {
         model(move || {
             let world = world();
@@ -210,7 +210,7 @@ fn two_closes_free_the_guest_once_x4() {
                 thread::spawn(move || registry.close())
             };
             if let Ok(call) = world.registry.enter() {
-                call.guest().use_library();
+                call.client().use_library();
                 world.registry.close();
             }
             closer.join().unwrap();
@@ -238,23 +238,23 @@ fn the_last_reference_dropped_in_a_hook_frees_the_registration_and_nothing_else_
 }
 
 #[test]
-fn the_guest_dies_in_no_hook_when_its_owner_lets_go_in_closed() {
+fn the_client_dies_in_no_hook_when_its_owner_lets_go_in_closed() {
     model(|| {
         let world = World::concurrent();
         let token = world.fd(1);
         let source = world.event_loop.fd_source(token);
         let event_loop = world.event_loop.clone();
-        let dropped = world.registry.guest().dropped();
+        let dropped = world.registry.client().dropped();
         let registry = Arc::downgrade(&world.registry);
-        world.registry.guest().owner_lets_go_in_closed(world.registry.clone());
+        world.registry.client().owner_lets_go_in_closed(world.registry.clone());
         drop(world);
         let closer = {
             let registry = registry.clone();
             thread::spawn(move || {
-                // The hook of a call in progress, then the close, by whoever still has the guest.
+                // The hook of a call in progress, then the close, by whoever still has the client.
                 if let Some(registry) = registry.upgrade() {
                     if let Ok(call) = registry.enter() {
-                        call.guest().in_hook(|| registry.deregister_fd(token.to_handle(), 1)).unwrap();
+                        call.client().in_hook(|| registry.deregister_fd(token.to_handle(), 1)).unwrap();
                     }
                     registry.close();
                 }
@@ -262,7 +262,7 @@ fn the_guest_dies_in_no_hook_when_its_owner_lets_go_in_closed() {
         };
         source.ready(Readiness::IN);
         closer.join().unwrap();
-        // The loop's last source of it is no reference to the guest.
+        // The loop's last source of it is no reference to the client.
         assert_eq!(dropped.load(Ordering::Acquire), 1);
         assert!(registry.upgrade().is_none());
         drop(source);
@@ -277,13 +277,13 @@ fn a_wish_for_idle_is_answered_once_against_calls_that_leave() {
             let world = world();
             let caller = {
                 let registry = world.registry.clone();
-                thread::spawn(move || registry.enter().unwrap().guest().use_library())
+                thread::spawn(move || registry.enter().unwrap().client().use_library())
             };
             let outermost = world.registry.enter().unwrap();
             world.registry.when_idle();
             drop(outermost);
             caller.join().unwrap();
-            assert_eq!(world.registry.guest().idles(), 1);
+            assert_eq!(world.registry.client().idles(), 1);
             world.finish();
         });
     }
@@ -298,11 +298,11 @@ fn idle_means_that_what_was_inside_has_left() {
             let registry = world.registry.clone();
             thread::spawn(move || registry.when_idle())
         };
-        world.registry.guest().use_library();
-        assert_eq!(world.registry.guest().idles(), 0, "told while a call is in progress");
+        world.registry.client().use_library();
+        assert_eq!(world.registry.client().idles(), 0, "told while a call is in progress");
         drop(inside);
         asked.join().unwrap();
-        assert_eq!(world.registry.guest().idles(), 1);
+        assert_eq!(world.registry.client().idles(), 1);
         world.finish();
     });
 }
@@ -314,7 +314,7 @@ fn a_watch_against_the_close_is_refused_or_swept_x6() {
         let watching = {
             let registry = world.registry.clone();
             thread::spawn(move || {
-                let _ = registry.watch_fd(1, Interest::IN, GuestValue(1));
+                let _ = registry.watch_fd(1, Interest::IN, ClientValue(1));
             })
         };
         world.registry.close();
@@ -332,7 +332,7 @@ fn registrations_on_two_threads_are_all_there_while_the_table_grows_r1() {
             world.fd(fd);
         }
         let register = |registry: &Registry<_>, fd: i32| {
-            registry.register_fd(fd, Interest::IN, GuestValue(0)).unwrap();
+            registry.register_fd(fd, Interest::IN, ClientValue(0)).unwrap();
         };
         let other = {
             let registry = world.registry.clone();

@@ -3,13 +3,13 @@
 
 mod scripted;
 
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LoopError, Readiness, RegistrationError, Token};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LoopError, Readiness, RegistrationError, Token};
 use scripted::{Call, LoopCall, World, hook, on_another_thread};
 
 #[test]
 fn a_handle_comes_back_and_names_its_registration_alone_r2_r10() {
     for world in World::both() {
-        // The guest reuses its value, the fd and all: only the handle tells them apart.
+        // The client reuses its value, the fd and all: only the handle tells them apart.
         let first = world.fd(3, Interest::IN, 7);
         let second = world.fd(3, Interest::IN, 7);
         assert_ne!(first, second);
@@ -96,7 +96,7 @@ fn a_wrong_fd_or_kind_is_found_out_and_changes_nothing_r2() {
 #[test]
 fn a_negative_fd_is_refused_before_the_loop_hears_of_it_r3() {
     let world = World::concurrent();
-    let refused = world.call(|registry| registry.register_fd(-1, Interest::IN, GuestValue(1)));
+    let refused = world.call(|registry| registry.register_fd(-1, Interest::IN, ClientValue(1)));
     assert_eq!(refused, Err(RegistrationError::NegativeFd(-1)));
     assert_eq!(world.event_loop.calls(), []);
     world.assert_empty();
@@ -106,9 +106,9 @@ fn a_negative_fd_is_refused_before_the_loop_hears_of_it_r3() {
 fn a_refused_registration_leaves_nothing_r3() {
     for world in World::both() {
         world.event_loop.refuse(Some(LoopError::Os(24)));
-        let refused = world.call(|registry| registry.register_fd(3, Interest::IN, GuestValue(1)));
+        let refused = world.call(|registry| registry.register_fd(3, Interest::IN, ClientValue(1)));
         assert_eq!(refused, Err(RegistrationError::Loop(LoopError::Os(24))));
-        let refused = world.call(|registry| registry.register_timeout(Deadline::ASAP, GuestValue(1)));
+        let refused = world.call(|registry| registry.register_timeout(Deadline::ASAP, ClientValue(1)));
         assert_eq!(refused, Err(RegistrationError::Loop(LoopError::Os(24))));
         world.assert_empty();
         world.event_loop.refuse(None);
@@ -142,7 +142,7 @@ fn a_failing_hooks_code_is_never_zero_nor_another_negative_one_r3() {
         RegistrationError::Mismatched(token),
         RegistrationError::Closed,
         RegistrationError::TokensSpent,
-        RegistrationError::OutsideGuestCall,
+        RegistrationError::OutsideClientCall,
         RegistrationError::Loop(LoopError::BadFd(3)),
         RegistrationError::Loop(LoopError::UnknownToken(token)),
         RegistrationError::Loop(LoopError::Os(0)),
@@ -166,10 +166,10 @@ fn each_registration_of_an_fd_has_its_own_interest_r4() {
             Call::Fd { value: 1, fd: 3, asked: Interest::IN, readiness: Readiness::IN },
             Call::Fd { value: 2, fd: 3, asked: Interest::OUT, readiness: Readiness::OUT },
         ];
-        assert_eq!(world.guest().calls(), calls);
+        assert_eq!(world.client().calls(), calls);
         world.call(|registry| registry.deregister_fd(reads.to_handle(), 3)).unwrap();
         assert_eq!(world.event_loop.dispatch(), 1);
-        assert_eq!(world.guest().fds(), [1, 2, 2]);
+        assert_eq!(world.client().fds(), [1, 2, 2]);
     }
 }
 
@@ -184,7 +184,7 @@ fn interest_zero_makes_no_occurrence_not_even_for_errors_r5() {
         world.call(|registry| registry.modify_fd(token.to_handle(), 3, Interest::NONE)).unwrap();
         assert!(!source.ready(Readiness::ERR | Readiness::HUP | Readiness::NVAL | Readiness::IN));
         assert_eq!(world.census().registered, 1, "the registration stays");
-        assert_eq!(world.guest().fds(), [1]);
+        assert_eq!(world.client().fds(), [1]);
     }
 }
 
@@ -205,7 +205,7 @@ fn errors_and_hangups_are_implied_and_unasked_bits_kept_back_r6() {
     for readiness in [Readiness::PRI, Readiness::ERR, Readiness::HUP, Readiness::NVAL] {
         assert!(source.ready(readiness | Readiness::IN));
         let call = Call::Fd { value: 1, fd: 3, asked: Interest::PRI, readiness };
-        assert_eq!(world.guest().calls().pop(), Some(call));
+        assert_eq!(world.client().calls().pop(), Some(call));
     }
     assert!(!source.ready(Readiness::default()), "nothing observed is no occurrence");
 }
@@ -245,7 +245,7 @@ fn an_occurrence_may_come_on_another_thread_before_register_has_returned_r9() {
     });
     let fd = world.fd(3, Interest::IN, 1);
     let timeout = world.timeout(0, 2);
-    assert_eq!((world.guest().fds(), world.guest().timeouts()), (vec![1], vec![2]));
+    assert_eq!((world.client().fds(), world.client().timeouts()), (vec![1], vec![2]));
     assert_eq!(world.census().registered, 1, "the fd stands, the timeout is over");
     assert_ne!(fd, timeout);
 }
@@ -256,11 +256,11 @@ fn an_fd_deregistered_in_its_own_occurrence_may_come_back_in_it_r16() {
         let token = world.fd(3, Interest::IN, 7);
         world.event_loop.show(3, Readiness::IN);
         let stale = world.event_loop.fd_source(token);
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if let Call::Fd { value: 7, .. } = call
                 && hook(|| registry.deregister_fd(token.to_handle(), 3)).is_ok()
             {
-                let again = hook(|| registry.register_fd(3, Interest::IN, GuestValue(7))).unwrap();
+                let again = hook(|| registry.register_fd(3, Interest::IN, ClientValue(7))).unwrap();
                 assert_ne!(again, token);
             }
         });
@@ -279,20 +279,20 @@ fn a_batch_collected_before_a_deregistration_makes_no_occurrence_for_it_o3() {
         world.event_loop.show(3, Readiness::IN);
         world.event_loop.show(4, Readiness::IN);
         // Whichever comes first ends the other one.
-        world.guest().at_each_call(move |registry, call| {
+        world.client().at_each_call(move |registry, call| {
             if let Call::Fd { value, .. } = call {
                 let (token, fd) = if value == 1 { (second, 4) } else { (first, 3) };
                 hook(|| registry.deregister_fd(token.to_handle(), fd)).unwrap();
             }
         });
         assert_eq!(world.event_loop.dispatch(), 1);
-        assert_eq!(world.guest().fds(), [1]);
+        assert_eq!(world.client().fds(), [1]);
     }
 }
 
 #[test]
 fn what_ends_during_a_modify_stays_ended_o3() {
-    // The guest's lock keeps the two apart, unless somebody calls a hook around it.
+    // The client's lock keeps the two apart, unless somebody calls a hook around it.
     let world = World::concurrent();
     let token = world.fd(3, Interest::IN, 1);
     let source = world.event_loop.fd_source(token);
@@ -330,9 +330,9 @@ fn thousands_of_registrations_come_and_go_in_any_order() {
 
 #[test]
 #[should_panic(expected = "from inside a hook (O1)")]
-fn the_scripted_guest_notices_an_occurrence_from_inside_a_hook_o1() {
+fn the_scripted_client_notices_an_occurrence_from_inside_a_hook_o1() {
     // Around the core, which makes none there.
-    World::concurrent().call(|registry| registry.guest().occurred_fd(GuestValue(1), 3, Interest::IN, Readiness::IN));
+    World::concurrent().call(|registry| registry.client().occurred_fd(ClientValue(1), 3, Interest::IN, Readiness::IN));
 }
 
 #[test]
@@ -345,5 +345,5 @@ fn what_is_printed_names_token_and_fd() {
     let numbers = fd.to_string();
     let numbers = numbers.split_once('.').expect("a registry and a place in it");
     assert!(numbers.0.parse::<u64>().is_ok() && numbers.1.parse::<u64>().is_ok(), "{numbers:?}");
-    assert_eq!(osevent_core::Closed.to_string(), "the guest is closed");
+    assert_eq!(osevent_core::Closed.to_string(), "the client is closed");
 }

@@ -18,7 +18,7 @@ use crate::library::Library;
 use crate::lock;
 use crate::words::Listener;
 use core::ffi::{c_int, c_uint, c_void};
-use osevent_core::{Deadline, GuestValue, Interest, Registry, Token};
+use osevent_core::{ClientValue, Deadline, Interest, Registry, Token};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
@@ -233,7 +233,7 @@ impl Living {
 unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
     let registry = unsafe { &*user.cast::<Registry<Hosted>>() };
-    let hosted = registry.guest();
+    let hosted = registry.client();
     if hosted.children.is_forked() {
         // It has no other threads, and has taken the locks once (S9).
         // SAFETY: libxl asks for it, and keeps to its own rules in the child.
@@ -252,7 +252,7 @@ unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
 /// By pidfd; by the timer, where that cannot be.
 fn watch(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) {
     let Some(watched) = open_pidfd(registry, number, pid) else { return look_again(registry) };
-    if let Err(watched) = registry.guest().children.set_watched(number, watched) {
+    if let Err(watched) = registry.client().children.set_watched(number, watched) {
         registry.unwatch(watched.token);
     }
 }
@@ -265,31 +265,31 @@ fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> 
     }
     // SAFETY: the kernel just gave this fd, close-on-exec, to nobody else.
     let pidfd = unsafe { OwnedFd::from_raw_fd(fd as c_int) };
-    let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, GuestValue(number)).ok()?;
+    let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, ClientValue(number)).ok()?;
     Some(Watched { token, pidfd: Arc::new(pidfd) })
 }
 
 /// The one timer that there is.
-const LOOK: GuestValue = GuestValue(0);
+const LOOK: ClientValue = ClientValue(0);
 
 fn look_again(registry: &Registry<Hosted>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = Deadline::from_micros((now + LOOK_AGAIN).as_micros().try_into().unwrap_or(i64::MAX));
     let start_timer = || registry.watch_deadline(deadline, LOOK).map(drop);
-    if let Err(error) = look_later(&registry.guest().children.state, start_timer) {
+    if let Err(error) = look_later(&registry.client().children.state, start_timer) {
         say!(Error, "a child of libxl cannot be waited for, its operation will not complete: {error}");
     }
 }
 
 /// A pidfd of ours is readable: on the loop's thread, outside the gate.
-pub(crate) fn own_fd(registry: &Registry<Hosted>, value: GuestValue) {
+pub(crate) fn own_fd(registry: &Registry<Hosted>, value: ClientValue) {
     report_if_dead(registry, value.0);
 }
 
 /// The timer of ours has expired.
 pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
     // A statement of its own: in the loop's head the lock would be held in its body.
-    let unwatched = registry.guest().children.state.with(State::expired);
+    let unwatched = registry.client().children.state.with(State::expired);
     for (number, pid) in unwatched {
         if !report_if_dead(registry, number) {
             watch(registry, number, pid);
@@ -299,7 +299,7 @@ pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
 
 /// True if it is dead, and libxl knows now.
 fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let Some(name) = hosted.children.name(number) else { return true };
     let pid = name.pid;
     let Some((status, lost)) = status_of(&name) else { return false };

@@ -10,7 +10,7 @@
 //!
 //! # Nobody waits
 //! Each step is taken by whichever thread finds that it can be: the core calls [`step`] when no
-//! guest call is in progress, which is asked for when the close begins and whenever an operation
+//! client call is in progress, which is asked for when the close begins and whenever an operation
 //! or a child has ended. So a drop on the loop's thread does not wait for libxl's lock while another
 //! thread works under it (O12). A blocking close only turns the loop until the last step is done.
 //!
@@ -187,7 +187,7 @@ impl Closing {
 /// Not in a forked child, where the loop and xenstore's socket are the parent's as well (X7). Destructors come
 /// there, too: libxl's children end with exit(3) where a fork fails (S7), and that runs those of the thread's locals.
 pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
-    if registry.guest().children.is_forked() || !registry.guest().closing.state.with(State::begin) {
+    if registry.client().children.is_forked() || !registry.client().closing.state.with(State::begin) {
         return;
     }
     inside::when_idle(registry);
@@ -196,10 +196,10 @@ pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
 
 /// The host loop dispatches no more. That a forked child drops its copy of the loop says nothing of the parent's.
 pub(crate) fn loop_gone(registry: &Arc<Registry<Hosted>>) {
-    if registry.guest().children.is_forked() {
+    if registry.client().children.is_forked() {
         return;
     }
-    lock(&registry.guest().closing.state).loop_gone = true;
+    lock(&registry.client().closing.state).loop_gone = true;
     drive_if_orphaned(registry);
 }
 
@@ -216,22 +216,22 @@ pub(crate) fn stuck(closing: &Closing, why: LoopError) {
 /// Closes and turns the loop on this thread until that is done.
 pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
     begin(registry);
-    let closing = &registry.guest().closing;
+    let closing = &registry.client().closing;
     while !closing.is_closed() {
         if let Some(why) = lock(&closing.state).stuck.clone() {
             return Err(why);
         }
-        registry.guest().courier().event_loop().turn(closing.done_fd())?;
+        registry.client().courier().event_loop().turn(closing.done_fd())?;
     }
     Ok(())
 }
 
 fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
     // It has a thread that does it already.
-    if registry.guest().worker.is_some() {
+    if registry.client().worker.is_some() {
         return;
     }
-    if !registry.guest().closing.state.with(State::is_to_be_driven) {
+    if !registry.client().closing.state.with(State::is_to_be_driven) {
         return;
     }
     let driven = registry.clone();
@@ -247,7 +247,7 @@ fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
         }
     });
     if let Err(error) = spawned {
-        lock(&registry.guest().closing.state).driven = false;
+        lock(&registry.client().closing.state).driven = false;
         say!(
             Error,
             "a libxl ctx cannot be closed and stays: its event loop is gone, and no thread can be made: {error}"
@@ -255,13 +255,13 @@ fn drive_if_orphaned(registry: &Arc<Registry<Hosted>>) {
     }
 }
 
-/// Takes the steps that can be taken now. The core calls it, as `Guest::idle`.
+/// Takes the steps that can be taken now. The core calls it, as `Client::idle`.
 pub(crate) fn step(registry: &Arc<Registry<Hosted>>) {
-    step_by_step(&registry.guest().closing.state, || advance(registry));
+    step_by_step(&registry.client().closing.state, || advance(registry));
 }
 
 fn advance(registry: &Arc<Registry<Hosted>>) {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     for operation in hosted.operations.all() {
         // Too old to abort, over meanwhile, or asked before: it is waited for all the same.
         if let Err(error) = operation.abort_here() {
@@ -279,7 +279,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
     }
 }
 
-/// The ctx is freed and nothing is registered. The core calls it, as `Guest::closed`.
+/// The ctx is freed and nothing is registered. The core calls it, as `Client::closed`.
 pub(crate) fn finished(hosted: &Hosted) {
     hosted.courier().close();
     hosted.forget_loop();

@@ -19,7 +19,7 @@ use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
-    Census, EventLoop, GoneId, Guest, GuestCall, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry,
+    Census, Client, ClientCall, ClientValue, EventLoop, GoneId, Interest, LockRule, OuterLock, Readiness, Registry,
     current_thread,
 };
 use std::ffi::CStr;
@@ -150,8 +150,8 @@ impl Builder {
             closing,
         });
         let ctx = Ctx { registry };
-        ctx.registry.guest().keep_alive(&ctx.registry);
-        if let Some(worker) = &ctx.registry.guest().worker {
+        ctx.registry.client().keep_alive(&ctx.registry);
+        if let Some(worker) = &ctx.registry.client().worker {
             // Where there is no thread, or none that hears of work, nobody else would close it.
             ctx.employ(worker).inspect_err(|_| ctx.registry.close())?;
         }
@@ -182,7 +182,7 @@ impl Ctx {
 
     /// The library it belongs to.
     pub fn library(&self) -> &Library {
-        &self.registry.guest().library
+        &self.registry.client().library
     }
 
     /// Reports the shutdown and death of a domain, once each, for as long as the watch lives. What has happened already is
@@ -204,7 +204,7 @@ impl Ctx {
 
     /// The events from now on, as a stream; each stream gets all. Beside the callback, if there is one.
     pub fn events(&self) -> Events {
-        self.registry.guest().events.stream()
+        self.registry.client().events.stream()
     }
 
     /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`].
@@ -214,7 +214,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Closed`]; [`Error::ChildrenOf`] where libxl handles SIGCHLD itself.
     pub fn child_exited(&self, pid: i32, status: i32) -> Result<bool, Error> {
-        let hosted = self.registry.guest();
+        let hosted = self.registry.client();
         let children = hosted.children.owner();
         if !matches!(children, Children::Host | Children::ByPidfd) {
             return Err(Error::ChildrenOf(children));
@@ -232,7 +232,7 @@ impl Ctx {
     /// not wait for it, nor for a thread that does.
     pub fn close(&self) -> Close {
         close::begin(&self.registry);
-        Close { registry: self.registry.clone(), waiter: self.registry.guest().closing.waiter() }
+        Close { registry: self.registry.clone(), waiter: self.registry.client().closing.waiter() }
     }
 
     /// Closes, and turns the loop itself on this thread until that is done. For programs whose loop does not run (any more),
@@ -245,7 +245,7 @@ impl Ctx {
     /// a forked child, where nothing is closed (X7).
     pub fn close_blocking(&self) -> Result<(), Error> {
         inside::check()?;
-        let hosted = self.registry.guest();
+        let hosted = self.registry.client();
         let on_own_thread = hosted.worker.as_ref().is_some_and(Worker::is_current);
         if self.registry.is_inside() || hosted.queue.is_delivering() || on_own_thread {
             return Err(Error::InsideCallback("close_blocking"));
@@ -265,12 +265,12 @@ impl Ctx {
 
     fn connect(&self) -> Result<(), Error> {
         let registry = &self.registry;
-        let hosted = registry.guest();
+        let hosted = registry.client();
         hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
         // The loop keeps this, and with it the memory of what it refers to, for longer than the ctx: the smaller of the two.
         let courier = Arc::downgrade(&hosted.courier);
         let gone = hosted.courier().event_loop().on_gone(Box::new(move || {
-            let registry = courier.upgrade().and_then(|courier| courier.guest().0.upgrade());
+            let registry = courier.upgrade().and_then(|courier| courier.client().0.upgrade());
             if let Some(registry) = registry {
                 close::loop_gone(&registry);
             }
@@ -362,7 +362,7 @@ impl Close {
 
 impl Drop for Close {
     fn drop(&mut self) {
-        self.registry.guest().closing.forget(&self.waiter);
+        self.registry.client().closing.forget(&self.waiter);
     }
 }
 
@@ -370,7 +370,7 @@ impl Future for Close {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.registry.guest().closing.poll(&self.waiter, context.waker())
+        self.registry.client().closing.poll(&self.waiter, context.waker())
     }
 }
 
@@ -382,7 +382,7 @@ impl fmt::Debug for Close {
 
 /// On the host's loop and on libxl's, which may be the same.
 fn census(registry: &Registry<Hosted>) -> Census {
-    let (here, there) = (registry.guest().courier().census(), registry.census());
+    let (here, there) = (registry.client().courier().census(), registry.census());
     Census {
         registered: here.registered + there.registered,
         alive: here.alive + there.alive,
@@ -391,13 +391,13 @@ fn census(registry: &Registry<Hosted>) -> Census {
 }
 
 /// The courier's two.
-const QUEUE: GuestValue = GuestValue(0);
-pub(crate) const LINK: GuestValue = GuestValue(1);
+const QUEUE: ClientValue = ClientValue(0);
+pub(crate) const LINK: ClientValue = ClientValue(1);
 
 /// Children are numbered from 1 on.
-const WORK: GuestValue = GuestValue(0);
+const WORK: ClientValue = ClientValue(0);
 
-/// Libxl, as the core's guest: all that belongs to one ctx.
+/// Libxl, as the core's client: all that belongs to one ctx.
 pub(crate) struct Hosted {
     /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
     ctx: OnceLock<RawCtx>,
@@ -460,7 +460,7 @@ impl Hosted {
     }
 
     /// The ctx, to be used while `call` lives.
-    pub(crate) fn raw(&self, _call: &GuestCall<'_, Self>) -> *mut sys::Ctx {
+    pub(crate) fn raw(&self, _call: &ClientCall<'_, Self>) -> *mut sys::Ctx {
         self.raw_inside()
     }
 
@@ -499,13 +499,13 @@ impl Hosted {
         *lock(&self.keep) = Some(registry.clone());
     }
 
-    fn pointer(value: GuestValue) -> *mut c_void {
+    fn pointer(value: ClientValue) -> *mut c_void {
         ptr::with_exposed_provenance_mut(value.0 as usize)
     }
 }
 
-impl Guest for Hosted {
-    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
+impl Client for Hosted {
+    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness) {
         let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
         let (events, revents) = (asked.to_poll(), readiness.to_poll());
         self.hooks.trace(Trace::FdOccurrence { value: value.0, fd, events, revents });
@@ -519,7 +519,7 @@ impl Guest for Hosted {
         self.hooks.trace(Trace::OccurrenceReturned);
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.hooks.trace(Trace::TimeoutOccurrence { value: value.0 });
         let _attending = self.hearing().attend(self.hearing().owner(value.0));
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
@@ -550,7 +550,7 @@ impl Guest for Hosted {
         }
     }
 
-    fn own_fd(&self, value: GuestValue, _: Readiness) {
+    fn own_fd(&self, value: ClientValue, _: Readiness) {
         let Some(registry) = self.registry.upgrade() else { return };
         match &self.worker {
             Some(worker) if value == WORK => work::own_fd(&registry, worker),
@@ -558,7 +558,7 @@ impl Guest for Hosted {
         }
     }
 
-    fn own_timeout(&self, value: GuestValue) {
+    fn own_timeout(&self, value: ClientValue) {
         let Some(registry) = self.registry.upgrade() else { return };
         match value {
             inside::LATER => registry.when_idle(),

@@ -2,7 +2,7 @@
 //!
 //! Libxl runs its callbacks on whichever thread called into it (E1), inside that call (E2). They
 //! only push here. The queue's fd is a source on the host's loop, in a registry of its own, because libxl may be registered with
-//! another loop ([`work`](crate::work)). So the host's loop wakes and [`deliver`] runs on its thread, outside every guest call and every lock: user code may do
+//! another loop ([`work`](crate::work)). So the host's loop wakes and [`deliver`] runs on its thread, outside every client call and every lock: user code may do
 //! anything there, dropping the `Ctx` or running the loop again included. A nested run delivers
 //! what comes next, so a callback that waits for an operation in a loop of its own is served.
 //!
@@ -18,7 +18,7 @@ use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
 use order::{Order, Readable};
-use osevent_core::{Guest, GuestValue, Interest, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, Readiness, Registry, current_thread};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, Weak};
@@ -119,7 +119,7 @@ fn hand_over(hosted: &Hosted, item: Item) {
 
 /// Has the loop's thread call it; where the loop calls no more, this thread or the one that delivers.
 pub(crate) fn hand_in(registry: &Registry<Hosted>, finish: impl FnOnce() + Send + 'static) {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let unattended = lock(&hosted.queue.order).hand_in(Item::Over(Box::new(finish)));
     if unattended {
         deliver(hosted, usize::MAX);
@@ -129,10 +129,10 @@ pub(crate) fn hand_in(registry: &Registry<Hosted>, finish: impl FnOnce() + Send 
 /// What stands on the host's loop: the source from which the application is called.
 pub(crate) struct Courier(pub(crate) Weak<Registry<Hosted>>);
 
-impl Guest for Courier {
-    fn occurred_fd(&self, _: GuestValue, _: RawFd, _: Interest, _: Readiness) {}
+impl Client for Courier {
+    fn occurred_fd(&self, _: ClientValue, _: RawFd, _: Interest, _: Readiness) {}
 
-    fn occurred_timeout(&self, _: GuestValue) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
 
     fn release(&self) {}
 
@@ -140,9 +140,9 @@ impl Guest for Courier {
         inside::a_hook()
     }
 
-    fn own_fd(&self, value: GuestValue, _: Readiness) {
+    fn own_fd(&self, value: ClientValue, _: Readiness) {
         let Some(registry) = self.0.upgrade() else { return };
-        let hosted = registry.guest();
+        let hosted = registry.client();
         match value {
             ctx::LINK => hosted.link.ready(hosted.courier(), &hosted.queue),
             _ => own_fd(hosted),

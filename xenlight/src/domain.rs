@@ -397,7 +397,7 @@ impl Ctx {
                     result?;
                     let registry = registry.upgrade().ok_or(Error::Closed)?;
                     let call = registry.enter()?;
-                    let hosted = registry.guest();
+                    let hosted = registry.client();
                     Config::from_libxl(hosted, hosted.raw(&call), config)
                 },
             ),

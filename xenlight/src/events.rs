@@ -44,7 +44,7 @@ pub enum EventKind {
     Shutdown(ShutdownReason),
     /// The domain has come to its end. Xen may list it a little longer, as dying (E11).
     Death,
-    /// The guest ejected the disk.
+    /// The client ejected the disk.
     Eject {
         /// The virtual device, for instance `hdc`.
         vdev: String,
@@ -164,7 +164,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let Some(registry) = self.registry.upgrade() else { return };
-        let hosted = registry.guest();
+        let hosted = registry.client();
         // Not libxl's in a forked child (X7); see `close::begin`.
         if hosted.children.is_forked() {
             return;
@@ -174,7 +174,7 @@ impl Drop for Watch {
         let disable = move |registry: &Arc<Registry<Hosted>>| {
             // Refused: the close has freed it (E7).
             let Ok(call) = registry.enter() else { return };
-            disable(registry.guest(), registry.guest().raw(&call), watched.evgen);
+            disable(registry.client(), registry.client().raw(&call), watched.evgen);
         };
         match &hosted.worker {
             Some(worker) => worker.post(&registry, disable),
@@ -375,7 +375,7 @@ impl Distribution {
 
     pub(crate) fn disable_all(&self, registry: &Registry<Hosted>) {
         let Ok(call) = registry.enter() else { return };
-        let hosted = registry.guest();
+        let hosted = registry.client();
         let (standing, dropped) = {
             let mut watches = lock(&self.watches);
             (std::mem::take(&mut watches.standing), std::mem::take(&mut watches.dropped))
@@ -394,7 +394,7 @@ impl Distribution {
         // Refused: the close has freed them (E7).
         let Ok(call) = registry.enter() else { return };
         for evgen in dropped {
-            disable(registry.guest(), registry.guest().raw(&call), evgen);
+            disable(registry.client(), registry.client().raw(&call), evgen);
         }
     }
 }
@@ -441,7 +441,7 @@ fn watch(
     task: Task,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen) + Send + 'static,
 ) -> Result<Watch, Error> {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     check_ready(hosted)?;
     let id = {
         let mut watches = lock(&hosted.events.watches);
@@ -464,7 +464,7 @@ fn watch(
                 _ => return,
             };
             let event = Event { domid, watch: Some(WatchId(id)), kind: EventKind::WatchFailed { code, words } };
-            registry.guest().queue.push(Item::Event(event));
+            registry.client().queue.push(Item::Event(event));
         }),
         None => enable(registry).inspect_err(|_| _ = lock(&hosted.events.watches).standing.remove(&id))?,
     }
@@ -478,7 +478,7 @@ fn begin(
     id: u64,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<(), Error> {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let call = inside::enter(registry)?;
     check_ready(hosted)?;
     if !lock(&hosted.events.watches).standing.contains_key(&id) {
@@ -541,7 +541,7 @@ pub(crate) static HOOKS: EventHooks =
 /// On any thread inside libxl, with the ctx unlocked (E1).
 unsafe extern "C" fn event_occurs(user: *mut c_void, event: *mut RawEvent) {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
-    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.guest();
+    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.client();
     // SAFETY: libxl passes an event that is the application's until it frees it (E3).
     let ours = read(hosted, unsafe { &mut *event });
     // SAFETY: freed once, and before the ctx: this call is inside the gate (E3).
@@ -581,7 +581,7 @@ fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
 /// Libxl may not be called from here (E4).
 unsafe extern "C" fn disaster(user: *mut c_void, _: c_uint, message: *const c_char, errno: c_int) {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
-    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.guest();
+    let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.client();
     let message = if message.is_null() {
         String::new()
     } else {

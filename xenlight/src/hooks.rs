@@ -10,7 +10,7 @@ use crate::lock;
 use crate::trace::{Trace, Tracer};
 use core::ffi::{c_int, c_short, c_void};
 use libc::timeval;
-use osevent_core::{Deadline, GuestValue, Interest, RegistrationError, Registry, Token};
+use osevent_core::{ClientValue, Deadline, Interest, RegistrationError, Registry, Token};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use xenlight_sys::event::OseventHooks;
@@ -55,12 +55,12 @@ unsafe fn registry<'a>(user: *mut c_void) -> &'a Registry<Hosted> {
 fn refused(registry: &Registry<Hosted>, hook: &str, error: RegistrationError) -> c_int {
     say!(Debug, "{hook} refused: {error}");
     let code = error.code();
-    *lock(&registry.guest().hooks.refusal) = Some(error);
+    *lock(&registry.client().hooks.refusal) = Some(error);
     code
 }
 
 fn returned(registry: &Registry<Hosted>, handle: u64, code: c_int) -> c_int {
-    registry.guest().hooks.trace(Trace::HookReturned { handle, code });
+    registry.client().hooks.trace(Trace::HookReturned { handle, code });
     code
 }
 
@@ -83,10 +83,10 @@ unsafe extern "C" fn fd_register(
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
-    let value = GuestValue(for_libxl.expose_provenance() as u64);
-    registry.guest().hooks.trace(Trace::FdRegister { fd, events, value: value.0 });
+    let value = ClientValue(for_libxl.expose_provenance() as u64);
+    registry.client().hooks.trace(Trace::FdRegister { fd, events, value: value.0 });
     // First: once the loop knows of it, it can occur on another thread.
-    registry.guest().hearing().registered(value.0, Some(fd));
+    registry.client().hearing().registered(value.0, Some(fd));
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
     let (handle, code) = match registered {
         Ok(token) => {
@@ -110,7 +110,7 @@ unsafe extern "C" fn fd_modify(
     let registry = unsafe { registry(user) };
     // SAFETY: libxl passes where it keeps the handle that fd_register wrote.
     let handle = handle(unsafe { *handle_in_out });
-    registry.guest().hooks.trace(Trace::FdModify { handle, fd, events });
+    registry.client().hooks.trace(Trace::FdModify { handle, fd, events });
     let modified = Interest::from_poll(events).and_then(|interest| registry.modify_fd(handle, fd, interest));
     let code = modified.map_or_else(|error| refused(registry, "fd_modify", error), |()| 0);
     returned(registry, handle, code)
@@ -121,7 +121,7 @@ unsafe extern "C" fn fd_deregister(user: *mut c_void, fd: c_int, value: *mut c_v
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     let handle = handle(value);
-    registry.guest().hooks.trace(Trace::FdDeregister { handle, fd });
+    registry.client().hooks.trace(Trace::FdDeregister { handle, fd });
     if let Err(error) = registry.deregister_fd(handle, fd) {
         say!(Error, "fd_deregister: {error}");
     }
@@ -137,17 +137,17 @@ unsafe extern "C" fn timeout_register(
     let _inside = Inside::begin();
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
-    let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let value = ClientValue(for_libxl.expose_provenance() as u64);
     let wanted = (deadline.tv_sec, deadline.tv_usec);
-    registry.guest().hooks.trace(Trace::TimeoutRegister { deadline: wanted, value: value.0 });
+    registry.client().hooks.trace(Trace::TimeoutRegister { deadline: wanted, value: value.0 });
     // First, as above.
-    registry.guest().hearing().registered(value.0, None);
+    registry.client().hearing().registered(value.0, None);
     let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.register_timeout(deadline, value));
     let (handle, code) = match registered {
         Ok(token) => {
-            if registry.guest().is_4_2() {
-                lock(&registry.guest().hooks.by_address).insert(handle_out.addr(), token);
+            if registry.client().is_4_2() {
+                lock(&registry.client().hooks.by_address).insert(handle_out.addr(), token);
             }
             // SAFETY: libxl passes a place to write the handle to; what is there is never read (R2).
             unsafe { handle_out.write(pointer(token)) };
@@ -165,7 +165,7 @@ unsafe extern "C" fn timeout_modify(user: *mut c_void, handle_in_out: *mut *mut 
     // SAFETY: libxl passes where it keeps the handle that timeout_register wrote.
     let handle = handle(unsafe { *handle_in_out });
     let wanted = (deadline.tv_sec, deadline.tv_usec);
-    registry.guest().hooks.trace(Trace::TimeoutModify { handle, deadline: wanted });
+    registry.client().hooks.trace(Trace::TimeoutModify { handle, deadline: wanted });
     let modified = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.modify_timeout(handle, deadline));
     let code = modified.map_or_else(|error| refused(registry, "timeout_modify", error), |()| 0);
@@ -178,9 +178,9 @@ unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
     let registry = unsafe { registry(user) };
     // Not removed: a blocking call of 4.2.0 deregisters a timeout that its own loop took twice (R14).
     let handle = Token::from_handle(handle(value))
-        .or_else(|| lock(&registry.guest().hooks.by_address).get(&value.addr()).copied())
+        .or_else(|| lock(&registry.client().hooks.by_address).get(&value.addr()).copied())
         .map_or(handle(value), Token::to_handle);
-    registry.guest().hooks.trace(Trace::TimeoutDeregister { handle });
+    registry.client().hooks.trace(Trace::TimeoutDeregister { handle });
     if let Err(error) = registry.deregister_timeout(handle) {
         say!(Error, "timeout_deregister: {error}");
     }

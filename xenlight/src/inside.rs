@@ -7,14 +7,14 @@
 //!
 //! - A call that can be refused is refused: [`enter`].
 //! - What cannot be refused, a drop above all, is done later: [`when_idle`].
-//! - The core makes no occurrence there, and puts a due one off: `Guest::is_in_hook`.
+//! - The core makes no occurrence there, and puts a due one off: `Client::is_in_hook`.
 //!
 //! Which thread is inside is known to that thread alone, so nothing is shared.
 
 use crate::Error;
 use crate::contain::say;
 use crate::ctx::Hosted;
-use osevent_core::{Deadline, GuestCall, GuestValue, Registry};
+use osevent_core::{ClientCall, ClientValue, Deadline, Registry};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
@@ -54,13 +54,13 @@ pub(crate) fn check() -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::InsideHook`], or [`Error::Closed`].
-pub(crate) fn enter(registry: &Registry<Hosted>) -> Result<GuestCall<'_, Hosted>, Error> {
+pub(crate) fn enter(registry: &Registry<Hosted>) -> Result<ClientCall<'_, Hosted>, Error> {
     check()?;
     Ok(registry.enter()?)
 }
 
 /// The timer that [`when_idle`] sets; the children's is 0.
-pub(crate) const LATER: GuestValue = GuestValue(1);
+pub(crate) const LATER: ClientValue = ClientValue(1);
 
 /// [`Registry::when_idle`], or, inside a hook, as soon as the loop has come to it. Inside a hook of the same ctx it would come after that
 /// by itself, but for another ctx it could come at once.

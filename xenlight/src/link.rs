@@ -9,7 +9,7 @@
 use crate::delivery::{Item, Queue};
 use crate::events::{Event, EventKind};
 use crate::{Error, lock};
-use osevent_core::{Guest, GuestValue, Interest, RegistrationError, Registry, Token};
+use osevent_core::{Client, ClientValue, Interest, RegistrationError, Registry, Token};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
@@ -25,11 +25,11 @@ struct Connection {
 const LOST: &str = "the connection to xenstored is lost, and with it all watches: no event will come; open another ctx";
 
 impl Link {
-    pub(crate) fn watch<G: Guest>(
+    pub(crate) fn watch<C: Client>(
         &self,
         stream: UnixStream,
-        registry: &Registry<G>,
-        value: GuestValue,
+        registry: &Registry<C>,
+        value: ClientValue,
     ) -> Result<(), RegistrationError> {
         // The loop may report it before it is stored; it is looked at again then, since it stays readable.
         let token = registry.watch_fd(stream.as_raw_fd(), Interest::IN, value)?;
@@ -38,7 +38,7 @@ impl Link {
     }
 
     /// It is readable: on the loop's thread.
-    pub(crate) fn ready<G: Guest>(&self, registry: &Registry<G>, queue: &Queue) {
+    pub(crate) fn ready<C: Client>(&self, registry: &Registry<C>, queue: &Queue) {
         let token = lock(&self.0).as_ref().map(|connection| connection.token);
         // One thread of several that dispatch.
         if token.is_some_and(|token| registry.unwatch(token)) {

@@ -181,7 +181,7 @@ impl Pending {
         let _unused = lock(&self.finish).take();
     }
 
-    /// On the loop's thread, outside every guest call.
+    /// On the loop's thread, outside every client call.
     pub(crate) fn finish(&self, rc: c_int) {
         {
             let mut asked = lock(&self.asked);
@@ -194,7 +194,7 @@ impl Pending {
         let finish = lock(&self.finish).take();
         let Some(registry) = self.registry.upgrade() else { return };
         if let Some(finish) = finish {
-            finish(self.result(registry.guest(), rc));
+            finish(self.result(registry.client(), rc));
         }
     }
 
@@ -209,7 +209,7 @@ impl Pending {
 
     fn abort(self: &Arc<Self>) -> Result<Abort, Error> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
-        let hosted = registry.guest();
+        let hosted = registry.client();
         let Some(worker) = &hosted.worker else { return self.abort_here() };
         ability_to_abort(hosted)?;
         hosted.closing.check_open()?;
@@ -236,7 +236,7 @@ impl Pending {
     /// On the calling thread, whichever that is.
     pub(crate) fn abort_here(self: &Arc<Self>) -> Result<Abort, Error> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
-        let hosted = registry.guest();
+        let hosted = registry.client();
         let call = inside::enter(&registry)?;
         let abort = ability_to_abort(hosted)?;
         // Over: libxl would only say so. The address is nobody else's, here or below, while `self` is counted (E6).
@@ -334,7 +334,7 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
     initiate: impl FnOnce(&Library, *mut RawCtx, &I, *const AsyncopHow) -> c_int + Send + 'static,
     finish: impl FnOnce(&I, Result<(), Error>) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     task.check()?;
     let inputs = Arc::new(inputs);
     let outcome = Outcome::running();
@@ -358,7 +358,7 @@ pub(crate) fn start<I: Send + Sync + 'static, T: Send + 'static>(
         let is_aborted = lock(&pending.asked).to_abort;
         let begun = if is_aborted {
             drop(initiate);
-            Err(registry.guest().error(task.doing, codes::ERROR_ABORTED, Words::default()))
+            Err(registry.client().error(task.doing, codes::ERROR_ABORTED, Words::default()))
         } else {
             begin(registry, &pending, initiate)
         };
@@ -388,7 +388,7 @@ pub(crate) fn run<T: Send + 'static>(
 ) -> Result<Operation<T>, Error> {
     task.check()?;
     let work = move |registry: &Arc<Registry<Hosted>>| ask(registry, task, work);
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let Some(worker) = &hosted.worker else { return Ok(Operation::ready(work(registry))) };
     check_ready(hosted)?;
     let outcome = Outcome::running();
@@ -428,7 +428,7 @@ pub(crate) fn ask<R>(
     task: Task,
     call: impl FnOnce(&Question<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     // Before as well: the one that frees the ctx waits until no call is in progress.
     hosted.closing.check_open()?;
     let inside = inside::enter(registry)?;
@@ -450,7 +450,7 @@ fn begin(
     pending: &Arc<Pending>,
     initiate: impl FnOnce(&Library, *mut RawCtx, *const AsyncopHow) -> c_int,
 ) -> Result<(), Error> {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let call = inside::enter(registry)?;
     // Inside the gate: a close that begins now waits for this call, and then sees the operation.
     check_ready(hosted)?;
@@ -482,7 +482,7 @@ unsafe extern "C" fn completed(ctx: *mut RawCtx, rc: c_int, for_callback: *mut c
     let pending = unsafe { Arc::from_raw(for_callback.cast::<Pending>().cast_const()) };
     // The registry lives at least until its ctx is freed, which this call's thread is inside of.
     let Some(registry) = pending.registry.upgrade() else { return };
-    let hosted = registry.guest();
+    let hosted = registry.client();
     hosted.hearing().ended(&pending.listener);
     // Libxl may be called from here (E2). Now, since the domain's number can name another one by the time of delivery.
     if rc != 0 && rc != codes::ERROR_ABORTED && pending.task.is_missing(hosted, ctx) {

@@ -95,7 +95,7 @@ pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, worker: &Worker) {
 }
 
 fn run(registry: &Arc<Registry<Hosted>>) {
-    let hosted = registry.guest();
+    let hosted = registry.client();
     let Some(worker) = &hosted.worker else { return };
     let _first = worker.thread.set(current_thread());
     while !hosted.closing.is_closed() {

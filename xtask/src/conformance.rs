@@ -25,13 +25,12 @@ const REPORTS: [(&str, &str); 4] = [
     ("--html", "/tmp/report.html"),
 ];
 
-/// Runs the suite with `arguments`, which are its own business but for `--guest xen` and the files of [`REPORTS`].
+/// Runs the suite with `arguments`, which are its own business but for `--tier xen` and the files of [`REPORTS`].
 ///
 /// Returns only from the lab, with what to exit with: elsewhere the suite takes this process's place.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<OsString>) -> Result<u8> {
     let program = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
-    if option(&arguments, "--guest").is_some_and(|guest| guest == "xen")
-        && !arguments.iter().any(|word| word == "--list")
+    if option(&arguments, "--tier").is_some_and(|tier| tier == "xen") && !arguments.iter().any(|word| word == "--list")
     {
         return lab::run(workspace, &in_lab(arguments)?);
     }
@@ -82,16 +81,16 @@ fn on_releases(
     let linked: Vec<Linked> = linked.collect::<Result<_>>()?;
     let suite = |linked: &Linked| {
         let mut suite = Command::new(&linked.program);
-        suite.args(["--guest", "libxl", "--libxl"]).arg(&linked.libxl);
+        suite.args(["--tier", "libxl", "--libxl"]).arg(&linked.libxl);
         suite
     };
     if let [linked] = &linked[..] {
-        let error = suite(linked).args(without_guest(arguments)?).exec();
+        let error = suite(linked).args(without_tier(arguments)?).exec();
         return Err(error).context("cannot start the suite");
     }
     let reports: Vec<(&str, OsString)> =
         REPORTS.iter().filter_map(|(name, _)| Some((*name, take(&mut arguments, name)?))).collect();
-    let arguments = without_guest(arguments)?;
+    let arguments = without_tier(arguments)?;
     let mut merged = Vec::new();
     let mut worst = 0;
     for (linked, release) in linked.iter().zip(releases) {
@@ -114,10 +113,10 @@ fn on_releases(
     Ok(if status.success() { worst } else { status.code().map_or(2, |code| code as u8) })
 }
 
-/// The arguments without `--guest`, which `--libxl` implies.
-fn without_guest(mut arguments: Vec<OsString>) -> Result<Vec<OsString>> {
-    match take(&mut arguments, "--guest") {
-        Some(guest) if guest != "libxl" => bail!("--libxl is for --guest libxl, not for {}", guest.display()),
+/// The arguments without `--tier`, which `--libxl` implies.
+fn without_tier(mut arguments: Vec<OsString>) -> Result<Vec<OsString>> {
+    match take(&mut arguments, "--tier") {
+        Some(tier) if tier != "libxl" => bail!("--libxl is for --tier libxl, not for {}", tier.display()),
         _ => Ok(arguments),
     }
 }
@@ -212,10 +211,10 @@ mod tests {
     #[test]
     fn reports_are_written_in_dom0_and_fetched() {
         for given in
-            ["--guest xen --json out.json --case a --html=b.html", "--guest xen --json=out.json --case a --html b.html"]
+            ["--tier xen --json out.json --case a --html=b.html", "--tier xen --json=out.json --case a --html b.html"]
         {
             let options = in_lab(words(given)).unwrap();
-            let expected = "osevent-conformance --guest xen --json=/tmp/report.json --case a --html=/tmp/report.html \
+            let expected = "osevent-conformance --tier xen --json=/tmp/report.json --case a --html=/tmp/report.html \
                             --linux=/lab/linux";
             assert_eq!(options.command, words(expected));
             let fetched = [("/tmp/report.json", "out.json"), ("/tmp/report.html", "b.html")];
@@ -225,18 +224,18 @@ mod tests {
 
     #[test]
     fn release_is_the_labs_and_not_the_suites() {
-        let options = in_lab(words("--guest xen --release trixie --case a")).unwrap();
+        let options = in_lab(words("--tier xen --release trixie --case a")).unwrap();
         assert_eq!(options.release, Release::Trixie);
-        assert_eq!(options.command, words("osevent-conformance --guest xen --case a --linux=/lab/linux"));
-        assert_eq!(in_lab(words("--guest xen")).unwrap().release, Release::DEFAULT);
-        let error = in_lab(words("--guest=xen --release=potato")).unwrap_err().to_string();
+        assert_eq!(options.command, words("osevent-conformance --tier xen --case a --linux=/lab/linux"));
+        assert_eq!(in_lab(words("--tier xen")).unwrap().release, Release::DEFAULT);
+        let error = in_lab(words("--tier=xen --release=potato")).unwrap_err().to_string();
         assert!(error.contains("potato") && error.contains("bullseye, bookworm, trixie"), "{error}");
     }
 
     #[test]
     fn device_model_is_there_for_the_cases_that_want_it() {
         for (given, wanted) in [
-            ("--guest xen", true),
+            ("--tier xen", true),
             ("--case xen-life --case=xen-hvm-eject", true),
             ("--case xen", true),
             ("--case xen-life --case xen-saved", false),
@@ -256,14 +255,14 @@ mod tests {
         assert_eq!(of("/proc/self/exe").unwrap(), None);
         let error = of("4.99").unwrap_err().to_string();
         assert!(error.contains("4.99") && error.contains("4.14, 4.17, 4.20, all"), "{error}");
-        assert!(without_guest(words("--guest=xen --case a")).is_err());
-        assert_eq!(without_guest(words("--case a --guest libxl")).unwrap(), words("--case a"));
+        assert!(without_tier(words("--tier=xen --case a")).is_err());
+        assert_eq!(without_tier(words("--case a --tier libxl")).unwrap(), words("--case a"));
     }
 
     #[test]
-    fn guest_is_found_in_both_spellings() {
-        assert_eq!(option(&words("--guest xen"), "--guest").unwrap(), "xen");
-        assert_eq!(option(&words("a --guest=xen"), "--guest").unwrap(), "xen");
-        assert_eq!(option(&words("--guests xen"), "--guest"), None);
+    fn tier_is_found_in_both_spellings() {
+        assert_eq!(option(&words("--tier xen"), "--tier").unwrap(), "xen");
+        assert_eq!(option(&words("a --tier=xen"), "--tier").unwrap(), "xen");
+        assert_eq!(option(&words("--tiers xen"), "--tier"), None);
     }
 }

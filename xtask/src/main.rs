@@ -34,7 +34,7 @@ enum XtaskCommand {
     Setup,
     /// Set up, check and test everything; ends with one line that counts
     Test(ci::Options),
-    /// Run the conformance suite; with --guest xen, on a real Xen in the lab; with --libxl, on that release's libxl
+    /// Run the conformance suite; with --tier xen, on a real Xen in the lab; with --libxl, on that release's libxl
     #[command(disable_help_flag = true)]
     Conformance {
         /// The suite's own arguments

@@ -228,7 +228,7 @@ fn each_release_boots_its_own_xen_and_a_domain() {
 #[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn suite_skips_hvm_domains_where_no_device_model_is() {
-    let suite = ["--", "osevent-conformance", "--guest", "xen", "--case", "xen-hvm-eject"];
+    let suite = ["--", "osevent-conformance", "--tier", "xen", "--case", "xen-hvm-eject"];
     let output = expect(&suite, 1, "exit code 1");
     assert!(output.contains("no device model is installed here") && output.contains("hvmloader"), "{output}");
     assert!(output.contains("0 passed, 0 failed, 1 skipped"), "{output}");
@@ -257,7 +257,7 @@ fn runs_as_one_file(release: &str, xen: &str, c_library: &str) {
         sed s/idle/osevent-1-mine/ /lab/idle.cfg | sed s,/lab/osevent-1-mine,/lab/idle, >/tmp/mine.cfg
         xl create -q /lab/idle.cfg && xl create -q /tmp/mine.cfg && xl list >/tmp/before &&
         mkdir /hidden && mv /lab/idle /lab/poweroff /lab/linux /lab/linux.cpio /hidden &&
-        ./osevent-conformance --guest xen --linux /hidden/linux --adapter glib --case xen-life --case xen-powers 2>said
+        ./osevent-conformance --tier xen --linux /hidden/linux --adapter glib --case xen-life --case xen-powers 2>said
         code=$?; cat said >&2; grep 'creates PV, PVH and HVM domains' said || exit 1
         xl list | awk '{print $1, $2}' >/tmp/after; awk '{print $1, $2}' /tmp/before | cmp - /tmp/after || exit 3
         ls -A /tmp; /lib/libc.so.6; xl info xen_version; exit $code";

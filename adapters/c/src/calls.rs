@@ -1,11 +1,11 @@
 //! The calls into libxl that each thread has begun and not ended.
 //!
-//! C has no destructors, so a guest call lies here from `osevent_enter` to `osevent_leave`. Nothing ends it but the
+//! C has no destructors, so a client call lies here from `osevent_enter` to `osevent_leave`. Nothing ends it but the
 //! latter, not even the thread's end: exit(3) runs the destructors of thread locals, too, inside libxl's callbacks, where the
 //! ctx must not be freed (X5), and in forked children (S7, X7).
 
 use crate::hosted::Hosted;
-use osevent_core::{Closed, GuestCall, Registry};
+use osevent_core::{ClientCall, Closed, Registry};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Fields are dropped in their order: the call before the registry that it refers to.
 struct Call {
     /// `'static` stands for as long as `registry`.
-    _call: GuestCall<'static, Hosted>,
+    _call: ClientCall<'static, Hosted>,
     registry: Arc<Registry<Hosted>>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn enter(registry: Arc<Registry<Hosted>>) -> Result<(), Closed> {
 pub(crate) fn leave(is_it: impl Fn(&Hosted) -> bool) -> bool {
     let taken = CALLS.with(|calls| {
         let mut calls = calls.borrow_mut();
-        let at = calls.iter().rposition(|call| is_it(call.registry.guest()))?;
+        let at = calls.iter().rposition(|call| is_it(call.registry.client()))?;
         let taken = calls.remove(at);
         if calls.is_empty() {
             *calls = Vec::new();

@@ -5,7 +5,7 @@
 
 use crate::hosted::Hosted;
 use libc::{c_int, c_short, c_void, timeval};
-use osevent_core::{Deadline, GuestValue, Interest, RegistrationError, Registry, Token};
+use osevent_core::{ClientValue, Deadline, Interest, RegistrationError, Registry, Token};
 
 /// `libxl_osevent_hooks`
 #[repr(C)]
@@ -55,7 +55,7 @@ unsafe extern "C" fn fd_register(
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     // Libxl wants its pointer back as a pointer, so its provenance is exposed.
-    let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let value = ClientValue(for_libxl.expose_provenance() as u64);
     let registered = Interest::from_poll(events).and_then(|interest| registry.register_fd(fd, interest, value));
     code(registered.map(|token| {
         // SAFETY: libxl passes the place.
@@ -91,11 +91,11 @@ unsafe extern "C" fn timeout_register(
 ) -> c_int {
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
-    let value = GuestValue(for_libxl.expose_provenance() as u64);
+    let value = ClientValue(for_libxl.expose_provenance() as u64);
     let registered = Deadline::from_timeval(deadline.tv_sec, deadline.tv_usec)
         .and_then(|deadline| registry.register_timeout(deadline, value));
     code(registered.map(|token| {
-        registry.guest().note_address(handle_out.addr(), token);
+        registry.client().note_address(handle_out.addr(), token);
         // SAFETY: libxl passes the place.
         unsafe { write(handle_out, token) };
     }))
@@ -116,7 +116,7 @@ unsafe extern "C" fn timeout_deregister(user: *mut c_void, value: *mut c_void) {
     // SAFETY: libxl passes its user pointer.
     let registry = unsafe { registry(user) };
     let handle = Token::from_handle(handle(value))
-        .or_else(|| registry.guest().take_by_address(value.addr()))
+        .or_else(|| registry.client().take_by_address(value.addr()))
         .map_or(handle(value), Token::to_handle);
     // As in fd_deregister.
     let _ = registry.deregister_timeout(handle);

@@ -1,7 +1,7 @@
 use crate::hooks::Hooks;
 use crate::osevent::Osevent;
 use libc::{c_int, c_short, c_void};
-use osevent_core::{Guest, GuestValue, Interest, Readiness, Token};
+use osevent_core::{Client, ClientValue, Interest, Readiness, Token};
 use std::collections::HashMap;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +62,7 @@ impl Libxl {
     }
 }
 
-/// One ctx, as the core's guest.
+/// One ctx, as the core's client.
 pub(crate) struct Hosted {
     ctx: NonNull<Ctx>,
     functions: Functions,
@@ -80,7 +80,7 @@ unsafe impl Sync for Hosted {}
 
 impl Hosted {
     /// # Safety
-    /// `functions` are those of the ctx's libxl, and the ctx lives until [`Guest::release`] frees it.
+    /// `functions` are those of the ctx's libxl, and the ctx lives until [`Client::release`] frees it.
     pub(crate) unsafe fn new(ctx: NonNull<Ctx>, functions: Functions, osevent: Arc<Osevent>) -> Self {
         Self { ctx, functions, osevent, by_address: Mutex::default() }
     }
@@ -111,20 +111,20 @@ impl Hosted {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pointer(value: GuestValue) -> *mut c_void {
+    fn pointer(value: ClientValue) -> *mut c_void {
         ptr::with_exposed_provenance_mut(value.0 as usize)
     }
 }
 
-impl Guest for Hosted {
-    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
+impl Client for Hosted {
+    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness) {
         let (ctx, for_libxl) = (self.ctx.as_ptr(), Self::pointer(value));
         // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
         // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
         unsafe { (self.functions.occurred_fd)(ctx, for_libxl, fd, asked.to_poll(), readiness.to_poll()) };
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         // SAFETY: as above; the core makes one occurrence for a registration (O5).
         unsafe { (self.functions.occurred_timeout)(self.ctx.as_ptr(), Self::pointer(value)) };
     }

@@ -78,7 +78,7 @@ impl Osevent {
     /// The registry of the ctx at that address, if it is hosted: of the newer one, where an older one is being freed.
     pub(crate) fn find(&self, ctx: NonNull<Ctx>) -> Option<Arc<Registry<Hosted>>> {
         let hosted = self.hosted();
-        let freeing = || hosted.freeing.iter().rfind(|registry| registry.guest().ctx() == ctx);
+        let freeing = || hosted.freeing.iter().rfind(|registry| registry.client().ctx() == ctx);
         hosted.standing.get(&ctx.addr().get()).or_else(freeing).cloned()
     }
 
@@ -118,7 +118,7 @@ impl Osevent {
     /// The ctx is freed: its registry is not needed by libxl any more.
     pub(crate) fn forget(&self, hosted: &Hosted) {
         let mut registries = self.hosted();
-        let at = registries.freeing.iter().position(|registry| ptr::eq(registry.guest(), hosted));
+        let at = registries.freeing.iter().position(|registry| ptr::eq(registry.client(), hosted));
         // Taken out under the lock, dropped after it.
         let _registry = at.map(|at| registries.freeing.swap_remove(at));
         drop(registries);

@@ -55,8 +55,8 @@
 //! # What it leaves to the program
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. However busy libxl is, every other source that is ready, and every timer that is due, has a turn between
-//! two dispatches (O9). Measured with a guest that always has work, 50 µs at a time: 400 such turns a second, each
-//! source and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the guest.
+//! two dispatches (O9). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each
+//! source and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
 //!
 //! Calloop's sources have neither priorities nor names, so there is none to choose. Idle, it wakes no thread.
 //!

@@ -2,7 +2,7 @@
 
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
 use osevent_calloop::Loop;
-use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,17 +28,17 @@ impl Script {
     }
 }
 
-impl Guest for Script {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Script {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.occurred(value.0);
     }
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.occurred(value.0);
     }
     fn release(&self) {}
 }
 
-/// A guest on the loop.
+/// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);
 
 impl Hosted {
@@ -50,11 +50,11 @@ impl Hosted {
     }
 
     fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, GuestValue(value)).unwrap();
+        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
     }
 
     fn log(&self) -> Vec<u64> {
-        let log = self.0.guest().log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().map(|(value, _)| *value).collect()
     }
 }
@@ -202,12 +202,12 @@ fn r9_registrations_from_another_thread_wake_the_loop() {
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
     hosted.due(1);
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(2));
     assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
     hosted.0.close();
     let thread = running.stop();
-    assert!(hosted.0.guest().log.lock().unwrap().iter().all(|(_, occurred_on)| *occurred_on == thread));
+    assert!(hosted.0.client().log.lock().unwrap().iter().all(|(_, occurred_on)| *occurred_on == thread));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_loop() {
     let running = Running::start();
     let (occurred, told) = mpsc::channel();
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(1)).unwrap();
+    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
     hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
@@ -242,7 +242,7 @@ fn what_occurs_reaches_the_applications_data_as_a_stream_and_as_a_future() {
 
     let (results, operations) = calloop::futures::executor().unwrap();
     handle.insert_source(results, |value: u64, _, app| app.told.push(Some(value))).unwrap();
-    operations.schedule(async move { awaited.recv().await.expect("the guest is there") }).unwrap();
+    operations.schedule(async move { awaited.recv().await.expect("the client is there") }).unwrap();
     hosted.due(1);
     program.turn_until(|app| !app.told.is_empty());
 
@@ -266,7 +266,7 @@ fn a_disabled_loop_makes_nothing_and_loses_nothing() {
     let ready = eventfd(1);
     hosted.due(1);
     program.calloop.handle().disable(&program.token()).unwrap();
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     for _ in 0..5 {
         program.turn();
     }
@@ -432,9 +432,9 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
         move |value| {
             if value == 1 {
                 let registry = registry.get().expect("it is set before the turn");
-                registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
                 event_loop.turn(-1).unwrap();
-                let log = registry.guest().log.lock().unwrap();
+                let log = registry.client().log.lock().unwrap();
                 assert_eq!(log.len(), 2, "it was served inside");
             }
         }
@@ -469,8 +469,8 @@ fn an_idle_loop_wakes_nobody() {
     let (occurred, told) = mpsc::channel();
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
     let quiet = eventfd(0);
-    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
-    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
+    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
     hosted.due(3);
     assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
     let sleeps = running.sleeps_again();

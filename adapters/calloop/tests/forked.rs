@@ -6,7 +6,7 @@ mod forked_child;
 use calloop::RegistrationToken;
 use forked_child::in_forked_child;
 use osevent_calloop::Loop;
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -20,12 +20,12 @@ const FOREVER: Duration = Duration::from_secs(20);
 /// Counts its occurrences. All on one thread, so any ordering does.
 struct Counting(PipeReader, AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         (&self.0).read_exact(&mut [0]).unwrap();
         self.1.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {
+    fn occurred_timeout(&self, _: ClientValue) {
         self.1.fetch_add(1, Ordering::Relaxed);
     }
     fn release(&self) {}
@@ -51,7 +51,7 @@ impl Program {
         let registry = Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| {
             Counting(reader, AtomicUsize::new(0))
         });
-        registry.register_fd(fd, Interest::IN, GuestValue(1)).unwrap();
+        registry.register_fd(fd, Interest::IN, ClientValue(1)).unwrap();
         let token = calloop.handle().insert_source(xen, |_, _, _| {}).unwrap();
         let mut program = Self { calloop, token, registry, writer, gone };
         program.assert_served();
@@ -61,10 +61,10 @@ impl Program {
     /// The fd and a timeout occur, and then nothing is left to do.
     fn assert_served(&mut self) {
         self.writer.write_all(b"x").unwrap();
-        self.registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+        self.registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
         self.calloop.dispatch(Some(FOREVER), &mut ()).unwrap();
         self.calloop.dispatch(Some(Duration::ZERO), &mut ()).unwrap();
-        assert_eq!(self.registry.guest().1.swap(0, Ordering::Relaxed), 2);
+        assert_eq!(self.registry.client().1.swap(0, Ordering::Relaxed), 2);
         assert_eq!(self.gone.load(Ordering::Relaxed), 0);
     }
 }

@@ -9,9 +9,9 @@
 //! An event carries the key of its entry: fd number and generation. Each addition to the kernel's set takes a new
 //! generation, so an event that was collected before an fd was taken out, closed, reused and put in again finds
 //! nothing (R8). Generations repeat after 2^32 additions, all of which would have to be made while one chunk of events
-//! is worked off; even then the guest would only get one occurrence too many, which it tolerates (O4).
+//! is worked off; even then the client would only get one occurrence too many, which it tolerates (O4).
 //!
-//! # A guest that closes first and tells later
+//! # A client that closes first and tells later
 //! The kernel forgets an fd with its file, or does not, where a duplicate keeps the file open; and the number may name
 //! another file when we hear of it. Case by case:
 //! - remove or interest 0: deletion finds nothing (ENOENT), or no file (EBADF): ignored, the aim is reached.

@@ -1,6 +1,6 @@
 //! One epoll fd that runs libxl's events inside any event loop.
 //!
-//! A [`Reactor`] holds the fds and timers of any number of guests in one epoll set. An application
+//! A [`Reactor`] holds the fds and timers of any number of clients in one epoll set. An application
 //! with any loop at all watches [`Reactor`]'s fd for input and calls [`Reactor::dispatch`] when it is readable: that is the whole
 //! of it. The adapters to GLib and others do just that.
 //!
@@ -11,21 +11,21 @@
 //! What poll(2) takes is taken, regular files, `/dev/null` and POLLPRI included (R6, R7).
 //!
 //! # The shortest program
-//! A guest that wants one timer and one pipe, on a loop that is nothing but poll(2):
+//! A client that wants one timer and one pipe, on a loop that is nothing but poll(2):
 //! ```
-//! use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+//! use osevent_core::{Deadline, EventLoop, Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 //! use osevent_epoll::Reactor;
 //! use std::io::{Read, Write};
 //! use std::os::fd::AsRawFd;
 //! use std::sync::atomic::{AtomicU32, Ordering};
 //!
 //! struct Toy(std::io::PipeReader, AtomicU32);
-//! impl Guest for Toy {
-//!     fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+//! impl Client for Toy {
+//!     fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
 //!         (&self.0).read(&mut [0]).expect("it was readable");
 //!         self.1.fetch_add(1, Ordering::Relaxed);
 //!     }
-//!     fn occurred_timeout(&self, _: GuestValue) {
+//!     fn occurred_timeout(&self, _: ClientValue) {
 //!         self.1.fetch_add(1, Ordering::Relaxed);
 //!     }
 //!     fn release(&self) {}
@@ -36,11 +36,11 @@
 //! let (reader, mut writer) = std::io::pipe()?;
 //! let fd = reader.as_raw_fd();
 //! let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Toy(reader, AtomicU32::new(0)));
-//! registry.register_fd(fd, Interest::IN, GuestValue(1))?;
-//! registry.register_timeout(Deadline::ASAP, GuestValue(2))?;
+//! registry.register_fd(fd, Interest::IN, ClientValue(1))?;
+//! registry.register_timeout(Deadline::ASAP, ClientValue(2))?;
 //! writer.write_all(b"!")?;
 //!
-//! while registry.guest().1.load(Ordering::Relaxed) < 2 {
+//! while registry.client().1.load(Ordering::Relaxed) < 2 {
 //!     let mut watched = libc::pollfd { fd: reactor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
 //!     // SAFETY: one pollfd, which lives as long as the call.
 //!     unsafe { libc::poll(&mut watched, 1, -1) };

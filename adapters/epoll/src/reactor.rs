@@ -10,11 +10,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// An event loop's inside without the loop: all fds and timers of any number of guests behind one fd.
+/// An event loop's inside without the loop: all fds and timers of any number of clients behind one fd.
 ///
 /// Whoever has a loop watches [`as_fd`](AsFd::as_fd) for input, level style, and calls [`dispatch`](Self::dispatch)
 /// when it is readable. All methods may be called from any thread, at the same time, and from inside an occurrence.
-/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the guest makes it (O12).
+/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the client makes it (O12).
 ///
 /// # After fork
 /// The fds are close-on-exec. A child that does not exec shares them with its parent, and what it did to them would
@@ -83,7 +83,7 @@ impl Reactor {
     ///
     /// A host loop that learns of changes only (EPOLLET, tokio) dispatches until the result is 0, which says that
     /// nothing was left: whatever becomes due from then on is a change. So where something remains and no occurrence
-    /// was made, because a guest that is being closed refused them all, the result is 1.
+    /// was made, because a client that is being closed refused them all, the result is 1.
     ///
     /// A panic in an occurrence comes out of here. The reactor is whole then, and the next dispatch goes on where
     /// this one stopped; only that occurrence is lost.

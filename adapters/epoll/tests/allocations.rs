@@ -1,6 +1,6 @@
 //! Nothing is allocated for an event. A test program of its own, because it counts what the allocator is asked for.
 
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -36,11 +36,11 @@ static ALLOCATOR: Counting = Counting;
 #[derive(Default)]
 struct Counter(AtomicUsize);
 
-impl Guest for Counter {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counter {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {
+    fn occurred_timeout(&self, _: ClientValue) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
     fn release(&self) {}
@@ -56,12 +56,12 @@ fn a_dispatch_allocates_nothing() {
         let mut writer = writer;
         writer.write_all(b"x").unwrap();
         // Twice, so that the entry's members are gone through.
-        registry.register_fd(reader.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
-        registry.register_fd(reader.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+        registry.register_fd(reader.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+        registry.register_fd(reader.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     }
-    registry.register_fd(null.as_raw_fd(), Interest::OUT, GuestValue(3)).unwrap();
+    registry.register_fd(null.as_raw_fd(), Interest::OUT, ClientValue(3)).unwrap();
     for _ in 0..100 {
-        registry.register_timeout(Deadline::ASAP, GuestValue(4)).unwrap();
+        registry.register_timeout(Deadline::ASAP, ClientValue(4)).unwrap();
     }
     // The gate learns of this thread.
     drop(registry.enter());
@@ -71,7 +71,7 @@ fn a_dispatch_allocates_nothing() {
         reactor.dispatch().unwrap();
     }
     let allocated = ALLOCATIONS.get() - before;
-    let occurred = registry.guest().0.load(Ordering::Relaxed);
+    let occurred = registry.client().0.load(Ordering::Relaxed);
     assert!(occurred > 30_000, "only {occurred} occurrences");
     assert_eq!(allocated, 0, "in {occurred} occurrences");
 

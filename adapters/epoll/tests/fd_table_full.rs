@@ -1,6 +1,6 @@
 //! A process without a free fd. A test program of its own, because it lowers the process's limit.
 
-use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::{CreateError, Reactor};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Default)]
 struct Counter(AtomicUsize);
 
-impl Guest for Counter {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counter {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {
+    fn occurred_timeout(&self, _: ClientValue) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
     fn release(&self) {}
@@ -43,10 +43,10 @@ fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {
     while let Ok(file) = File::open("/dev/zero") {
         files.push(file);
     }
-    registry.register_fd(null.as_raw_fd(), Interest::OUT, GuestValue(1)).unwrap();
-    registry.register_fd(last.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
-    registry.register_timeout(Deadline::ASAP, GuestValue(3)).unwrap();
+    registry.register_fd(null.as_raw_fd(), Interest::OUT, ClientValue(1)).unwrap();
+    registry.register_fd(last.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
+    registry.register_timeout(Deadline::ASAP, ClientValue(3)).unwrap();
     reactor.turn(-1).unwrap();
-    assert_eq!(registry.guest().0.load(Ordering::Relaxed), 3);
+    assert_eq!(registry.client().0.load(Ordering::Relaxed), 3);
     registry.close();
 }

@@ -1,10 +1,10 @@
 //! `dispatch` says 0 only when nothing is left, which is when a loop that learns of changes only goes to sleep. Here a
-//! guest that is being closed refuses its occurrences, each so slowly that a dispatch ends after one round.
+//! client that is being closed refuses its occurrences, each so slowly that a dispatch ends after one round.
 //!
 //! A program of its own, because the slowness is the process's.
 
 use osevent_core::{
-    Closed, Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, ThreadId, current_thread,
+    Client, ClientValue, Closed, Deadline, Interest, LockRule, Readiness, Registry, ThreadId, current_thread,
 };
 use osevent_epoll::Reactor;
 use std::cell::RefCell;
@@ -31,35 +31,35 @@ const KINDS: [Kind; 4] = [Kind::Fd, Kind::AlwaysReady, Kind::Past, Kind::Asap];
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, fd: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, fd: i32, _: Interest, _: Readiness) {
         let mut count = 0u64;
         // SAFETY: reads eight bytes into eight. An eventfd is not ready any more then; `/dev/null` refuses.
         unsafe { libc::read(fd, (&raw mut count).cast(), 8) };
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn occurred_timeout(&self, _: GuestValue) {
+    fn occurred_timeout(&self, _: ClientValue) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     fn release(&self) {}
 }
 
-/// Something that is due, of one kind, registered by `guest`. What it returns keeps it open.
-fn due(guest: &Registry<Counting>, kind: Kind) -> Option<OwnedFd> {
+/// Something that is due, of one kind, registered by `client`. What it returns keeps it open.
+fn due(client: &Registry<Counting>, kind: Kind) -> Option<OwnedFd> {
     let fd = match kind {
         // SAFETY: no pointers; the fd is new.
         Kind::Fd => unsafe { OwnedFd::from_raw_fd(libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) },
         Kind::AlwaysReady => File::options().write(true).open("/dev/null").unwrap().into(),
         Kind::Past | Kind::Asap => {
             let deadline = if kind == Kind::Asap { Deadline::ASAP } else { Deadline::from_micros(1) };
-            guest.register_timeout(deadline, GuestValue(1)).unwrap();
+            client.register_timeout(deadline, ClientValue(1)).unwrap();
             return None;
         }
     };
     let interest = if kind == Kind::Fd { Interest::IN } else { Interest::OUT };
-    guest.register_fd(fd.as_raw_fd(), interest, GuestValue(1)).unwrap();
+    client.register_fd(fd.as_raw_fd(), interest, ClientValue(1)).unwrap();
     Some(fd)
 }
 
@@ -87,24 +87,24 @@ fn use_up_the_time() {
     }
 }
 
-fn guest(reactor: &Arc<Reactor>) -> Arc<Registry<Counting>> {
+fn client(reactor: &Arc<Reactor>) -> Arc<Registry<Counting>> {
     Registry::new(reactor.clone(), LockRule::Concurrent, who_is_at_the_gate, |_| Counting::default())
 }
 
-/// Runs `test` while `guest` is closed but not freed, because somebody is inside.
-fn while_it_closes(guest: &Arc<Registry<Counting>>, test: impl FnOnce()) {
+/// Runs `test` while `client` is closed but not freed, because somebody is inside.
+fn while_it_closes(client: &Arc<Registry<Counting>>, test: impl FnOnce()) {
     let (is_inside, inside) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || -> Result<(), Closed> {
-            let _call = guest.enter()?;
+            let _call = client.enter()?;
             is_inside.send(()).unwrap();
             // Until `go` is dropped.
             let _ = may_go.recv();
             Ok(())
         });
         inside.recv().unwrap();
-        guest.close();
+        client.close();
         test();
         AT_THE_GATE.set(None);
         drop(go);
@@ -130,17 +130,17 @@ fn dispatch_until_nothing_is_left(reactor: &Reactor) -> usize {
 }
 
 #[test]
-fn o10_what_a_closing_guest_refuses_hides_nobody_elses() {
+fn o10_what_a_closing_client_refuses_hides_nobody_elses() {
     for refused in KINDS {
         for wanted in KINDS {
             let reactor = Reactor::new().unwrap();
-            let (closing, other) = (guest(&reactor), guest(&reactor));
+            let (closing, other) = (client(&reactor), client(&reactor));
             let open: Vec<_> = (0..MANY).map(|_| due(&closing, refused)).collect();
             while_it_closes(&closing, || {
                 let _open = due(&other, wanted);
                 // Always ready means never done; once is enough here.
                 let done = other.clone();
-                let served = move || done.guest().0.load(Ordering::Relaxed);
+                let served = move || done.client().0.load(Ordering::Relaxed);
                 AT_THE_GATE.set(Some(Box::new(use_up_the_time)));
                 let started = Instant::now();
                 while served() == 0 {
@@ -158,7 +158,7 @@ fn o10_what_a_closing_guest_refuses_hides_nobody_elses() {
 fn o10_zero_means_that_the_fd_is_not_readable() {
     for refused in KINDS {
         let reactor = Reactor::new().unwrap();
-        let closing = guest(&reactor);
+        let closing = client(&reactor);
         let _open: Vec<_> = (0..MANY).map(|_| due(&closing, refused)).collect();
         while_it_closes(&closing, || {
             AT_THE_GATE.set(Some(Box::new(use_up_the_time)));
@@ -170,7 +170,7 @@ fn o10_zero_means_that_the_fd_is_not_readable() {
 #[test]
 fn r7_a_file_that_comes_while_another_one_is_refused_is_not_slept_through() {
     let reactor = Reactor::new().unwrap();
-    let (closing, other) = (guest(&reactor), guest(&reactor));
+    let (closing, other) = (client(&reactor), client(&reactor));
     let _open = due(&closing, Kind::AlwaysReady);
     while_it_closes(&closing, || {
         let newcomers = other.clone();
@@ -180,6 +180,6 @@ fn r7_a_file_that_comes_while_another_one_is_refused_is_not_slept_through() {
         })));
         assert!(reactor.dispatch().unwrap() > 0 || !is_readable(&reactor), "dispatch said 0 with something left");
         assert!(reactor.dispatch().unwrap() > 0);
-        assert!(other.guest().0.load(Ordering::Relaxed) > 0);
+        assert!(other.client().0.load(Ordering::Relaxed) > 0);
     });
 }

@@ -15,11 +15,11 @@
 //! # What it leaves to the program
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. However busy libxl is, every other source of the same priority that is ready has a turn between two
-//! dispatches (O9). Measured with a guest that always has work, 50 µs at a time: 400 such turns a second, each source
-//! and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the guest.
+//! dispatches (O9). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each source
+//! and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
 //!
 //! [Priority](Builder::priority) and [name](Builder::name) are GLib's own. Of sources that are ready GLib dispatches
-//! those of the highest priority alone: a busy guest leaves nothing to lower ones, and gets nothing while higher ones
+//! those of the highest priority alone: a busy client leaves nothing to lower ones, and gets nothing while higher ones
 //! are busy.
 //!
 //! Idle, it wakes no thread.
@@ -90,7 +90,7 @@ impl Loop {
 }
 
 impl Builder {
-    /// Higher priorities (lower numbers) are dispatched first; lower ones wait while the guest is busy, for this is
+    /// Higher priorities (lower numbers) are dispatched first; lower ones wait while the client is busy, for this is
     /// how GLib does it.
     pub fn priority(self, priority: glib::Priority) -> Self {
         Self { priority, ..self }

@@ -93,7 +93,7 @@ unsafe extern "C" fn finalize(source: *mut ffi::GSource) {
     let watched = unsafe { (*source.cast::<Source>()).watched };
     // SAFETY: from `Box::into_raw` in `attach`, and nobody can reach it any more.
     let watched = unsafe { Box::from_raw(watched) };
-    // With the reactor may go the last reference to a guest.
+    // With the reactor may go the last reference to a client.
     guarded(|| drop(watched));
 }
 

@@ -5,7 +5,7 @@ mod forked_child;
 
 use forked_child::in_forked_child;
 use glib::MainContext;
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_glib::Loop;
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Counts its occurrences. All on one thread, so any ordering does.
 struct Counting(PipeReader, AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         (&self.0).read_exact(&mut [0]).unwrap();
         self.1.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {
+    fn occurred_timeout(&self, _: ClientValue) {
         self.1.fetch_add(1, Ordering::Relaxed);
     }
     fn release(&self) {}
@@ -47,7 +47,7 @@ impl Program {
         let registry = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
             Counting(reader, AtomicUsize::new(0))
         });
-        registry.register_fd(fd, Interest::IN, GuestValue(1)).unwrap();
+        registry.register_fd(fd, Interest::IN, ClientValue(1)).unwrap();
         let mut program = Self { attached, registry, context, writer, gone };
         program.assert_served();
         program
@@ -55,9 +55,9 @@ impl Program {
 
     /// The fd and a timeout occur, and then the context is at rest.
     fn assert_served(&mut self) {
-        let count = || self.registry.guest().1.swap(0, Ordering::Relaxed);
+        let count = || self.registry.client().1.swap(0, Ordering::Relaxed);
         self.writer.write_all(b"x").unwrap();
-        self.registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+        self.registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
         let busy = (0..100).take_while(|_| self.context.iteration(false)).count();
         assert!(busy < 100, "the context is not at rest");
         assert_eq!(count(), 2);
@@ -94,15 +94,15 @@ fn a_context_that_a_child_drops_first_goes_on_in_the_parent() {
 }
 
 #[test]
-fn a_context_that_a_child_iterates_serves_the_parents_guest_in_the_parent_only() {
+fn a_context_that_a_child_iterates_serves_the_parents_client_in_the_parent_only() {
     let mut program = Program::new();
     program.writer.write_all(b"x").unwrap();
     in_forked_child(|| {
         while program.context.iteration(false) {}
-        assert_eq!(program.registry.guest().1.load(Ordering::Relaxed), 0);
+        assert_eq!(program.registry.client().1.load(Ordering::Relaxed), 0);
     });
     while program.context.iteration(false) {}
-    assert_eq!(program.registry.guest().1.swap(0, Ordering::Relaxed), 1);
+    assert_eq!(program.registry.client().1.swap(0, Ordering::Relaxed), 1);
     program.assert_served();
 }
 

@@ -1,7 +1,7 @@
 //! A reactor on real main contexts.
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
-use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_glib::Loop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,17 +27,17 @@ impl Script {
     }
 }
 
-impl Guest for Script {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Script {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.occurred(value.0);
     }
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.occurred(value.0);
     }
     fn release(&self) {}
 }
 
-/// A guest on the loop.
+/// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);
 
 impl Hosted {
@@ -49,11 +49,11 @@ impl Hosted {
     }
 
     fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, GuestValue(value)).unwrap();
+        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
     }
 
     fn log(&self) -> Vec<u64> {
-        let log = self.0.guest().log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().map(|(value, _)| *value).collect()
     }
 }
@@ -128,12 +128,12 @@ fn occurrences_are_made_on_the_thread_that_runs_the_context() {
     let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
     hosted.due(1);
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(2));
     assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
     hosted.0.close();
     let runner = stop();
-    assert!(hosted.0.guest().log.lock().unwrap().iter().all(|(_, thread)| *thread == runner));
+    assert!(hosted.0.client().log.lock().unwrap().iter().all(|(_, thread)| *thread == runner));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_context() {
     let (occurred, told) = mpsc::channel();
     let attached = attached(&context);
     let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(1)).unwrap();
+    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
     hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
@@ -168,7 +168,7 @@ fn the_priority_orders_it_among_other_sources() {
         });
         idle.attach(Some(&context));
         let ready = eventfd(1);
-        let token = hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+        let token = hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         while order.lock().unwrap().len() < 2 {
             assert!(context.iteration(false));
             if order.lock().unwrap().last() == Some(&"reactor") {
@@ -214,8 +214,8 @@ fn a_main_loop_inside_an_occurrence_serves_further_occurrences() {
         move |value| {
             if value == 1 {
                 let registry = inner.lock().unwrap().clone().expect("it is there before the iteration");
-                registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
-                iterate_until(&context, || registry.guest().log.lock().unwrap().len() == 2);
+                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
+                iterate_until(&context, || registry.client().log.lock().unwrap().len() == 2);
             }
         }
     });
@@ -270,7 +270,7 @@ fn s5_a_dropped_loop_leaves_the_context_though_a_forked_child_holds_its_fds() {
 }
 
 #[test]
-fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_guest_is_busy() {
+fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_client_is_busy() {
     let (context, stop) = running();
     let ready = Arc::new(eventfd(1));
     thread::scope(|scope| {
@@ -282,7 +282,7 @@ fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_guest
                     let event_loop = attached.event_loop();
                     let gone = gone_counter(&event_loop);
                     let hosted = Hosted::new(event_loop, move |_| _ = occurred.send(()));
-                    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+                    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
                     told.recv_timeout(FOREVER).expect("it is dispatched");
                     drop(attached);
                     assert_eq!(gone.load(Ordering::SeqCst), 1);
@@ -402,8 +402,8 @@ fn an_idle_reactor_costs_the_context_nothing() {
     let attached = attached(&context);
     let hosted = Hosted::new(attached.event_loop(), nothing);
     let quiet = eventfd(0);
-    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
-    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
+    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
     // What attaching and registering left to do, if anything.
     drain(&context);
     for _ in 0..10 {

@@ -25,8 +25,8 @@
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. After each one the task waits for async-io. So however busy libxl is, the executor's other tasks and its
 //! timers have their turn between two dispatches (O9), but for a round that async-io makes in vain now and then.
-//! Measured with a guest that always has work, 50 µs at a time: 400 such turns a second, tasks and timers 2.4 ms late at
-//! the median and 3 to 7 ms at worst, and 97 % of the time for the guest.
+//! Measured with a client that always has work, 50 µs at a time: 400 such turns a second, tasks and timers 2.4 ms late at
+//! the median and 3 to 7 ms at worst, and 97 % of the time for the client.
 //!
 //! Executors have no priorities, and tasks no names, so there is none to choose. Idle, it wakes no thread, async-io's
 //! own included.
@@ -75,7 +75,7 @@ use std::task::{Context, Poll};
 
 /// A reactor as a future, which drives it. Dropping it ends it; see the [crate's documentation](crate#how-it-ends).
 ///
-/// After each dispatch it lets the executor serve other tasks, however busy the guest is (O9).
+/// After each dispatch it lets the executor serve other tasks, however busy the client is (O9).
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is spawned or awaited"]
 pub struct Loop {

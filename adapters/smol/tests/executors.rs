@@ -1,7 +1,7 @@
 //! A reactor as a task of real executors.
 
 use futures_lite::future::{or, poll_once, yield_now};
-use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_smol::Loop;
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
@@ -30,17 +30,17 @@ impl Script {
     }
 }
 
-impl Guest for Script {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Script {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.occurred(value.0);
     }
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.occurred(value.0);
     }
     fn release(&self) {}
 }
 
-/// A guest on the loop.
+/// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);
 
 impl Hosted {
@@ -58,11 +58,11 @@ impl Hosted {
     }
 
     fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, GuestValue(value)).unwrap();
+        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
     }
 
     fn log(&self) -> Vec<u64> {
-        self.0.guest().log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -95,10 +95,10 @@ async fn next(told: &Receiver<u64>) -> u64 {
         Timer::after(FOREVER).await;
         panic!("nothing wakes the task")
     };
-    or(async { told.recv().await.expect("the guest is there") }, late).await
+    or(async { told.recv().await.expect("the client is there") }, late).await
 }
 
-/// What a guest needs, wherever the loop is polled: registrations made here, and by a thread while it sleeps (R9).
+/// What a client needs, wherever the loop is polled: registrations made here, and by a thread while it sleeps (R9).
 async fn is_served(event_loop: Arc<dyn EventLoop>) {
     let (hosted, told) = Hosted::telling(event_loop);
     hosted.due(1);
@@ -106,7 +106,7 @@ async fn is_served(event_loop: Arc<dyn EventLoop>) {
     let ready = eventfd(1);
     let (fd, registry) = (ready.as_raw_fd(), hosted.0.clone());
     let registering = once_asleep(move || {
-        registry.register_fd(fd, Interest::IN, GuestValue(2)).unwrap();
+        registry.register_fd(fd, Interest::IN, ClientValue(2)).unwrap();
     });
     assert_eq!(next(&told).await, 2);
     assert_eq!(next(&told).await, 2, "O10");
@@ -190,7 +190,7 @@ fn it_is_served_by_tokio() {
 fn r9_a_timer_hurried_from_another_thread_wakes_the_task() {
     let (xen, event_loop) = new_loop();
     let (hosted, told) = Hosted::telling(event_loop);
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(1)).unwrap();
+    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
     let registry = hosted.0.clone();
     let hurrying = once_asleep(move || registry.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap());
     let hurried = async { assert_eq!(next(&told).await, 1) };
@@ -232,7 +232,7 @@ fn a_loop_dropped_in_any_state_is_gone_once_and_loses_nothing() {
             for _ in 0..polls {
                 assert!(smol::block_on(poll_once(&mut xen)).is_none());
                 // Ready, and perhaps noticed by async-io, perhaps not.
-                hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, GuestValue(2)).unwrap();
+                hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
             }
             if due {
                 hosted.due(1);
@@ -345,9 +345,9 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
         move |value| {
             if value == 1 {
                 let registry = registry.get().expect("it is set before the poll");
-                registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
                 event_loop.turn(-1).unwrap();
-                assert_eq!(registry.guest().log.lock().unwrap().len(), 2, "it was served inside");
+                assert_eq!(registry.client().log.lock().unwrap().len(), 2, "it was served inside");
             }
         }
     });

@@ -5,7 +5,7 @@ mod forked_child;
 
 use forked_child::in_forked_child;
 use futures_lite::future::{block_on, or, poll_once};
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, LoopError, Readiness, Registry, current_thread};
 use osevent_smol::Loop;
 use smol::channel::{Receiver, Sender, unbounded};
 use smol::{LocalExecutor, Task, Timer};
@@ -22,12 +22,12 @@ const FOREVER: Duration = Duration::from_secs(20);
 /// Tells of its occurrences.
 struct Telling(PipeReader, Sender<u64>);
 
-impl Guest for Telling {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Telling {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         (&self.0).read_exact(&mut [0]).unwrap();
         self.1.try_send(value.0).unwrap();
     }
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.1.try_send(value.0).unwrap();
     }
     fn release(&self) {}
@@ -53,7 +53,7 @@ impl Program {
         let (occurred, told) = unbounded();
         let registry =
             Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Telling(reader, occurred));
-        registry.register_fd(fd, Interest::IN, GuestValue(1)).unwrap();
+        registry.register_fd(fd, Interest::IN, ClientValue(1)).unwrap();
         let mut program = Self { task: executor.spawn(xen), executor, registry, told, writer, gone };
         program.assert_served();
         program
@@ -68,7 +68,7 @@ impl Program {
         let told = async {
             self.writer.write_all(b"x").unwrap();
             assert_eq!(self.told.recv().await, Ok(1));
-            self.registry.register_timeout(Deadline::ASAP, GuestValue(2)).unwrap();
+            self.registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
             assert_eq!(self.told.recv().await, Ok(2));
         };
         smol::block_on(self.executor.run(or(told, late)));

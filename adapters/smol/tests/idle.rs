@@ -1,6 +1,6 @@
 //! Alone in its process, because it counts what all of the process's threads do.
 
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_smol::Loop;
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -13,11 +13,11 @@ const FOREVER: Duration = Duration::from_secs(20);
 
 struct Telling(Sender<u64>);
 
-impl Guest for Telling {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Telling {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         _ = self.0.send(value.0);
     }
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         _ = self.0.send(value.0);
     }
     fn release(&self) {}
@@ -58,9 +58,9 @@ fn an_idle_loop_wakes_nobody() {
     let driving = thread::spawn(move || smol::block_on(xen));
     let registry = Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Telling(occurred));
     let (quiet, _writer) = std::io::pipe().expect("fds are free");
-    registry.register_fd(quiet.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
-    registry.register_timeout(Deadline::from_micros(i64::MAX), GuestValue(2)).unwrap();
-    registry.register_timeout(Deadline::ASAP, GuestValue(3)).unwrap();
+    registry.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
+    registry.register_timeout(Deadline::ASAP, ClientValue(3)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
     // async-io's own thread takes a few tries, 10 ms apart at most, before it leaves the waiting to ours.
     let started = Instant::now();
@@ -75,7 +75,7 @@ fn an_idle_loop_wakes_nobody() {
         before = now;
     }
     assert!(told.try_recv().is_err());
-    registry.register_timeout(Deadline::ASAP, GuestValue(4)).unwrap();
+    registry.register_timeout(Deadline::ASAP, ClientValue(4)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(4), "it was asleep, not dead");
     assert!(sleeps() > before, "the count counts");
     assert!(!driving.is_finished());

@@ -29,8 +29,8 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Glib(Priority::DEFAULT) => "GLib",
-            Self::Glib(priority) if priority < Priority::DEFAULT => "GLib, guest first",
-            Self::Glib(_) => "GLib, guest last",
+            Self::Glib(priority) if priority < Priority::DEFAULT => "GLib, client first",
+            Self::Glib(_) => "GLib, client last",
             Self::Calloop => "calloop",
             Self::Smol => "smol",
         }
@@ -115,7 +115,7 @@ impl Host {
         Ok(Self { event_loop, commands, wakes, thread: Some(thread) })
     }
 
-    /// Where a guest registers.
+    /// Where a client registers.
     pub(crate) fn event_loop(&self) -> anyhow::Result<Arc<dyn EventLoop>> {
         self.event_loop.clone().context("this host is without osevent")
     }

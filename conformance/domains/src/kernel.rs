@@ -80,10 +80,10 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// What Xen wants to know about a kernel, from its `public/elfnote.h`: the same of all, and `own`.
-fn notes(guest: &str, own: &[(u32, Vec<u8>)]) -> Vec<u8> {
+fn notes(system: &str, own: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let common = [
         (5, text("xen-3.0")), // XEN_ELFNOTE_XEN_VERSION
-        (6, text(guest)),     // XEN_ELFNOTE_GUEST_OS
+        (6, text(system)),    // XEN_ELFNOTE_GUEST_OS
         (8, text("generic")), // XEN_ELFNOTE_LOADER
     ];
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! The two clocks: the guest's deadlines are on one of them, the loop sleeps by the other.
+//! The two clocks: the client's deadlines are on one of them, the loop sleeps by the other.
 
 use crate::boundary::WallTime;
 
@@ -12,7 +12,7 @@ pub(super) fn wall() -> i64 {
     read(libc::CLOCK_REALTIME)
 }
 
-/// The same unit for a guest's time, however far away.
+/// The same unit for a client's time, however far away.
 pub(super) fn nanoseconds((seconds, micros): WallTime) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(micros.saturating_mul(1_000))
 }

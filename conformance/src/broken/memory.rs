@@ -13,7 +13,7 @@ use std::sync::Weak;
 pub(super) struct Registration {
     pub(super) care: Weak<Care>,
     pub(super) value: u64,
-    /// What the guest asked for.
+    /// What the client asked for.
     pub(super) asked: Asked,
     /// What the loop works with. `None`: it has not seen the registration yet.
     pub(super) seen: Option<Asked>,

@@ -9,7 +9,7 @@ use super::memory::{Asked, Memory, Reading, Registration};
 use super::reentrant::{Held, Reentrant};
 use super::set::Set;
 use super::turn;
-use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use anyhow::Context;
 use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -104,11 +104,11 @@ impl Naive {
 }
 
 impl Integration for Naive {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+    fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
         Ok(Arc::new_cyclic(|me| Care {
             me: me.clone(),
             shared: self.shared.clone(),
-            guest,
+            client,
             rule,
             outer: Reentrant::default(),
             gate: Mutex::default(),
@@ -216,11 +216,11 @@ impl Registration {
     }
 }
 
-/// One guest in this host's care.
+/// One client in this host's care.
 pub(super) struct Care {
     me: Weak<Care>,
     shared: Arc<Shared>,
-    pub(super) guest: Arc<dyn Guest>,
+    pub(super) client: Arc<dyn Client>,
     pub(super) rule: Rule,
     /// The lock of [`Rule::Serialized`].
     outer: Reentrant,
@@ -252,7 +252,7 @@ impl Care {
         true
     }
 
-    /// Ends a call; the last one frees the guest that is being closed (X4, X5).
+    /// Ends a call; the last one frees the client that is being closed (X4, X5).
     pub(super) fn leave(&self) {
         let me = thread::current().id();
         let mut gate = self.gate();
@@ -295,7 +295,7 @@ impl Care {
         drop(gate);
         let _outer = self.serialize();
         let state = self.shared.is(Fault::FreeUnderLock).then(|| self.shared.lock());
-        self.guest.free();
+        self.client.free();
         drop(state);
         if !self.shared.is(Fault::TimeoutsOutliveCtx) && !self.shared.is(Fault::FdsOutliveCtx) {
             self.sweep();
@@ -307,7 +307,7 @@ impl Care {
         self.shared.lock().memory.live().any(|(_, registration)| registration.care.ptr_eq(&self.me))
     }
 
-    /// What the guest has left (X6).
+    /// What the client has left (X6).
     fn sweep(&self) {
         self.shared.lock().release_all(|left| left.care.ptr_eq(&self.me));
     }
@@ -451,7 +451,7 @@ impl Hooks for Care {
         }
         let wall = clock::nanoseconds(deadline);
         if self.shared.is(Fault::OccursInRegister) && wall <= clock::wall() {
-            self.guest.occurred_timeout(value);
+            self.client.occurred_timeout(value);
             return 0;
         }
         let address = std::ptr::from_mut(handle).addr() as u64;
@@ -486,7 +486,7 @@ impl Hooks for Care {
         if self.shared.is(Fault::OccursInModify) {
             state.memory.release(*handle, Reading::Name);
             drop(state);
-            self.guest.occurred_timeout(value);
+            self.client.occurred_timeout(value);
             return 0;
         }
         drop(state);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::boundary::{Guest, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hosting, Integration, Rule, WallTime};
 use std::collections::HashSet;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsRawFd, RawFd};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the guest was called with.
+/// What the client was called with.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Fd(u64, RawFd, i16),
@@ -37,7 +37,7 @@ impl Witness {
     }
 }
 
-impl Guest for Witness {
+impl Client for Witness {
     fn occurred_fd(&self, value: u64, fd: RawFd, _: i16, revents: i16) {
         self.tell(Seen::Fd(value, fd, revents));
     }
@@ -150,7 +150,7 @@ fn a_timeout_set_to_zero_occurs_and_a_taken_one_is_left_alone() {
 }
 
 #[test]
-fn a_guest_closed_inside_an_occurrence_is_freed_when_that_has_returned() {
+fn a_client_closed_inside_an_occurrence_is_freed_when_that_has_returned() {
     // X5
     let scene = Scene::set(None, Rule::Serialized);
     let (witness, hosting) = (scene.witness.clone(), scene.hosting.clone());

@@ -232,7 +232,7 @@ fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
         revents |= events;
     }
     drop(state);
-    call_out(shared, || care.guest.occurred_fd(value, fd, events, revents));
+    call_out(shared, || care.client.occurred_fd(value, fd, events, revents));
     if shared.is(Fault::RestoresAfterOccurrence) {
         let mut state = shared.lock();
         if let Some(now) = state.memory.find(ready.handle, Reading::Name) {
@@ -309,7 +309,7 @@ fn occur_timeout(shared: &Shared, handle: u64, registration: &Registration, read
         _ => taken.map(|taken| taken.value),
     };
     if let Some(value) = value {
-        call_out(shared, || care.guest.occurred_timeout(value));
+        call_out(shared, || care.client.occurred_timeout(value));
     }
     drop(outer);
     care.leave();

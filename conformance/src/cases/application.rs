@@ -3,11 +3,11 @@
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode, Turn};
 use crate::patience::patience;
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
 use futures_lite::future::block_on;
@@ -28,7 +28,7 @@ pub(crate) static NESTED_LOOP: Case = Case {
     name: "nested-loop-in-callback",
     claim: "A callback that runs the loop again until the next event has come gets it, also when that was waiting already",
     clauses: &["E2", "R9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: nested_loop,
@@ -38,7 +38,7 @@ pub(crate) static ONE_AT_A_TIME: Case = Case {
     name: "events-one-at-a-time",
     claim: "While a callback runs, another thread that turns the same loop delivers nothing of that ctx's; what comes meanwhile is delivered afterwards",
     clauses: &["E2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: one_at_a_time,
@@ -48,7 +48,7 @@ pub(crate) static DROPS_IN_CALLBACK: Case = Case {
     name: "drops-in-callback",
     claim: "A callback can drop its own watch, which reports no more, and an operation in progress, which goes on",
     clauses: &["E2", "E9", "E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: drops_in_callback,
@@ -58,7 +58,7 @@ pub(crate) static CALLBACK_PANICS: Case = Case {
     name: "callback-panics",
     claim: "A panic in the event callback loses that event only; where the loop hands it to the application, that catches it and goes on",
     clauses: &["R15", "E2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: callback_panics,
@@ -68,7 +68,7 @@ pub(crate) static TRACER_PANICS: Case = Case {
     name: "tracer-panics",
     claim: "A panic in the tracer, which runs in libxl's hooks, does not unwind into libxl nor end the process",
     clauses: &["R15"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: tracer_panics,
@@ -78,7 +78,7 @@ pub(crate) static WAKER_PANICS: Case = Case {
     name: "waker-panics",
     claim: "A waker that panics keeps no event from the callback and no close from its end",
     clauses: &["E1", "E2", "X3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: waker_panics,
@@ -88,7 +88,7 @@ pub(crate) static REPORTED_TO_OTHERS: Case = Case {
     name: "child-reported-to-wrong-ctx",
     claim: "Reporting a child to a ctx whose libxl looks after its children itself is an error, and libxl does not end the process",
     clauses: &["S1", "S2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: reported_to_others,
@@ -98,7 +98,7 @@ pub(crate) static FORKED: Case = Case {
     name: "dropped-in-forked-child",
     claim: "What is dropped in a forked child, as by the destructors that exit(3) runs, leaves the parent's ctx, xenstore and loop alone",
     clauses: &["X7", "S7"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: forked,
@@ -108,7 +108,7 @@ pub(crate) static FILE_IS_CLOSED: Case = Case {
     name: "file-closed-at-end",
     claim: "When an operation has ended, the file that it was given is closed already, also where libxl ends it before the call that begins it has returned",
     clauses: &["E1", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: file_is_closed,
@@ -127,7 +127,7 @@ fn put<T>(shared: &Mutex<Option<T>>, value: T) {
 
 /// The loop is held in a callback until two more events are certain to come in one occurrence.
 fn nested_loop(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let (held, is_held) = channel();
     let (let_go, go_on) = channel::<()>();
     let (sender, nested) = channel();
@@ -171,7 +171,7 @@ fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Turn> {
 }
 
 fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let ((entered, is_entered), (go_on, may_go_on)) = (channel(), channel());
     let (may_go_on, busy) = (Mutex::new(may_go_on), AtomicBool::new(false));
     let overlaps = Arc::new(AtomicBool::new(false));
@@ -218,7 +218,7 @@ fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let shared: Shared<(Watch, Operation<()>)> = Arc::default();
     let to_drop = shared.clone();
     let opened = stage.open_observed(Children::default(), move |_| drop(take(&to_drop)))?;
@@ -245,7 +245,7 @@ fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn callback_panics(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open_observed(Children::default(), |event| {
         assert!(!matches!(event.kind, EventKind::Shutdown(_)), "as the case wants it");
     })?;
@@ -260,7 +260,7 @@ fn callback_panics(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn tracer_panics(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let attached = stage.host.attach()?;
     let (sender, events) = channel();
     let panics = Arc::new(AtomicUsize::new(0));
@@ -293,7 +293,7 @@ impl Wake for Panics {
 }
 
 fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let task = Arc::new(Panics(AtomicUsize::new(0)));
     let woken =
@@ -366,7 +366,7 @@ pub(crate) fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> 
         // A hook that waits, which none may do outside a test (R15).
         let _ = go_on.recv_timeout(patience());
     });
-    stage.guest.pretend()?.close_backend(5, 0)?;
+    stage.machine.pretend()?.close_backend(5, 0)?;
     receive("the loop is inside libxl", &is_inside)?;
     Ok(Hold(let_go))
 }
@@ -387,7 +387,7 @@ fn reported_to_others(stage: &Stage) -> anyhow::Result<()> {
 
 fn forked(stage: &Stage) -> anyhow::Result<()> {
     thread_local!(static HELD: RefCell<Option<(Watch, Ctx)>> = const { RefCell::new(None) });
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let mut opened = stage.open()?;
     let watch = opened.ctx.watch_death(5)?;
     HELD.set(Some((watch, opened.ctx)));

@@ -2,11 +2,11 @@
 
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::report::observe_log;
 use crate::stage::{Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use std::ffi::CString;
@@ -24,7 +24,7 @@ pub(crate) static SELECTIVE_REAP: Case = Case {
     name: "children-selective-reap",
     claim: "Removing a device works where libxl owns SIGCHLD and reaps its own children",
     clauses: &["S1", "R1", "X1", "X2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::SelectiveReap),
@@ -34,7 +34,7 @@ pub(crate) static LIBXL: Case = Case {
     name: "children-libxl",
     claim: "Removing a device works where libxl owns SIGCHLD while it has children; the pipe is deregistered from inside its own occurrence",
     clauses: &["S1", "R16"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::Libxl),
@@ -44,7 +44,7 @@ pub(crate) static LIBXL_ALWAYS: Case = Case {
     name: "children-libxl-always",
     claim: "Removing a device works where libxl owns SIGCHLD always; the pipe stays registered until the ctx is freed",
     clauses: &["S1", "X2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: |stage| remove_with(stage, Children::LibxlAlways),
@@ -54,7 +54,7 @@ pub(crate) static HOST: Case = Case {
     name: "children-host",
     claim: "Removing a device works where the application handles SIGCHLD and reports the children",
     clauses: &["S1", "S2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: reported_by_host,
@@ -64,7 +64,7 @@ pub(crate) static WITHOUT_PIDFD: Case = Case {
     name: "children-without-pidfd",
     claim: "A child whose pidfd the loop refuses is looked at until it has ended, and reported all the same",
     clauses: &["S2", "S6", "R3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: without_pidfd,
@@ -74,7 +74,7 @@ pub(crate) static HANDLED: Case = Case {
     name: "children-handled-already",
     claim: "Where the process has a SIGCHLD handler, libxl's own ways are refused at the opening, and the process lives; a second ctx of libxl's way is not",
     clauses: &["S1", "S8"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: handled_already,
@@ -102,7 +102,7 @@ pub(crate) static IGNORED: Case = Case {
     name: "children-ignored",
     claim: "Where the process ignores SIGCHLD, or asks that no child becomes a zombie, opening says so: no status would reach libxl",
     clauses: &["S1", "S2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: ignored,
@@ -112,14 +112,14 @@ pub(crate) static REAPED_BY_OTHERS: Case = Case {
     name: "children-reaped-by-others",
     claim: "A child that somebody else reaps counts as failed for libxl, which says so, since its status is lost; nothing hangs",
     clauses: &["S1", "S2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Loop],
     run: reaped_by_others,
 };
 
 fn reaped_by_others(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let ((entered, is_inside), (go_on, may_go_on)) = (channel(), channel::<()>());
     let may_go_on = Mutex::new(may_go_on);
     let opened = stage.open_observed(Children::ByPidfd, move |_| {
@@ -202,7 +202,7 @@ fn reported_by_host(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn without_pidfd(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let fifo = fifo(stage)?;
     // For both directions, so that neither end waits for the other to be opened.

@@ -2,7 +2,7 @@
 
 use super::{ALL, boundary};
 use crate::case::Listed;
-use crate::guests::Kind;
+use crate::tiers::Tier;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ const END: &str = "<!-- The table ends. -->";
 fn table(clauses: &[String]) -> String {
     let mut text = String::from("| id | without libxl | libxl | a real Xen |\n|---|---|---|---|\n");
     for clause in clauses {
-        let cells = [Kind::Model, Kind::Libxl, Kind::Xen].map(|guest| cell(clause, guest));
+        let cells = [Tier::Model, Tier::Libxl, Tier::Xen].map(|client| cell(clause, client));
         let reason = UNCHECKED.iter().find(|(unchecked, _)| unchecked == clause);
         text += &match reason {
             Some((_, reason)) => format!("| {clause} | not checked: {reason} | | |\n"),
@@ -47,10 +47,10 @@ fn table(clauses: &[String]) -> String {
     text
 }
 
-/// The cases that check it on this guest; those of random scripts, which check most of them, as one.
-fn cell(clause: &str, guest: Kind) -> String {
+/// The cases that check it on this client; those of random scripts, which check most of them, as one.
+fn cell(clause: &str, client: Tier) -> String {
     let is_random = |case: &Listed| boundary::RANDOM.iter().any(|random| random.name == case.name);
-    let checking = ALL.iter().filter(|case| case.guests.contains(&guest) && case.clauses.contains(&clause));
+    let checking = ALL.iter().filter(|case| case.tiers.contains(&client) && case.clauses.contains(&clause));
     let (random, named): (Vec<_>, Vec<_>) = checking.partition(|case| is_random(case));
     let mut cell: Vec<_> = named.iter().map(|case| case.name).collect();
     if !random.is_empty() {

@@ -3,12 +3,12 @@
 use crate::case::Case;
 use crate::cases::application::{Hold, hold_loop};
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, remove_with_running_script, script};
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::record::What;
 use crate::stage::{Hooks, Opened, Stage, eventually, receive};
 use crate::threads;
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ pub(crate) static IDLE: Case = Case {
     name: "close-idle",
     claim: "An idle ctx is closed at once, by blocking, by awaiting and by dropping it",
     clauses: &["X1", "X2", "S5"],
-    guests: &[Kind::Libxl, Kind::Xen],
+    tiers: &[Tier::Libxl, Tier::Xen],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: idle,
@@ -30,7 +30,7 @@ pub(crate) static WATCHING: Case = Case {
     name: "close-with-watches",
     claim: "Closing ends the watches; libxl deregisters the xenstore fd from inside libxl_ctx_free or before, and no event comes after",
     clauses: &["X2", "X4", "E7", "E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: watching,
@@ -40,7 +40,7 @@ pub(crate) static OPERATING: Case = Case {
     name: "close-with-operation",
     claim: "Closing aborts an operation in progress, waits for it, and then frees the ctx",
     clauses: &["X3", "X6", "E6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: operating,
@@ -50,7 +50,7 @@ pub(crate) static INSIDE_CALLBACK: Case = Case {
     name: "close-inside-callback",
     claim: "A ctx can be dropped inside its own event callback; a blocking close is refused there",
     clauses: &["X5", "E2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: inside_callback,
@@ -60,7 +60,7 @@ pub(crate) static EVENT_WAITS: Case = Case {
     name: "close-with-event-waiting",
     claim: "An event that waits to be delivered when the close begins is not delivered any more",
     clauses: &["E2", "E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Loop],
     run: event_waits,
@@ -70,7 +70,7 @@ pub(crate) static DURING_OCCURRENCE: Case = Case {
     name: "close-during-occurrence",
     claim: "A close that begins on another thread while the loop is inside libxl neither waits for it nor frees the ctx under it",
     clauses: &["X3", "X4", "O8", "O12"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: during_occurrence,
@@ -81,7 +81,7 @@ pub(crate) static SEVERAL_WAIT: Case = Case {
     claim: "Two threads that close and turn the loop, two that await the close, and one that gave up: all learn of the end, which comes once; also \
             after the host's loop has gone",
     clauses: &["X3", "X4"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: several_wait,
@@ -91,7 +91,7 @@ pub(crate) static LOOP_GONE: Case = Case {
     name: "close-after-loop",
     claim: "After the host's loop has gone, operations are refused, and a blocking close aborts what is in progress and turns the loop itself",
     clauses: &["X2", "X3", "X6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: loop_gone,
@@ -101,7 +101,7 @@ pub(crate) static DROPPED_LOOP_GONE: Case = Case {
     name: "drop-after-loop",
     claim: "After the host's loop has gone, dropping the ctx with an operation in progress does not wait, and a thread of its own closes it",
     clauses: &["X2", "X3", "X6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: dropped_loop_gone,
@@ -141,8 +141,8 @@ fn watching(stage: &Stage) -> anyhow::Result<()> {
     let seven = opened.ctx.watch_death(7)?;
     let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
     ctx.close_blocking()?;
-    stage.guest.pretend()?.destroy(5)?;
-    stage.guest.pretend()?.destroy(7)?;
+    stage.machine.pretend()?.destroy(5)?;
+    stage.machine.pretend()?.destroy(7)?;
     drop(ctx);
     events.expect_end()?;
     // A guard that outlives its ctx.
@@ -151,7 +151,7 @@ fn watching(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn operating(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 0);
@@ -163,7 +163,7 @@ fn operating(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn event_waits(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let shared: Arc<Mutex<Option<Ctx>>> = Arc::default();
     let hooks: Arc<OnceLock<Arc<Hooks>>> = Arc::default();
     let (to_close, counted) = (shared.clone(), hooks.clone());
@@ -195,7 +195,7 @@ fn event_waits(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn inside_callback(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let shared: Arc<Mutex<Option<Ctx>>> = Arc::default();
     let (sender, outcome) = channel();
     let to_drop = shared.clone();
@@ -221,7 +221,7 @@ fn inside_callback(stage: &Stage) -> anyhow::Result<()> {
 /// The loop is held inside libxl: in the hook that registers the second timeout, inside the occurrence that tells libxl of the
 /// backend's closing. Meanwhile another thread begins to close.
 fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
     let removal = opened.ctx.remove_nic(5, 0);
@@ -254,7 +254,7 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn several_wait(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 0);
@@ -340,7 +340,7 @@ fn expect_aborted([waiting, running]: [Operation<()>; 2]) -> anyhow::Result<()> 
 /// A ctx that has worked, with a watch on and two operations in progress, whose loop has ended. The one waits for its backend, and is over
 /// as soon as it is aborted; the other has a child, of whose end only a loop learns that is turned.
 fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, [Operation<()>; 2])> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     remove(stage, &opened)?;
     opened.ctx.watch_death(5)?.keep();

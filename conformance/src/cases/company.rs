@@ -3,9 +3,9 @@
 use crate::case::Case;
 use crate::cases::device::{no_child_is_left, script};
 use crate::cases::life::expect;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, GlibHost, Mode};
 use crate::stage::{Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::any::Any;
@@ -20,7 +20,7 @@ pub(crate) static TWO_CTXS: Case = Case {
     name: "two-ctxs-on-one-loop",
     claim: "Two ctxs on one loop each get their events and their children; closing one leaves the other at work",
     clauses: &["S2", "S8", "E3", "X4"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: two_ctxs,
@@ -30,7 +30,7 @@ pub(crate) static FOUR_THREADS: Case = Case {
     name: "four-threads",
     claim: "Four threads use one ctx while the loop runs: each operation completes once, none is lost",
     clauses: &["R1", "R8", "R9", "R10", "O2", "O8", "E1"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: four_threads,
@@ -40,7 +40,7 @@ pub(crate) static FOUR_CTXS: Case = Case {
     name: "four-ctxs-destroy",
     claim: "Four threads destroy 200 domains with a ctx each: no ctx takes another's children, none of which hangs",
     clauses: &["S2", "S8", "S9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: four_ctxs,
@@ -50,7 +50,7 @@ pub(crate) static LOCK_HELD_AT_FORK: Case = Case {
     name: "lock-held-at-fork",
     claim: "A child that is forked while another thread holds a lock below libxl is given up, and the operation completes",
     clauses: &["S5", "S9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: lock_held_at_fork,
@@ -60,14 +60,14 @@ pub(crate) static OTHER_CHILDREN: Case = Case {
     name: "other-children",
     claim: "Who waits for a child of the application's, on GLib a child watch, gets it, its own SIGCHLD handler stays, and libxl's child is reported all the same",
     clauses: &["S1", "S2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: other_children,
 };
 
 fn two_ctxs(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let (one, two) = (stage.open()?, stage.open()?);
     let (first, second) = (one.ctx.watch_death(7)?, two.ctx.watch_death(7)?);
     let other = two.ctx.watch_death(5)?;
@@ -95,7 +95,7 @@ fn two_ctxs(stage: &Stage) -> anyhow::Result<()> {
 fn four_threads(stage: &Stage) -> anyhow::Result<()> {
     const THREADS: u32 = 4;
     const ROUNDS: usize = 10;
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     pretend.store.auto_close_backends(true);
     let script = script(stage, "true")?;
     let opened = stage.open()?;
@@ -124,7 +124,7 @@ fn four_threads(stage: &Stage) -> anyhow::Result<()> {
 fn four_ctxs(stage: &Stage) -> anyhow::Result<()> {
     const THREADS: u32 = 4;
     const ROUNDS: usize = 50;
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
@@ -261,7 +261,7 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
     // SAFETY: the handler is async-signal-safe, as the one that it calls is.
     unsafe { libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()) };
 
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     pretend.store.auto_close_backends(true);
     pretend.add_nic(5, 1, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 1);

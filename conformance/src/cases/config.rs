@@ -1,9 +1,9 @@
 //! Configurations of domains, on their way to libxl.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
+use crate::tiers::Tier;
 use anyhow::ensure;
 use xenlight::{Config, Error};
 
@@ -11,7 +11,7 @@ pub(crate) static CHECKED: Case = Case {
     name: "config-checked",
     claim: "A configuration that libxl would take for another one is refused before it gets there, with the place that is wrong",
     clauses: &[],
-    guests: &[Kind::Libxl, Kind::Xen],
+    tiers: &[Tier::Libxl, Tier::Xen],
     adapters: &[Adapter::Epoll],
     modes: Mode::ALL,
     run: checked,

@@ -1,10 +1,10 @@
 //! A program whose callbacks share its data: what libxl reports arrives with `&mut Data`, by calloop's own means.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Stage, eventually};
+use crate::tiers::Tier;
 use anyhow::ensure;
 use calloop::EventLoop;
 use calloop::futures::executor;
@@ -17,7 +17,7 @@ pub(crate) static DELIVERED: Case = Case {
     name: "calloop-data",
     claim: "Events and results reach the application's data on the loop's thread, in order; removing the source ends that, as closing the ctx does",
     clauses: &["R9", "E1", "E2", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: &[Adapter::Calloop],
     modes: Mode::ALL,
     run: delivered,
@@ -27,7 +27,7 @@ pub(crate) static LOOP_FIRST: Case = Case {
     name: "calloop-data-loop-first",
     claim: "An event loop that ends with its sources for events and results, while an operation goes on, leaves a ctx that closes",
     clauses: &["X2", "X3", "X6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: &[Adapter::Calloop],
     modes: Mode::ALL,
     run: loop_first,
@@ -68,7 +68,7 @@ impl Program {
 }
 
 fn delivered(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
     let ctx = stage.builder()?.open(xen.event_loop())?;
     let mut program = Program::new(xen)?;
@@ -116,7 +116,7 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn loop_first(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
     let ctx = stage.builder()?.open(xen.event_loop())?;
     let program = Program::new(xen)?;

@@ -1,10 +1,10 @@
 //! A device is removed: timeouts that are cancelled, or expire, or are aborted; and a child, the hotplug script.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::OpenOptions;
@@ -25,7 +25,7 @@ pub(crate) static REMOVAL: Case = Case {
     name: "device-removal",
     claim: "Removing a device sets two timeouts and cancels both with {0,0}, and runs the hotplug script, whose end is reported by pidfd",
     clauses: &["R1", "R2", "R9", "R10", "R11", "R13", "O5", "O6", "S2", "E1", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: |stage| {
@@ -43,7 +43,7 @@ pub(crate) static REMOVAL_EXPIRES: Case = Case {
     name: "device-removal-times-out",
     claim: "When the backend does not answer, nor to force, both timeouts really expire, once each, and the removal fails with ERROR_TIMEDOUT",
     clauses: &["R11", "R12", "O5", "O6", "O7"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: expires,
@@ -53,7 +53,7 @@ pub(crate) static REMOVAL_ABORTED: Case = Case {
     name: "device-removal-aborted",
     claim: "An abort that meets a timeout which the loop is taking modifies it twice, and the timeout still occurs once",
     clauses: &["R13", "R14", "O5", "E6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     // A thread of its own takes the timeouts and makes the aborts: the two cannot meet.
     modes: &[Mode::Loop],
@@ -65,7 +65,7 @@ pub(crate) static AWAITED_ELSEWHERE: Case = Case {
     claim: "An operation that one task has begun to await and another goes on to await wakes the other; two threads abort one, of which one is the first, \
             and it ends once",
     clauses: &["E6", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: awaited_elsewhere,
@@ -73,7 +73,7 @@ pub(crate) static AWAITED_ELSEWHERE: Case = Case {
 
 /// Removes a device of domain 5, with everybody's help.
 pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let marker = stage.folder.join("script-ran");
     let script = script(stage, &format!("echo \"$@\" >{}", marker.display()))?;
     pretend.add_nic(5, 0, &script)?;
@@ -95,7 +95,7 @@ pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
 }
 
 fn expires(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
     // Ten seconds for the backend, and ten once more after it was forced: 0.1 s each. The script is not reached.
@@ -128,7 +128,7 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
 /// The first of libxl's two modifies, inside the abort, is not let go before the loop is inside
 /// libxl with that timeout, where it waits for libxl's lock. False if the loop was there with another event.
 fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let mut removal = opened.ctx.remove_nic(5, 0);
@@ -166,7 +166,7 @@ fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Result<bool> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let modifies = || opened.hooks.count(|step| matches!(step, What::TimeoutModify { deadline: (0, 0), .. }));
     let occurrences = || opened.hooks.count(|step| matches!(step, What::TimeoutOccurrence { .. }));
     let before = (modifies(), occurrences());
@@ -210,14 +210,14 @@ pub(crate) fn asked_to_close(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn asked_to_close_of(stage: &Stage, domid: u32) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let state = format!("/local/domain/0/backend/vif/{domid}/0/state");
     eventually("libxl asks the backend to close", || pretend.store.read(&state).is_some_and(|state| state == b"5"))
 }
 
 /// A removal for domain 7 whose script runs, and does not end by itself: only a loop that is turned learns of its end.
 pub(crate) fn remove_with_running_script(stage: &Stage, opened: &Opened) -> anyhow::Result<Operation<()>> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let marker = stage.folder.join("script-runs");
     pretend.add_nic(7, 0, &script(stage, &format!(": >{}; exec sleep 1000", marker.display()))?)?;
     let removal = opened.ctx.remove_nic(7, 0);

@@ -2,10 +2,10 @@
 
 use crate::case::Case;
 use crate::cases::device::script;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
 use crate::threads;
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::{block_on, poll_once};
 use std::fs::File;
@@ -16,7 +16,7 @@ pub(crate) static WORDS: Case = Case {
     name: "errors-with-words",
     claim: "A creation that fails says what libxl said of it, where beginning fails and on libxl's own thread alike",
     clauses: &["E12"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: words,
@@ -26,7 +26,7 @@ pub(crate) static OWN_WORDS: Case = Case {
     name: "errors-with-their-own-words",
     claim: "Operations on two domains fail at the same time, and each has its own words, also those that name no domain",
     clauses: &["E12"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: own_words,
@@ -36,7 +36,7 @@ pub(crate) static MISSING: Case = Case {
     name: "errors-missing-domain",
     claim: "Whatever is asked of a domain that is not there is answered in one way; no number is taken for another domain's",
     clauses: &["E13"],
-    guests: &[Kind::Libxl, Kind::Xen],
+    tiers: &[Tier::Libxl, Tier::Xen],
     adapters: &[Adapter::Epoll],
     modes: Mode::ALL,
     run: missing,
@@ -46,7 +46,7 @@ pub(crate) static DOMAIN_0: Case = Case {
     name: "errors-domain-0",
     claim: "What would end, stop or move domain 0 is refused, and domain 0 is as before",
     clauses: &["E13"],
-    guests: &[Kind::Libxl, Kind::Xen],
+    tiers: &[Tier::Libxl, Tier::Xen],
     adapters: &[Adapter::Epoll],
     modes: Mode::ALL,
     run: domain_0,
@@ -56,7 +56,7 @@ pub(crate) static DESTROYED_TWICE: Case = Case {
     name: "errors-destroyed-twice",
     claim: "A second destroy says that another one is at work, which ends as if there were none; a third, that there is no domain",
     clauses: &["E13"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: destroyed_twice,
@@ -66,7 +66,7 @@ pub(crate) static GONE_MEANWHILE: Case = Case {
     name: "errors-gone-meanwhile",
     claim: "An operation that fails because its domain has gone away says so",
     clauses: &["E13"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: gone_meanwhile,
@@ -91,7 +91,7 @@ fn words(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn own_words(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let script = script(stage, "exec sleep 1000")?;
@@ -206,7 +206,7 @@ fn domain_0(stage: &Stage) -> anyhow::Result<()> {
 
 /// The first is held by a backend that does not let go.
 fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
@@ -223,7 +223,7 @@ fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn gone_meanwhile(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let Opened { ctx, hooks, .. } = &opened;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;

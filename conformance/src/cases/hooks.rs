@@ -1,11 +1,11 @@
 //! An application's code that runs inside libxl's hooks, and what it must not do there.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::report::observe_log;
 use crate::stage::{Hooks, Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::cell::Cell;
@@ -20,7 +20,7 @@ pub(crate) static CALLS: Case = Case {
     name: "calls-from-hooks",
     claim: "Whatever a tracer tries inside a hook is refused, or done later; no occurrence is made there, none is lost, and libxl goes on well",
     clauses: &["O1", "R15"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: calls,
@@ -30,7 +30,7 @@ pub(crate) static CALLS_FROM_LOGGER: Case = Case {
     name: "calls-from-logger",
     claim: "What a logger asks of libxl while it is told libxl's words is refused",
     clauses: &["R15"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: &[Adapter::Epoll],
     modes: Mode::ALL,
     run: calls_from_logger,
@@ -40,7 +40,7 @@ pub(crate) static DROPS: Case = Case {
     name: "drops-in-hooks",
     claim: "Watches and other ctxs can be dropped inside a hook; what libxl has to do for that is done after it",
     clauses: &["O1", "R15", "X4"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: drops,
@@ -50,7 +50,7 @@ pub(crate) static DELIVERED_LATER: Case = Case {
     name: "event-waiting-in-hook",
     claim: "A hook that runs the loop while an event waits to be delivered is not called back there; the event comes afterwards",
     clauses: &["O1", "R15", "E2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Loop],
     run: delivered_later,
@@ -108,7 +108,7 @@ fn refused(ctx: &Ctx, with_thread: bool) -> Result<(), String> {
 }
 
 fn calls(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let attached = stage.host.attach()?;
     let event_loop = attached.event_loop.clone();
     // Readable at any time, so that the turn does not wait.
@@ -184,7 +184,7 @@ fn calls_from_logger(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn drops(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let attached = stage.host.attach()?;
     let (other, unrelated) = (stage.open()?, stage.host.attach()?);
     let other_close = Arc::new(Mutex::new(None));
@@ -232,7 +232,7 @@ fn drops(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     // Readable at any time, so that no turn waits.
     let interrupt = File::open("/dev/zero")?;
     let other: Arc<Mutex<Option<Ctx>>> = Arc::default();

@@ -6,9 +6,9 @@
 use crate::case::{DomainCase, Skip};
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
-use crate::guests::xen::{Dom0, Type};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
+use crate::tiers::xen::{Dom0, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_core::Interest;
@@ -38,7 +38,7 @@ pub(crate) static SAVED_AND_RESTORED: DomainCase = DomainCase {
 
 pub(crate) static EJECT: DomainCase = DomainCase {
     name: "xen-hvm-eject",
-    claim: "A disc that is exchanged and then ejected by the guest is reported as ejected, for the right watch",
+    claim: "A disc that is exchanged and then ejected by the domain is reported as ejected, for the right watch",
     clauses: &["E1", "E2", "E3", "E7"],
     types: &[Type::Hvm],
     adapters: &[Adapter::Calloop],
@@ -60,7 +60,7 @@ pub(crate) static DEVICE_MODEL_DIES: DomainCase = DomainCase {
 const DRIVE: &str = "hdc";
 
 fn life(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("hvm");
@@ -82,7 +82,7 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;
@@ -107,14 +107,14 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn eject(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("hvm");
     let domid = create(&opened, &dom0.hvm_config(&name, DRIVE, &disc(stage, "disc")?)?)?;
     let watch = opened.ctx.watch_eject(domid, DRIVE)?;
     let other = disc(stage, "other")?;
     dom0.xl(&["cd-insert", &name, DRIVE, other.to_str().context("a path of ours")?])?;
-    // What a guest's driver writes. The number is the drive's: the third of four IDE drives.
+    // What a domain's driver writes. The number is the drive's: the third of four IDE drives.
     dom0.store("write", &[&format!("/local/domain/{domid}/device/vbd/5632/eject"), "eject"])?;
     let event = opened.events.next()?;
     ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
@@ -125,7 +125,7 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;

@@ -9,10 +9,10 @@
 //! The thread that looks is left out: it runs in order to look.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Stage, eventually};
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use procfs::process::Process;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(crate) static COSTS_NOTHING: Case = Case {
     name: "idle-costs-nothing",
     claim: "An open ctx that watches for a death, has delivered another, and is left alone for 5 s wakes no thread of the process",
     clauses: &["R9", "R12"],
-    guests: &[Kind::Libxl, Kind::Xen],
+    tiers: &[Tier::Libxl, Tier::Xen],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: costs_nothing,
@@ -41,7 +41,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let occurrences = || opened.hooks.count(|step| matches!(step, What::FdOccurrence { .. }));
-    if let Ok(pretend) = stage.guest.pretend() {
+    if let Ok(pretend) = stage.machine.pretend() {
         // What was delivered before is not delivered again.
         let seven = opened.ctx.watch_death(7)?;
         pretend.destroy(7)?;

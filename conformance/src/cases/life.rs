@@ -1,9 +1,9 @@
 //! Domains come to their end.
 
 use crate::case::Case;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Events, Opened, Stage};
+use crate::tiers::Tier;
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
 use xenlight::{Error, EventKind, ShutdownReason, Watch};
@@ -12,14 +12,14 @@ pub(crate) static DEATH: Case = Case {
     name: "domain-death",
     claim: "A domain that another process shuts down and removes is reported as shut down, then as dead, once each, for the right watch",
     clauses: &["R1", "R2", "R6", "R9", "R16", "O10", "E1", "E2", "E3", "E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: death,
 };
 
 fn death(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let five = opened.ctx.watch_death(5)?;
     let seven = opened.ctx.watch_death(7)?;
@@ -48,14 +48,14 @@ pub(crate) static DEATH_BEFORE: Case = Case {
     name: "death-before-watch",
     claim: "A domain that has shut down or is gone before it is watched is reported, once, whatever else the ctx watches",
     clauses: &["E11"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: death_before,
 };
 
 fn death_before(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let seven = opened.ctx.watch_death(7)?;
     pretend.shut_down(5, 1)?;
@@ -86,16 +86,16 @@ fn death_before(stage: &Stage) -> anyhow::Result<()> {
 
 pub(crate) static EJECT: Case = Case {
     name: "disk-eject",
-    claim: "A disk that the guest ejects is reported for the right watch, with its name; after the watch is dropped nothing is",
+    claim: "A disk that the client ejects is reported for the right watch, with its name; after the watch is dropped nothing is",
     clauses: &["E1", "E2", "E3", "E7", "E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: eject,
 };
 
 fn eject(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let frontend = "/local/domain/5/device/vbd/51712";
     let backend = "/local/domain/0/backend/vbd/5/51712";
@@ -122,14 +122,14 @@ pub(crate) static XENSTORED_LOST: Case = Case {
     name: "xenstored-lost",
     claim: "When xenstored goes, also for an idle ctx, an event tells, what needs it is refused with the reason, and the ctx can be closed",
     clauses: &["E15"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: xenstored_lost,
 };
 
 fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     for watching in [true, false] {
         let opened = stage.open()?;
         let watch = watching.then(|| opened.ctx.watch_death(5)).transpose()?;

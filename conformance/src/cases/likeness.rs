@@ -2,13 +2,13 @@
 
 use super::device::{asked_to_close, script};
 use crate::case::{Case, Skip};
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::integration::CoreIntegration;
 use crate::model::{ChildMode, Ctx, Locked, Phase, Release, Removal, Watch};
 use crate::patience::patience;
 use crate::record::{Record, What};
 use crate::stage::{Stage, eventually};
+use crate::tiers::Tier;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub(crate) static LIKENESS: Case = Case {
     name: "model-likeness",
     claim: "The model makes the same hooks as libxl, in the same order, for watches, for device removals that succeed, are aborted or time out, and for children in each mode",
     clauses: &["R1", "R10", "R11", "R13", "R14", "R16", "X1", "X2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Loop],
     run: likeness,
@@ -176,11 +176,11 @@ fn likeness(stage: &Stage) -> anyhow::Result<()> {
 
 /// Libxl's hooks.
 fn perform(stage: &Stage, play: &Play) -> anyhow::Result<Vec<Hook>> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let clock = pretend.clock();
     clock.set_lag_ms(if play.hurried { 9_900 } else { 0 });
     let opened = stage.open_with(play.children)?;
-    let guest = newest(stage);
+    let client = newest(stage);
     for (path, value) in [("/libxl/5/device/vbd/51712/dev", "xvda"), ("/local/domain/5/device/vbd/51712/eject", "")] {
         pretend.store.write(path, value.as_bytes())?;
     }
@@ -211,7 +211,7 @@ fn perform(stage: &Stage, play: &Play) -> anyhow::Result<Vec<Hook>> {
     drop(deaths);
     opened.close()?;
     clock.set_lag_ms(0);
-    Ok(hooks_of(stage, guest, play))
+    Ok(hooks_of(stage, client, play))
 }
 
 /// The model's.
@@ -219,7 +219,7 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
     let ctx = Arc::new(Ctx::new(Release::V4_13)?);
     let hosting = stage.monitor.host(integration, ctx.clone(), ctx.release().rule())?;
     ctx.register_hooks(Arc::downgrade(&hosting));
-    let guest = newest(stage);
+    let client = newest(stage);
     let call = |body: &mut dyn FnMut(&Locked<'_>)| {
         hosting.call(&mut || {
             ctx.call("a public operation", |locked| body(locked));
@@ -272,26 +272,26 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
     hosting.close();
     ensure!(ctx.wait_until(Instant::now() + patience(), Ctx::is_freed), "the model is not freed");
     ensure!(!ctx.is_faulty(), "the model found: {:?}", ctx.faults());
-    Ok(hooks_of(stage, guest, play))
+    Ok(hooks_of(stage, client, play))
 }
 
-/// The guest that was taken last.
+/// The client that was taken last.
 fn newest(stage: &Stage) -> u32 {
-    stage.monitor.look(|record| record.guests.len() as u32 - 1)
+    stage.monitor.look(|record| record.clients.len() as u32 - 1)
 }
 
-fn hooks_of(stage: &Stage, guest: u32, play: &Play) -> Vec<Hook> {
-    stage.monitor.look(|record| hooks(record, guest, play))
+fn hooks_of(stage: &Stage, client: u32, play: &Play) -> Vec<Hook> {
+    stage.monitor.look(|record| hooks(record, client, play))
 }
 
-fn hooks(record: &Record, guest: u32, play: &Play) -> Vec<Hook> {
+fn hooks(record: &Record, client: u32, play: &Play) -> Vec<Hook> {
     let mut hooks = Vec::new();
     let mut numbers: HashMap<u64, usize> = HashMap::new();
     let mut nexuses: HashMap<u64, usize> = HashMap::new();
     // What each thread registers and has no handle for yet.
     let mut registering: HashMap<u32, usize> = HashMap::new();
     let mut registered = 0;
-    for step in record.steps.iter().filter(|step| step.guest == guest) {
+    for step in record.steps.iter().filter(|step| step.client == client) {
         // Of timeouts that a clock was set for, how far they are ahead says nothing.
         let ahead = |deadline: (i64, i64)| {
             let seconds = (deadline.0 * 1_000_000 + deadline.1 - step.wall + 500_000).div_euclid(1_000_000);

@@ -3,9 +3,9 @@
 use crate::case::Case;
 use crate::cases::device::remove;
 use crate::cases::life::expect;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Stage, eventually};
+use crate::tiers::Tier;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::File;
@@ -16,7 +16,7 @@ pub(crate) static OFTEN: Case = Case {
     name: "open-often",
     claim: "A hundred ctxs that are opened and closed, in every way, on one attachment leave no fd, no thread and no registration",
     clauses: &["X1", "X2", "S5"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: often,
@@ -26,7 +26,7 @@ pub(crate) static WITHOUT_FDS: Case = Case {
     name: "open-without-fds",
     claim: "Opening fails cleanly and says why, at whichever fd the table is full",
     clauses: &["X1", "R3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: without_fds,
@@ -36,7 +36,7 @@ pub(crate) static WATCH_WITHOUT_FDS: Case = Case {
     name: "watch-without-fds",
     claim: "A first watch when the fd table is full works, where libxl by itself would end the process",
     clauses: &["R3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: watch_without_fds,
@@ -46,7 +46,7 @@ pub(crate) static SILENT: Case = Case {
     name: "open-reports-nothing",
     claim: "Opening reports nothing of any domain, although it has libxl watch one for a moment: not even where that one has shut down",
     clauses: &["E10"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: silent,
@@ -121,22 +121,22 @@ fn watch_without_fds(stage: &Stage) -> anyhow::Result<()> {
     let watch = opened.ctx.watch_death(5)?;
     // The pretence of it needs fds.
     drop(full);
-    stage.guest.pretend()?.destroy(5)?;
+    stage.machine.pretend()?.destroy(5)?;
     expect(&opened.events, 5, &watch, &EventKind::Death)?;
     drop(watch);
     opened.close()
 }
 
 fn silent(stage: &Stage) -> anyhow::Result<()> {
-    stage.guest.pretend()?.shut_down(0, 0)?;
+    stage.machine.pretend()?.shut_down(0, 0)?;
     for _ in 0..100 {
         let opened = stage.open()?;
         let seven = opened.ctx.watch_death(7)?;
-        stage.guest.pretend()?.shut_down(7, 0)?;
+        stage.machine.pretend()?.shut_down(7, 0)?;
         let event = opened.events.next()?;
         ensure!(event.watch == Some(seven.id()), "nobody asked for {event:?}");
         opened.close()?;
-        stage.guest.pretend()?.add_domain(7)?;
+        stage.machine.pretend()?.add_domain(7)?;
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use crate::case::Case;
 use crate::cases::device::{self, script};
 use crate::cases::life::expect;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::recorder::Recorder;
 use crate::stage::{Stage, eventually};
+use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_core::{LoopError, RegistrationError};
@@ -18,7 +18,7 @@ pub(crate) static FD: Case = Case {
     name: "refused-fd",
     claim: "When the loop refuses an fd, the watch fails with that errno, nothing stays registered, and the next watch works",
     clauses: &["R3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: fd,
@@ -28,7 +28,7 @@ pub(crate) static TIMEOUT: Case = Case {
     name: "refused-timeout",
     claim: "When the loop refuses a timeout, the operation fails with that errno, nothing stays registered, and the next one works",
     clauses: &["R3", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: timeout,
@@ -38,7 +38,7 @@ pub(crate) static MODIFICATION: Case = Case {
     name: "refused-modification",
     claim: "When the loop refuses to modify the SIGCHLD pipe, its interest stays, libxl goes on, and operations end well",
     clauses: &["R3", "S6"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: modification,
@@ -48,7 +48,7 @@ pub(crate) static OPEN: Case = Case {
     name: "refused-open",
     claim: "At whichever fd a loop refuses a ctx that is being opened, opening fails with that errno, and no thread, fd or registration is left",
     clauses: &["R3", "X2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: open,
@@ -57,7 +57,7 @@ pub(crate) static OPEN: Case = Case {
 const ERRNO: i32 = libc::ENOSPC;
 
 fn fd(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     opened.recorder.refuse_fds(Some(ERRNO));
     let refused = opened.ctx.watch_death(5);
@@ -84,7 +84,7 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn timeout(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     opened.recorder.refuse_timers(Some(ERRNO));

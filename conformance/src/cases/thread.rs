@@ -4,10 +4,10 @@ use crate::case::Case;
 use crate::cases::company::children;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
-use crate::guests::Kind;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Opened, Stage, eventually, receive};
+use crate::tiers::Tier;
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
@@ -23,7 +23,7 @@ pub(crate) static DOES_NOT_WAIT: Case = Case {
     name: "thread-does-not-wait",
     claim: "While libxl works on its own thread, under its lock, nothing that the application begins, ends or asks waits for it",
     clauses: &["O12", "R15", "E6", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: does_not_wait,
@@ -33,7 +33,7 @@ pub(crate) static CLOSED_MEANWHILE: Case = Case {
     name: "thread-closed-meanwhile",
     claim: "What libxl's own thread has not begun when the ctx is closed is not begun, and ends with an error that says so",
     clauses: &["O12", "X3", "X4", "E9"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: closed_meanwhile,
@@ -43,7 +43,7 @@ pub(crate) static LOOP_IS_FREE: Case = Case {
     name: "thread-leaves-loop-free",
     claim: "While libxl works on its own thread, under its lock, the host's loop delivers another ctx's events",
     clauses: &["O9", "O12"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: loop_is_free,
@@ -53,7 +53,7 @@ pub(crate) static CANNOT_START: Case = Case {
     name: "thread-cannot-start",
     claim: "Where no thread can be made for libxl, opening fails and says so, and nothing is left of the ctx",
     clauses: &["O12", "X2"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: cannot_start,
@@ -63,7 +63,7 @@ pub(crate) static LOOP_BREAKS: Case = Case {
     name: "thread-loop-breaks",
     claim: "When the loop of libxl's own thread breaks, new work is refused and nobody waits for ever; where that loop turns again, a close that was begun ends",
     clauses: &["O12", "S6", "X3"],
-    guests: &[Kind::Libxl],
+    tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: &[Mode::Thread],
     run: loop_breaks,
@@ -80,7 +80,7 @@ impl Drop for Held {
 
 /// Of the removal of domain 5's device: held where the second timeout is registered, inside an occurrence.
 fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Operation<()>)> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     pretend.add_nic(5, 0, &script(stage, "true")?)?;
     let removal = opened.ctx.remove_nic(5, 0);
     asked_to_close(stage)?;
@@ -98,7 +98,7 @@ fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Opera
 }
 
 fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let seven = ctx.watch_death(7)?;
@@ -133,7 +133,7 @@ fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let (held, removal) = hold(stage, &opened)?;
     pretend.add_nic(7, 0, &script(stage, "true")?)?;
@@ -160,7 +160,7 @@ fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn loop_is_free(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let (busy, other) = (stage.open()?, stage.open()?);
     remove(stage, &busy)?;
     let seven = other.ctx.watch_death(7)?;
@@ -227,7 +227,7 @@ fn forbid_threads() -> anyhow::Result<()> {
 }
 
 fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
-    let pretend = stage.guest.pretend()?;
+    let pretend = stage.machine.pretend()?;
     let attached = stage.host.attach()?;
     let own = Reactor::new()?;
     let ctx = Arc::new(stage.builder()?.thread(own.clone()).open(attached.event_loop.clone())?);

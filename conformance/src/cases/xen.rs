@@ -3,9 +3,9 @@
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
-use crate::guests::xen::{Dom0, Image, Type};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
+use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::Interest;
@@ -95,7 +95,7 @@ pub(crate) static FIFTY_ON_FOUR_CTXS: DomainCase = DomainCase {
 };
 
 fn life(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("idle");
@@ -126,7 +126,7 @@ fn life(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("file");
     let file = stage.folder.join("domain.cfg");
@@ -142,7 +142,7 @@ fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("idle");
     let domid = block_on(opened.ctx.create(&dom0.config(Image::Idle, &name)?))?;
@@ -155,7 +155,7 @@ fn destroyed_elsewhere(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let name = dom0.name("poweroff");
     let domid = block_on(opened.ctx.create(&dom0.config(Image::Poweroff, &name)?))?;
@@ -170,7 +170,7 @@ fn powers_itself_off(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let name = dom0.name("answering");
@@ -208,7 +208,7 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let Opened { ctx, recorder, attached: _attached, .. } = stage.open()?;
     let name = dom0.name("idle");
     let domid = block_on(ctx.create(&dom0.config(Image::Idle, &name)?))?;
@@ -230,7 +230,7 @@ fn close_with_shutdown(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn fifty_on_one_ctx(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     side_by_side(|worker| create_and_destroy(dom0, &opened.ctx, worker))?;
     for _ in 0..DOMAINS {
@@ -241,7 +241,7 @@ fn fifty_on_one_ctx(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn fifty_on_four_ctxs(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     side_by_side(|worker| {
         let opened = stage.open_with(Children::default())?;
         create_and_destroy(dom0, &opened.ctx, worker)?;

@@ -2,9 +2,9 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
-use crate::guests::xen::{Dom0, Image, Type};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Stage, eventually};
+use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn changed(dom0: &Dom0, name: &str, change: impl FnOnce(&mut Value)) -> anyhow::
 }
 
 fn create(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let before = ctx.domains()?.len();
@@ -97,7 +97,7 @@ fn create(stage: &Stage) -> anyhow::Result<()> {
 
 fn side_by_side(stage: &Stage) -> anyhow::Result<()> {
     const TIMES: usize = 5;
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let attempt = |which: &'static str, other: &'static str| {
@@ -125,7 +125,7 @@ fn side_by_side(stage: &Stage) -> anyhow::Result<()> {
 fn restore(stage: &Stage) -> anyhow::Result<()> {
     const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
     const JSON_AND_STREAM_V2: u32 = 3;
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let json = dom0.config(Image::Idle, &dom0.name("junk"))?.to_json();
@@ -152,7 +152,7 @@ fn restore(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
-    let dom0 = stage.guest.dom0()?;
+    let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let domid = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name("idle"))?))?;

@@ -120,7 +120,7 @@ pub trait Host: Send + Sync + Any {
 /// See [`Host::turn`].
 pub type Turn = Box<dyn Fn() + Send + Sync>;
 
-/// An attachment: what a guest is hosted on, and what detaches when it is dropped, on any thread.
+/// An attachment: what a client is hosted on, and what detaches when it is dropped, on any thread.
 pub struct Attached {
     /// What osevent has of the loop.
     pub event_loop: Arc<dyn EventLoop>,

@@ -1,7 +1,7 @@
-//! The integration alone, with the smallest guest that there is.
+//! The integration alone, with the smallest client that there is.
 
 use super::CoreIntegration;
-use crate::boundary::{Guest, Hosting, Integration, Rule};
+use crate::boundary::{Client, Hosting, Integration, Rule};
 use crate::hosts::Adapter;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -26,7 +26,7 @@ struct Small {
     kept: OnceLock<(RawFd, u64)>,
 }
 
-impl Guest for Small {
+impl Client for Small {
     fn occurred_fd(&self, value: u64, fd: RawFd, _: i16, revents: i16) {
         let _ = self.tell.send(Seen::Fd(value, fd, revents, std::thread::current().id()));
     }
@@ -45,10 +45,10 @@ impl Guest for Small {
 
 fn small(integration: &dyn Integration, rule: Rule) -> (Arc<Small>, Arc<dyn Hosting>, Receiver<Seen>) {
     let (tell, seen) = channel();
-    let guest = Arc::new(Small { tell, hosting: OnceLock::new(), kept: OnceLock::new() });
-    let hosting = integration.host(guest.clone(), rule).expect("the loop runs");
-    assert!(guest.hosting.set(hosting.clone()).is_ok());
-    (guest, hosting, seen)
+    let client = Arc::new(Small { tell, hosting: OnceLock::new(), kept: OnceLock::new() });
+    let hosting = integration.host(client.clone(), rule).expect("the loop runs");
+    assert!(client.hosting.set(hosting.clone()).is_ok());
+    (client, hosting, seen)
 }
 
 fn next(seen: &Receiver<Seen>) -> Seen {
@@ -62,10 +62,10 @@ fn inside<T>(hosting: &dyn Hosting, mut call: impl FnMut() -> T) -> T {
 }
 
 #[test]
-fn x4_a_guest_is_served_on_the_loops_thread_and_freed_once_with_its_hooks_answered_x2() {
+fn x4_a_client_is_served_on_the_loops_thread_and_freed_once_with_its_hooks_answered_x2() {
     for adapter in Adapter::ALL {
         let integration = CoreIntegration::new(adapter.start().expect("a loop"));
-        let (guest, hosting, seen) = small(&integration, Rule::Concurrent);
+        let (client, hosting, seen) = small(&integration, Rule::Concurrent);
         let (watched, mut far) = UnixStream::pair().expect("a socket pair");
         let fd = watched.as_raw_fd();
         let handle = inside(&*hosting, || {
@@ -73,7 +73,7 @@ fn x4_a_guest_is_served_on_the_loops_thread_and_freed_once_with_its_hooks_answer
             assert_eq!(hosting.fd_register(fd, &mut handle, libc::POLLIN, 5), 0);
             handle
         });
-        guest.kept.set((fd, handle)).expect("once");
+        client.kept.set((fd, handle)).expect("once");
         std::io::Write::write_all(&mut far, b"x").expect("the near end is open");
         assert_eq!(next(&seen), Seen::Fd(5, fd, libc::POLLIN, integration.thread()), "{adapter:?}");
         inside(&*hosting, || {
@@ -97,7 +97,7 @@ fn x4_a_guest_is_served_on_the_loops_thread_and_freed_once_with_its_hooks_answer
 #[test]
 fn r13_a_timeout_is_deregistered_by_value_or_by_address_and_does_not_occur() {
     let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
-    let (_guest, hosting, seen) = small(&integration, Rule::Serialized);
+    let (_client, hosting, seen) = small(&integration, Rule::Serialized);
     inside(&*hosting, || {
         let (mut first, mut second) = (0, 0);
         // The outer lock is held, so neither occurs before it is deregistered.
@@ -115,7 +115,7 @@ fn r13_a_timeout_is_deregistered_by_value_or_by_address_and_does_not_occur() {
 #[test]
 fn r3_what_is_refused_has_a_code_that_libxl_does_not_mistake_for_its_own() {
     let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
-    let (_guest, hosting, _seen) = small(&integration, Rule::Concurrent);
+    let (_client, hosting, _seen) = small(&integration, Rule::Concurrent);
     inside(&*hosting, || {
         assert_eq!(hosting.fd_register(-1, &mut 0, libc::POLLIN, 1), -12);
         assert_eq!(hosting.timeout_register(&mut 0, (1, 1_000_000), 1), -12);

@@ -6,7 +6,7 @@ use super::operations::Deaths;
 use super::time::Times;
 use super::watch::Watches;
 use super::{Fault, Release};
-use crate::boundary::{Guest, Hosting};
+use crate::boundary::{Client, Hosting};
 use parking_lot::{Condvar, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard};
 use std::cell::{RefCell, RefMut};
 use std::os::fd::RawFd;
@@ -21,7 +21,7 @@ pub struct Ctx {
     pub(super) release: Release,
     /// `ctx->lock`: recursive, and held in every hook and in every callback of an ev struct (R1).
     lock: ReentrantMutex<RefCell<State>>,
-    /// Weak, because the host owns the guest. Whoever drives the ctx keeps the hosting until the ctx is freed.
+    /// Weak, because the host owns the client. Whoever drives the ctx keeps the hosting until the ctx is freed.
     hosting: OnceLock<Weak<dyn Hosting>>,
     outside: Mutex<Outside>,
     /// Notified when `outside` changes.
@@ -268,7 +268,7 @@ impl Ctx {
     }
 }
 
-impl Guest for Ctx {
+impl Client for Ctx {
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
         self.occurrence("libxl_osevent_occurred_fd", |locked| locked.fd_occurred(value, fd, events, revents));
     }

@@ -1,4 +1,4 @@
-//! Runs scripts: several threads of an application, a guest, and the host's loop.
+//! Runs scripts: several threads of an application, a client, and the host's loop.
 
 use super::script::{Ending, FileKind, Op, Script};
 use super::world::World;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Outcome {
     /// What the host did wrong; empty if nothing.
     pub faults: Vec<Fault>,
-    /// Threads hang inside host or guest. They are left there: the process is good for nothing more, and dropping the integration
+    /// Threads hang inside host or client. They are left there: the process is good for nothing more, and dropping the integration
     /// may hang as well.
     pub stuck: bool,
 }
@@ -82,7 +82,7 @@ impl Run {
         Ok(Self { ctx, world, hosting, patience })
     }
 
-    /// All of a script. The next guest on the same loop is served after this one was freed.
+    /// All of a script. The next client on the same loop is served after this one was freed.
     fn all(&self, script: &Script, next: &Self) -> anyhow::Result<()> {
         self.locked("libxl_childproc_setmode", |locked| locked.children_set_mode(script.children));
         self.threads(&script.threads)?;
@@ -91,7 +91,7 @@ impl Run {
         next.turn();
         next.to_the_end(Ending::Abrupt);
         for fault in next.ctx.faults() {
-            self.ctx.fault(fault.clause, format!("of the next guest: {}", fault.text));
+            self.ctx.fault(fault.clause, format!("of the next client: {}", fault.text));
         }
         Ok(())
     }

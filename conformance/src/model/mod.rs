@@ -1,6 +1,6 @@
 //! A model of libxl's event core, as it behaves at the boundary, and a driver that makes random use of it.
 //!
-//! [`Ctx`] is a guest like libxl: a ctx with a recursive lock that is held in each hook, ev structs for fds and timeouts,
+//! [`Ctx`] is a client like libxl: a ctx with a recursive lock that is held in each hook, ev structs for fds and timeouts,
 //! nexuses that are pooled and reused, watches that share one xenstore fd, children that share one SIGCHLD pipe. Where libxl
 //! would abort, or use memory that it has freed, the model notes a [`Fault`] that names the clause of the contract, and goes on.
 //!

@@ -179,7 +179,7 @@ impl Script {
     /// # Errors
     /// It is none.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let script: Self = serde_json::from_str(text).context("this is not a script of the model guest")?;
+        let script: Self = serde_json::from_str(text).context("this is not a script of the model tier")?;
         let mut ops = script.threads.iter().flatten();
         let fits = |op: &Op| {
             op.last_slot() < Self::SLOTS && op.last_file().is_none_or(|file| usize::from(file) < script.files.len())

@@ -182,37 +182,37 @@ struct Met {
 
 fn met(record: &Record) -> Met {
     let mut met = Met::default();
-    // By guest: values with their fds, and all that ever were; handles of cancelled timeouts, and values by handle.
+    // By client: values with their fds, and all that ever were; handles of cancelled timeouts, and values by handle.
     let (mut standing, mut past, mut cancelled) = (HashMap::new(), HashSet::new(), HashSet::new());
     let (mut registering, mut values) = (HashMap::new(), HashMap::new());
     let mut inside: HashMap<u32, (u32, RawFd)> = HashMap::new();
-    for Step { guest, thread, what, .. } in &record.steps {
+    for Step { client, thread, what, .. } in &record.steps {
         let in_occurrence = inside.get(thread).copied();
         match *what {
-            What::FdOccurrence { fd, .. } => drop(inside.insert(*thread, (*guest, fd))),
-            What::TimeoutOccurrence { .. } => drop(inside.insert(*thread, (*guest, -1))),
+            What::FdOccurrence { fd, .. } => drop(inside.insert(*thread, (*client, fd))),
+            What::TimeoutOccurrence { .. } => drop(inside.insert(*thread, (*client, -1))),
             What::OccurrenceReturned => drop(inside.remove(thread)),
             What::FdRegister { fd, events, value } => {
                 met.registered[0] += 1;
                 met.empty_interests += usize::from(events == 0);
-                met.fds_shared += usize::from(standing.iter().any(|((of, _), other)| *of == guest && *other == fd));
-                met.values_reused += usize::from(!past.insert((guest, value)));
-                standing.insert((guest, value), fd);
+                met.fds_shared += usize::from(standing.iter().any(|((of, _), other)| *of == client && *other == fd));
+                met.values_reused += usize::from(!past.insert((client, value)));
+                standing.insert((client, value), fd);
                 registering.insert(thread, value);
             }
             What::HookReturned { handle, .. } => {
                 let value = registering.remove(thread);
-                values.extend(value.map(|value| ((guest, handle), value)));
+                values.extend(value.map(|value| ((client, handle), value)));
             }
             What::FdDeregister { fd, handle } => {
-                met.deregistered_in_own_occurrence += usize::from(in_occurrence == Some((*guest, fd)));
-                let value = values.get(&(guest, handle)).expect("it was registered");
-                standing.remove(&(guest, *value));
+                met.deregistered_in_own_occurrence += usize::from(in_occurrence == Some((*client, fd)));
+                let value = values.get(&(client, handle)).expect("it was registered");
+                standing.remove(&(client, *value));
             }
             What::TimeoutRegister { .. } => met.registered[1] += 1,
             What::TimeoutModify { handle, .. } => {
                 met.cancelled += 1;
-                met.cancelled_twice += usize::from(!cancelled.insert((guest, handle)));
+                met.cancelled_twice += usize::from(!cancelled.insert((client, handle)));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! What stands between any guest and any host, sees each hook and each occurrence, and says which clauses were broken.
+//! What stands between any client and any host, sees each hook and each occurrence, and says which clauses were broken.
 //!
 //! While a case runs, steps are only written down; [`check()`] goes through the record afterwards. What a record cannot show,
 //! because nothing happens, a thread of the monitor's looks for ([`Monitor::watch`]).
@@ -6,7 +6,7 @@
 //! # What it costs
 //! A step takes one lock, reads two clocks and writes 56 bytes: 0.25 µs in a release build and 0.6 µs in a debug build, on the
 //! virtual machine that this was written on, busy with other work, with one thread as with two. A hook or an occurrence is two
-//! steps. The guest or the host waits for no longer than that, but for the record growing: from 4096 steps on, it moves each time that
+//! steps. The client or the host waits for no longer than that, but for the record growing: from 4096 steps on, it moves each time that
 //! it doubles. Going through the record takes 0.05 µs for each step. The watching thread holds the lock at intervals of
 //! an eighth of [`Limits::overdue`]; only after an interval without any step it goes through the record and polls the registered fds.
 //!
@@ -23,11 +23,11 @@
 //! | R7 | `fd_register` returns EPERM, which only epoll has a reason for |
 //! | R9 | *watch*: as O10, of an fd that has not occurred since its interest was set |
 //! | R12 | a timeout occurs early by both the wall clock of that moment and the one of when its deadline was set, so that a step of the clock between the two harms neither kind of loop |
-//! | R13 | *concurrent*: the guest moves a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it moves one |
+//! | R13 | *concurrent*: the client moves a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it moves one |
 //! | R14 | `timeout_modify` fails for a timeout that has occurred |
-//! | R15 | a hook takes [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a guest is called from inside a hook of another, or of its own other than by an occurrence |
-//! | O1 | an occurrence begins inside a hook of the same guest, on the same thread |
-//! | O2 | *serialized*: two threads are inside the guest; *watch*: somebody does not return while others are inside, or the host's call does not |
+//! | R15 | a hook takes [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a client is called from inside a hook of another, or of its own other than by an occurrence |
+//! | O1 | an occurrence begins inside a hook of the same client, on the same thread |
+//! | O2 | *serialized*: two threads are inside the client; *watch*: somebody does not return while others are inside, or the host's call does not |
 //! | O3 | *serialized*: an fd occurs that has been deregistered |
 //! | O4 | *serialized*: an error or hang-up occurs without a bit of the interest |
 //! | O5 | a timeout occurs that was not registered, has occurred, or was deregistered; one that was due has not occurred after [`Limits::overdue`] in which nobody did anything |
@@ -36,21 +36,21 @@
 //! | O9 | a timeout is late by 100 ms, and one fd has occurred 200 times meanwhile |
 //! | O10 | *watch*: an fd is ready for [`Limits::overdue`], does not occur, and nobody does anything |
 //! | O11 | an fd occurs under another number than it was registered with, or with a value that was never registered |
-//! | X2 | a hook other than `fd_deregister` is called while the guest is freed; an fd is still registered after that; *watch*: a hook does not return there |
-//! | X3 | a timeout is still registered when the guest is freed, and was not cancelled |
-//! | X4 | the guest is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook comes on another thread then, which shows a call that nobody saw |
-//! | X5 | the guest is freed on a thread that is inside it |
+//! | X2 | a hook other than `fd_deregister` is called while the client is freed; an fd is still registered after that; *watch*: a hook does not return there |
+//! | X3 | a timeout is still registered when the client is freed, and was not cancelled |
+//! | X4 | the client is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook comes on another thread then, which shows a call that nobody saw |
+//! | X5 | the client is freed on a thread that is inside it |
 //!
 //! # What cannot be seen from here
-//! - *Only in what the guest makes of it*: R4 (which of two registrations of an fd is told is the host's choice), R8 and R16 (readiness of
+//! - *Only in what the client makes of it*: R4 (which of two registrations of an fd is told is the host's choice), R8 and R16 (readiness of
 //!   a file that is gone looks like any other occurrence that comes late), R10 (a host that goes by the value tells the
 //!   wrong one, which R12, O5, O11 or R2 may show), R11 for times that are merely far (R12 and O5 show what comes of it). The model of libxl and
 //!   the directed cases check these.
 //! - *Nothing to break*: R1, O8 and O12 say what a host has to expect; what becomes of a host that does not shows as something else, or not.
-//! - *What libxl does inside*: X1, X6 (a cancelled timeout that is dropped with the guest is right), X8, X9; E and S.
+//! - *What libxl does inside*: X1, X6 (a cancelled timeout that is dropped with the client is right), X8, X9; E and S.
 //! - *What it does to the process*: X7, S3, S5. Fds, children and memory are for cases to look at.
 //!
-//! A guest at which calls cannot be seen, such as libxl behind xenlight, gives hooks, occurrences and its end only: X4, X5 and O2 rest on
+//! A client at which calls cannot be seen, such as libxl behind xenlight, gives hooks, occurrences and its end only: X4, X5 and O2 rest on
 //! those then.
 
 mod check;
@@ -61,7 +61,7 @@ mod wrap;
 
 pub use check::check;
 
-use crate::boundary::{Guest, Hosting, Integration, Rule};
+use crate::boundary::{Client, Hosting, Integration, Rule};
 use crate::record::{Record, Step, What};
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -87,7 +87,7 @@ impl Default for Limits {
     }
 }
 
-/// Writes down what any number of guests and hosts do, on any thread.
+/// Writes down what any number of clients and hosts do, on any thread.
 pub struct Monitor {
     began: Instant,
     limits: Limits,
@@ -104,14 +104,14 @@ struct Recorded {
     threads: HashMap<ThreadId, u32>,
 }
 
-/// Writes down the steps of one guest: for those who have its hooks and occurrences elsewhere than at the boundary.
+/// Writes down the steps of one client: for those who have its hooks and occurrences elsewhere than at the boundary.
 #[derive(Clone)]
 pub struct Witness {
     monitor: Arc<Monitor>,
-    guest: u32,
+    client: u32,
 }
 
-/// An integration with a monitor before it: each guest is hosted as [`Monitor::host`] does it.
+/// An integration with a monitor before it: each client is hosted as [`Monitor::host`] does it.
 pub struct Monitored<I> {
     /// The integration, boxed or borrowed.
     pub integration: I,
@@ -120,8 +120,8 @@ pub struct Monitored<I> {
 }
 
 impl<'a, I: Deref<Target = dyn Integration + 'a> + Send + Sync> Integration for Monitored<I> {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
-        self.monitor.host(&*self.integration, guest, rule)
+    fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+        self.monitor.host(&*self.integration, client, rule)
     }
 
     fn thread(&self) -> ThreadId {
@@ -139,27 +139,27 @@ impl Monitor {
         Arc::new(Self { began: Instant::now(), limits, record, watches })
     }
 
-    /// Has the guest hosted, with this monitor between the two.
+    /// Has the client hosted, with this monitor between the two.
     ///
     /// # Errors
     /// The integration's.
     pub fn host(
         self: &Arc<Self>,
         integration: &dyn Integration,
-        guest: Arc<dyn Guest>,
+        client: Arc<dyn Client>,
         rule: Rule,
     ) -> anyhow::Result<Arc<dyn Hosting>> {
-        wrap::host(self.witness(rule), integration, guest, rule)
+        wrap::host(self.witness(rule), integration, client, rule)
     }
 
-    /// For one more guest.
+    /// For one more client.
     pub fn witness(self: &Arc<Self>, rule: Rule) -> Witness {
-        let guests = &mut self.lock().record.guests;
-        guests.push(rule);
-        Witness { monitor: self.clone(), guest: guests.len() as u32 - 1 }
+        let clients = &mut self.lock().record.clients;
+        clients.push(rule);
+        Witness { monitor: self.clone(), client: clients.len() as u32 - 1 }
     }
 
-    /// Writes down what a case says of itself; shown with the first guest's steps.
+    /// Writes down what a case says of itself; shown with the first client's steps.
     pub fn remark(&self, text: impl Into<String>) {
         self.step(0, What::Remark { text: text.into() });
     }
@@ -184,7 +184,7 @@ impl Monitor {
         record
     }
 
-    fn step(&self, guest: u32, what: What) {
+    fn step(&self, client: u32, what: What) {
         let mut recorded = self.lock();
         let thread = recorded.this_thread();
         // Under the lock, so that the record is in the order of time; and the wall clock second, so that it is never behind (R12).
@@ -198,7 +198,7 @@ impl Monitor {
             }
             _ => open.push(next),
         }
-        recorded.record.steps.push(Step { at, wall, thread, guest, what });
+        recorded.record.steps.push(Step { at, wall, thread, client, what });
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorded> {
@@ -221,20 +221,20 @@ impl Recorded {
 impl Witness {
     /// The thread is about to do this, or has just returned from it.
     pub fn saw(&self, what: What) {
-        self.monitor.step(self.guest, what);
+        self.monitor.step(self.client, what);
     }
 
-    /// How many steps of this guest are so.
+    /// How many steps of this client are so.
     pub fn count(&self, wanted: impl Fn(&What) -> bool) -> usize {
-        let mine = |step: &&Step| step.guest == self.guest && wanted(&step.what);
+        let mine = |step: &&Step| step.client == self.client && wanted(&step.what);
         self.monitor.look(|record| record.steps.iter().filter(mine).count())
     }
 
-    /// What other threads than the calling one are inside of this guest's.
+    /// What other threads than the calling one are inside of this client's.
     pub fn elsewhere(&self) -> Vec<What> {
         let here = self.monitor.lock().this_thread();
         let steps = self.monitor.inside().into_iter();
-        steps.filter(|step| step.thread != here && step.guest == self.guest).map(|step| step.what).collect()
+        steps.filter(|step| step.thread != here && step.client == self.client).map(|step| step.what).collect()
     }
 }
 

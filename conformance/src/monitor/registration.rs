@@ -1,4 +1,4 @@
-//! What a guest has registered, as far as the record tells.
+//! What a client has registered, as far as the record tells.
 
 use crate::boundary::WallTime;
 use crate::record::Record;
@@ -88,7 +88,7 @@ impl<T> Registered<T> {
 }
 
 impl<T> Registration<T> {
-    /// It may occur, as far as the guest has asked.
+    /// It may occur, as far as the client has asked.
     pub(super) fn stands(&self) -> bool {
         self.ended.is_none() && self.refused.is_none()
     }

@@ -22,8 +22,8 @@ pub(super) fn say(what: &What) -> String {
         What::OccurrenceReturned => "an occurrence's return".into(),
         What::Call => "a call by the application".into(),
         What::CallReturned => "a call's return".into(),
-        What::Free => "the guest's end".into(),
-        What::Freed => "the end of the guest's end".into(),
+        What::Free => "the client's end".into(),
+        What::Freed => "the end of the client's end".into(),
         What::Remark { text } => text.clone(),
     }
 }

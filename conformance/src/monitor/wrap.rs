@@ -1,7 +1,7 @@
-//! The monitor's two sides: it is the guest's hosting and the host's guest.
+//! The monitor's two sides: it is the client's hosting and the host's client.
 
 use super::Witness;
-use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::record::What;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) fn host(
     witness: Witness,
     integration: &dyn Integration,
-    guest: Arc<dyn Guest>,
+    client: Arc<dyn Client>,
     rule: Rule,
 ) -> anyhow::Result<Arc<dyn Hosting>> {
-    let hosted = Arc::new(WatchedGuest { witness: witness.clone(), guest });
+    let hosted = Arc::new(WatchedClient { witness: witness.clone(), client });
     let hosting = integration.host(hosted, rule)?;
     Ok(Arc::new(WatchedHosting { witness, hosting, rule, by_address: Mutex::default() }))
 }
@@ -95,30 +95,30 @@ impl Hosting for WatchedHosting {
     }
 }
 
-struct WatchedGuest {
+struct WatchedClient {
     witness: Witness,
-    guest: Arc<dyn Guest>,
+    client: Arc<dyn Client>,
 }
 
-impl Guest for WatchedGuest {
+impl Client for WatchedClient {
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
         let what = What::FdOccurrence { value, fd, events, revents };
         let _returns = begin(&self.witness, what, What::OccurrenceReturned);
-        self.guest.occurred_fd(value, fd, events, revents);
+        self.client.occurred_fd(value, fd, events, revents);
     }
 
     fn occurred_timeout(&self, value: u64) {
         let _returns = begin(&self.witness, What::TimeoutOccurrence { value }, What::OccurrenceReturned);
-        self.guest.occurred_timeout(value);
+        self.client.occurred_timeout(value);
     }
 
     fn free(&self) {
         let _returns = begin(&self.witness, What::Free, What::Freed);
-        self.guest.free();
+        self.client.free();
     }
 }
 
-/// Writes down that something begins, and that it returns when the guard goes: also where the guest panics.
+/// Writes down that something begins, and that it returns when the guard goes: also where the client panics.
 fn begin(witness: &Witness, what: What, returned: What) -> Returns<'_> {
     witness.saw(what);
     Returns { witness, returned: Some(returned) }

@@ -109,7 +109,7 @@ impl State {
     /// Two threads inside, where one outer lock must keep them apart.
     pub(super) fn overlap(&self, rule: Rule, me: ThreadId) -> Option<Breach> {
         let (_, inside) = self.inside.iter().find(|(thread, _)| *thread != me)?;
-        let text = || format!("a call into the guest begins while another thread is inside of it ({inside:?})");
+        let text = || format!("a call into the client begins while another thread is inside of it ({inside:?})");
         (rule == Rule::Serialized).then(|| Breach::new("O2", text()))
     }
 
@@ -117,7 +117,7 @@ impl State {
     pub(super) fn judge(&mut self, rule: Rule, occurrence: &Occurrence) -> Option<Breach> {
         let me = occurrence.thread;
         if self.frees.0 > 0 {
-            return Some(Breach::new("X4", "an occurrence began after the guest was freed, or while it is"));
+            return Some(Breach::new("X4", "an occurrence began after the client was freed, or while it is"));
         }
         if self.inside.iter().rfind(|(thread, _)| *thread == me).is_some_and(|(_, inside)| *inside == Inside::Hook) {
             return Some(Breach::new("O1", "an occurrence was made from inside a hook"));

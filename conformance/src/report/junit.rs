@@ -7,7 +7,7 @@ use std::io;
 
 type Xml = Writer<Vec<u8>>;
 
-/// One suite for each adapter and guest. The clauses of a case are a property of its suite, `clauses.CASE`: the usual
+/// One suite for each adapter and tier. The clauses of a case are a property of its suite, `clauses.CASE`: the usual
 /// schemas allow a case itself none.
 pub fn junit(report: &Report) -> String {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
@@ -21,7 +21,7 @@ pub fn junit(report: &Report) -> String {
 fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
     let mut suites: Vec<(&str, &str)> = Vec::new();
     for row in &report.cases {
-        let suite = (&*row.guest, &*row.adapter);
+        let suite = (&*row.tier, &*row.adapter);
         if !suites.contains(&suite) {
             suites.push(suite);
         }
@@ -35,10 +35,10 @@ fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
         .with_attribute(("errors", "0"))
         .with_attribute(("time", &*seconds(&all)))
         .write_inner_content(|xml| {
-            for (guest, adapter) in suites {
+            for (tier, adapter) in suites {
                 let rows: Vec<_> =
-                    report.cases.iter().filter(|row| row.guest == guest && row.adapter == adapter).collect();
-                suite(xml, &report.run, &format!("{guest}.{adapter}"), &rows)?;
+                    report.cases.iter().filter(|row| row.tier == tier && row.adapter == adapter).collect();
+                suite(xml, &report.run, &format!("{tier}.{adapter}"), &rows)?;
             }
             Ok(())
         })?;
@@ -58,7 +58,7 @@ fn suite(xml: &mut Xml, run: &Run, name: &str, rows: &[&Row]) -> io::Result<()> 
         .write_inner_content(|xml| {
             xml.create_element("properties").write_inner_content(|xml| {
                 property(xml, "program", &run.program)?;
-                property(xml, "guest", &run.guest)?;
+                property(xml, "tier", &run.tier)?;
                 property(xml, "kernel", &run.kernel)?;
                 rows.iter().try_for_each(|row| property(xml, &format!("clauses.{}", row.name), &row.clauses.join(" ")))
             })?;

@@ -41,12 +41,12 @@ pub struct Run {
     /// The kernel's release.
     pub kernel: String,
     /// What was below the loop, for people.
-    pub guest: String,
+    pub tier: String,
 }
 
 impl Run {
-    /// This process's run, which begins now. `guest` says for people what is below the loop.
-    pub fn begin(guest: String) -> Self {
+    /// This process's run, which begins now. `tier` says for people what is below the loop.
+    pub fn begin(tier: String) -> Self {
         let kernel = |name: &str| {
             let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
             text.trim().to_owned()
@@ -57,7 +57,7 @@ impl Run {
             started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             host: kernel("hostname"),
             kernel: kernel("osrelease"),
-            guest,
+            tier,
         }
     }
 }
@@ -74,7 +74,7 @@ pub struct Row {
     /// The loop, with its mode if it has several.
     pub adapter: String,
     /// What was below the loop: `model`, or `libxl` or `xen` and the release of libxl, as in `libxl 4.17`.
-    pub guest: String,
+    pub tier: String,
     /// Failed if one repetition did.
     pub result: Verdict,
     /// Why, unless it passed: of the first repetition that failed. The first line says it; the end of the case's log may

@@ -16,7 +16,7 @@ pub fn tap(report: &Report) -> String {
 
 fn test(text: &mut String, number: usize, row: &Row) -> std::fmt::Result {
     let ok = if row.result == Verdict::Failed { "not ok" } else { "ok" };
-    let name = format!("{} on {}, {}", row.name, row.adapter, row.guest);
+    let name = format!("{} on {}, {}", row.name, row.adapter, row.tier);
     write!(text, "{ok} {number} - {}", escaped(&name))?;
     if row.result == Verdict::Skipped {
         write!(text, " # SKIP {}", escaped(row.headline()))?;

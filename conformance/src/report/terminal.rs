@@ -26,9 +26,9 @@ pub(crate) fn print(report: &Report, times: bool) {
 }
 
 fn ending(rows: &[Row]) -> String {
-    let several = guests(rows).len() > 1;
+    let several = tiers(rows).len() > 1;
     let explained = rows.iter().filter(|row| row.result != Verdict::Passed);
-    let below = |row: &Row| if several { format!(", {}", row.guest) } else { String::new() };
+    let below = |row: &Row| if several { format!(", {}", row.tier) } else { String::new() };
     let mut text: String = explained
         .map(|row| {
             let (name, adapter, clauses) = (&row.name, &row.adapter, row.clauses.join(" "));
@@ -36,9 +36,9 @@ fn ending(rows: &[Row]) -> String {
         })
         .collect();
     if several {
-        for guest in guests(rows) {
-            let of: Vec<_> = rows.iter().filter(|row| row.guest == guest).cloned().collect();
-            text.push_str(&format!("{guest}: {}\n", counts(&of)));
+        for tier in tiers(rows) {
+            let of: Vec<_> = rows.iter().filter(|row| row.tier == tier).cloned().collect();
+            text.push_str(&format!("{tier}: {}\n", counts(&of)));
         }
     }
     text.push_str(&format!("{}\n", counts(rows)));
@@ -48,20 +48,20 @@ fn ending(rows: &[Row]) -> String {
 /// What a column of the table is about.
 #[derive(PartialEq, Eq)]
 struct Column<'a> {
-    guest: &'a str,
+    tier: &'a str,
     adapter: &'a str,
 }
 
 impl Column<'_> {
     fn has(&self, row: &Row) -> bool {
-        row.guest == self.guest && row.adapter == self.adapter
+        row.tier == self.tier && row.adapter == self.adapter
     }
 }
 
 fn columns(rows: &[Row]) -> Vec<Column<'_>> {
     let mut columns = Vec::new();
     for row in rows {
-        let column = Column { guest: &row.guest, adapter: &row.adapter };
+        let column = Column { tier: &row.tier, adapter: &row.adapter };
         if !columns.contains(&column) {
             columns.push(column);
         }
@@ -69,14 +69,14 @@ fn columns(rows: &[Row]) -> Vec<Column<'_>> {
     columns
 }
 
-fn guests(rows: &[Row]) -> Vec<&str> {
-    let mut guests = Vec::new();
-    for Column { guest, .. } in columns(rows) {
-        if !guests.contains(&guest) {
-            guests.push(guest);
+fn tiers(rows: &[Row]) -> Vec<&str> {
+    let mut tiers = Vec::new();
+    for Column { tier, .. } in columns(rows) {
+        if !tiers.contains(&tier) {
+            tiers.push(tier);
         }
     }
-    guests
+    tiers
 }
 
 /// Whether marks are coloured.
@@ -90,12 +90,12 @@ enum Style {
 /// never broken. The clauses, last in the line, are cut off at `width`; `--list` has them all.
 fn table(rows: &[Row], width: Option<usize>, times: bool, style: Style) -> String {
     let columns = columns(rows);
-    let guests = guests(rows);
+    let tiers = tiers(rows);
     let mut text = String::new();
-    for guest in &guests {
-        let of = columns.iter().enumerate().filter(|(_, column)| column.guest == *guest);
+    for tier in &tiers {
+        let of = columns.iter().enumerate().filter(|(_, column)| column.tier == *tier);
         let words = of.map(|(at, column)| format!("{} {}", at + 1, column.adapter));
-        text.push_str(&wrapped(&format!("{guest}:"), words, width));
+        text.push_str(&wrapped(&format!("{tier}:"), words, width));
     }
     text.push_str("✓ passed  ✗ failed  – skipped\n\n");
     let mut names: Vec<&str> = Vec::new();
@@ -232,7 +232,7 @@ pub(super) mod tests {
             claim: "a claim".into(),
             clauses: vec!["R8".into()],
             adapter: adapter.into(),
-            guest: "libxl".into(),
+            tier: "libxl".into(),
             result,
             broken: Vec::new(),
             reason: if result == Verdict::Passed { String::new() } else { format!("{name} has a reason") },
@@ -278,7 +278,7 @@ pub(super) mod tests {
 
     #[test]
     fn releases_stand_side_by_side_and_are_counted_each() {
-        let of = |guest: &str, result| Row { guest: guest.into(), ..row("one", "glib", result) };
+        let of = |tier: &str, result| Row { tier: tier.into(), ..row("one", "glib", result) };
         let mut rows = vec![of("libxl 4.14", Verdict::Passed), of("libxl 4.20", Verdict::Failed)];
         rows.push(Row { adapter: "smol".into(), ..rows[0].clone() });
         let text = table(&rows, None, false, Style::Plain);

@@ -56,7 +56,7 @@ pub(crate) fn page_opens_cases_without_a_record() -> Outcome {
     let report = sample::report();
     browser.open(&page(&report));
     for row in report.cases.iter().filter(|row| row.record.is_none()) {
-        let address = format!("#{}/{}/{}", row.name, row.adapter.replace('+', "%2B"), row.guest);
+        let address = format!("#{}/{}/{}", row.name, row.adapter.replace('+', "%2B"), row.tier);
         browser.evaluate(&format!("location.hash = {}", json!(address)));
         browser.settle();
         let title = browser.evaluate("document.querySelector('#case[open] h2').textContent");

@@ -17,14 +17,14 @@ pub(crate) fn report() -> Report {
         claim: claim.into(),
         clauses: clauses.split(' ').map(String::from).collect(),
         adapter: adapter.into(),
-        guest: "libxl".into(),
+        tier: "libxl".into(),
         result: Verdict::Passed,
         reason: String::new(),
         broken: Vec::new(),
         seconds: 0.25,
         runs: 1,
         failures: 0,
-        arguments: ["--guest", "libxl", "--adapter", adapter, "--case", name].map(String::from).into(),
+        arguments: ["--tier", "libxl", "--adapter", adapter, "--case", name].map(String::from).into(),
         record: None,
     };
     let failed = |row: Row, reason: &str| Row { result: Verdict::Failed, reason: reason.into(), failures: 1, ..row };
@@ -69,11 +69,11 @@ fn run() -> Run {
         started: "2024-05-01T12:00:00Z".into(),
         host: "dom0".into(),
         kernel: "6.1.0".into(),
-        guest: "libxl 4.17 from libxenlight.so.4.17, without a hypervisor".into(),
+        tier: "libxl 4.17 from libxenlight.so.4.17, without a hypervisor".into(),
     }
 }
 
-/// What two guest threads and a loop could have done: calls that register fds and timeouts, occurrences that modify and
+/// What two threads of the application and a loop could have done: calls that register fds and timeouts, occurrences that modify and
 /// end them.
 fn record(steps: usize, violated: bool) -> Record {
     let mut writer = Writer::default();
@@ -119,7 +119,7 @@ impl Writer {
     fn push(&mut self, thread: u32, later: u64, what: What) -> usize {
         self.now += later * 1000;
         let wall = 1_700_000_000_000_000 + self.now as i64 / 1000;
-        self.record.steps.push(Step { at: self.now, wall, thread, guest: 0, what });
+        self.record.steps.push(Step { at: self.now, wall, thread, client: 0, what });
         self.record.steps.len() - 1
     }
 
@@ -129,23 +129,23 @@ impl Writer {
     }
 
     fn round(&mut self, round: u64) {
-        let guest = if round.is_multiple_of(2) { MAIN } else { WORKER };
+        let caller = if round.is_multiple_of(2) { MAIN } else { WORKER };
         let (fd, value) = (10 + (round % 5) as i32, 0x5000 + round % 7 * 0x18);
         let (source, timer) = (0x8000_0000_0000_0000 + round * 2, 0x8000_0000_0000_0001 + round * 2);
         // A pause, as between two operations of a domain.
-        self.push(guest, if round.is_multiple_of(8) { 20_000 } else { 60 }, What::Call);
-        self.hook(guest, What::FdRegister { fd, events: 1, value }, source);
+        self.push(caller, if round.is_multiple_of(8) { 20_000 } else { 60 }, What::Call);
+        self.hook(caller, What::FdRegister { fd, events: 1, value }, source);
         let deadline = (1_700_000_000 + round as i64, 0);
-        self.hook(guest, What::TimeoutRegister { deadline, value: value + 8 }, timer);
-        self.push(guest, 30, What::CallReturned);
+        self.hook(caller, What::TimeoutRegister { deadline, value: value + 8 }, timer);
+        self.push(caller, 30, What::CallReturned);
         self.push(LOOP, 50, What::FdOccurrence { value, fd, events: 1, revents: 1 });
         self.hook(LOOP, What::FdModify { fd, handle: source, events: 5 }, source);
         self.hook(LOOP, What::TimeoutModify { handle: timer, deadline: (0, 0) }, timer);
         self.push(LOOP, 12, What::OccurrenceReturned);
         self.push(LOOP, 8, What::TimeoutOccurrence { value: value + 8 });
         self.push(LOOP, 6, What::OccurrenceReturned);
-        self.push(guest, 25, What::Call);
-        self.hook(guest, What::FdDeregister { fd, handle: source }, 0);
-        self.push(guest, 2, What::CallReturned);
+        self.push(caller, 25, What::Call);
+        self.hook(caller, What::FdDeregister { fd, handle: source }, 0);
+        self.push(caller, 2, What::CallReturned);
     }
 }

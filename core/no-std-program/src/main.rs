@@ -1,4 +1,4 @@
-//! Runs osevent-core without std: exits with 0 if a guest was driven from its registration to its
+//! Runs osevent-core without std: exits with 0 if a client was driven from its registration to its
 //! release, with the number of the step that failed otherwise. It prints nothing.
 //!
 //! Std would bring a panic handler and an allocator of its own; that this links with ours is the proof
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU32, Ordering};
 use osevent_core::{
-    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, Readiness, Registry,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Readiness, Registry,
     ThreadId, TimerSource, Token,
 };
 
@@ -84,12 +84,12 @@ impl EventLoop for TinyLoop {
 #[derive(Default)]
 struct Counting(AtomicU32);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.0.fetch_add(value.0 as u32, Ordering::Relaxed);
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.0.fetch_add(value.0 as u32, Ordering::Relaxed);
     }
 
@@ -108,8 +108,8 @@ fn run() -> Result<(), i32> {
     let registry = Registry::new(event_loop.clone(), LockRule::Concurrent, the_thread, |_| Counting::default());
     {
         let _call = registry.enter().map_err(|_| 1)?;
-        registry.register_fd(0, Interest::IN, GuestValue(1)).map_err(|_| 2)?;
-        registry.register_timeout(Deadline::ASAP, GuestValue(10)).map_err(|_| 3)?;
+        registry.register_fd(0, Interest::IN, ClientValue(1)).map_err(|_| 2)?;
+        registry.register_timeout(Deadline::ASAP, ClientValue(10)).map_err(|_| 3)?;
     }
     let source = event_loop.fds.lock().pop().ok_or(4)?;
     if !source.ready(Readiness::IN) {
@@ -120,7 +120,7 @@ fn run() -> Result<(), i32> {
         return Err(7);
     }
     registry.close();
-    if registry.guest().0.load(Ordering::Relaxed) != 111 || registry.census().registered != 0 {
+    if registry.client().0.load(Ordering::Relaxed) != 111 || registry.census().registered != 0 {
         return Err(8);
     }
     Ok(())

@@ -1,10 +1,10 @@
-//! A loop and a guest of few steps, so that their schedules can be explored to the end.
+//! A loop and a client of few steps, so that their schedules can be explored to the end.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use osevent_core::{
-    Deadline, EventLoop, FdSource, GoneId, Guest, GuestValue, Interest, LockRule, LoopError, OuterLock, Readiness,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Readiness,
     Registry, ThreadId, TimerSource, Token,
 };
 use std::num::NonZeroU64;
@@ -24,7 +24,7 @@ fn current_thread() -> ThreadId {
 }
 
 pub(crate) struct World {
-    pub(crate) registry: Arc<Registry<LoomGuest>>,
+    pub(crate) registry: Arc<Registry<LoomClient>>,
     pub(crate) event_loop: Arc<LoomLoop>,
 }
 
@@ -39,25 +39,25 @@ impl World {
 
     fn new(rule: LockRule) -> Self {
         let event_loop = Arc::new(LoomLoop::default());
-        let registry = Registry::new(event_loop.clone(), rule, current_thread, LoomGuest::new);
+        let registry = Registry::new(event_loop.clone(), rule, current_thread, LoomClient::new);
         Self { registry, event_loop }
     }
 
-    pub(crate) fn call<T>(&self, hook: impl FnOnce(&Registry<LoomGuest>) -> T) -> T {
+    pub(crate) fn call<T>(&self, hook: impl FnOnce(&Registry<LoomClient>) -> T) -> T {
         let call = self.registry.enter().unwrap();
-        call.guest().use_library();
-        call.guest().in_hook(|| hook(&self.registry))
+        call.client().use_library();
+        call.client().in_hook(|| hook(&self.registry))
     }
 
     /// The fd's number is its value.
     pub(crate) fn fd(&self, fd: i32) -> Token {
-        self.call(|registry| registry.register_fd(fd, Interest::IN, GuestValue(fd as u64))).unwrap()
+        self.call(|registry| registry.register_fd(fd, Interest::IN, ClientValue(fd as u64))).unwrap()
     }
 
     /// In the far future.
     pub(crate) fn timeout(&self) -> Token {
         let deadline = Deadline::from_micros(1_000_000);
-        self.call(|registry| registry.register_timeout(deadline, GuestValue(0))).unwrap()
+        self.call(|registry| registry.register_timeout(deadline, ClientValue(0))).unwrap()
     }
 
     /// Closes on this thread, where nothing else is in progress.
@@ -67,9 +67,9 @@ impl World {
     }
 
     pub(crate) fn assert_closed(&self) {
-        let guest = self.registry.guest();
-        assert_eq!(guest.releases.load(Ordering::Relaxed), 1, "freed once");
-        assert_eq!(guest.closes.load(Ordering::Relaxed), 1);
+        let client = self.registry.client();
+        assert_eq!(client.releases.load(Ordering::Relaxed), 1, "freed once");
+        assert_eq!(client.closes.load(Ordering::Relaxed), 1);
         assert_eq!(self.event_loop.len(), 0, "the loop keeps a source");
         let census = self.registry.census();
         assert_eq!((census.registered, census.in_flight), (0, 0));
@@ -184,8 +184,8 @@ unsafe impl Sync for Library {}
 // SAFETY: as above; it owns nothing of the thread that made it.
 unsafe impl Send for Library {}
 
-pub(crate) struct LoomGuest {
-    registry: Weak<Registry<LoomGuest>>,
+pub(crate) struct LoomClient {
+    registry: Weak<Registry<LoomClient>>,
     library: Library,
     freed: AtomicBool,
     fds_over: AtomicBool,
@@ -195,11 +195,11 @@ pub(crate) struct LoomGuest {
     idles: AtomicU32,
     releases: AtomicU32,
     closes: AtomicU32,
-    owner: Mutex<Option<Arc<Registry<LoomGuest>>>>,
+    owner: Mutex<Option<Arc<Registry<LoomClient>>>>,
     dropped: Arc<AtomicU32>,
 }
 
-impl LoomGuest {
+impl LoomClient {
     fn new(registry: &Weak<Registry<Self>>) -> Self {
         Self {
             registry: registry.clone(),
@@ -266,8 +266,8 @@ impl LoomGuest {
     }
 }
 
-impl Guest for LoomGuest {
-    fn occurred_fd(&self, _value: GuestValue, fd: i32, _asked: Interest, _readiness: Readiness) {
+impl Client for LoomClient {
+    fn occurred_fd(&self, _value: ClientValue, fd: i32, _asked: Interest, _readiness: Readiness) {
         self.use_library();
         assert!(!self.fds_over.load(Ordering::Relaxed), "an occurrence of what is deregistered (O3)");
         if self.closing_fd.load(Ordering::Relaxed) == fd {
@@ -277,7 +277,7 @@ impl Guest for LoomGuest {
         }
     }
 
-    fn occurred_timeout(&self, _value: GuestValue) {
+    fn occurred_timeout(&self, _value: ClientValue) {
         self.use_library();
         self.timeouts.fetch_add(1, Ordering::Relaxed);
     }
@@ -298,14 +298,14 @@ impl Guest for LoomGuest {
         self.idles.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn own_timeout(&self, _value: GuestValue) {
+    fn own_timeout(&self, _value: ClientValue) {
         self.own_timeouts.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Drop for LoomGuest {
+impl Drop for LoomClient {
     fn drop(&mut self) {
-        assert!(!IN_HOOK.with(|in_hook| in_hook.get()), "the guest dies in a hook");
+        assert!(!IN_HOOK.with(|in_hook| in_hook.get()), "the client dies in a hook");
         self.dropped.fetch_add(1, Ordering::Release);
     }
 }

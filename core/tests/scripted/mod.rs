@@ -1,18 +1,18 @@
-//! A loop in virtual time, and a guest that does what the test tells it to.
+//! A loop in virtual time, and a client that does what the test tells it to.
 //!
-//! The guest asserts what libxl would abort for: an occurrence made from inside a hook (O1). Every
+//! The client asserts what libxl would abort for: an occurrence made from inside a hook (O1). Every
 //! wait is bounded.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+mod client;
 mod event_loop;
-mod guest;
 
+pub(crate) use client::{Call, ScriptedClient, hook};
 pub(crate) use event_loop::{LoopCall, ScriptedLoop};
-pub(crate) use guest::{Call, ScriptedGuest, hook};
 
-use osevent_core::{Census, Deadline, GuestValue, Interest, LockRule, OuterLock, Registry, ThreadId, Token};
+use osevent_core::{Census, ClientValue, Deadline, Interest, LockRule, OuterLock, Registry, ThreadId, Token};
 use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,9 +32,9 @@ pub(crate) fn current_thread() -> ThreadId {
     ME.with(|me| *me)
 }
 
-/// A guest, its registry and its loop.
+/// A client, its registry and its loop.
 pub(crate) struct World {
-    pub(crate) registry: Arc<Registry<ScriptedGuest>>,
+    pub(crate) registry: Arc<Registry<ScriptedClient>>,
     pub(crate) event_loop: Arc<ScriptedLoop>,
     pub(crate) outer: Arc<ScriptedLock>,
 }
@@ -53,7 +53,7 @@ impl World {
 
     fn new(rule: LockRule, outer: Arc<ScriptedLock>) -> Self {
         let event_loop = Arc::<ScriptedLoop>::default();
-        let registry = Registry::new(event_loop.clone(), rule, current_thread, ScriptedGuest::new);
+        let registry = Registry::new(event_loop.clone(), rule, current_thread, ScriptedClient::new);
         Self { registry, event_loop, outer }
     }
 
@@ -62,24 +62,24 @@ impl World {
         [Self::concurrent(), Self::serialized()]
     }
 
-    pub(crate) fn guest(&self) -> &ScriptedGuest {
-        self.registry.guest()
+    pub(crate) fn client(&self) -> &ScriptedClient {
+        self.registry.client()
     }
 
-    /// A call into the guest from which it calls the given hooks.
-    pub(crate) fn call<T>(&self, hooks: impl FnOnce(&Registry<ScriptedGuest>) -> T) -> T {
-        let _call = self.registry.enter().expect("the guest is open");
+    /// A call into the client from which it calls the given hooks.
+    pub(crate) fn call<T>(&self, hooks: impl FnOnce(&Registry<ScriptedClient>) -> T) -> T {
+        let _call = self.registry.enter().expect("the client is open");
         hook(|| hooks(&self.registry))
     }
 
-    /// The guest registers an fd.
+    /// The client registers an fd.
     pub(crate) fn fd(&self, fd: i32, interest: Interest, value: u64) -> Token {
-        self.call(|registry| registry.register_fd(fd, interest, GuestValue(value))).expect("the loop accepts it")
+        self.call(|registry| registry.register_fd(fd, interest, ClientValue(value))).expect("the loop accepts it")
     }
 
-    /// The guest registers a timeout.
+    /// The client registers a timeout.
     pub(crate) fn timeout(&self, micros: i64, value: u64) -> Token {
-        self.call(|registry| registry.register_timeout(Deadline::from_micros(micros), GuestValue(value)))
+        self.call(|registry| registry.register_timeout(Deadline::from_micros(micros), ClientValue(value)))
             .expect("the loop accepts it")
     }
 

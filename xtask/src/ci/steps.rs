@@ -126,8 +126,8 @@ fn lab(workspace: &Workspace) -> Result<Tally> {
     count(cargo.args(["--", "--include-ignored", "--test-threads=1"]))
 }
 
-fn conformance(workspace: &Workspace, guest: &str) -> Result<Tally> {
-    suite(workspace, guest, &["--guest", guest])
+fn conformance(workspace: &Workspace, tier: &str) -> Result<Tally> {
+    suite(workspace, tier, &["--tier", tier])
 }
 
 fn libxl(workspace: &Workspace) -> Result<Tally> {
@@ -135,7 +135,7 @@ fn libxl(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {
-    let mut arguments = vec!["--guest", "xen", "--release", release, "--adapter", "glib"];
+    let mut arguments = vec!["--tier", "xen", "--release", release, "--adapter", "glib"];
     arguments.extend(ON_EACH_XEN.iter().flat_map(|case| ["--case", case]));
     suite(workspace, release, &arguments)
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let [(_, glibc), _] = older_glibc::OLDEST;
     println!("{}", program.display());
     println!("It needs x86-64 Linux with glibc {glibc} or later, and on a Xen dom0 libxl, xl and xenstore-read:");
-    println!("    {PROGRAM} --guest xen");
+    println!("    {PROGRAM} --tier xen");
     Ok(())
 }
 

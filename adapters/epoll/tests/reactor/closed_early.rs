@@ -1,4 +1,4 @@
-//! Guests that close an fd before they say so: whatever the number names when they do, nothing is lost afterwards.
+//! Clients that close an fd before they say so: whatever the number names when they do, nothing is lost afterwards.
 
 use crate::world::{FOREVER, Occurrence::Fd, World, eventfd, reuse};
 use osevent_core::Interest;

@@ -204,9 +204,9 @@ fn bad_fds_are_refused_and_nothing_else_is_touched() {
     let open = eventfd(1);
     // Above any fd of this process.
     let closed = 1_000_000;
-    let refused = world.registry.register_fd(closed, Interest::IN, osevent_core::GuestValue(1));
+    let refused = world.registry.register_fd(closed, Interest::IN, osevent_core::ClientValue(1));
     assert_eq!(refused, Err(RegistrationError::Loop(LoopError::BadFd(closed))));
-    let refused = world.registry.register_fd(-1, Interest::IN, osevent_core::GuestValue(1));
+    let refused = world.registry.register_fd(-1, Interest::IN, osevent_core::ClientValue(1));
     assert_eq!(refused, Err(RegistrationError::NegativeFd(-1)));
     // The set cannot watch itself.
     let refused = world.try_fd(&*world.reactor, Interest::IN, 1);

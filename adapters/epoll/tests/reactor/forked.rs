@@ -1,6 +1,6 @@
 use crate::forked_child::in_forked_child;
 use crate::world::{Occurrence::*, World, eventfd};
-use osevent_core::{Deadline, EventLoop, GuestValue, Interest, LoopError, RegistrationError};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest, LoopError, RegistrationError};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ fn x7_what_a_child_asks_for_is_refused_or_ignored() {
         assert!(reactor.is_forked() && reactor.is_detached());
         assert_eq!(reactor.dispatch(), Err(LoopError::Forked));
         assert_eq!(reactor.turn(-1), Err(LoopError::Forked));
-        assert_eq!(registry.register_fd(other.as_raw_fd(), Interest::IN, GuestValue(6)), forked);
-        assert_eq!(registry.register_timeout(Deadline::ASAP, GuestValue(7)), forked);
+        assert_eq!(registry.register_fd(other.as_raw_fd(), Interest::IN, ClientValue(6)), forked);
+        assert_eq!(registry.register_timeout(Deadline::ASAP, ClientValue(7)), forked);
         assert_eq!(registry.modify_fd(of_other.to_handle(), other.as_raw_fd(), Interest::IN), forked.map(drop));
         registry.modify_timeout(soon.to_handle(), Deadline::ASAP).unwrap();
         registry.deregister_timeout(soon.to_handle()).unwrap();

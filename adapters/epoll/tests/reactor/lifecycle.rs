@@ -1,5 +1,5 @@
 use crate::world::{FOREVER, Occurrence::*, World, eventfd};
-use osevent_core::{Deadline, EventLoop, Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::{CreateError, Reactor};
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -161,7 +161,7 @@ fn s6_a_detached_reactor_still_takes_and_serves_registrations() {
 }
 
 #[test]
-fn x2_x6_a_closed_guest_leaves_nothing_behind() {
+fn x2_x6_a_closed_client_leaves_nothing_behind() {
     let world = World::new();
     let ready = eventfd(1);
     world.fd(&ready, Interest::IN, 1);
@@ -176,7 +176,7 @@ fn x2_x6_a_closed_guest_leaves_nothing_behind() {
 }
 
 #[test]
-fn two_guests_share_a_reactor() {
+fn two_clients_share_a_reactor() {
     let one = World::new();
     let two = World::on(one.reactor.clone());
     let ready = eventfd(1);
@@ -189,17 +189,17 @@ fn two_guests_share_a_reactor() {
     assert_eq!(two.turn(), [Fd(2, libc::POLLIN)]);
 }
 
-/// A guest that its owner lets go of in an occurrence, and whose end calls the reactor, as user code may.
+/// A client that its owner lets go of in an occurrence, and whose end calls the reactor, as user code may.
 struct LastWords {
     reactor: Arc<Reactor>,
     owner: Arc<Mutex<Option<Arc<Registry<Self>>>>>,
 }
 
-impl Guest for LastWords {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {}
-    fn occurred_timeout(&self, _: GuestValue) {}
+impl Client for LastWords {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
-    fn own_timeout(&self, _: GuestValue) {
+    fn own_timeout(&self, _: ClientValue) {
         drop(self.owner.lock().unwrap().take());
     }
 }
@@ -211,14 +211,14 @@ impl Drop for LastWords {
 }
 
 #[test]
-fn r15_a_guest_that_ends_in_a_dispatch_may_use_the_reactor() {
+fn r15_a_client_that_ends_in_a_dispatch_may_use_the_reactor() {
     let reactor = Reactor::new().unwrap();
     let owner = Arc::new(Mutex::new(None));
     let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| LastWords {
         reactor: reactor.clone(),
         owner: owner.clone(),
     });
-    registry.watch_deadline(Deadline::ASAP, GuestValue(1)).unwrap();
+    registry.watch_deadline(Deadline::ASAP, ClientValue(1)).unwrap();
     let weak = Arc::downgrade(&registry);
     *owner.lock().unwrap() = Some(registry);
     assert_eq!(reactor.dispatch(), Ok(1));

@@ -1,4 +1,4 @@
-use osevent_core::{Guest, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::io::{PipeReader, Read, Write, pipe};
 use std::os::fd::{AsRawFd, RawFd};
@@ -39,8 +39,8 @@ struct Trusting {
     seen: Mutex<Vec<(i16, bool)>>,
 }
 
-impl Guest for Trusting {
-    fn occurred_fd(&self, _: GuestValue, fd: RawFd, _: Interest, readiness: Readiness) {
+impl Client for Trusting {
+    fn occurred_fd(&self, _: ClientValue, fd: RawFd, _: Interest, readiness: Readiness) {
         let act = self.act.lock().unwrap().take();
         if let Some(act) = act {
             act();
@@ -53,7 +53,7 @@ impl Guest for Trusting {
         }
         self.seen.lock().unwrap().push((readiness.to_poll(), is_there));
     }
-    fn occurred_timeout(&self, _: GuestValue) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
 
@@ -73,13 +73,13 @@ fn o4_of_two_threads_that_dispatch_one_does_not_report_what_the_other_has_read()
         seen: Mutex::default(),
     });
     let call = registry.enter().unwrap();
-    registry.register_fd(fd, Interest::IN, GuestValue(1)).unwrap();
+    registry.register_fd(fd, Interest::IN, ClientValue(1)).unwrap();
     drop(call);
-    let seen = || std::mem::take(&mut *registry.guest().seen.lock().unwrap());
+    let seen = || std::mem::take(&mut *registry.client().seen.lock().unwrap());
 
     let (hand_over, handed_over) = channel();
     let other = reactor.clone();
-    *registry.guest().act.lock().unwrap() = Some(Box::new(move || {
+    *registry.client().act.lock().unwrap() = Some(Box::new(move || {
         hand_over.send(thread::spawn(move || other.dispatch())).unwrap();
         // Forced: it has found the fd ready.
         told.recv_timeout(Duration::from_secs(20)).expect("it waits for the outer lock");

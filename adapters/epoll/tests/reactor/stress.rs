@@ -2,7 +2,7 @@
 //! returned, where one outer lock makes that strong form possible (O2, O3), and each timer exactly once (O5).
 
 use crate::world::{eventfd, in_ms};
-use osevent_core::{Deadline, Guest, GuestValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -24,15 +24,15 @@ struct Ledger {
     occurrences: AtomicU64,
 }
 
-impl Guest for Ledger {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Ledger {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.occurrences.fetch_add(1, Ordering::Relaxed);
         if self.ended[value.0 as usize].load(Ordering::SeqCst) {
             self.late.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.occurrences.fetch_add(1, Ordering::Relaxed);
         self.expired[value.0 as usize].fetch_add(1, Ordering::SeqCst);
     }
@@ -85,7 +85,7 @@ fn registrar(registry: &Registry<Ledger>, seed: u64, values: std::ops::Range<usi
             0 | 1 => {
                 let fd = files[random.below(8) as usize].as_raw_fd();
                 let interest = interests[random.below(4) as usize];
-                let token = registry.register_fd(fd, interest, GuestValue(value as u64)).unwrap();
+                let token = registry.register_fd(fd, interest, ClientValue(value as u64)).unwrap();
                 fds.push((token, fd, value));
             }
             2 if !fds.is_empty() => {
@@ -95,11 +95,11 @@ fn registrar(registry: &Registry<Ledger>, seed: u64, values: std::ops::Range<usi
             3 if !fds.is_empty() => {
                 let (token, fd, value) = fds.swap_remove(random.below(fds.len() as u64) as usize);
                 registry.deregister_fd(token.to_handle(), fd).unwrap();
-                registry.guest().ended[value].store(true, Ordering::SeqCst);
+                registry.client().ended[value].store(true, Ordering::SeqCst);
             }
             4 => {
                 let deadline = [Deadline::ASAP, in_ms(1), in_ms(3_600_000)][random.below(3) as usize];
-                timers.push(registry.register_timeout(deadline, GuestValue(value as u64)).unwrap());
+                timers.push(registry.register_timeout(deadline, ClientValue(value as u64)).unwrap());
                 all_timers.push(value);
             }
             5 if !timers.is_empty() => {
@@ -112,13 +112,13 @@ fn registrar(registry: &Registry<Ledger>, seed: u64, values: std::ops::Range<usi
         while fds.len() > 64 {
             let (token, fd, value) = fds.swap_remove(random.below(fds.len() as u64) as usize);
             registry.deregister_fd(token.to_handle(), fd).unwrap();
-            registry.guest().ended[value].store(true, Ordering::SeqCst);
+            registry.client().ended[value].store(true, Ordering::SeqCst);
         }
     }
     let _call = registry.enter().expect("it is open");
     for (token, fd, value) in fds {
         registry.deregister_fd(token.to_handle(), fd).unwrap();
-        registry.guest().ended[value].store(true, Ordering::SeqCst);
+        registry.client().ended[value].store(true, Ordering::SeqCst);
     }
     for token in timers {
         registry.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
@@ -160,7 +160,7 @@ fn run(rule: LockRule) -> Arc<Registry<Ledger>> {
         timers
     });
     while reactor.dispatch().unwrap() > 0 {}
-    let ledger = registry.guest();
+    let ledger = registry.client();
     timers.retain(|value| ledger.expired[*value].load(Ordering::SeqCst) != 1);
     assert_eq!(timers, [], "each timer occurs exactly once (O5)");
     assert!(ledger.occurrences.load(Ordering::Relaxed) > 1_000, "it was no stress");
@@ -171,7 +171,7 @@ fn run(rule: LockRule) -> Arc<Registry<Ledger>> {
 #[test]
 fn o3_under_an_outer_lock_nothing_occurs_after_its_deregistration() {
     let registry = run(LockRule::Serialized(Box::<Outer>::default()));
-    assert_eq!(registry.guest().late.load(Ordering::Relaxed), 0);
+    assert_eq!(registry.client().late.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! A reactor with one guest, which logs its occurrences and does what the test told it to do in each.
+//! A reactor with one client, which logs its occurrences and does what the test told it to do in each.
 
 use osevent_core::{
-    Deadline, Guest, GuestValue, Interest, LockRule, Readiness, RegistrationError, Registry, Token, current_thread,
+    Client, ClientValue, Deadline, Interest, LockRule, Readiness, RegistrationError, Registry, Token, current_thread,
 };
 use osevent_epoll::Reactor;
 use std::collections::HashMap;
@@ -34,12 +34,12 @@ pub(crate) struct World {
     pub(crate) registry: Arc<Registry<Script>>,
 }
 
-impl Guest for Script {
-    fn occurred_fd(&self, value: GuestValue, _: i32, _: Interest, readiness: Readiness) {
+impl Client for Script {
+    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, readiness: Readiness) {
         self.occurred(value.0, Occurrence::Fd(value.0, readiness.to_poll()));
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.occurred(value.0, Occurrence::Timeout(value.0));
     }
 
@@ -61,7 +61,7 @@ impl World {
         Self::on(Reactor::new().expect("two fds are free"))
     }
 
-    /// One more guest on the same reactor.
+    /// One more client on the same reactor.
     pub(crate) fn on(reactor: Arc<Reactor>) -> Self {
         let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |registry| Script {
             log: Mutex::default(),
@@ -72,13 +72,13 @@ impl World {
         Self { reactor, registry }
     }
 
-    /// What the guest does in the occurrences of `value`.
+    /// What the client does in the occurrences of `value`.
     pub(crate) fn act(&self, value: u64, act: impl Fn(&World) + Send + Sync + 'static) {
-        self.registry.guest().acts.lock().expect("nobody panics with it").insert(value, Arc::new(act));
+        self.registry.client().acts.lock().expect("nobody panics with it").insert(value, Arc::new(act));
     }
 
     pub(crate) fn try_fd(&self, fd: &impl AsRawFd, interest: Interest, value: u64) -> Result<Token, RegistrationError> {
-        self.registry.register_fd(fd.as_raw_fd(), interest, GuestValue(value))
+        self.registry.register_fd(fd.as_raw_fd(), interest, ClientValue(value))
     }
 
     pub(crate) fn fd(&self, fd: &impl AsRawFd, interest: Interest, value: u64) -> Token {
@@ -94,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn timer(&self, deadline: Deadline, value: u64) -> Token {
-        self.registry.register_timeout(deadline, GuestValue(value)).expect("a timer can be registered")
+        self.registry.register_timeout(deadline, ClientValue(value)).expect("a timer can be registered")
     }
 
     pub(crate) fn hurry(&self, token: Token) {
@@ -108,7 +108,7 @@ impl World {
 
     /// The occurrences since the last call.
     pub(crate) fn log(&self) -> Vec<Occurrence> {
-        std::mem::take(&mut self.registry.guest().log.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.registry.client().log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One dispatch; what occurred.

@@ -1,4 +1,4 @@
-//! The end of a guest: when it is freed, and what must not come after.
+//! The end of a client: when it is freed, and what must not come after.
 
 use super::registration::{expect_served, watch};
 use super::sleep::in_micros;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(super) static CALL_IN_PROGRESS: BoundaryCase = BoundaryCase {
     name: "closed-during-a-call",
-    claim: "A guest that is closed during an occurrence, or a call, is freed when that is over, and no call or occurrence begins meanwhile",
+    claim: "A client that is closed during an occurrence, or a call, is freed when that is over, and no call or occurrence begins meanwhile",
     clauses: &["X4"],
     rules: BOTH,
     sources: &["libvir-list, 16 January 2013, \"RFC: libxl race fixes\", the second race"],
@@ -25,7 +25,7 @@ pub(super) static CALL_IN_PROGRESS: BoundaryCase = BoundaryCase {
 
 pub(super) static INSIDE: BoundaryCase = BoundaryCase {
     name: "closed-inside",
-    claim: "A guest that is closed inside its own occurrence, or inside a call, is freed after that has returned",
+    claim: "A client that is closed inside its own occurrence, or inside a call, is freed after that has returned",
     clauses: &["X5", "X4"],
     rules: BOTH,
     sources: &[],
@@ -34,7 +34,7 @@ pub(super) static INSIDE: BoundaryCase = BoundaryCase {
 
 pub(super) static REGISTERED: BoundaryCase = BoundaryCase {
     name: "closed-with-registrations",
-    claim: "A guest that has fds registered is freed all the same, deregisters them from inside that, and its files can be closed then",
+    claim: "A client that has fds registered is freed all the same, deregisters them from inside that, and its files can be closed then",
     clauses: &["X2", "S5"],
     rules: BOTH,
     sources: &[
@@ -45,7 +45,7 @@ pub(super) static REGISTERED: BoundaryCase = BoundaryCase {
 
 pub(super) static NOTHING_AFTER: BoundaryCase = BoundaryCase {
     name: "nothing-after-the-end",
-    claim: "After a guest was freed none of its fds occurs, though they are ready, and none of its timeouts, though they were cancelled and due",
+    claim: "After a client was freed none of its fds occurs, though they are ready, and none of its timeouts, though they were cancelled and due",
     clauses: &["X4", "X6"],
     rules: BOTH,
     sources: &["libvirt's libxlRegisteredTimeoutsCleanup of 2013"],
@@ -54,7 +54,7 @@ pub(super) static NOTHING_AFTER: BoundaryCase = BoundaryCase {
 
 pub(super) static TWICE: BoundaryCase = BoundaryCase {
     name: "closed-more-than-once",
-    claim: "A guest that is closed again, by several threads at once, or inside and outside, is freed once, and takes no call any more",
+    claim: "A client that is closed again, by several threads at once, or inside and outside, is freed once, and takes no call any more",
     clauses: &["X4"],
     rules: BOTH,
     sources: &[],
@@ -107,20 +107,20 @@ fn call_in_progress(setting: &Setting<'_>) -> anyhow::Result<()> {
         if application && setting.rule() == Rule::Concurrent {
             // The loop is free to look at what is due.
             beside.go_round(2)?;
-            beside.expect_rest("X4", "an fd is ready of a guest that is being closed while a call is in progress")?;
+            beside.expect_rest("X4", "an fd is ready of a client that is being closed while a call is in progress")?;
         }
         // The puppet says whether it was freed meanwhile.
         opened.check()?;
         release.send(())?;
-        opened.wait_for_free("X4", "a guest that was closed during a call, once that is over")?;
+        opened.wait_for_free("X4", "a client that was closed during a call, once that is over")?;
         if let Some(thread) = thread {
-            thread.returns("X4", "a call during which the guest was closed")??;
+            thread.returns("X4", "a call during which the client was closed")??;
         }
-        let (called, ran) = late.returns("X4", "a call into a guest that is being closed")?;
-        demand("X4", !called && !ran, || "a call began after the guest was closed".into())?;
+        let (called, ran) = late.returns("X4", "a call into a client that is being closed")?;
+        demand("X4", !called && !ran, || "a call began after the client was closed".into())?;
         beside.go_round(3)?;
         opened.check()?;
-        demand("X4", opened.count(other.1) == 0, || "an occurrence began after the guest was closed".into())?;
+        demand("X4", opened.count(other.1) == 0, || "an occurrence began after the client was closed".into())?;
         drop(occurrence);
     }
     beside.close()
@@ -151,8 +151,8 @@ fn inside(setting: &Setting<'_>) -> anyhow::Result<()> {
         let closed = told.recv_timeout(setting.patience());
         // The puppet says whether it was freed in there.
         opened.check()?;
-        closed.map_err(|_| breaks("X5", "closing a guest inside its own occurrence does not return"))?;
-        opened.wait_for_free("X5", "a guest that was closed inside its own occurrence, after that")?;
+        closed.map_err(|_| breaks("X5", "closing a client inside its own occurrence does not return"))?;
+        opened.wait_for_free("X5", "a client that was closed inside its own occurrence, after that")?;
         beside.go_round(2)?;
         opened.check()?;
     }
@@ -160,9 +160,9 @@ fn inside(setting: &Setting<'_>) -> anyhow::Result<()> {
     opened.call(|| {
         opened.hosting().close();
         opened.check()?;
-        demand("X5", opened.frees() == 0, || "a guest was freed inside a call".into())
+        demand("X5", opened.frees() == 0, || "a client was freed inside a call".into())
     })?;
-    opened.wait_for_free("X5", "a guest that was closed inside a call, after that")?;
+    opened.wait_for_free("X5", "a client that was closed inside a call, after that")?;
     opened.check()?;
     beside.close()
 }
@@ -180,14 +180,14 @@ fn registered(setting: &Setting<'_>) -> anyhow::Result<()> {
     opened.fd(file.fd(), POLLIN)?;
     opened.go_round(1)?;
     let hosting = opened.hosting().clone();
-    setting.elsewhere(move || hosting.close())?.returns("X2", "close of a guest that has registrations")?;
-    opened.wait_for_free("X2", "a guest that has registrations, which it ends when it is freed")?;
+    setting.elsewhere(move || hosting.close())?.returns("X2", "close of a client that has registrations")?;
+    opened.wait_for_free("X2", "a client that has registrations, which it ends when it is freed")?;
     opened.check()?;
     drop((file, near));
     let beside = setting.open()?;
     beside.go_round(2)?;
     opened.check()?;
-    beside.expect_rest("X2", "a file is ready that a guest deregistered when it was freed, and is open elsewhere")?;
+    beside.expect_rest("X2", "a file is ready that a client deregistered when it was freed, and is open elsewhere")?;
     drop(elsewhere);
     beside.close()
 }
@@ -213,16 +213,16 @@ fn nothing_after(setting: &Setting<'_>) -> anyhow::Result<()> {
         }
     };
     let _occurrence = opened.begin_in_loop(close)?;
-    opened.wait_for_free("X6", "a guest whose timeouts have been cancelled and have not occurred")?;
+    opened.wait_for_free("X6", "a client whose timeouts have been cancelled and have not occurred")?;
     while wall_time(wall_micros()) <= near {
         std::thread::sleep(Duration::from_millis(5));
     }
     beside.go_round(4)?;
     // The puppet says whether anything came after.
     opened.check()?;
-    demand("X4", opened.count(watched) == 0, || "an occurrence began after the guest was closed".into())?;
+    demand("X4", opened.count(watched) == 0, || "an occurrence began after the client was closed".into())?;
     drop(file);
-    beside.expect_rest("X4", "a guest was freed whose fds were ready and whose timeouts were due")?;
+    beside.expect_rest("X4", "a client was freed whose fds were ready and whose timeouts were due")?;
     beside.close()
 }
 
@@ -237,7 +237,7 @@ fn twice(setting: &Setting<'_>) -> anyhow::Result<()> {
                 hosting.close();
                 Ok(())
             })?;
-            opened.wait_for_free("X4", "a guest that was closed twice inside its own occurrence")?;
+            opened.wait_for_free("X4", "a client that was closed twice inside its own occurrence")?;
             Some(occurrence)
         } else {
             None
@@ -251,14 +251,14 @@ fn twice(setting: &Setting<'_>) -> anyhow::Result<()> {
             })?);
         }
         for thread in threads {
-            thread.returns("X4", "close of a guest that several threads close")?;
+            thread.returns("X4", "close of a client that several threads close")?;
         }
-        opened.wait_for_free("X4", "a guest that several threads have closed")?;
+        opened.wait_for_free("X4", "a client that several threads have closed")?;
         beside.go_round(2)?;
         opened.check()?;
         let mut ran = false;
         let called = opened.hosting().call(&mut || ran = true);
-        demand("X4", !called && !ran, || "a call began after the guest was freed".into())?;
+        demand("X4", !called && !ran, || "a call began after the client was freed".into())?;
     }
     beside.close()
 }
@@ -296,13 +296,13 @@ fn fds(setting: &Setting<'_>) -> anyhow::Result<()> {
             break;
         }
         let left: Vec<_> = now.difference(&before).map(|fd| files::name(*fd)).collect();
-        demand("S5", Instant::now() < end, || format!("fds are left open after the end of their guests: {left:?}"))?;
+        demand("S5", Instant::now() < end, || format!("fds are left open after the end of their clients: {left:?}"))?;
         std::thread::sleep(Duration::from_millis(5));
     }
     beside.close()
 }
 
-/// Registers some of everything, and says which fds are the guest's, and which timeouts have to be cancelled before it ends (X3).
+/// Registers some of everything, and says which fds are the client's, and which timeouts have to be cancelled before it ends (X3).
 fn use_much(opened: &Opened) -> anyhow::Result<(BTreeSet<RawFd>, Vec<Registration>)> {
     let (mut own, mut distant) = (BTreeSet::new(), Vec::new());
     for _ in 0..5 {

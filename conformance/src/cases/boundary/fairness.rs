@@ -28,7 +28,7 @@ pub(super) static TIMEOUTS: BoundaryCase = BoundaryCase {
     run: timeouts,
 };
 
-/// Others are served, and another guest of the same loop.
+/// Others are served, and another client of the same loop.
 fn expect_others_served(setting: &Setting<'_>, opened: &Puppet) -> anyhow::Result<()> {
     let other = watch(opened)?;
     for _ in 0..3 {
@@ -41,9 +41,9 @@ fn expect_others_served(setting: &Setting<'_>, opened: &Puppet) -> anyhow::Resul
     }
     let beside = setting.open()?;
     let other = watch(&beside)?;
-    expect_served(&beside, "O9", &other, "an fd of another guest beside what is ready all the time")?;
+    expect_served(&beside, "O9", &other, "an fd of another client beside what is ready all the time")?;
     let timeout = beside.timeout(in_micros(5_000))?;
-    beside.wait_for("O9", timeout, "a timeout of another guest beside what is ready all the time")?;
+    beside.wait_for("O9", timeout, "a timeout of another client beside what is ready all the time")?;
     beside.deregister(other.1)?;
     beside.close()
 }

@@ -56,7 +56,7 @@ pub(super) static ALWAYS_READY: BoundaryCase = BoundaryCase {
 
 pub(super) static LEFT_UNREAD: BoundaryCase = BoundaryCase {
     name: "left-unread",
-    claim: "An fd that the guest leaves ready occurs again, and again",
+    claim: "An fd that the client leaves ready occurs again, and again",
     clauses: &["O10"],
     rules: BOTH,
     sources: &[],
@@ -65,7 +65,7 @@ pub(super) static LEFT_UNREAD: BoundaryCase = BoundaryCase {
 
 pub(super) static WRITTEN_MEANWHILE: BoundaryCase = BoundaryCase {
     name: "written-during-the-occurrence",
-    claim: "Input that comes after the guest has read, and before its occurrence is over, occurs",
+    claim: "Input that comes after the client has read, and before its occurrence is over, occurs",
     clauses: &["O10"],
     rules: BOTH,
     sources: &[],

@@ -28,8 +28,8 @@ pub(super) static EATEN_MEANWHILE: BoundaryCase = BoundaryCase {
 };
 
 pub(super) static TWO_THREADS: BoundaryCase = BoundaryCase {
-    name: "interest-from-an-occurrence-of-another-guest",
-    claim: "While one guest's occurrence lasts on the loop's thread, another thread registers for a second guest, and both are served after",
+    name: "interest-from-an-occurrence-of-another-client",
+    claim: "While one client's occurrence lasts on the loop's thread, another thread registers for a second client, and both are served after",
     clauses: &["R9", "O8"],
     rules: CONCURRENT,
     sources: &[
@@ -88,7 +88,7 @@ fn eaten_meanwhile(setting: &Setting<'_>) -> anyhow::Result<()> {
                     "O8",
                     registration,
                     before + 1,
-                    "an fd that is ready, while another thread is inside the guest",
+                    "an fd that is ready, while another thread is inside the client",
                 )?;
                 // Forced: its occurrence has begun.
                 anyhow::ensure!(eaten.unset()?, "the input was there to be read");
@@ -119,12 +119,12 @@ fn two_threads(setting: &Setting<'_>) -> anyhow::Result<()> {
         anyhow::Ok((watched, puppet.timeout((1, 0))?, both.timeout((1, 0))?))
     })?;
     let ([here, there], timeout, other) =
-        thread.returns("O2", "hooks while the loop is inside another guest's occurrence")??;
+        thread.returns("O2", "hooks while the loop is inside another client's occurrence")??;
     hold.release()?;
-    second.wait_for("R9", here.1, "an fd that was registered while the loop was inside another guest")?;
-    first.wait_for("R9", there.1, "an fd that was registered while the loop was inside its guest")?;
-    second.wait_for("R9", timeout, "a timeout that was registered while the loop was inside another guest")?;
-    first.wait_for("R9", other, "a timeout that was registered while the loop was inside its guest")?;
+    second.wait_for("R9", here.1, "an fd that was registered while the loop was inside another client")?;
+    first.wait_for("R9", there.1, "an fd that was registered while the loop was inside its client")?;
+    second.wait_for("R9", timeout, "a timeout that was registered while the loop was inside another client")?;
+    first.wait_for("R9", other, "a timeout that was registered while the loop was inside its client")?;
     second.deregister(here.1)?;
     first.deregister(there.1)?;
     second.close()?;

@@ -99,7 +99,11 @@ fn occurrence_waits(setting: &Setting<'_>) -> anyhow::Result<()> {
                 let _lock = puppet.ctx_lock();
                 file.set()?;
                 // Forced: it has begun, and waits for the lock.
-                puppet.wait_for("O8", registration, "an fd that is ready, while another thread is inside the guest")?;
+                puppet.wait_for(
+                    "O8",
+                    registration,
+                    "an fd that is ready, while another thread is inside the client",
+                )?;
                 if own_first {
                     puppet.deregister(registration)?;
                     return every_hook(&puppet);

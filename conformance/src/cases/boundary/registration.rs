@@ -46,7 +46,7 @@ pub(super) static FDS_RUN_OUT: BoundaryCase = BoundaryCase {
 
 pub(super) static VALUES_REPEAT: BoundaryCase = BoundaryCase {
     name: "values-repeat",
-    claim: "A value that was used before, that is in use for another kind, or in another guest, stands for its own registration",
+    claim: "A value that was used before, that is in use for another kind, or in another client, stands for its own registration",
     clauses: &["R10", "O6"],
     rules: BOTH,
     sources: &[],
@@ -280,7 +280,7 @@ fn register_without_fds(opened: &Opened, file: &Arc<Ready>, other: &(Arc<Ready>,
 fn values_repeat(setting: &Setting<'_>) -> anyhow::Result<()> {
     let opened = setting.open()?;
     let another = setting.open()?;
-    // In use for an fd, for a timeout, and in both guests.
+    // In use for an fd, for a timeout, and in both clients.
     let here = watch(&opened)?;
     let there = watch(&another)?;
     let distant = opened.timeout((i64::from(i32::MAX), 0))?;
@@ -288,12 +288,12 @@ fn values_repeat(setting: &Setting<'_>) -> anyhow::Result<()> {
     let same = opened.value_of(here.1);
     let others = [another.value_of(there.1), opened.value_of(distant), another.value_of(soon)];
     anyhow::ensure!(others == [same; 3], "the values differ: {others:x?}");
-    another.wait_for("R10", soon, "a timeout whose value is also an fd's and another guest's")?;
-    expect_served(&opened, "R10", &here, "an fd whose value is also a timeout's and another guest's")?;
-    expect_served(&another, "R10", &there, "an fd whose value is also another guest's")?;
+    another.wait_for("R10", soon, "a timeout whose value is also an fd's and another client's")?;
+    expect_served(&opened, "R10", &here, "an fd whose value is also a timeout's and another client's")?;
+    expect_served(&another, "R10", &there, "an fd whose value is also another client's")?;
     opened.cancel(distant)?;
     if setting.rule() == crate::boundary::Rule::Concurrent {
-        opened.wait_for("R10", distant, "a cancelled timeout whose value is also an fd's and another guest's")?;
+        opened.wait_for("R10", distant, "a cancelled timeout whose value is also an fd's and another client's")?;
     }
     expect_served(&opened, "R10", &here, "an fd whose value was also that of a timeout which has ended")?;
 

@@ -182,7 +182,7 @@ fn one_at_a_time(setting: &Setting<'_>) -> anyhow::Result<()> {
         puppet.call(|| Ok(()))
     })?;
     opened.wait_for_lock(told.recv()?)?;
-    hold.release().and_then(|()| thread.returns("O2", "a call into the guest, once the occurrence is over"))??;
+    hold.release().and_then(|()| thread.returns("O2", "a call into the client, once the occurrence is over"))??;
     opened.go_round(2)?;
 
     let thread = opened.in_loop(|_| Ok(threads::current()))?;

@@ -156,7 +156,7 @@ fn waiting(setting: &Setting<'_>) -> anyhow::Result<()> {
             let _lock = puppet.ctx_lock();
             let timeout = puppet.timeout((1, 0))?;
             // Forced: it has been taken, and waits for the lock.
-            puppet.wait_for("O8", timeout, "a timeout that is due, while another thread is inside the guest")?;
+            puppet.wait_for("O8", timeout, "a timeout that is due, while another thread is inside the client")?;
             puppet.cancel(timeout)?;
             puppet.cancel(timeout)?;
             Ok(timeout)

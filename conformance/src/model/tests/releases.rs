@@ -1,6 +1,6 @@
 //! What the releases do differently, seen by a host that only writes down and occurs when it is told to.
 
-use crate::boundary::{Guest, Hooks, Hosting, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, WallTime};
 use crate::model::{ASAP, ChildMode, Ctx, FdEv, Locked, Release, TimeEv};
 use parking_lot::Mutex;
 use std::os::fd::{AsRawFd, RawFd};

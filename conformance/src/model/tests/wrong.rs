@@ -1,6 +1,6 @@
 //! Hosts that are wrong in one way each: a right one, with somebody in between.
 
-use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
 use parking_lot::Mutex;
@@ -45,10 +45,10 @@ impl WrongIntegration {
 }
 
 impl Integration for WrongIntegration {
-    fn host(&self, guest: Arc<dyn Guest>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+    fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
         let between = Arc::new(Between {
             wrong: self.wrong,
-            guest,
+            client,
             hosting: OnceLock::new(),
             memory: Mutex::default(),
             lock: Mutex::new(()),
@@ -63,10 +63,10 @@ impl Integration for WrongIntegration {
     }
 }
 
-/// On the way to the guest.
+/// On the way to the client.
 struct Between {
     wrong: Wrong,
-    guest: Arc<dyn Guest>,
+    client: Arc<dyn Client>,
     hosting: OnceLock<std::sync::Weak<dyn Hosting>>,
     memory: Mutex<Memory>,
     lock: Mutex<()>,
@@ -84,11 +84,11 @@ struct Memory {
     last: Option<(RawFd, u64)>,
 }
 
-impl Guest for Between {
+impl Client for Between {
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
         self.memory.lock().last = Some((fd, value));
         match self.wrong {
-            Wrong::DuplicatedFd => self.guest.occurred_fd(value, fd + 1000, events, revents),
+            Wrong::DuplicatedFd => self.client.occurred_fd(value, fd + 1000, events, revents),
             Wrong::EdgeTriggered => {
                 let first = {
                     let mut memory = self.memory.lock();
@@ -97,7 +97,7 @@ impl Guest for Between {
                     first
                 };
                 if first {
-                    self.guest.occurred_fd(value, fd, events, revents);
+                    self.client.occurred_fd(value, fd, events, revents);
                 } else {
                     // Not to spin: the loop below is level-triggered.
                     std::thread::yield_now();
@@ -105,28 +105,28 @@ impl Guest for Between {
             }
             Wrong::LockAcrossOccurrence => {
                 let _held = self.lock.lock();
-                self.guest.occurred_fd(value, fd, events, revents);
+                self.client.occurred_fd(value, fd, events, revents);
             }
             Wrong::BareHangUp if revents & (libc::POLLHUP | libc::POLLERR) != 0 => {
-                self.guest.occurred_fd(value, fd, events, revents & !(libc::POLLIN | libc::POLLOUT));
+                self.client.occurred_fd(value, fd, events, revents & !(libc::POLLIN | libc::POLLOUT));
             }
-            _ => self.guest.occurred_fd(value, fd, events, revents),
+            _ => self.client.occurred_fd(value, fd, events, revents),
         }
     }
 
     fn occurred_timeout(&self, value: u64) {
-        self.guest.occurred_timeout(value);
+        self.client.occurred_timeout(value);
         if self.wrong == Wrong::TimeoutTwice {
-            self.guest.occurred_timeout(value);
+            self.client.occurred_timeout(value);
         }
     }
 
     fn free(&self) {
-        self.guest.free();
+        self.client.free();
         if self.wrong == Wrong::OccurrenceAfterFree {
             let last = self.memory.lock().last;
             if let Some((fd, value)) = last {
-                self.guest.occurred_fd(value, fd, libc::POLLIN, libc::POLLIN);
+                self.client.occurred_fd(value, fd, libc::POLLIN, libc::POLLIN);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Hooks for BetweenHosting {
         memory.edges.retain(|edge| *edge != value);
         drop(memory);
         if between.wrong == Wrong::OccurrenceInHook {
-            between.guest.occurred_fd(value, fd, events, events);
+            between.client.occurred_fd(value, fd, events, events);
         }
         code
     }
@@ -197,7 +197,7 @@ impl Hosting for BetweenHosting {
         if self.between.wrong == Wrong::LateFd {
             let late = std::mem::take(&mut self.between.memory.lock().late);
             for (fd, value) in late {
-                self.hosting.call(&mut || self.between.guest.occurred_fd(value, fd, libc::POLLIN, libc::POLLIN));
+                self.hosting.call(&mut || self.between.client.occurred_fd(value, fd, libc::POLLIN, libc::POLLIN));
             }
         }
         called

@@ -17,24 +17,24 @@ impl Replay<'_> {
         if let Some(free) = dying {
             let here = self.threads[step.thread as usize]
                 .iter()
-                .any(|open| open.what == Inside::Free && open.guest == step.guest);
+                .any(|open| open.what == Inside::Free && open.client == step.client);
             if self.state(at).freed {
-                self.wrong("X4", at, format!("{} after the guest was freed", self.say(at)));
+                self.wrong("X4", at, format!("{} after the client was freed", self.say(at)));
             } else if !here {
                 self.wrong(
                     "X4",
                     at,
-                    format!("{} while the guest is being freed on another thread, since step {free}", self.say(at)),
+                    format!("{} while the client is being freed on another thread, since step {free}", self.say(at)),
                 );
             } else if !matches!(step.what, What::FdDeregister { .. }) {
-                self.wrong("X2", at, format!("{} while the guest is being freed", self.say(at)));
+                self.wrong("X2", at, format!("{} while the client is being freed", self.say(at)));
             }
         }
         let serialized = self.rule(at) == Rule::Serialized;
         let what = match step.what {
             What::FdRegister { fd, events, value } => {
                 let about = Fd::new(fd, events);
-                Inside::FdHook(Some(self.guests[step.guest as usize].fds.add(at, value, about)))
+                Inside::FdHook(Some(self.clients[step.client as usize].fds.add(at, value, about)))
             }
             What::FdModify { fd, handle, events } => {
                 let found = self.find_fd(at, handle, fd);
@@ -52,11 +52,11 @@ impl Replay<'_> {
             }
             What::TimeoutRegister { deadline, value } => {
                 let about = Timeout::new(deadline, at);
-                Inside::TimeoutHook(Some(self.guests[step.guest as usize].timeouts.add(at, value, about)))
+                Inside::TimeoutHook(Some(self.clients[step.client as usize].timeouts.add(at, value, about)))
             }
             What::TimeoutModify { handle, deadline } => {
                 if serialized || deadline != (0, 0) {
-                    self.wrong("R13", at, format!("the guest moves a timeout to {deadline:?}, which no libxl does"));
+                    self.wrong("R13", at, format!("the client moves a timeout to {deadline:?}, which no libxl does"));
                 }
                 let found = self.find_timeout(at, handle);
                 if let Some(found) = found {
@@ -72,7 +72,7 @@ impl Replay<'_> {
                     self.wrong(
                         "R13",
                         at,
-                        "the guest calls timeout_deregister, which libxl does in 4.2.0 and 4.2.1 only".into(),
+                        "the client calls timeout_deregister, which libxl does in 4.2.0 and 4.2.1 only".into(),
                     );
                 }
                 let found = self.find_timeout(at, handle);
@@ -141,7 +141,7 @@ impl Replay<'_> {
         if !registers && !matches!(began, What::FdModify { .. }) {
             return;
         }
-        let fds = &mut self.guests[self.record.steps[at].guest as usize].fds;
+        let fds = &mut self.clients[self.record.steps[at].client as usize].fds;
         if code == 0 {
             fds.all[found].about.asked(at);
         }
@@ -156,7 +156,7 @@ impl Replay<'_> {
     }
 
     fn timeout_hook_returned(&mut self, at: usize, began: usize, found: usize, handle: u64, code: i32) {
-        let timeouts = &mut self.guests[self.record.steps[at].guest as usize].timeouts;
+        let timeouts = &mut self.clients[self.record.steps[at].client as usize].timeouts;
         let timeout = &mut timeouts.all[found];
         let occurrence = timeout.about.occurrence;
         match self.record.steps[began].what {

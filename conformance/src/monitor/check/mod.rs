@@ -1,4 +1,4 @@
-//! What was wrong with a record: it is gone through once, with what every thread is inside of and what every guest has
+//! What was wrong with a record: it is gone through once, with what every thread is inside of and what every client has
 //! registered.
 
 mod calls;
@@ -34,7 +34,7 @@ pub(super) fn standing(record: &Record, limits: &Limits) -> Vec<Standing> {
     if replay.is_busy() {
         return Vec::new();
     }
-    let alive = replay.guests.iter().filter(|state| state.free.is_none());
+    let alive = replay.clients.iter().filter(|state| state.free.is_none());
     let fds = alive.flat_map(|state| &state.fds.all).filter(|fd| fd.stands() && fd.about.is_settled());
     fds.map(|fd| Standing {
         step: fd.step,
@@ -61,14 +61,14 @@ struct Replay<'a> {
     violations: Vec<Violation>,
     /// What each thread is inside of, outermost first.
     threads: Vec<Vec<Open>>,
-    guests: Vec<State>,
+    clients: Vec<State>,
 }
 
 /// Something that has begun and not returned.
 struct Open {
     /// The step with which it began.
     step: usize,
-    guest: u32,
+    client: u32,
     what: Inside,
     /// A hook: the occurrence on another thread that returned meanwhile, and was in progress before.
     outlived: Option<usize>,
@@ -107,7 +107,7 @@ impl<'a> Replay<'a> {
             limits,
             violations: Vec::new(),
             threads: record.threads.iter().map(|_| Vec::new()).collect(),
-            guests: record.guests.iter().map(|_| State::default()).collect(),
+            clients: record.clients.iter().map(|_| State::default()).collect(),
         }
     }
 
@@ -119,14 +119,14 @@ impl<'a> Replay<'a> {
             What::HookReturned { handle, code } => self.hook_returned(at, handle, code),
             What::OccurrenceReturned | What::CallReturned | What::Freed => self.returned(at),
             What::FdOccurrence { value, fd, events, revents } => {
-                self.begin_guest_call(at, Inside::Occurrence);
+                self.begin_client_call(at, Inside::Occurrence);
                 self.fd_occurrence(at, value, fd, events, revents);
             }
             What::TimeoutOccurrence { value } => {
-                self.begin_guest_call(at, Inside::Occurrence);
+                self.begin_client_call(at, Inside::Occurrence);
                 self.timeout_occurrence(at, value);
             }
-            What::Call => self.begin_guest_call(at, Inside::Call),
+            What::Call => self.begin_client_call(at, Inside::Call),
             What::Free => self.free(at),
             _ => self.hook(at),
         }
@@ -146,7 +146,7 @@ impl<'a> Replay<'a> {
             return;
         }
         let mut lost = Vec::new();
-        for state in self.guests.iter_mut().filter(|state| state.free.is_none()) {
+        for state in self.clients.iter_mut().filter(|state| state.free.is_none()) {
             for timeout in state.timeouts.all.iter_mut().filter(|it| it.stands()) {
                 let due = timeout.about.due(self.record);
                 if due.is_some_and(|due| due <= since) && !std::mem::replace(&mut timeout.about.missed, true) {
@@ -164,7 +164,7 @@ impl<'a> Replay<'a> {
 
     /// Somebody is inside something that makes the loop wait.
     fn is_busy(&self) -> bool {
-        let rule = |open: &Open| self.record.guests[open.guest as usize];
+        let rule = |open: &Open| self.record.clients[open.client as usize];
         let holds_up = |open: &Open| open.what != Inside::Call || rule(open) == Rule::Serialized;
         self.threads.iter().flatten().any(holds_up)
     }
@@ -176,19 +176,19 @@ impl<'a> Replay<'a> {
     }
 
     fn state(&self, at: usize) -> &State {
-        &self.guests[self.steps(at).guest as usize]
+        &self.clients[self.steps(at).client as usize]
     }
 
     fn rule(&self, at: usize) -> Rule {
-        self.record.guests[self.steps(at).guest as usize]
+        self.record.clients[self.steps(at).client as usize]
     }
 
     fn fd(&mut self, at: usize, found: usize) -> &mut Registration<Fd> {
-        &mut self.guests[self.record.steps[at].guest as usize].fds.all[found]
+        &mut self.clients[self.record.steps[at].client as usize].fds.all[found]
     }
 
     fn timeout(&mut self, at: usize, found: usize) -> &mut Registration<Timeout> {
-        &mut self.guests[self.record.steps[at].guest as usize].timeouts.all[found]
+        &mut self.clients[self.record.steps[at].client as usize].timeouts.all[found]
     }
 
     /// Of the wall clock from the other, in microseconds.
@@ -197,8 +197,8 @@ impl<'a> Replay<'a> {
     }
 
     fn push(&mut self, at: usize, what: Inside) {
-        let Step { thread, guest, .. } = *self.steps(at);
-        self.threads[thread as usize].push(Open { step: at, guest, what, outlived: None });
+        let Step { thread, client, .. } = *self.steps(at);
+        self.threads[thread as usize].push(Open { step: at, client, what, outlived: None });
     }
 
     fn say(&self, at: usize) -> String {

@@ -78,7 +78,7 @@ impl Replay<'_> {
         timeout.about.occurrence = Some(at);
         timeout.about.nested = nested;
         timeout.ended.get_or_insert(at);
-        self.guests[self.record.steps[at].guest as usize].occurred.push(found);
+        self.clients[self.record.steps[at].client as usize].occurred.push(found);
     }
 
     /// O7: one with a later deadline, which became known only after this one was, has occurred before it on the same thread.

@@ -1,9 +1,9 @@
-//! Calls into the guest, and its end.
+//! Calls into the client, and its end.
 
 use super::*;
 
 #[test]
-fn o2_two_threads_inside_a_serialized_guest_are_seen() {
+fn o2_two_threads_inside_a_serialized_client_are_seen() {
     let both = |mut script: Script| {
         script.fd_register(7, IN, 1);
         script.step(APP, What::Call);
@@ -27,7 +27,7 @@ fn o2_one_thread_may_be_inside_more_than_once() {
 }
 
 #[test]
-fn x2_a_guest_deregisters_fds_while_it_is_freed_and_nothing_else() {
+fn x2_a_client_deregisters_fds_while_it_is_freed_and_nothing_else() {
     let mut script = concurrent();
     script.fd_register(7, IN, 1);
     script.step(LOOP, What::Free);
@@ -73,7 +73,7 @@ fn x4_freeing_under_an_occurrence_is_seen() {
 }
 
 #[test]
-fn x4_what_begins_when_the_guests_end_has_begun_is_seen() {
+fn x4_what_begins_when_the_clients_end_has_begun_is_seen() {
     let mut script = concurrent();
     script.fd_register(7, IN, 1);
     script.fd_deregister(APP, 7, 1);
@@ -125,14 +125,14 @@ fn x5_freeing_from_inside_a_callback_is_seen() {
 }
 
 #[test]
-fn r15_one_guest_called_from_inside_a_hook_of_another_is_seen() {
+fn r15_one_client_called_from_inside_a_hook_of_another_is_seen() {
     let mut script = concurrent();
-    script.record.guests.push(Rule::Concurrent);
+    script.record.clients.push(Rule::Concurrent);
     script.timeout_register((0, 0), 1);
-    script.record.steps.iter_mut().for_each(|step| step.guest = 1);
+    script.record.steps.iter_mut().for_each(|step| step.client = 1);
     script.step(LOOP, What::FdRegister { fd: 7, events: IN, value: 1 });
     script.occurs(What::TimeoutOccurrence { value: 1 });
-    script.record.steps[3..].iter_mut().for_each(|step| step.guest = 1);
+    script.record.steps[3..].iter_mut().for_each(|step| step.client = 1);
     script.step(LOOP, What::HookReturned { handle: 101, code: 0 });
     script.breaks("R15");
 }

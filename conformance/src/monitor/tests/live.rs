@@ -1,6 +1,6 @@
-//! Guests on real loops.
+//! Clients on real loops.
 
-use crate::boundary::{Guest, Hosting, Integration, Rule};
+use crate::boundary::{Client, Hosting, Integration, Rule};
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
 use crate::monitor::{Limits, Monitor, Monitored, check};
@@ -17,7 +17,7 @@ struct Busy {
     watched: OnceLock<(UnixStream, u64)>,
 }
 
-impl Guest for Busy {
+impl Client for Busy {
     fn occurred_fd(&self, _: u64, fd: RawFd, _: i16, _: i16) {
         let hosting = self.hosting.get().expect("it is hosted");
         let (watched, handle) = self.watched.get().expect("it is watched");
@@ -47,16 +47,16 @@ fn a_right_host_breaks_no_clause() {
             let monitor = Monitor::new(Limits::default());
             let integration = Monitored { integration, monitor: monitor.clone() };
             let (tell, told) = channel();
-            let guest = Arc::new(Busy { tell, hosting: OnceLock::new(), watched: OnceLock::new() });
-            let hosting = integration.host(guest.clone(), rule).expect("the loop runs");
-            assert!(guest.hosting.set(hosting.clone()).is_ok());
+            let client = Arc::new(Busy { tell, hosting: OnceLock::new(), watched: OnceLock::new() });
+            let hosting = integration.host(client.clone(), rule).expect("the loop runs");
+            assert!(client.hosting.set(hosting.clone()).is_ok());
             let (watched, far) = UnixStream::pair().expect("a socket pair");
             let mut watched = Some(watched);
             assert!(hosting.call(&mut || {
                 let watched = watched.take().expect("called once");
                 let mut handle = 77;
                 assert_eq!(hosting.fd_register(watched.as_raw_fd(), &mut handle, libc::POLLIN, 1), 0);
-                assert!(guest.watched.set((watched, handle)).is_ok());
+                assert!(client.watched.set((watched, handle)).is_ok());
             }));
             std::io::Write::write_all(&mut &far, b"x").expect("the near end is open");
             let next = || told.recv_timeout(Duration::from_secs(120)).expect("it comes");

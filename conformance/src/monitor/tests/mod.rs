@@ -20,7 +20,7 @@ const NOW: i64 = 1_700_000_000;
 
 const IN: i16 = libc::POLLIN;
 
-/// A record that is being written, of one guest. A microsecond passes with each step.
+/// A record that is being written, of one client. A microsecond passes with each step.
 struct Script {
     record: Record,
     at: u64,
@@ -31,7 +31,7 @@ struct Script {
 impl Script {
     fn new(rule: Rule) -> Self {
         let threads = vec!["app".into(), "loop".into()];
-        let record = Record { threads, guests: vec![rule], ..Record::default() };
+        let record = Record { threads, clients: vec![rule], ..Record::default() };
         Self { record, at: 0, distance: NOW * 1_000_000 }
     }
 
@@ -42,7 +42,7 @@ impl Script {
     fn step(&mut self, thread: u32, what: What) {
         self.pass(Duration::from_micros(1));
         let wall = self.distance + (self.at / 1000) as i64;
-        self.record.steps.push(Step { at: self.at, wall, thread, guest: 0, what });
+        self.record.steps.push(Step { at: self.at, wall, thread, client: 0, what });
     }
 
     fn hook(&mut self, thread: u32, what: What, handle: u64, code: i32) {

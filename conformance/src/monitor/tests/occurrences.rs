@@ -140,7 +140,7 @@ fn o5_a_timeout_that_is_not_due_yet_is_not_lost() {
 }
 
 #[test]
-fn x6_a_cancelled_timeout_may_be_dropped_with_the_guest() {
+fn x6_a_cancelled_timeout_may_be_dropped_with_the_client() {
     let mut script = concurrent();
     script.timeout_register((NOW + 60, 0), 1);
     script.cancel(APP, 1);

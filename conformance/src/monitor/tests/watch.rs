@@ -1,6 +1,6 @@
 //! What is seen while nothing happens, with a host that does nothing by itself.
 
-use crate::boundary::{Guest, Hooks, Hosting, Integration, Rule, WallTime};
+use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::monitor::{Limits, Monitor};
 use crate::record::{Record, Violation};
 use std::os::fd::{AsRawFd, RawFd};
@@ -17,14 +17,14 @@ const IN: i16 = libc::POLLIN;
 /// Accepts everything and forgets it; `fd_deregister` waits for a word.
 struct Forgetful {
     deregisters: Mutex<Receiver<()>>,
-    guest: Mutex<Option<Arc<dyn Guest>>>,
+    client: Mutex<Option<Arc<dyn Client>>>,
 }
 
 struct Forgotten(Arc<Forgetful>);
 
 impl Integration for Forgotten {
-    fn host(&self, guest: Arc<dyn Guest>, _: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
-        *self.0.guest.lock().expect("no holder panics") = Some(guest);
+    fn host(&self, client: Arc<dyn Client>, _: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
+        *self.0.client.lock().expect("no holder panics") = Some(client);
         Ok(self.0.clone())
     }
 
@@ -71,7 +71,7 @@ impl Hosting for Forgetful {
 /// Calls a function in its occurrences.
 struct Calls<F>(F);
 
-impl<F: Fn() + Send + Sync> Guest for Calls<F> {
+impl<F: Fn() + Send + Sync> Client for Calls<F> {
     fn occurred_fd(&self, _: u64, _: RawFd, _: i16, _: i16) {
         (self.0)();
     }
@@ -99,13 +99,13 @@ fn clauses(violations: &[Violation]) -> Vec<&str> {
 fn forgetful(
     overdue: Duration,
     stuck: Duration,
-    guest: impl Fn() + Send + Sync + 'static,
+    client: impl Fn() + Send + Sync + 'static,
 ) -> (Arc<Monitor>, Arc<dyn Hosting>, Arc<Forgetful>, std::sync::mpsc::Sender<()>) {
     let monitor = Monitor::new(Limits { overdue, hook: Duration::from_secs(60), stuck });
     let (word, deregisters) = channel();
-    let host = Arc::new(Forgetful { deregisters: Mutex::new(deregisters), guest: Mutex::default() });
-    let guest = Arc::new(Calls(guest));
-    let hosting = monitor.host(&Forgotten(host.clone()), guest, Rule::Concurrent).expect("it accepts everything");
+    let host = Arc::new(Forgetful { deregisters: Mutex::new(deregisters), client: Mutex::default() });
+    let client = Arc::new(Calls(client));
+    let hosting = monitor.host(&Forgotten(host.clone()), client, Rule::Concurrent).expect("it accepts everything");
     (monitor, hosting, host, word)
 }
 
@@ -128,8 +128,8 @@ fn r9_o10_r6_an_fd_that_is_ready_in_vain_is_seen_and_no_other() {
     register(&silent.0, 0, 3);
     register(&idle.0, IN, 4);
     register(&hung_up, libc::POLLPRI, 5);
-    let guest = host.guest.lock().expect("no holder panics").clone().expect("it is hosted");
-    guest.occurred_fd(2, before.0.as_raw_fd(), IN, IN);
+    let client = host.client.lock().expect("no holder panics").clone().expect("it is hosted");
+    client.occurred_fd(2, before.0.as_raw_fd(), IN, IN);
     monitor.watch(|_| {});
     eventually("three are seen", || monitor.look(|record| record.violations.len() == 3));
     let record = monitor.finish();
@@ -149,9 +149,9 @@ fn r9_an_fd_that_waits_for_a_busy_loop_is_not_in_vain() {
     std::io::Write::write_all(&mut &far, b"x").expect("the near end is open");
     assert_eq!(hosting.fd_register(near.as_raw_fd(), &mut 0, IN, 1), 0);
     assert_eq!(hosting.timeout_register(&mut 0, (0, 0), 2), 0);
-    let guest = host.guest.lock().expect("no holder panics").clone().expect("it is hosted");
+    let client = host.client.lock().expect("no holder panics").clone().expect("it is hosted");
     std::thread::scope(|scope| {
-        scope.spawn(|| guest.occurred_timeout(2));
+        scope.spawn(|| client.occurred_timeout(2));
         busy.1.recv_timeout(PATIENCE).expect("it begins");
         monitor.watch(|_| {});
         // Long enough to be seen, were it not for the occurrence.
@@ -174,10 +174,10 @@ fn r15_o2_a_hook_that_does_not_return_is_seen_and_where_everybody_is() {
     let (near, _far) = UnixStream::pair().expect("a socket pair");
     let (fd, mut handle) = (near.as_raw_fd(), 0);
     assert_eq!(hosting.fd_register(fd, &mut handle, IN, 1), 0);
-    let guest = host.guest.lock().expect("no holder panics").clone().expect("it is hosted");
+    let client = host.client.lock().expect("no holder panics").clone().expect("it is hosted");
     let (sender, stuck) = channel::<Record>();
     std::thread::scope(|scope| {
-        scope.spawn(|| guest.occurred_fd(1, fd, IN, IN));
+        scope.spawn(|| client.occurred_fd(1, fd, IN, IN));
         begun.recv_timeout(PATIENCE).expect("it begins");
         scope.spawn(|| hosting.fd_deregister(fd, handle));
         eventually("the hook has been called", || monitor.inside().len() == 2);

@@ -64,8 +64,8 @@ class Lanes {
     this.threadsEnd = top;
     const groups = new Map();
     for (const registration of story.registrations) {
-      const guest = story.guests > 1 ? `guest ${registration.guest}, ` : "";
-      const name = guest + (registration.fd === null ? "timeouts" : `fd ${registration.fd}`);
+      const client = story.clients > 1 ? `client ${registration.client}, ` : "";
+      const name = client + (registration.fd === null ? "timeouts" : `fd ${registration.fd}`);
       if (!groups.has(name)) groups.set(name, []);
       groups.get(name).push(registration);
     }

@@ -9,8 +9,8 @@ class Matrix {
     Object.assign(this, { data, open });
     this.table = document.getElementById("matrix");
     this.cells = new Map();
-    const several = new Set(data.cases.map((row) => row.guest)).size > 1;
-    const column = (row) => (several ? `${row.adapter}, ${row.guest}` : row.adapter);
+    const several = new Set(data.cases.map((row) => row.tier)).size > 1;
+    const column = (row) => (several ? `${row.adapter}, ${row.tier}` : row.adapter);
     this.columns = [...new Set(data.cases.map(column))];
     this.lines = new Map();
     for (const row of data.cases) {

@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
 function address(row) {
-  return "#" + [row.name, row.adapter, row.guest].map(encodeURIComponent).join("/");
+  return "#" + [row.name, row.adapter, row.tier].map(encodeURIComponent).join("/");
 }
 
 const view = new CaseView(data);
@@ -36,7 +36,7 @@ function summarize() {
     const count = cases.filter((row) => row.result === result).length;
     counts.append(make("span", `${SIGNS[result]} ${count} ${result}`, { class: `verdict ${count ? result : ""}` }), " ");
   }
-  const facts = { began: run.started, guest: run.guest, machine: `${run.host}, Linux ${run.kernel}`, program: run.program,
+  const facts = { began: run.started, tier: run.tier, machine: `${run.host}, Linux ${run.kernel}`, program: run.program,
     arguments: commandLine(run.arguments) || "none" };
   for (const [name, text] of Object.entries(facts)) {
     const fact = make("div");

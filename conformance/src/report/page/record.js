@@ -57,7 +57,7 @@ function stepText(step) {
       return `occurred_fd fd ${step.fd}, revents ${pollBits(step.revents)} of ${pollBits(step.events)}, for_libxl ${step.value}`;
     case "timeout_occurrence": return `occurred_timeout for_libxl ${step.value}`;
     case "occurrence_returned": return "occurrence returns";
-    case "call": return "the application calls the guest";
+    case "call": return "the application calls the client";
     case "call_returned": return "the call returns";
     case "free": return "libxl_ctx_free";
     case "freed": return "libxl_ctx_free returns";
@@ -104,7 +104,7 @@ class Story {
     const end = this.steps.length - 1;
     for (const bar of this.bars) bar.last ??= end;
     for (const registration of this.registrations) registration.last ??= end;
-    this.guests = new Set(this.steps.map((step) => step.guest)).size;
+    this.clients = new Set(this.steps.map((step) => step.client)).size;
     this.loops = new Set(this.bars.filter((bar) => bar.kind === "occurrence").map((bar) => bar.thread));
   }
 
@@ -135,11 +135,11 @@ class Story {
   }
 
   begin(step, index, bar) {
-    const named = () => this.live.get(`${step.guest} ${step.handle}`) ?? null;
+    const named = () => this.live.get(`${step.client} ${step.handle}`) ?? null;
     switch (step.what) {
       case "fd_register": case "timeout_register": {
         const registration = {
-          fd: step.fd ?? null, guest: step.guest, value: step.value, handle: null, first: index, last: null,
+          fd: step.fd ?? null, client: step.client, value: step.value, handle: null, first: index, last: null,
           refused: false, marks: [], number: this.registrations.length + 1,
         };
         this.registrations.push(registration);
@@ -178,19 +178,19 @@ class Story {
           break;
         }
         registration.handle = step.handle;
-        this.live.set(`${step.guest} ${step.handle}`, registration);
+        this.live.set(`${step.client} ${step.handle}`, registration);
         break;
       case "fd_deregister": case "timeout_deregister":
         if (registration) registration.last ??= index;
         break;
       case "free":
-        for (const each of this.registrations) if (each.guest === step.guest) each.last ??= index;
+        for (const each of this.registrations) if (each.client === step.client) each.last ??= index;
         break;
     }
   }
 
   valueKey(step) {
-    return `${step.guest} ${step.what.startsWith("fd") ? "fd" : "timeout"} ${step.value}`;
+    return `${step.client} ${step.what.startsWith("fd") ? "fd" : "timeout"} ${step.value}`;
   }
 
   // What a registration is called.
@@ -202,8 +202,8 @@ class Story {
   // A line that says all that is known of a step.
   fullText(index) {
     const step = this.steps[index];
-    const guest = this.guests > 1 ? `guest ${step.guest}, ` : "";
-    let text = `step ${index}, ${moment(step.at)}, ${guest}thread ${this.threads[step.thread]}: ${stepText(step)}`;
+    const client = this.clients > 1 ? `client ${step.client}, ` : "";
+    let text = `step ${index}, ${moment(step.at)}, ${client}thread ${this.threads[step.thread]}: ${stepText(step)}`;
     const bar = this.barOf[index];
     if (bar && bar.last > bar.first) text += `; took ${duration(this.steps[bar.last].at - this.steps[bar.first].at)}`;
     const registration = this.registrationOf[index];

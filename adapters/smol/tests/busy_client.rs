@@ -1,7 +1,7 @@
-//! What a guest that is always busy leaves to the executor's other tasks, counted in turns: times are the machine's.
+//! What a client that is always busy leaves to the executor's other tasks, counted in turns: times are the machine's.
 //! Alone in its process: async-io is one for all threads, and tests beside this one would wake its tasks.
 
-use osevent_core::{Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_smol::Loop;
 use smol::{Async, LocalExecutor, Timer};
 use std::cell::Cell;
@@ -15,16 +15,16 @@ const DISPATCHES: usize = 2_000;
 
 struct Nothing;
 
-impl Guest for Nothing {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {}
-    fn occurred_timeout(&self, _: GuestValue) {}
+impl Client for Nothing {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
 
 /// One of the others.
 #[derive(Default)]
 struct Waiting {
-    /// How many dispatches of the guest it has waited for, in all.
+    /// How many dispatches of the client it has waited for, in all.
     dispatches: Cell<usize>,
     /// How many turns it has had.
     turns: Cell<usize>,
@@ -35,15 +35,15 @@ fn count(cell: &Cell<usize>) {
 }
 
 #[test]
-fn o9_a_busy_guest_leaves_tasks_and_timers_their_turns() {
+fn o9_a_busy_client_leaves_tasks_and_timers_their_turns() {
     let (task, timer) = (Waiting::default(), Waiting::default());
     let due = Cell::new(Instant::now());
     let mut xen = Loop::new().expect("fds are free");
-    let guest = Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Nothing);
+    let client = Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Nothing);
     // More than a dispatch serves. The other ends are closed: ready for ever.
     let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
     for pipe in &ready {
-        guest.register_fd(pipe.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+        client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
     }
 
     let mut dispatches = 0;

@@ -14,16 +14,16 @@ use xenlight::Library;
 
 /// What the cases run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
+pub(crate) enum Tier {
     /// The installed libxl over stand-ins for the hypervisor and xenstored: on any machine, as any user.
     Libxl,
     /// The Xen that this machine runs on, as root in its dom0.
     Xen,
-    /// No libxl at all: a guest that does at the boundary what libxl can do there, and forces the worst of it.
+    /// No libxl at all: a client that does at the boundary what libxl can do there, and forces the worst of it.
     Model,
 }
 
-impl Kind {
+impl Tier {
     /// From when on something takes too long. An emulated Xen on a busy machine is slow.
     pub(crate) fn limits(self) -> Limits {
         let of = |overdue, stuck| Limits {
@@ -54,28 +54,28 @@ pub(crate) fn library(path: Option<&Path>) -> anyhow::Result<Library> {
 }
 
 /// The one that this process runs against.
-pub(crate) enum Guest {
+pub(crate) enum Machine {
     Libxl(Pretend),
     Xen(Dom0),
 }
 
-impl Guest {
+impl Machine {
     /// `folder` is the case's own; `linux` is a kernel for Linux domains, if the user names one. `domains` is the type of the
     /// case's, which matters if it creates real ones.
     pub(crate) fn start(
-        kind: Kind,
+        tier: Tier,
         folder: &Path,
         linux: Option<&Path>,
         domains: Option<Type>,
     ) -> anyhow::Result<Self> {
-        Ok(match kind {
-            Kind::Libxl => Self::Libxl(Pretend::start()?),
-            Kind::Xen => Self::Xen(Dom0::start(folder, linux, domains.unwrap_or(Type::Pv))?),
-            Kind::Model => anyhow::bail!("there is no libxl below the model"),
+        Ok(match tier {
+            Tier::Libxl => Self::Libxl(Pretend::start()?),
+            Tier::Xen => Self::Xen(Dom0::start(folder, linux, domains.unwrap_or(Type::Pv))?),
+            Tier::Model => anyhow::bail!("there is no libxl below the model"),
         })
     }
 
-    /// For cases that are listed for this guest only.
+    /// For cases that are listed for this tier only.
     pub(crate) fn pretend(&self) -> anyhow::Result<&Pretend> {
         match self {
             Self::Libxl(pretend) => Ok(pretend),
@@ -83,7 +83,7 @@ impl Guest {
         }
     }
 
-    /// For cases that are listed for this guest only.
+    /// For cases that are listed for this tier only.
     pub(crate) fn dom0(&self) -> anyhow::Result<&Dom0> {
         match self {
             Self::Xen(dom0) => Ok(dom0),

@@ -1,10 +1,10 @@
-//! What a guest that is always busy leaves to the event loop's own sources, counted in turns: times are the machine's.
+//! What a client that is always busy leaves to the event loop's own sources, counted in turns: times are the machine's.
 
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{EventLoop, Mode, PostAction};
 use osevent_calloop::Loop;
-use osevent_core::{Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ const ROUND: usize = 3 * 16;
 /// Counts its occurrences. All on one thread, so any ordering does.
 struct Counting(AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
 
@@ -35,10 +35,10 @@ struct Turn {
     fired: usize,
 }
 
-/// Guest and event loop, each with something to do in every turn.
+/// Client and event loop, each with something to do in every turn.
 struct Busy {
     event_loop: EventLoop<'static, Turn>,
-    guest: Arc<Registry<Counting>>,
+    client: Arc<Registry<Counting>>,
     _ready: Vec<std::io::PipeReader>,
 }
 
@@ -46,13 +46,13 @@ impl Busy {
     fn new() -> Self {
         let event_loop = EventLoop::<Turn>::try_new().expect("fds are free");
         let xen = Loop::new().expect("fds are free");
-        let guest =
+        let client =
             Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Counting(AtomicUsize::new(0)));
         event_loop.handle().insert_source(xen, |_, _, _| {}).unwrap();
         // More than a dispatch serves. The other ends are closed: ready for ever.
         let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
         for pipe in &ready {
-            guest.register_fd(pipe.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+            client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         }
         let own = Generic::new(std::io::pipe().expect("fds are free").0, calloop::Interest::READ, Mode::Level);
         let counted = event_loop.handle().insert_source(own, |_, _, turn| {
@@ -60,20 +60,20 @@ impl Busy {
             Ok(PostAction::Continue)
         });
         counted.unwrap();
-        Self { event_loop, guest, _ready: ready }
+        Self { event_loop, client, _ready: ready }
     }
 
     fn turn(&mut self) -> Turn {
         let mut turn = Turn::default();
-        self.guest.guest().0.store(0, Ordering::Relaxed);
+        self.client.client().0.store(0, Ordering::Relaxed);
         self.event_loop.dispatch(Some(Duration::ZERO), &mut turn).expect("the fds stay open");
-        turn.occurrences = self.guest.guest().0.load(Ordering::Relaxed);
+        turn.occurrences = self.client.client().0.load(Ordering::Relaxed);
         turn
     }
 }
 
 #[test]
-fn o9_between_two_dispatches_of_a_busy_guest_each_ready_source_of_calloops_own_has_its_turn() {
+fn o9_between_two_dispatches_of_a_busy_client_each_ready_source_of_calloops_own_has_its_turn() {
     let mut busy = Busy::new();
     for _ in 0..TURNS {
         let turn = busy.turn();
@@ -84,7 +84,7 @@ fn o9_between_two_dispatches_of_a_busy_guest_each_ready_source_of_calloops_own_h
 }
 
 #[test]
-fn o9_a_due_timer_of_calloops_own_fires_in_that_turn_however_busy_the_guest() {
+fn o9_a_due_timer_of_calloops_own_fires_in_that_turn_however_busy_the_client() {
     const EVERY: Duration = Duration::from_millis(1);
     let mut busy = Busy::new();
     let mut served = 0;

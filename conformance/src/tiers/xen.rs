@@ -130,7 +130,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     ensure!(
         Path::new("/proc/xen/capabilities").exists()
             && std::fs::read_to_string("/proc/xen/capabilities").is_ok_and(|text| text.contains("control_d")),
-        "this machine is no Xen dom0; `cargo xtask conformance --guest xen` brings one up in QEMU"
+        "this machine is no Xen dom0; `cargo xtask conformance --tier xen` brings one up in QEMU"
     );
     ensure!(root, "Xen's toolstack needs root: run it as root");
     Ok(())

@@ -4,27 +4,27 @@ use crate::interest::Interest;
 /// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
 /// interpreted, not unique (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GuestValue(pub u64);
+pub struct ClientValue(pub u64);
 
 /// The library that is hosted, seen from the core.
 ///
 /// No lock of this crate is held in any of these calls, except the outer lock of
 /// [`LockRule::Serialized`](crate::LockRule::Serialized) where that is said. A call that unwinds
 /// leaves gate and outer lock as one that returns.
-pub trait Guest: Send + Sync + 'static {
+pub trait Client: Send + Sync + 'static {
     /// The fd is ready (`libxl_osevent_occurred_fd`). The calling thread is inside the gate, and
     /// under the outer lock if there is one. `asked` is the interest in force when the occurrence was
     /// claimed; while an fd_modify runs, old and new both are. It can arrive after its
     /// deregistration, unless there is an outer lock (O3).
-    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness);
+    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness);
 
     /// The timeout has expired or was cancelled with `{0,0}` (`libxl_osevent_occurred_timeout`):
     /// once for each registration (O5). Gate and lock as for [`occurred_fd`](Self::occurred_fd).
-    fn occurred_timeout(&self, value: GuestValue);
+    fn occurred_timeout(&self, value: ClientValue);
 
-    /// The gate is closed and empty: free the guest (`libxl_ctx_free`). Called once, on the thread
-    /// that closed the gate or left it last, outside every call into the guest (X4, X5), under the
-    /// outer lock if there is one. Hooks are still answered (X2); new calls into the guest are
+    /// The gate is closed and empty: free the client (`libxl_ctx_free`). Called once, on the thread
+    /// that closed the gate or left it last, outside every call into the client (X4, X5), under the
+    /// outer lock if there is one. Hooks are still answered (X2); new calls into the client are
     /// refused.
     fn release(&self);
 
@@ -33,12 +33,12 @@ pub trait Guest: Send + Sync + 'static {
     /// owner may drop its reference to the registry here.
     fn closed(&self) {}
 
-    /// There was a moment without any call into the guest, as
+    /// There was a moment without any call into the client, as
     /// [`Registry::when_idle`](crate::Registry::when_idle) asked to be told. Outside the gate and the
     /// outer lock, so another thread may be inside again, or have closed the gate, by now.
     fn idle(&self) {}
 
-    /// Whether the calling thread is inside a hook of this guest, or of any other that this one must not be called under. Nothing is
+    /// Whether the calling thread is inside a hook of this client, or of any other that this one must not be called under. Nothing is
     /// dispatched there (O1): a source that a loop reports all the same, run again by a hook, does nothing now, and stays due.
     fn is_in_hook(&self) -> bool {
         false
@@ -47,14 +47,14 @@ pub trait Guest: Send + Sync + 'static {
     /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is
     /// ready. Outside the gate, so a call that was claimed before can arrive after
     /// [`unwatch`](crate::Registry::unwatch), [`release`](Self::release) and [`closed`](Self::closed).
-    fn own_fd(&self, value: GuestValue, readiness: Readiness) {
+    fn own_fd(&self, value: ClientValue, readiness: Readiness) {
         let _ = (value, readiness);
     }
 
     /// A timer of the host's own, added with
     /// [`Registry::watch_deadline`](crate::Registry::watch_deadline), has expired: once, and never if
     /// [`unwatch`](crate::Registry::unwatch) was true for it. Outside the gate, as [`own_fd`](Self::own_fd).
-    fn own_timeout(&self, value: GuestValue) {
+    fn own_timeout(&self, value: ClientValue) {
         let _ = value;
     }
 }

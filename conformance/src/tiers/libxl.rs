@@ -1,7 +1,7 @@
 //! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
 
-use crate::guests;
 use crate::runner::wait;
+use crate::tiers;
 use anyhow::{Context, bail, ensure};
 use libloading::os::unix::Library;
 use osevent_epoll::Reactor;
@@ -92,7 +92,7 @@ impl Preparation {
 
 /// Has libxl list the pretend domains; fails where the stand-in does not speak the version of Xen's interface that libxl wants.
 pub(crate) fn probe(libxl: Option<&Path>) -> anyhow::Result<()> {
-    let library = guests::library(libxl)?;
+    let library = tiers::library(libxl)?;
     let pretend = Pretend::start()?;
     let ctx = Ctx::open(&library, Reactor::new()?)?;
     let listed = ctx.domains();

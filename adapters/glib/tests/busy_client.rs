@@ -1,7 +1,7 @@
-//! What a guest that is always busy leaves to the main context's own sources, counted in turns: times are the machine's.
+//! What a client that is always busy leaves to the main context's own sources, counted in turns: times are the machine's.
 
 use glib::{ControlFlow, MainContext, Priority};
-use osevent_core::{Guest, GuestValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use osevent_glib::Loop;
 use std::os::fd::AsRawFd;
@@ -17,19 +17,19 @@ const ROUND: usize = 3 * 16;
 /// Counts its occurrences. All on one thread, so any ordering does.
 struct Counting(AtomicUsize);
 
-impl Guest for Counting {
-    fn occurred_fd(&self, _: GuestValue, _: i32, _: Interest, _: Readiness) {
+impl Client for Counting {
+    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-    fn occurred_timeout(&self, _: GuestValue) {}
+    fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
 
-/// Guest and context, each with something to do in every turn.
+/// Client and context, each with something to do in every turn.
 struct Busy {
     context: MainContext,
     _attached: Loop,
-    guest: Arc<Registry<Counting>>,
+    client: Arc<Registry<Counting>>,
     _ready: Vec<std::io::PipeReader>,
     own: Arc<AtomicUsize>,
 }
@@ -38,13 +38,13 @@ impl Busy {
     fn new(priority: Priority) -> Self {
         let context = MainContext::new();
         let attached = Loop::builder().priority(priority).attach(&context).expect("fds are free");
-        let guest = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
+        let client = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
             Counting(AtomicUsize::new(0))
         });
         // More than a dispatch serves. The other ends are closed: ready for ever.
         let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
         for pipe in &ready {
-            guest.register_fd(pipe.as_raw_fd(), Interest::IN, GuestValue(1)).unwrap();
+            client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         }
         let own = Arc::new(AtomicUsize::new(0));
         let counted = own.clone();
@@ -54,10 +54,10 @@ impl Busy {
             ControlFlow::Continue
         });
         source.attach(Some(&context));
-        Self { context, _attached: attached, guest, _ready: ready, own }
+        Self { context, _attached: attached, client, _ready: ready, own }
     }
 
-    /// One turn; what the guest and the context's own source got.
+    /// One turn; what the client and the context's own source got.
     fn turn(&self) -> (usize, usize) {
         let before = self.counts();
         assert!(self.context.iteration(false));
@@ -66,12 +66,12 @@ impl Busy {
     }
 
     fn counts(&self) -> (usize, usize) {
-        (self.guest.guest().0.load(Ordering::Relaxed), self.own.load(Ordering::Relaxed))
+        (self.client.client().0.load(Ordering::Relaxed), self.own.load(Ordering::Relaxed))
     }
 }
 
 #[test]
-fn o9_between_two_dispatches_of_a_busy_guest_each_ready_source_of_glibs_own_has_its_turn() {
+fn o9_between_two_dispatches_of_a_busy_client_each_ready_source_of_glibs_own_has_its_turn() {
     let busy = Busy::new(Priority::DEFAULT);
     for _ in 0..TURNS {
         let (occurrences, own) = busy.turn();
@@ -81,7 +81,7 @@ fn o9_between_two_dispatches_of_a_busy_guest_each_ready_source_of_glibs_own_has_
 }
 
 #[test]
-fn o9_a_due_timer_of_glibs_own_fires_in_that_turn_however_busy_the_guest() {
+fn o9_a_due_timer_of_glibs_own_fires_in_that_turn_however_busy_the_client() {
     const EVERY: Duration = Duration::from_millis(1);
     let busy = Busy::new(Priority::DEFAULT);
     let mut served = 0;
@@ -107,14 +107,14 @@ fn o9_a_due_timer_of_glibs_own_fires_in_that_turn_however_busy_the_guest() {
 }
 
 #[test]
-fn the_hosts_priorities_apply_to_a_busy_guest_and_to_busy_sources_of_glibs_own() {
+fn the_hosts_priorities_apply_to_a_busy_client_and_to_busy_sources_of_glibs_own() {
     let last = Busy::new(Priority::LOW);
     for _ in 0..TURNS {
-        assert_eq!(last.turn(), (0, 1), "a guest of lower priority waits");
+        assert_eq!(last.turn(), (0, 1), "a client of lower priority waits");
     }
     let first = Busy::new(Priority::HIGH);
     for _ in 0..TURNS {
         let (occurrences, own) = first.turn();
-        assert!(occurrences >= 1 && own == 0, "a guest of higher priority goes first, always: {occurrences}, {own}");
+        assert!(occurrences >= 1 && own == 0, "a client of higher priority goes first, always: {occurrences}, {own}");
     }
 }

@@ -1,11 +1,11 @@
-//! A guest that records its calls and runs the test's scripts in them.
+//! A client that records its calls and runs the test's scripts in them.
 
 use super::Depth;
-use osevent_core::{Guest, GuestValue, Interest, Readiness, Registry};
+use osevent_core::{Client, ClientValue, Interest, Readiness, Registry};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, Weak};
 
-/// A call of the guest.
+/// A call of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Fd { value: u64, fd: i32, asked: Interest, readiness: Readiness },
@@ -17,10 +17,10 @@ pub(crate) enum Call {
     OwnTimeout(u64),
 }
 
-type Script = Arc<dyn Fn(&Registry<ScriptedGuest>, Call) + Send + Sync>;
+type Script = Arc<dyn Fn(&Registry<ScriptedClient>, Call) + Send + Sync>;
 
-pub(crate) struct ScriptedGuest {
-    registry: Weak<Registry<ScriptedGuest>>,
+pub(crate) struct ScriptedClient {
+    registry: Weak<Registry<ScriptedClient>>,
     calls: Mutex<Vec<Call>>,
     script: Mutex<Option<Script>>,
 }
@@ -29,19 +29,19 @@ thread_local! {
     static IN_HOOK: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The guest calls a hook: from here until it returns, the guest may not be called (O1).
+/// The client calls a hook: from here until it returns, the client may not be called (O1).
 pub(crate) fn hook<T>(call: impl FnOnce() -> T) -> T {
     let _depth = Depth::raise(&IN_HOOK);
     call()
 }
 
-impl ScriptedGuest {
+impl ScriptedClient {
     pub(crate) fn new(registry: &Weak<Registry<Self>>) -> Self {
         Self { registry: registry.clone(), calls: Mutex::default(), script: Mutex::default() }
     }
 
     /// Runs inside each call.
-    pub(crate) fn at_each_call(&self, script: impl Fn(&Registry<ScriptedGuest>, Call) + Send + Sync + 'static) {
+    pub(crate) fn at_each_call(&self, script: impl Fn(&Registry<ScriptedClient>, Call) + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Some(Arc::new(script));
     }
 
@@ -70,18 +70,18 @@ impl ScriptedGuest {
         self.calls.lock().unwrap().push(call);
         let script = self.script.lock().unwrap().clone();
         if let Some(script) = script {
-            let registry = self.registry.upgrade().expect("the registry is alive while its guest is called");
+            let registry = self.registry.upgrade().expect("the registry is alive while its client is called");
             script(&registry, call);
         }
     }
 }
 
-impl Guest for ScriptedGuest {
-    fn occurred_fd(&self, value: GuestValue, fd: i32, asked: Interest, readiness: Readiness) {
+impl Client for ScriptedClient {
+    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness) {
         self.called(Call::Fd { value: value.0, fd, asked, readiness });
     }
 
-    fn occurred_timeout(&self, value: GuestValue) {
+    fn occurred_timeout(&self, value: ClientValue) {
         self.called(Call::Timeout(value.0));
     }
 
@@ -101,11 +101,11 @@ impl Guest for ScriptedGuest {
         IN_HOOK.get() > 0
     }
 
-    fn own_fd(&self, value: GuestValue, readiness: Readiness) {
+    fn own_fd(&self, value: ClientValue, readiness: Readiness) {
         self.called(Call::OwnFd(value.0, readiness));
     }
 
-    fn own_timeout(&self, value: GuestValue) {
+    fn own_timeout(&self, value: ClientValue) {
         self.called(Call::OwnTimeout(value.0));
     }
 }
