@@ -1,6 +1,7 @@
 //! A device is removed: timeouts that are cancelled, or expire, or are aborted; and a child, the hotplug script.
 
 use crate::case::Case;
+use crate::cases::life::expect;
 use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
@@ -16,7 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use xenlight::{Abort, Code, Error, Operation};
+use xenlight::{Abort, Code, Error, EventKind, Operation};
 
 /// Libxl's ERROR_TIMEDOUT.
 const TIMED_OUT: Code = Code(-9);
@@ -47,6 +48,17 @@ pub(crate) static REMOVAL_EXPIRES: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: expires,
+};
+
+pub(crate) static DESTROY_EXPIRES: Case = Case {
+    name: "destroy-times-out",
+    claim: "Where a backend never answers, the removal of its device ends with ERROR_TIMEDOUT, and the domain lives; a destroy waits for another one, has the domain gone all the same, and its death is reported",
+    clauses: &["R12", "O5", "E9", "E16"],
+    tiers: &[Tier::Libxl],
+    // The other cases of removals have all.
+    adapters: &[Adapter::Epoll, Adapter::Glib],
+    modes: Mode::ALL,
+    run: destroy_expires,
 };
 
 pub(crate) static REMOVAL_ABORTED: Case = Case {
@@ -92,6 +104,36 @@ pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
     );
     opened.expect_idle()?;
     no_child_is_left()
+}
+
+fn destroy_expires(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let script = script(stage, "exec sleep 1000")?;
+    pretend.add_nic(5, 0, &script)?;
+    pretend.add_nic(5, 1, &script)?;
+    let watch = ctx.watch_death(5)?;
+    // Of each ten seconds, 0.1 are left.
+    pretend.clock().set_lag_ms(9_900);
+    let removed = block_on(ctx.remove_nic(5, 0));
+    let code = removed.as_ref().err().and_then(xenlight::Error::code);
+    ensure!(code == Some(TIMED_OUT), "the removal ended with {removed:?} instead of ERROR_TIMEDOUT");
+    ctx.info(5)?;
+    let before = opened.recorder.record();
+    block_on(ctx.destroy(5))?;
+    let after = opened.recorder.record();
+    let waited = (after.timers_added - before.timers_added, after.timers_cancelled - before.timers_cancelled);
+    ensure!(waited == (1, 0), "the destroy did not wait until its one timeout expired: {before:?} {after:?}");
+    expect(&opened.events, 5, &watch, &EventKind::Death)?;
+    let again = block_on(ctx.destroy(5));
+    ensure!(matches!(again, Err(Error::NoSuchDomain { domid: 5, .. })), "{again:?}");
+    drop(watch);
+    // What libxl keeps of a ctx is in order: it goes on to work.
+    block_on(ctx.destroy(7))?;
+    opened.expect_idle()?;
+    no_child_is_left()?;
+    opened.close()
 }
 
 fn expires(stage: &Stage) -> anyhow::Result<()> {

@@ -40,6 +40,7 @@ static ON_LIBXL: &[&Case] = &[
     &config::CHECKED,
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
+    &device::DESTROY_EXPIRES,
     &device::REMOVAL_ABORTED,
     &device::AWAITED_ELSEWHERE,
     &errors::WORDS,
