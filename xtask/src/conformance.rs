@@ -159,7 +159,7 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
         arguments.push("--linux=/lab/linux".into());
     }
     // The suite bounds each case itself.
-    Ok(lab::Options { release, fetch, memory: 3072, timeout: 3600, hvm, ..lab::Options::new(arguments) })
+    Ok(lab::Options { release, fetch, memory: lab::LARGEST, timeout: 3600, hvm, ..lab::Options::new(arguments) })
 }
 
 /// Whether cases with HVM domains may be among those that the arguments choose.

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::tally::Tally;
-use crate::setup;
 use crate::workspace::Workspace;
+use crate::{lab, setup};
 
 /// One step.
 pub(super) struct Step {
@@ -39,7 +39,7 @@ pub(super) const STEPS: [Step; 16] = [
         run: |w| conformance(w, "model"),
     },
     Step { name: "libxl", what: "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", run: libxl },
-    Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab },
+    Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab_tests },
     Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
     Step { name: "xen-4.14", what: "what matters most, on Debian 11's Xen", run: |w| on_xen_of(w, "bullseye") },
     Step { name: "xen-4.20", what: "what matters most, on Debian 13's Xen", run: |w| on_xen_of(w, "trixie") },
@@ -73,7 +73,7 @@ fn clippy(workspace: &Workspace) -> Result<Tally> {
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("no-std"));
     // Not all targets: without std there is no test harness.
     tally += check(cargo.args(["clippy", "--manifest-path", NO_STD, "--", "-D", "warnings"]))?;
-    let mut cargo = workspace.cargo();
+    let mut cargo = in_our_target(workspace);
     cargo.args(["clippy", "--all-targets", "--manifest-path", EXAMPLE_LOOP]);
     tally += check(cargo.args(["--", "-D", "warnings"]))?;
     Ok(tally)
@@ -116,14 +116,22 @@ fn broken(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn example_loop(workspace: &Workspace) -> Result<Tally> {
-    count(workspace.cargo().args(["test", "--manifest-path", EXAMPLE_LOOP]))
+    count(in_our_target(workspace).args(["test", "--manifest-path", EXAMPLE_LOOP]))
 }
 
-fn lab(workspace: &Workspace) -> Result<Tally> {
+/// A cargo for a workspace of its own that builds into this one's target folder, where most of what it wants is built already.
+fn in_our_target(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.env("CARGO_TARGET_DIR", &workspace.target);
+    cargo
+}
+
+fn lab_tests(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--package", "xtask", "--all-targets", "--no-fail-fast"]);
-    // One machine at a time: each wants 2 GiB.
-    count(cargo.args(["--", "--include-ignored", "--test-threads=1"]))
+    // A machine that boots keeps little more than one processor busy, so two at a time where there is the memory.
+    let machines = if lab::has_memory_for(2) { 2 } else { 1 };
+    count(cargo.args(["--", "--include-ignored", &format!("--test-threads={machines}")]))
 }
 
 fn conformance(workspace: &Workspace, tier: &str) -> Result<Tally> {

@@ -45,11 +45,11 @@ pub(crate) struct Report {
 /// What QEMU needs beside the machine's memory, MiB.
 const OVERHEAD: u64 = 256;
 
-/// Refuses a machine that does not fit into this one.
-pub(crate) fn check_memory(machine: &Machine) -> Result<()> {
+/// Refuses a machine with that much memory, MiB, where it does not fit into this one.
+pub(crate) fn check_memory(memory: u64) -> Result<()> {
     let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     let available = available(&text).context("/proc/meminfo has no MemAvailable")?;
-    let needed = machine.memory + OVERHEAD;
+    let needed = memory + OVERHEAD;
     if available < needed {
         bail!(
             "the lab needs {needed} MiB of free memory and this machine has {available}: close something, or give \
@@ -221,14 +221,7 @@ mod tests {
 
     #[test]
     fn machine_that_does_not_fit_is_refused_with_what_to_do() {
-        let machine = Machine {
-            memory: 1 << 40,
-            cpus: 1,
-            timeout: Duration::ZERO,
-            start_timeout: Duration::ZERO,
-            xen_args: String::new(),
-        };
-        let error = check_memory(&machine).unwrap_err().to_string();
+        let error = check_memory(1 << 40).unwrap_err().to_string();
         assert!(error.contains("--memory"), "{error}");
     }
 

@@ -90,6 +90,14 @@ fn fetch(text: &str) -> Result<(String, PathBuf), String> {
     Ok((from.to_owned(), to.into()))
 }
 
+/// Whether as many machines fit beside each other, each with the memory that the largest in the tests has.
+pub(crate) fn has_memory_for(machines: u64) -> bool {
+    boot::check_memory(LARGEST * machines).is_ok()
+}
+
+/// MiB that a machine has in which the suite runs.
+pub(crate) const LARGEST: u64 = 3072;
+
 /// Runs the program; returns what to exit with, as [`verdict::Verdict::exit_code`] says.
 ///
 /// # Errors
@@ -103,7 +111,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         start_timeout: Duration::from_secs(options.start_timeout),
         xen_args: options.xen_args.clone(),
     };
-    boot::check_memory(&machine)?;
+    boot::check_memory(machine.memory)?;
     let qemu = Qemu::ready(&workspace.target)?;
     let lab = workspace.target.join("lab");
     let image = Image::ready(&workspace.target, &lab, options.release)?;
