@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use xenlight::{Config, Ctx, Library, Operation};
+use xenlight::{Config, Ctx, DomainId, Library, Operation};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -77,7 +77,7 @@ fn life(kind: Kind, own_thread: bool, library: &Library, config: &Config) -> any
         std::thread::sleep(PAUSE);
         Ok(())
     })?;
-    let (config, mut domid) = (config.clone(), 0);
+    let (config, mut domid) = (config.clone(), DomainId::DOM0);
     let created = program.phase(|| {
         domid = program.operation(move |ctx| ctx.create(&config))?;
         Ok(())

@@ -23,7 +23,7 @@ use std::time::Duration;
 use calloop::EventLoop;
 use calloop::stream::StreamSource;
 use calloop::timer::{TimeoutAction, Timer};
-use xenlight::{Ctx, Event, EventKind, Library, Watch};
+use xenlight::{Ctx, DomainId, Event, EventKind, Library, Watch};
 
 /// Between two looks at the list of domains.
 const LOOK: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ struct App {
     ctx: Ctx,
     command: Option<Child>,
     /// The domains that are there, by number, each with its watch, which ends when it is dropped.
-    known: BTreeMap<u32, (String, Watch)>,
+    known: BTreeMap<DomainId, (String, Watch)>,
     /// How the program ended, once it has.
     ended: Option<Result<u8, Box<dyn Error>>>,
 }
@@ -95,7 +95,7 @@ impl App {
         // Before the list, which shows all that the command has left.
         let status = self.command.as_mut().map(Child::try_wait).transpose()?.flatten();
         for info in self.ctx.domains()? {
-            if info.domid == 0 || info.dying || self.known.contains_key(&info.domid) {
+            if info.domid == DomainId::DOM0 || info.dying || self.known.contains_key(&info.domid) {
                 continue;
             }
             // Xen has a domain some time before the toolstack has named it: at the next look, then.

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glib::ControlFlow;
-use xenlight::{Ctx, Event, EventKind, Library, ShutdownReason, Watch};
+use xenlight::{Ctx, DomainId, Event, EventKind, Library, ShutdownReason, Watch};
 
 /// Between two looks at the list of domains.
 const LOOK: Duration = Duration::from_millis(500);
@@ -102,7 +102,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
 /// The domains that are there, by number. Dom0, which runs this program, is not among them. Only the main loop's
 /// thread uses it; the lock is there because event callbacks have to be `Sync`.
 #[derive(Clone, Default)]
-struct Domains(Arc<Mutex<BTreeMap<u32, Domain>>>);
+struct Domains(Arc<Mutex<BTreeMap<DomainId, Domain>>>);
 
 struct Domain {
     name: Option<String>,
@@ -116,7 +116,7 @@ impl Domains {
     fn look(&self, ctx: &Ctx) -> Result<(), xenlight::Error> {
         for info in ctx.domains()? {
             // The death of one that is dying has been reported.
-            if info.domid == 0 || info.dying {
+            if info.domid == DomainId::DOM0 || info.dying {
                 continue;
             }
             let known = self.lock().remove(&info.domid);
@@ -167,13 +167,13 @@ impl Domains {
         self.lock().insert(event.domid, domain);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Domain>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<DomainId, Domain>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Domain {
-    fn called(&self, domid: u32) -> String {
+    fn called(&self, domid: DomainId) -> String {
         format!("domain {domid} ({})", self.name.as_deref().unwrap_or("no name"))
     }
 }

@@ -26,14 +26,14 @@ use futures_lite::StreamExt;
 use futures_lite::future::or;
 use smol::process::Command;
 use smol::{LocalExecutor, Timer};
-use xenlight::{Ctx, EventKind, Events, Library, Watch};
+use xenlight::{Ctx, DomainId, EventKind, Events, Library, Watch};
 
 /// Between two looks at the list of domains.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The domains that are there, by number, each with its watch, which ends when it is dropped. One thread, several
 /// futures; never borrowed across an await.
-type Known = RefCell<BTreeMap<u32, (String, Watch)>>;
+type Known = RefCell<BTreeMap<DomainId, (String, Watch)>>;
 
 type Outcome = Result<u8, Box<dyn Error>>;
 
@@ -82,7 +82,7 @@ async fn command() -> Outcome {
 async fn look(ctx: &Ctx, known: &Known) -> Outcome {
     loop {
         for info in ctx.domains()? {
-            if info.domid == 0 || info.dying || known.borrow().contains_key(&info.domid) {
+            if info.domid == DomainId::DOM0 || info.dying || known.borrow().contains_key(&info.domid) {
                 continue;
             }
             // Xen has a domain some time before the toolstack has named it: at the next look, then.

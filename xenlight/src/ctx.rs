@@ -3,6 +3,7 @@
 use crate::children::{self, Children};
 use crate::close;
 use crate::delivery::{Courier, Queue};
+use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::events::{self, Callback, Distribution, Event, Events, Watch, WatchId};
 use crate::hooks::{self, HookState};
@@ -190,7 +191,7 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
-    pub fn watch_death(&self, domid: u32) -> Result<Watch, Error> {
+    pub fn watch_death(&self, domid: DomainId) -> Result<Watch, Error> {
         events::watch_death(&self.registry, domid)
     }
 
@@ -198,7 +199,7 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
-    pub fn watch_eject(&self, domid: u32, vdev: &str) -> Result<Watch, Error> {
+    pub fn watch_eject(&self, domid: DomainId, vdev: &str) -> Result<Watch, Error> {
         events::watch_eject(&self.registry, domid, vdev)
     }
 

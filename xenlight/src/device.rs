@@ -3,7 +3,7 @@
 use crate::operation::{self, Operation};
 use crate::structs::{Owned, Struct};
 use crate::task::Task;
-use crate::{Ctx, Error};
+use crate::{Ctx, DomainId, Error};
 use core::ffi::c_int;
 use std::ffi::CString;
 use xenlight_sys as sys;
@@ -23,12 +23,12 @@ impl Ctx {
     /// `ERROR_INVAL`, by release. [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
     ///
     /// ```no_run
-    /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+    /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
     /// ctx.remove_nic(domid, 0).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn remove_nic(&self, domid: u32, devid: u32) -> Operation<()> {
+    pub fn remove_nic(&self, domid: DomainId, devid: u32) -> Operation<()> {
         Operation::begun(|| {
             self.take_nic(Task::on("remove a network interface", domid), domid, devid, sys::Library::device_nic_remove)
         })
@@ -38,7 +38,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic).
-    pub fn destroy_nic(&self, domid: u32, devid: u32) -> Operation<()> {
+    pub fn destroy_nic(&self, domid: DomainId, devid: u32) -> Operation<()> {
         Operation::begun(|| {
             self.take_nic(
                 Task::on("destroy a network interface", domid),
@@ -53,7 +53,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
-    pub fn remove_disk(&self, domid: u32, vdev: &str) -> Operation<()> {
+    pub fn remove_disk(&self, domid: DomainId, vdev: &str) -> Operation<()> {
         Operation::begun(|| {
             self.take_disk(Task::on("remove a disk", domid), domid, vdev, sys::Library::device_disk_remove)
         })
@@ -63,20 +63,20 @@ impl Ctx {
     ///
     /// # Errors
     /// As for [`remove_disk`](Self::remove_disk).
-    pub fn destroy_disk(&self, domid: u32, vdev: &str) -> Operation<()> {
+    pub fn destroy_disk(&self, domid: DomainId, vdev: &str) -> Operation<()> {
         Operation::begun(|| {
             self.take_disk(Task::on("destroy a disk", domid), domid, vdev, sys::Library::device_disk_destroy)
         })
     }
 
-    fn take_nic(&self, task: Task, domid: u32, devid: u32, take: Take<DeviceNic>) -> Result<Operation<()>, Error> {
+    fn take_nic(&self, task: Task, domid: DomainId, devid: u32, take: Take<DeviceNic>) -> Result<Operation<()>, Error> {
         let number = c_int::try_from(devid).unwrap_or(-1);
         let nic = self.ask(task, |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             let nic = Owned::<DeviceNic>::new(self.library());
             // SAFETY: the ctx lives during `ask`; the nic is written during the call. That initialises it
             // once more, which leaks nothing, as nothing hangs on a fresh one.
-            let rc = unsafe { hosted.library().devid_to_device_nic(ctx, domid, number, nic.as_ptr()) };
+            let rc = unsafe { hosted.library().devid_to_device_nic(ctx, domid.get(), number, nic.as_ptr()) };
             question.check(rc)?;
             // SAFETY: ctx and nic are alive; the string is ours to free.
             let json = unsafe { hosted.take_string(hosted.library().device_nic_to_json(ctx, nic.as_ptr())) };
@@ -92,13 +92,19 @@ impl Ctx {
         self.take(task, domid, nic, take)
     }
 
-    fn take_disk(&self, task: Task, domid: u32, vdev: &str, take: Take<DeviceDisk>) -> Result<Operation<()>, Error> {
+    fn take_disk(
+        &self,
+        task: Task,
+        domid: DomainId,
+        vdev: &str,
+        take: Take<DeviceDisk>,
+    ) -> Result<Operation<()>, Error> {
         let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
         let disk = self.ask(task, |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             let disk = Owned::<DeviceDisk>::new(self.library());
             // SAFETY: as for a nic; the name is good for the call.
-            let rc = unsafe { hosted.library().vdev_to_device_disk(ctx, domid, vdev.as_ptr(), disk.as_ptr()) };
+            let rc = unsafe { hosted.library().vdev_to_device_disk(ctx, domid.get(), vdev.as_ptr(), disk.as_ptr()) };
             question.check(rc)?;
             Ok(disk)
         })?;
@@ -108,7 +114,7 @@ impl Ctx {
     fn take<T: Struct + 'static>(
         &self,
         task: Task,
-        domid: u32,
+        domid: DomainId,
         device: Owned<T>,
         take: Take<T>,
     ) -> Result<Operation<()>, Error> {
@@ -117,7 +123,7 @@ impl Ctx {
             task,
             device,
             // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
-            move |library, ctx, device, how| unsafe { take(library, ctx, domid, device.as_ptr(), how) },
+            move |library, ctx, device, how| unsafe { take(library, ctx, domid.get(), device.as_ptr(), how) },
             |_, result| result,
         )
     }

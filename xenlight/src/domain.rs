@@ -6,7 +6,7 @@ use crate::ctx::Hosted;
 use crate::operation::{self, Operation, Question};
 use crate::structs::Owned;
 use crate::task::Task;
-use crate::{Ctx, Error, Release, ShutdownReason};
+use crate::{Ctx, DomainId, Error, Release, ShutdownReason};
 use core::ffi::c_int;
 use serde_json::{Map, Value};
 use std::ffi::CString;
@@ -25,7 +25,7 @@ use xenlight_sys::{self as sys, codes};
 #[non_exhaustive]
 pub struct DomainInfo {
     /// Its number, until it is gone.
-    pub domid: u32,
+    pub domid: DomainId,
     /// Its uuid; nil for domain 0.
     pub uuid: Uuid,
     /// How it is virtualized.
@@ -150,7 +150,7 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::NoSuchDomain`]. Otherwise as [`domains`](Self::domains).
-    pub fn info(&self, domid: u32) -> Result<DomainInfo, Error> {
+    pub fn info(&self, domid: DomainId) -> Result<DomainInfo, Error> {
         self.ask(Task::on("ask for a domain's state", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`.
@@ -162,11 +162,11 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::NoSuchDomain`], [`Error::XenstoredLost`] or [`Error::Closed`].
-    pub fn name(&self, domid: u32) -> Result<Option<String>, Error> {
+    pub fn name(&self, domid: DomainId) -> Result<Option<String>, Error> {
         self.ask(Task::on("ask for a domain's name", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`; the string is ours to free.
-            let name = unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid)) };
+            let name = unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid.get())) };
             if name.is_none() {
                 hosted.link.check()?;
             }
@@ -178,14 +178,14 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Error::Nul`], [`Error::XenstoredLost`], [`Error::Closed`], or what libxl says.
-    pub fn find(&self, name: &str) -> Result<Option<u32>, Error> {
+    pub fn find(&self, name: &str) -> Result<Option<DomainId>, Error> {
         let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
         self.ask(Task::without("find a domain by its name"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             let mut domid = 0;
             // SAFETY: the ctx lives during `ask`; both pointers are good for the call.
             match unsafe { hosted.library().name_to_domid(ctx, name.as_ptr(), &mut domid) } {
-                0 => Ok(Some(domid)),
+                0 => Ok(Some(DomainId::new(domid))),
                 codes::ERROR_INVAL => hosted.link.check().map(|()| None),
                 rc => Err(question.error(rc)),
             }
@@ -293,7 +293,7 @@ impl Ctx {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn create(&self, config: &Config) -> Operation<u32> {
+    pub fn create(&self, config: &Config) -> Operation<DomainId> {
         Operation::begun(|| {
             let config = self.understand(config)?;
             operation::start(
@@ -313,7 +313,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn pause(&self, domid: u32) -> Operation<()> {
+    pub fn pause(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("pause a domain", domid), self.library().sys().domain_pause(), domid)
     }
 
@@ -321,7 +321,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn unpause(&self, domid: u32) -> Operation<()> {
+    pub fn unpause(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::on("unpause a domain", domid), self.library().sys().domain_unpause(), domid)
     }
 
@@ -331,7 +331,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without drivers of Xen's.
-    pub fn shutdown(&self, domid: u32) -> Operation<()> {
+    pub fn shutdown(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("shut a domain down", domid), self.library().sys().domain_shutdown(), domid)
     }
 
@@ -340,7 +340,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As for [`shutdown`](Self::shutdown).
-    pub fn reboot(&self, domid: u32) -> Operation<()> {
+    pub fn reboot(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("reboot a domain", domid), self.library().sys().domain_reboot(), domid)
     }
 
@@ -348,10 +348,10 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another destroy of the domain, on this ctx, is at work.
-    pub fn destroy(&self, domid: u32) -> Operation<()> {
+    pub fn destroy(&self, domid: DomainId) -> Operation<()> {
         self.start(Task::destroying("destroy a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
-            unsafe { library.domain_destroy(ctx, domid, how) }
+            unsafe { library.domain_destroy(ctx, domid.get(), how) }
         })
     }
 
@@ -360,11 +360,11 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
-    pub fn resume(&self, domid: u32) -> Operation<()> {
+    pub fn resume(&self, domid: DomainId) -> Operation<()> {
         const SUSPEND_CANCEL: c_int = 1;
         self.start(Task::stopping("resume a domain", domid), move |library, ctx, how| {
             // SAFETY: the ctx is alive.
-            unsafe { library.domain_resume(ctx, domid, SUSPEND_CANCEL, how) }
+            unsafe { library.domain_resume(ctx, domid.get(), SUSPEND_CANCEL, how) }
         })
     }
 
@@ -372,7 +372,7 @@ impl Ctx {
     ///
     /// # Errors
     /// As [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
-    pub fn config(&self, domid: u32) -> Operation<Config> {
+    pub fn config(&self, domid: DomainId) -> Operation<Config> {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);
         let config = Owned::<DomainConfig>::new(self.library());
@@ -383,7 +383,7 @@ impl Ctx {
             }
             RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
-                question.check(unsafe { retrieve(question.ctx, domid, config.as_ptr()) })?;
+                question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
                 Config::from_libxl(question.hosted, question.ctx, &config)
             }),
             RetrieveConfiguration::Asynchronous(retrieve) => operation::start(
@@ -391,7 +391,7 @@ impl Ctx {
                 task,
                 config,
                 // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
-                move |_, ctx, config, how| unsafe { retrieve(ctx, domid, config.as_ptr(), how) },
+                move |_, ctx, config, how| unsafe { retrieve(ctx, domid.get(), config.as_ptr(), how) },
                 // On the loop's thread, outside libxl.
                 move |config, result| {
                     result?;
@@ -404,17 +404,17 @@ impl Ctx {
         })
     }
 
-    fn control(&self, task: Task, form: DomainControl, domid: u32) -> Operation<()> {
+    fn control(&self, task: Task, form: DomainControl, domid: DomainId) -> Operation<()> {
         match form {
             DomainControl::Blocking(control) => Operation::begun(|| {
                 operation::run(&self.registry, task, move |question| {
                     // SAFETY: the ctx lives during the call.
-                    question.check(unsafe { control(question.ctx, domid) })
+                    question.check(unsafe { control(question.ctx, domid.get()) })
                 })
             }),
             DomainControl::Asynchronous(control) => self.start(task, move |_, ctx, how| {
                 // SAFETY: the ctx is alive.
-                unsafe { control(ctx, domid, how) }
+                unsafe { control(ctx, domid.get(), how) }
             }),
         }
     }
@@ -453,16 +453,16 @@ impl Ctx {
 pub(crate) const NO_DOMAIN: u32 = u32::MAX;
 
 /// The result of a create or restore that had `domid` to write to.
-pub(crate) fn created(domid: &AtomicU32, result: Result<(), Error>) -> Result<u32, Error> {
+pub(crate) fn created(domid: &AtomicU32, result: Result<(), Error>) -> Result<DomainId, Error> {
     // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
-    outcome(domid.load(Ordering::Relaxed), result)
+    outcome(DomainId::new(domid.load(Ordering::Relaxed)), result)
 }
 
 /// Of failures, only an abort leaves a domain (libxl.h, at `libxl_domain_create_new`).
-fn outcome(domid: u32, result: Result<(), Error>) -> Result<u32, Error> {
+fn outcome(domid: DomainId, result: Result<(), Error>) -> Result<DomainId, Error> {
     match result {
         Ok(()) => Ok(domid),
-        Err(error) if error.is_aborted() && domid != NO_DOMAIN => {
+        Err(error) if error.is_aborted() && domid.get() != NO_DOMAIN => {
             // Nobody may be left to read the error, as when a ctx is closed.
             say!(Warn, "an aborted creation left domain {domid} behind, half made: destroy it");
             Err(Error::Unfinished { domid, source: Box::new(error) })
@@ -504,10 +504,14 @@ unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Resul
 ///
 /// # Safety
 /// The ctx is alive.
-pub(crate) unsafe fn info(hosted: &Hosted, ctx: *mut sys::Ctx, domid: u32) -> Result<Result<DomainInfo, c_int>, Error> {
+pub(crate) unsafe fn info(
+    hosted: &Hosted,
+    ctx: *mut sys::Ctx,
+    domid: DomainId,
+) -> Result<Result<DomainInfo, c_int>, Error> {
     let info = Owned::<Dominfo>::new(hosted.whole_library());
     // SAFETY: the caller's promise; `info` is initialised, and written during the call.
-    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) } {
+    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
         // SAFETY: filled in by libxl, and alive.
         0 => unsafe { read(hosted, ctx, info.as_ptr()) }.map(Ok),
         rc => Ok(Err(rc)),
@@ -529,7 +533,7 @@ fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
         _ => ShutdownReason::Other(u8::MAX),
     });
     DomainInfo {
-        domid: number(info, "domid"),
+        domid: DomainId::new(number(info, "domid")),
         uuid: text(info, "uuid").parse().unwrap_or_default(),
         kind: DomainKind::named(text(info, "domain_type")),
         running: flag("running"),
@@ -579,7 +583,7 @@ mod tests {
     #[test]
     fn what_libxl_leaves_out_is_zero() {
         let info = read("{}", Release::V4_13);
-        assert_eq!((info.domid, info.uuid, info.cpu_time), (0, Uuid::nil(), Duration::ZERO));
+        assert_eq!((info.domid, info.uuid, info.cpu_time), (DomainId::DOM0, Uuid::nil(), Duration::ZERO));
         assert!(!info.running && !info.paused && info.shutdown.is_none());
     }
 
@@ -588,7 +592,7 @@ mod tests {
         let json = r#"{"domid": 7, "uuid": "8f0e9a5c-1111-2222-3333-444455556666", "max_memkb": 18446744073709551615,
                        "cpu_time": 1500000000, "vcpu_max_id": 1, "domain_type": "pvh", "blocked": true}"#;
         let info = read(json, Release::V4_13);
-        assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (7, u64::MAX, 1));
+        assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (DomainId::new(7), u64::MAX, 1));
         assert_eq!(info.cpu_time, Duration::from_millis(1500));
         assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
         assert_eq!((info.kind, info.kind.to_string().as_str()), (DomainKind::Pvh, "pvh"));
@@ -609,10 +613,11 @@ mod tests {
         let failed = |rc| {
             Err(Error::Libxl { doing: "test", code: crate::Code(rc), words: crate::Words::default(), refusal: None })
         };
-        let unfinished = outcome(5, failed(codes::ERROR_ABORTED)).expect_err("it failed");
-        assert!(matches!(unfinished, Error::Unfinished { domid: 5, .. }) && unfinished.is_aborted());
-        let without = outcome(NO_DOMAIN, failed(codes::ERROR_ABORTED)).expect_err("it failed");
+        const FIVE: DomainId = DomainId::new(5);
+        let unfinished = outcome(FIVE, failed(codes::ERROR_ABORTED)).expect_err("it failed");
+        assert!(matches!(unfinished, Error::Unfinished { domid: FIVE, .. }) && unfinished.is_aborted());
+        let without = outcome(NO_DOMAIN.into(), failed(codes::ERROR_ABORTED)).expect_err("it failed");
         assert!(matches!(without, Error::Libxl { .. }));
-        assert!(matches!(outcome(5, failed(codes::ERROR_FAIL)), Err(Error::Libxl { .. })));
+        assert!(matches!(outcome(FIVE, failed(codes::ERROR_FAIL)), Err(Error::Libxl { .. })));
     }
 }

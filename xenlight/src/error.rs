@@ -1,5 +1,5 @@
 use crate::words::{Line, Words};
-use crate::{Children, Release};
+use crate::{Children, DomainId, Release};
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
 use std::io;
@@ -42,13 +42,13 @@ pub enum Error {
         /// What was tried.
         doing: &'static str,
         /// The domain.
-        domid: u32,
+        domid: DomainId,
     },
     /// The domain is being destroyed already, by an operation of this ctx: await that one. Nothing was begun.
     #[error("domain {domid} is being destroyed already: another destroy of it is at work")]
     BeingDestroyed {
         /// The domain.
-        domid: u32,
+        domid: DomainId,
     },
     /// The domain may not be ended, stopped or moved, because the host depends on it: domain 0, or xenstored's own. Libxl was
     /// not called.
@@ -57,7 +57,7 @@ pub enum Error {
         /// What was tried.
         doing: &'static str,
         /// The domain.
-        domid: u32,
+        domid: DomainId,
         /// What the host has it for.
         role: &'static str,
     },
@@ -128,7 +128,7 @@ pub enum Error {
     #[error("{source}; domain {domid} is left behind, unfinished: destroy it")]
     Unfinished {
         /// The domain.
-        domid: u32,
+        domid: DomainId,
         /// How the operation ended.
         source: Box<Error>,
     },

@@ -8,7 +8,7 @@ use crate::inside;
 use crate::operation::{ask, check_ready};
 use crate::task::{Task, says_missing};
 use crate::words::Words;
-use crate::{Code, Error, Release, lock};
+use crate::{Code, DomainId, Error, Release, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use futures_core::Stream;
 use osevent_core::Registry;
@@ -27,7 +27,7 @@ use xenlight_sys::event::{Event as RawEvent, EventHooks, EvgenDiskEject, EvgenDo
 #[non_exhaustive]
 pub struct Event {
     /// The domain; 0 for a [`Disaster`](EventKind::Disaster).
-    pub domid: u32,
+    pub domid: DomainId,
     /// The watch that asked. `None` where libxl reports without being asked.
     pub watch: Option<WatchId>,
     /// What happened.
@@ -198,7 +198,7 @@ impl fmt::Debug for Watch {
 /// Poll it from any task on any thread. It holds what has not been taken, without a bound.
 ///
 /// ```no_run
-/// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+/// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
 /// use futures_lite::StreamExt;
 /// use xenlight::EventKind;
 ///
@@ -272,7 +272,7 @@ struct Watches {
 }
 
 struct Watched {
-    domid: u32,
+    domid: DomainId,
     told: Told,
     /// Of a watch for ejects: libxl leaves it out of the event.
     vdev: Option<String>,
@@ -411,17 +411,17 @@ fn disable(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, evgen: Evgen) {
 }
 
 /// Asks for the shutdown and death of a domain.
-pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: u32) -> Result<Watch, Error> {
+pub(crate) fn watch_death(registry: &Arc<Registry<Hosted>>, domid: DomainId) -> Result<Watch, Error> {
     watch(registry, domid, None, Task::without("watch a domain's death"), move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: the ctx lives while the gate is held, `evgen` is written during the call.
-        let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid, id, &mut evgen) };
+        let rc = unsafe { hosted.library().evenable_domain_death(ctx, domid.get(), id, &mut evgen) };
         (rc, Evgen::Death(evgen))
     })
 }
 
 /// Asks for the ejects of a disk.
-pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &str) -> Result<Watch, Error> {
+pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: DomainId, vdev: &str) -> Result<Watch, Error> {
     let name = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
     let task = Task::on("watch a disk's ejects", domid);
     // At once, also where libxl has a thread: it tells nobody of what is missing.
@@ -429,14 +429,14 @@ pub(crate) fn watch_eject(registry: &Arc<Registry<Hosted>>, domid: u32, vdev: &s
     watch(registry, domid, Some(vdev), task, move |hosted, ctx, id| {
         let mut evgen = null_mut();
         // SAFETY: as above; `name` is copied.
-        let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid, name.as_ptr(), id, &mut evgen) };
+        let rc = unsafe { hosted.library().evenable_disk_eject(ctx, domid.get(), name.as_ptr(), id, &mut evgen) };
         (rc, Evgen::Eject(evgen))
     })
 }
 
 fn watch(
     registry: &Arc<Registry<Hosted>>,
-    domid: u32,
+    domid: DomainId,
     vdev: Option<&str>,
     task: Task,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen) + Send + 'static,
@@ -474,7 +474,7 @@ fn watch(
 fn begin(
     registry: &Arc<Registry<Hosted>>,
     task: Task,
-    domid: u32,
+    domid: DomainId,
     id: u64,
     enable: impl FnOnce(&Hosted, *mut xenlight_sys::Ctx, u64) -> (c_int, Evgen),
 ) -> Result<(), Error> {
@@ -507,7 +507,7 @@ fn begin(
 /// Reports what became of the domain before it was watched: libxl looks by itself for the ctx's first watch only (E11).
 ///
 /// Nothing falls between: what happens once the evgen is enabled has libxl look, and what happened before is seen here.
-fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: u32, id: WatchId) {
+fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: DomainId, id: WatchId) {
     let report = |kind| hosted.events.push(&hosted.queue, Event { domid, watch: Some(id), kind });
     let found = match Task::on("watch a domain's death", domid).check() {
         // SAFETY: the caller is inside the gate, so the ctx is alive.
@@ -569,13 +569,13 @@ fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
         // 4.2.0 does not fill it in (E3): the domain tells then, as far as it is watched once only. Where it is not watched, it was.
         0 if hosted.library().release() == Release::V4_2 => {
             let watches = lock(&hosted.events.watches);
-            let of_domain = watches.standing.iter().find(|(_, watched)| watched.domid == event.domid);
+            let of_domain = watches.standing.iter().find(|(_, watched)| watched.domid.get() == event.domid);
             Some(of_domain.map_or(WatchId::NOBODYS, |(id, _)| WatchId(*id)))
         }
         0 => None,
         id => Some(WatchId(id)),
     };
-    Event { domid: event.domid, watch, kind }
+    Event { domid: DomainId::new(event.domid), watch, kind }
 }
 
 /// Libxl may not be called from here (E4).
@@ -588,5 +588,9 @@ unsafe extern "C" fn disaster(user: *mut c_void, _: c_uint, message: *const c_ch
         // SAFETY: libxl passes a string that lasts for the call.
         unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
     };
-    hosted.queue.push(Item::Event(Event { domid: 0, watch: None, kind: EventKind::Disaster { message, errno } }));
+    hosted.queue.push(Item::Event(Event {
+        domid: DomainId::DOM0,
+        watch: None,
+        kind: EventKind::Disaster { message, errno },
+    }));
 }

@@ -8,7 +8,7 @@
 
 use crate::delivery::{Item, Queue};
 use crate::events::{Event, EventKind};
-use crate::{Error, lock};
+use crate::{DomainId, Error, lock};
 use osevent_core::{Client, ClientValue, Interest, RegistrationError, Registry, Token};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -43,7 +43,7 @@ impl Link {
         // One thread of several that dispatch.
         if token.is_some_and(|token| registry.unwatch(token)) {
             let kind = EventKind::Disaster { message: LOST.into(), errno: libc::ECONNRESET };
-            queue.push(Item::Event(Event { domid: 0, watch: None, kind }));
+            queue.push(Item::Event(Event { domid: DomainId::DOM0, watch: None, kind }));
         }
     }
 

@@ -42,7 +42,7 @@ use xenlight_sys::{Ctx as RawCtx, Library, codes};
 /// operation: [`abort`](Self::abort) asks for that. Closing the ctx ends it, too.
 ///
 /// ```no_run
-/// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), xenlight::Error> {
+/// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
 /// // Begins here; a domain that does not listen would take libxl's 60 s.
 /// let shutdown = ctx.shutdown(domid);
 /// # let impatient = true;

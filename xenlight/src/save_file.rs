@@ -21,7 +21,7 @@ use crate::domain::{NO_DOMAIN, created};
 use crate::operation::{self, Operation};
 use crate::structs::Owned;
 use crate::task::Task;
-use crate::{Ctx, Error, Release};
+use crate::{Ctx, DomainId, Error, Release};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -60,7 +60,7 @@ impl Ctx {
     /// [`Error::Config`], and [`Error::Unsupported`] with Xen 4.4 and earlier.
     ///
     /// ```no_run
-    /// # async fn example(ctx: xenlight::Ctx, domid: u32) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), Box<dyn std::error::Error>> {
     /// let config = ctx.config(domid).await?;
     /// let saved = ctx.save(domid, std::fs::File::create("/var/lib/xen/save/vm")?, &config).await;
     /// match saved {
@@ -72,7 +72,7 @@ impl Ctx {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn save(&self, domid: u32, file: impl Into<OwnedFd>, config: &Config) -> Operation<()> {
+    pub fn save(&self, domid: DomainId, file: impl Into<OwnedFd>, config: &Config) -> Operation<()> {
         Operation::begun(|| {
             const PLAIN: i32 = 0;
             let task = Task::stopping("save a domain", domid);
@@ -89,7 +89,7 @@ impl Ctx {
                 file,
                 // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
                 move |library, ctx, file, how| unsafe {
-                    library.domain_suspend(ctx, domid, file.as_raw_fd(), PLAIN, how)
+                    library.domain_suspend(ctx, domid.get(), file.as_raw_fd(), PLAIN, how)
                 },
                 |_, result| result,
             )
@@ -104,7 +104,7 @@ impl Ctx {
     /// # Errors
     /// As for [`create`](Self::create), and [`Error::SaveFile`] where the file is damaged, no save file, or
     /// one of another age of Xen than the library's; [`Error::Io`] where it cannot be read.
-    pub fn restore(&self, file: impl Into<OwnedFd>) -> Operation<u32> {
+    pub fn restore(&self, file: impl Into<OwnedFd>) -> Operation<DomainId> {
         Operation::begun(|| {
             let mut file = File::from(file.into());
             let flags = flags(self.library().release());

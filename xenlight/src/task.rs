@@ -11,7 +11,7 @@ use crate::ctx::Hosted;
 use crate::domain::object;
 use crate::structs::Owned;
 use crate::words::Listener;
-use crate::{Error, Release};
+use crate::{DomainId, Error, Release};
 use core::ffi::c_int;
 use std::ptr;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use xenlight_sys::domain::Dominfo;
 use xenlight_sys::{Ctx as RawCtx, codes};
 
 /// Xen's `DOMID_FIRST_RESERVED`: no domain has this number or a higher one.
-const FIRST_RESERVED: u32 = 0x7ff0;
+const FIRST_RESERVED: DomainId = DomainId::new(0x7ff0);
 
 /// One thing that is asked of libxl.
 #[derive(Clone, Copy)]
 pub(crate) struct Task {
     /// As in "cannot …".
     pub(crate) doing: &'static str,
-    pub(crate) domid: Option<u32>,
+    pub(crate) domid: Option<DomainId>,
     harm: Harm,
 }
 
@@ -46,21 +46,21 @@ impl Task {
     }
 
     /// Leaves the domain running.
-    pub(crate) const fn on(doing: &'static str, domid: u32) -> Self {
+    pub(crate) const fn on(doing: &'static str, domid: DomainId) -> Self {
         Self { doing, domid: Some(domid), harm: Harm::None }
     }
 
     /// Ends the domain, stops it, or takes it elsewhere.
-    pub(crate) const fn stopping(doing: &'static str, domid: u32) -> Self {
+    pub(crate) const fn stopping(doing: &'static str, domid: DomainId) -> Self {
         Self { doing, domid: Some(domid), harm: Harm::Stops }
     }
 
-    pub(crate) const fn destroying(doing: &'static str, domid: u32) -> Self {
+    pub(crate) const fn destroying(doing: &'static str, domid: DomainId) -> Self {
         Self { doing, domid: Some(domid), harm: Harm::Destroys }
     }
 
     /// The domain that it destroys.
-    pub(crate) fn destroys(&self) -> Option<u32> {
+    pub(crate) fn destroys(&self) -> Option<DomainId> {
         self.domid.filter(|_| self.harm == Harm::Destroys)
     }
 
@@ -72,7 +72,9 @@ impl Task {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.domid {
             Some(domid) if domid >= FIRST_RESERVED => Err(self.no_such_domain(domid)),
-            Some(0) if self.harm != Harm::None => Err(self.protected(0, "is the one that this host runs in")),
+            Some(DomainId::DOM0) if self.harm != Harm::None => {
+                Err(self.protected(DomainId::DOM0, "is the one that this host runs in"))
+            }
             _ => Ok(()),
         }
     }
@@ -94,7 +96,7 @@ impl Task {
     pub(crate) fn is_missing(&self, hosted: &Hosted, ctx: *mut RawCtx) -> bool {
         let Some(domid) = self.domid else { return false };
         // SAFETY: the caller is inside the gate, so the ctx is alive; null asks for nothing but the result.
-        says_missing(hosted, unsafe { hosted.library().domain_info(ctx, ptr::null_mut(), domid) })
+        says_missing(hosted, unsafe { hosted.library().domain_info(ctx, ptr::null_mut(), domid.get()) })
     }
 
     /// The error for what libxl returned: an abort is one, whatever became of the domain; a failure on a domain that is gone is that.
@@ -105,11 +107,11 @@ impl Task {
         }
     }
 
-    pub(crate) fn no_such_domain(&self, domid: u32) -> Error {
+    pub(crate) fn no_such_domain(&self, domid: DomainId) -> Error {
         Error::NoSuchDomain { doing: self.doing, domid }
     }
 
-    fn protected(&self, domid: u32, role: &'static str) -> Error {
+    fn protected(&self, domid: DomainId, role: &'static str) -> Error {
         Error::Protected { doing: self.doing, domid, role }
     }
 }
@@ -121,10 +123,10 @@ pub(crate) fn says_missing(hosted: &Hosted, rc: c_int) -> bool {
 }
 
 /// Whether Xen has marked it as xenstored's own domain; 4.7 and later.
-fn serves_the_host(hosted: &Hosted, ctx: *mut RawCtx, domid: u32) -> Result<bool, Error> {
+fn serves_the_host(hosted: &Hosted, ctx: *mut RawCtx, domid: DomainId) -> Result<bool, Error> {
     let info = Owned::<Dominfo>::new(hosted.whole_library());
     // SAFETY: the caller is inside the gate, so the ctx is alive; `info` is initialised, and written during the call.
-    if unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid) } != 0 {
+    if unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } != 0 {
         return Ok(false);
     }
     // SAFETY: filled in by libxl, and alive.

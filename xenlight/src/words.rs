@@ -25,7 +25,7 @@
 //! The lock is taken under libxl's (R15) for a few steps without a call out. A forked child, which must not need it (X9), never gets
 //! here: the logger looks first which process it is in.
 
-use crate::lock;
+use crate::{DomainId, lock};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct Line {
     /// What it says, without the place in libxl's source: at most 400 bytes. Control characters are blanks.
     pub text: String,
     /// The domain that libxl says it is about; Xen 4.10 and later, and not of every line.
-    pub domid: Option<u32>,
+    pub domid: Option<DomainId>,
     /// Whether it is certainly about the call or operation that failed. If not, it was the only one at work on the ctx, or one of several on that domain.
     pub certain: bool,
 }
@@ -95,13 +95,13 @@ const LONGEST: usize = 400;
 
 /// A call or operation, as far as libxl's words are concerned.
 pub(crate) struct Listener {
-    domid: Option<u32>,
+    domid: Option<DomainId>,
     heard: Mutex<Vec<Line>>,
 }
 
 impl Listener {
     /// `domid` is `None` for what is about no domain, or about one that is yet to be made.
-    pub(crate) fn new(domid: Option<u32>) -> Arc<Self> {
+    pub(crate) fn new(domid: Option<DomainId>) -> Arc<Self> {
         Arc::new(Self { domid, heard: Mutex::default() })
     }
 

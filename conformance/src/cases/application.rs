@@ -8,6 +8,7 @@ use crate::patience::patience;
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::Stream;
 use futures_lite::future::block_on;
@@ -148,11 +149,11 @@ fn nested_loop(stage: &Stage) -> anyhow::Result<()> {
     })?;
     let set = run_again.set(one_turn(stage, &opened)?);
     ensure!(set.is_ok());
-    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(7)?);
-    pretend.shut_down(5, 0)?;
+    let watches = (opened.ctx.watch_death(FIVE)?, opened.ctx.watch_death(SEVEN)?);
+    pretend.shut_down(FIVE, 0)?;
     receive("the callback holds the loop", &is_held)?;
-    pretend.destroy(5)?;
-    pretend.destroy(7)?;
+    pretend.destroy(FIVE)?;
+    pretend.destroy(SEVEN)?;
     let_go.send(())?;
     nested.recv_timeout(2 * patience()).context("the nested loop ends")??;
     drop(watches);
@@ -181,22 +182,22 @@ fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
         if busy.swap(true, Ordering::Relaxed) {
             seen.store(true, Ordering::Relaxed);
         }
-        if event.domid == 5 {
+        if event.domid == FIVE {
             // The case waits on the other side, or is over.
             let _ = entered.send(());
             let _ = may_go_on.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience());
         }
         busy.store(false, Ordering::Relaxed);
     })?;
-    let (five, seven) = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(7)?);
-    pretend.shut_down(5, 0)?;
+    let (five, seven) = (opened.ctx.watch_death(FIVE)?, opened.ctx.watch_death(SEVEN)?);
+    pretend.shut_down(FIVE, 0)?;
     receive("the callback is called", &is_entered)?;
 
     let event_loop = &opened.attached.event_loop;
     let (never, _open) = UnixStream::pair()?;
     let occurrences = || opened.hooks.count(|step| matches!(step, What::OccurrenceReturned));
     let before = occurrences();
-    pretend.destroy(7)?;
+    pretend.destroy(SEVEN)?;
     match stage.mode {
         Mode::Loop => {
             while occurrences() == before {
@@ -210,8 +211,8 @@ fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
         event_loop.turn(never.as_raw_fd())?;
     }
     go_on.send(())?;
-    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
-    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    expect(&opened.events, SEVEN, &seven, &EventKind::Death)?;
     ensure!(!overlaps.load(Ordering::Relaxed), "a callback was called while another one ran");
     drop((five, seven));
     opened.close()
@@ -222,22 +223,22 @@ fn drops_in_callback(stage: &Stage) -> anyhow::Result<()> {
     let shared: Shared<(Watch, Operation<()>)> = Arc::default();
     let to_drop = shared.clone();
     let opened = stage.open_observed(Children::default(), move |_| drop(take(&to_drop)))?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
-    let five = opened.ctx.watch_death(5)?;
+    let five = opened.ctx.watch_death(FIVE)?;
     let id = five.id();
     put(&shared, (five, removal));
-    pretend.shut_down(5, 0)?;
+    pretend.shut_down(FIVE, 0)?;
     let event = opened.events.next()?;
     ensure!(event.watch == Some(id) && matches!(event.kind, EventKind::Shutdown(_)), "{event:?}");
 
     // Nothing of 5 comes before, although it dies before.
-    let seven = opened.ctx.watch_death(7)?;
-    pretend.destroy(5)?;
-    pretend.destroy(7)?;
-    expect(&opened.events, 7, &seven, &EventKind::Death)?;
-    pretend.close_backend(5, 0)?;
+    let seven = opened.ctx.watch_death(SEVEN)?;
+    pretend.destroy(FIVE)?;
+    pretend.destroy(SEVEN)?;
+    expect(&opened.events, SEVEN, &seven, &EventKind::Death)?;
+    pretend.close_backend(FIVE, 0)?;
     drop(seven);
     opened.expect_idle()?;
     no_child_is_left()?;
@@ -249,11 +250,11 @@ fn callback_panics(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open_observed(Children::default(), |event| {
         assert!(!matches!(event.kind, EventKind::Shutdown(_)), "as the case wants it");
     })?;
-    let seven = opened.ctx.watch_death(7)?;
-    pretend.shut_down(7, 0)?;
-    pretend.destroy(7)?;
+    let seven = opened.ctx.watch_death(SEVEN)?;
+    pretend.shut_down(SEVEN, 0)?;
+    pretend.destroy(SEVEN)?;
     // The shutdown is recorded behind the panic: not at all.
-    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    expect(&opened.events, SEVEN, &seven, &EventKind::Death)?;
     drop(seven);
     remove(stage, &opened)?;
     opened.close()
@@ -273,8 +274,8 @@ fn tracer_panics(stage: &Stage) -> anyhow::Result<()> {
         })
         .on_event(move |event| _ = sender.send(event.kind))
         .open(attached.event_loop.clone())?;
-    let watch = ctx.watch_death(5)?;
-    pretend.destroy(5)?;
+    let watch = ctx.watch_death(FIVE)?;
+    pretend.destroy(FIVE)?;
     ensure!(receive("the domain's death", &events)? == EventKind::Death);
     drop(watch);
     block_on(ctx.close());
@@ -303,23 +304,23 @@ fn waker_panics(stage: &Stage) -> anyhow::Result<()> {
 
     let mut stream = opened.ctx.events();
     ensure!(Pin::new(&mut stream).poll_next(&mut context).is_pending());
-    let five = opened.ctx.watch_death(5)?;
-    pretend.shut_down(5, 0)?;
-    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    let five = opened.ctx.watch_death(FIVE)?;
+    pretend.shut_down(FIVE, 0)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
     woken(1)?;
 
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let mut removal = pin!(opened.ctx.remove_nic(5, 0));
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let mut removal = pin!(opened.ctx.remove_nic(FIVE, 0));
     ensure!(removal.as_mut().poll(&mut context).is_pending());
     asked_to_close(stage)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     woken(2)?;
     block_on(removal)?;
 
     // The stream's, then the close's own, before that of another who waits.
     while Pin::new(&mut stream).poll_next(&mut context).is_ready() {}
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let aborted = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let aborted = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     let mut aborted = pin!(aborted);
     ensure!(aborted.as_mut().poll(&mut context).is_pending());
@@ -366,7 +367,7 @@ pub(crate) fn hold_loop(stage: &Stage, opened: &Opened) -> anyhow::Result<Hold> 
         // A hook that waits, which none may do outside a test (R15).
         let _ = go_on.recv_timeout(patience());
     });
-    stage.machine.pretend()?.close_backend(5, 0)?;
+    stage.machine.pretend()?.close_backend(FIVE, 0)?;
     receive("the loop is inside libxl", &is_inside)?;
     Ok(Hold(let_go))
 }
@@ -389,7 +390,7 @@ fn forked(stage: &Stage) -> anyhow::Result<()> {
     thread_local!(static HELD: RefCell<Option<(Watch, Ctx)>> = const { RefCell::new(None) });
     let pretend = stage.machine.pretend()?;
     let mut opened = stage.open()?;
-    let watch = opened.ctx.watch_death(5)?;
+    let watch = opened.ctx.watch_death(FIVE)?;
     HELD.set(Some((watch, opened.ctx)));
     // SAFETY: the child makes no call but the one that the case is about.
     let pid = unsafe { libc::fork() };
@@ -410,8 +411,8 @@ fn forked(stage: &Stage) -> anyhow::Result<()> {
         unsafe { libc::kill(pid, libc::SIGKILL) };
     }
     ended?;
-    pretend.destroy(5)?;
-    expect(&opened.events, 5, &watch, &EventKind::Death)?;
+    pretend.destroy(FIVE)?;
+    expect(&opened.events, FIVE, &watch, &EventKind::Death)?;
     drop(watch);
     opened.close()
 }

@@ -7,6 +7,7 @@ use crate::patience::patience;
 use crate::report::observe_log;
 use crate::stage::{Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use std::ffi::CString;
@@ -138,13 +139,13 @@ fn reaped_by_others(stage: &Stage) -> anyhow::Result<()> {
     let mut release = File::options().read(true).write(true).open(&fifo)?;
     let marker = stage.folder.join("script-runs");
     let commands = format!(": >{}; read -r word <{}", marker.display(), fifo.display());
-    pretend.add_nic(5, 0, &script(stage, &commands)?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, &commands)?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     eventually("the hotplug script runs", || marker.exists())?;
-    let watch = opened.ctx.watch_death(7)?;
-    pretend.destroy(7)?;
+    let watch = opened.ctx.watch_death(SEVEN)?;
+    pretend.destroy(SEVEN)?;
     receive("the loop is in the callback", &is_inside)?;
     writeln!(release, "go")?;
     // SAFETY: no pointer is given. The script is the only child, and the loop, which would ask for it, stands in the callback.
@@ -207,14 +208,14 @@ fn without_pidfd(stage: &Stage) -> anyhow::Result<()> {
     let fifo = fifo(stage)?;
     // For both directions, so that neither end waits for the other to be opened.
     let mut release = File::options().read(true).write(true).open(&fifo)?;
-    pretend.add_nic(5, 0, &script(stage, &format!("read -r word <{}", fifo.display()))?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, &format!("read -r word <{}", fifo.display()))?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     eventually("whichever thread began the removal has left libxl", || opened.ctx.census().in_flight == 0)?;
     let before = opened.recorder.record();
     // From here on only the script's pidfd is registered anew.
     opened.recorder.refuse_fds(Some(libc::ENOSPC));
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     // The limit for the script, and three looks at it, of which two found it alive.
     eventually("a timer looks after the child, again and again", || {
         opened.recorder.record().timers_added > before.timers_added + 3

@@ -9,12 +9,13 @@ use crate::record::What;
 use crate::stage::{Hooks, Opened, Stage, eventually, receive};
 use crate::threads;
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use xenlight::{Ctx, Error, EventKind, Operation};
+use xenlight::{Ctx, DomainId, Error, EventKind, Operation};
 
 pub(crate) static IDLE: Case = Case {
     name: "close-idle",
@@ -110,7 +111,7 @@ pub(crate) static DROPPED_LOOP_GONE: Case = Case {
 fn idle(stage: &Stage) -> anyhow::Result<()> {
     // Whatever is loaded and opened once for the process, also by the loop's thread when it first runs.
     let first = stage.open()?;
-    let watch = first.ctx.watch_death(0)?;
+    let watch = first.ctx.watch_death(DomainId::DOM0)?;
     eventually("the loop runs", || first.hooks.count(|step| matches!(step, What::FdOccurrence { .. })) > 0)?;
     drop(watch);
     first.close()?;
@@ -119,7 +120,7 @@ fn idle(stage: &Stage) -> anyhow::Result<()> {
     let blocked = stage.open()?;
     blocked.ctx.close_blocking()?;
     blocked.recorder.expect_nothing()?;
-    ensure!(matches!(blocked.ctx.watch_death(0), Err(Error::Closed)), "a closed ctx takes work");
+    ensure!(matches!(blocked.ctx.watch_death(DomainId::DOM0), Err(Error::Closed)), "a closed ctx takes work");
     drop(blocked);
     let Opened { ctx, recorder, attached, .. } = stage.open()?;
     drop(ctx);
@@ -137,12 +138,12 @@ fn idle(stage: &Stage) -> anyhow::Result<()> {
 
 fn watching(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
-    opened.ctx.watch_death(5)?.keep();
-    let seven = opened.ctx.watch_death(7)?;
+    opened.ctx.watch_death(FIVE)?.keep();
+    let seven = opened.ctx.watch_death(SEVEN)?;
     let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
     ctx.close_blocking()?;
-    stage.machine.pretend()?.destroy(5)?;
-    stage.machine.pretend()?.destroy(7)?;
+    stage.machine.pretend()?.destroy(FIVE)?;
+    stage.machine.pretend()?.destroy(SEVEN)?;
     drop(ctx);
     events.expect_end()?;
     // A guard that outlives its ctx.
@@ -153,8 +154,8 @@ fn watching(stage: &Stage) -> anyhow::Result<()> {
 fn operating(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     opened.close()?;
     let result = block_on(removal);
@@ -179,13 +180,13 @@ fn event_waits(stage: &Stage) -> anyhow::Result<()> {
     // Until its script has ended, which the loop has to learn, the close goes no further, and nobody takes the watches away.
     let removal = remove_with_running_script(stage, &opened)?;
     // Libxl tells all watches of a domain in one occurrence, so the second event waits while the first is delivered.
-    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(5)?);
+    let watches = (opened.ctx.watch_death(FIVE)?, opened.ctx.watch_death(FIVE)?);
     *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.ctx);
-    pretend.shut_down(5, 0)?;
+    pretend.shut_down(FIVE, 0)?;
     let (first, _) = receive("the first event", &callbacks)?;
     let (second, _) = receive("the second event", &callbacks)?;
     ensure!(first == second, "the events came in an occurrence each: {first:?}, {second:?}");
-    pretend.destroy(5)?;
+    pretend.destroy(FIVE)?;
     let (_, close) = receive("the event that closes", &callbacks)?;
     block_on(close.context("the callback closes")?);
     ensure!(callbacks.try_recv().is_err(), "an event was delivered after the close had begun");
@@ -208,9 +209,9 @@ fn inside_callback(stage: &Stage) -> anyhow::Result<()> {
             let _ = sender.send((refused, close));
         }
     })?;
-    let watch = opened.ctx.watch_death(5)?;
+    let watch = opened.ctx.watch_death(FIVE)?;
     *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.ctx);
-    pretend.destroy(5)?;
+    pretend.destroy(FIVE)?;
     let (refused, close) = receive("the callback runs", &outcome)?;
     ensure!(matches!(refused, Err(Error::InsideCallback(_))), "a blocking close inside a callback: {refused:?}");
     block_on(close);
@@ -223,8 +224,8 @@ fn inside_callback(stage: &Stage) -> anyhow::Result<()> {
 fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "exec sleep 1000")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
 
     let (entered, loop_is_inside) = channel();
@@ -236,7 +237,7 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
         // A hook that waits, which none may do outside a test (R15).
         was_held.store(go_on.recv_timeout(patience()).is_ok(), Ordering::SeqCst);
     });
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     receive("the loop is inside libxl", &loop_is_inside)?;
     ensure!(opened.ctx.census().in_flight == 1, "the loop is not inside libxl: {:?}", opened.ctx.census());
     // Returns although the loop holds libxl's lock.
@@ -256,8 +257,8 @@ fn during_occurrence(stage: &Stage) -> anyhow::Result<()> {
 fn several_wait(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     // Nobody can bring the close to its end before all wait for it.
     let hold = hold_loop(stage, &opened)?;
@@ -343,15 +344,15 @@ fn in_progress_without_loop(stage: &Stage) -> anyhow::Result<(Opened, [Operation
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     remove(stage, &opened)?;
-    opened.ctx.watch_death(5)?.keep();
+    opened.ctx.watch_death(FIVE)?.keep();
     let running = remove_with_running_script(stage, &opened)?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let waiting = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let waiting = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     stage.host.end();
-    ensure!(matches!(opened.ctx.watch_death(7), Err(Error::LoopGone)), "a ctx without a loop takes a watch");
+    ensure!(matches!(opened.ctx.watch_death(SEVEN), Err(Error::LoopGone)), "a ctx without a loop takes a watch");
     ensure!(
-        matches!(block_on(opened.ctx.remove_nic(5, 0)), Err(Error::LoopGone)),
+        matches!(block_on(opened.ctx.remove_nic(FIVE, 0)), Err(Error::LoopGone)),
         "a ctx without a loop takes an operation"
     );
     Ok((opened, [waiting, running]))

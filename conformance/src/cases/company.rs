@@ -6,6 +6,7 @@ use crate::cases::life::expect;
 use crate::hosts::{Adapter, GlibHost, Mode};
 use crate::stage::{Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::any::Any;
@@ -14,7 +15,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use xenlight::EventKind;
+use xenlight::{DomainId, EventKind};
 
 pub(crate) static TWO_CTXS: Case = Case {
     name: "two-ctxs-on-one-loop",
@@ -69,25 +70,25 @@ pub(crate) static OTHER_CHILDREN: Case = Case {
 fn two_ctxs(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let (one, two) = (stage.open()?, stage.open()?);
-    let (first, second) = (one.ctx.watch_death(7)?, two.ctx.watch_death(7)?);
-    let other = two.ctx.watch_death(5)?;
+    let (first, second) = (one.ctx.watch_death(SEVEN)?, two.ctx.watch_death(SEVEN)?);
+    let other = two.ctx.watch_death(FIVE)?;
     // Both with a child at the same time.
     pretend.store.auto_close_backends(true);
     let script = script(stage, "true")?;
-    pretend.add_nic(5, 1, &script)?;
-    pretend.add_nic(5, 2, &script)?;
-    let removals = (one.ctx.remove_nic(5, 1), two.ctx.remove_nic(5, 2));
+    pretend.add_nic(FIVE, 1, &script)?;
+    pretend.add_nic(FIVE, 2, &script)?;
+    let removals = (one.ctx.remove_nic(FIVE, 1), two.ctx.remove_nic(FIVE, 2));
     block_on(removals.0)?;
     block_on(removals.1)?;
 
-    pretend.destroy(7)?;
-    expect(&one.events, 7, &first, &EventKind::Death)?;
-    expect(&two.events, 7, &second, &EventKind::Death)?;
+    pretend.destroy(SEVEN)?;
+    expect(&one.events, SEVEN, &first, &EventKind::Death)?;
+    expect(&two.events, SEVEN, &second, &EventKind::Death)?;
     drop((first, second));
     one.close()?;
 
-    pretend.destroy(5)?;
-    expect(&two.events, 5, &other, &EventKind::Death)?;
+    pretend.destroy(FIVE)?;
+    expect(&two.events, FIVE, &other, &EventKind::Death)?;
     drop(other);
     two.close()
 }
@@ -105,9 +106,9 @@ fn four_threads(stage: &Stage) -> anyhow::Result<()> {
             .map(|devid| {
                 scope.spawn(move || -> anyhow::Result<()> {
                     for _ in 0..ROUNDS {
-                        let watch = ctx.watch_death(7)?;
-                        pretend.add_nic(5, devid, script)?;
-                        block_on(ctx.remove_nic(5, devid))?;
+                        let watch = ctx.watch_death(SEVEN)?;
+                        pretend.add_nic(FIVE, devid, script)?;
+                        block_on(ctx.remove_nic(FIVE, devid))?;
                         drop(watch);
                     }
                     Ok(())
@@ -131,7 +132,7 @@ fn four_ctxs(stage: &Stage) -> anyhow::Result<()> {
                 scope.spawn(move || -> anyhow::Result<()> {
                     // One ctx's end meets the others' children, too.
                     let opened = stage.open()?;
-                    let domid = 10 + worker;
+                    let domid = DomainId::new(10 + worker);
                     for _ in 0..ROUNDS {
                         pretend.add_domain(domid)?;
                         block_on(opened.ctx.destroy(domid))?;
@@ -169,12 +170,12 @@ fn lock_held_at_fork(stage: &Stage) -> anyhow::Result<()> {
             })
         });
         receive("the lock is held", &is_held)?;
-        let destroyed = block_on(opened.ctx.destroy(5));
+        let destroyed = block_on(opened.ctx.destroy(FIVE));
         holder.join().expect("the holder does not panic")?;
         destroyed?;
         anyhow::Ok(())
     })?;
-    ensure!(opened.ctx.info(5).is_err_and(|error| error.is_no_such_domain()), "the domain is still there");
+    ensure!(opened.ctx.info(FIVE).is_err_and(|error| error.is_no_such_domain()), "the domain is still there");
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()
@@ -263,8 +264,8 @@ fn other_children(stage: &Stage) -> anyhow::Result<()> {
 
     let pretend = stage.machine.pretend()?;
     pretend.store.auto_close_backends(true);
-    pretend.add_nic(5, 1, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 1);
+    pretend.add_nic(FIVE, 1, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 1);
     drop(writer);
     block_on(removal)?;
     let status = ExitStatus::from_raw(receive("the application's child is reported", &exited)?);

@@ -5,6 +5,7 @@ use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Stage, eventually};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::ensure;
 use calloop::EventLoop;
 use calloop::futures::executor;
@@ -86,15 +87,16 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
 
     // Asked for on another thread: all the same they are told on this one.
     let _watches: Vec<_> = std::thread::scope(|scope| {
-        let watching = scope.spawn(|| [5, 7].into_iter().map(|domid| ctx.watch_death(domid)).collect::<Result<_, _>>());
+        let watching =
+            scope.spawn(|| DOMAINS.into_iter().map(|domid| ctx.watch_death(domid)).collect::<Result<_, _>>());
         watching.join().expect("it does not panic")
     })?;
-    pretend.shut_down(5, 0)?;
+    pretend.shut_down(FIVE, 0)?;
     program.turn_until("both streams tell the shutdown", |app| app.events.len() == 1 && app.elsewhere == 1)?;
     handle.remove(second);
-    pretend.destroy(5)?;
+    pretend.destroy(FIVE)?;
     program.turn_until("the death", |app| app.events.len() == 2)?;
-    operations.schedule(ctx.destroy(7))?;
+    operations.schedule(ctx.destroy(SEVEN))?;
     program
         .turn_until("the operation's result, and the event", |app| app.results.len() == 1 && app.events.len() == 3)?;
     drop(ctx);
@@ -104,9 +106,9 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
     ensure!(elsewhere == 1, "a removed source told {elsewhere} events");
     ensure!(events.iter().all(|(_, thread)| *thread == here()), "told on another thread (E2)");
     let expected = [
-        Some((5, EventKind::Shutdown(ShutdownReason::Poweroff))),
-        Some((5, EventKind::Death)),
-        Some((7, EventKind::Death)),
+        Some((FIVE, EventKind::Shutdown(ShutdownReason::Poweroff))),
+        Some((FIVE, EventKind::Death)),
+        Some((SEVEN, EventKind::Death)),
         None,
     ];
     let events: Vec<_> = events.into_iter().map(|(event, _)| event.map(|event| (event.domid, event.kind))).collect();
@@ -125,14 +127,14 @@ fn loop_first(stage: &Stage) -> anyhow::Result<()> {
     handle.insert_source(events, |_, _, _| {}).map_err(|refused| refused.error)?;
     let (results, operations) = executor()?;
     handle.insert_source(results, |_, _, _| {}).map_err(|refused| refused.error)?;
-    ctx.watch_death(7)?.keep();
+    ctx.watch_death(SEVEN)?.keep();
     // Nobody closes the backend: it goes on until it is aborted.
-    pretend.add_nic(5, 0, &stage.folder.join("script"))?;
-    operations.schedule(ctx.remove_nic(5, 0))?;
+    pretend.add_nic(FIVE, 0, &stage.folder.join("script"))?;
+    operations.schedule(ctx.remove_nic(FIVE, 0))?;
     drop(handle);
     drop(program);
 
-    ensure!(matches!(ctx.watch_death(5), Err(Error::LoopGone)), "a ctx without a loop takes work");
+    ensure!(matches!(ctx.watch_death(FIVE), Err(Error::LoopGone)), "a ctx without a loop takes work");
     ensure!(operations.schedule(std::future::ready(Ok(()))).is_err(), "an executor that has gone takes work");
     ctx.close_blocking()?;
     eventually("nothing is left", || {

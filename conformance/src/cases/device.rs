@@ -6,6 +6,7 @@ use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Opened, Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::OpenOptions;
@@ -17,7 +18,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use xenlight::{Abort, Code, Error, EventKind, Operation};
+use xenlight::{Abort, Code, DomainId, Error, EventKind, Operation};
 
 /// Libxl's ERROR_TIMEDOUT.
 const TIMED_OUT: Code = Code(-9);
@@ -88,11 +89,11 @@ pub(crate) fn remove(stage: &Stage, opened: &Opened) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let marker = stage.folder.join("script-ran");
     let script = script(stage, &format!("echo \"$@\" >{}", marker.display()))?;
-    pretend.add_nic(5, 0, &script)?;
+    pretend.add_nic(FIVE, 0, &script)?;
     let before = opened.recorder.record();
-    let removal = opened.ctx.remove_nic(5, 0);
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     block_on(removal)?;
 
     ensure!(marker.exists(), "the hotplug script did not run");
@@ -111,26 +112,26 @@ fn destroy_expires(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let script = script(stage, "exec sleep 1000")?;
-    pretend.add_nic(5, 0, &script)?;
-    pretend.add_nic(5, 1, &script)?;
-    let watch = ctx.watch_death(5)?;
+    pretend.add_nic(FIVE, 0, &script)?;
+    pretend.add_nic(FIVE, 1, &script)?;
+    let watch = ctx.watch_death(FIVE)?;
     // Of each ten seconds, 0.1 are left.
     pretend.clock().set_lag_ms(9_900);
-    let removed = block_on(ctx.remove_nic(5, 0));
+    let removed = block_on(ctx.remove_nic(FIVE, 0));
     let code = removed.as_ref().err().and_then(xenlight::Error::code);
     ensure!(code == Some(TIMED_OUT), "the removal ended with {removed:?} instead of ERROR_TIMEDOUT");
-    ctx.info(5)?;
+    ctx.info(FIVE)?;
     let before = opened.recorder.record();
-    block_on(ctx.destroy(5))?;
+    block_on(ctx.destroy(FIVE))?;
     let after = opened.recorder.record();
     let waited = (after.timers_added - before.timers_added, after.timers_cancelled - before.timers_cancelled);
     ensure!(waited == (1, 0), "the destroy did not wait until its one timeout expired: {before:?} {after:?}");
-    expect(&opened.events, 5, &watch, &EventKind::Death)?;
-    let again = block_on(ctx.destroy(5));
-    ensure!(matches!(again, Err(Error::NoSuchDomain { domid: 5, .. })), "{again:?}");
+    expect(&opened.events, FIVE, &watch, &EventKind::Death)?;
+    let again = block_on(ctx.destroy(FIVE));
+    ensure!(matches!(again, Err(Error::NoSuchDomain { domid: FIVE, .. })), "{again:?}");
     drop(watch);
     // What libxl keeps of a ctx is in order: it goes on to work.
-    block_on(ctx.destroy(7))?;
+    block_on(ctx.destroy(SEVEN))?;
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()
@@ -139,10 +140,10 @@ fn destroy_expires(stage: &Stage) -> anyhow::Result<()> {
 fn expires(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
+    pretend.add_nic(FIVE, 0, &script(stage, "exec sleep 1000")?)?;
     // Ten seconds for the backend, and ten once more after it was forced: 0.1 s each. The script is not reached.
     pretend.clock().set_lag_ms(9_900);
-    let result = block_on(opened.ctx.remove_nic(5, 0));
+    let result = block_on(opened.ctx.remove_nic(FIVE, 0));
     let code = result.as_ref().err().and_then(xenlight::Error::code);
     ensure!(code == Some(TIMED_OUT), "the removal ended with {result:?} instead of ERROR_TIMEDOUT");
     let record = opened.recorder.record();
@@ -172,8 +173,8 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
 fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let mut removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let mut removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     let nobody = block_on(futures_lite::future::poll_once(&mut removal));
     ensure!(nobody.is_none(), "the removal ended with {nobody:?} while its backend was there");
@@ -189,11 +190,11 @@ fn awaited_elsewhere(stage: &Stage) -> anyhow::Result<()> {
         let _ = sender.send(result);
     })?;
     receive("another awaits the removal", &was_polled)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     receive("the removal has ended for the other", &ended)??;
 
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     let aborts = std::thread::scope(|scope| {
         [(); 2].map(|()| scope.spawn(|| removal.abort())).map(|thread| thread.join().expect("it does not panic"))
@@ -212,8 +213,8 @@ fn abort_while_loop_takes_timeout(stage: &Stage, opened: &Opened) -> anyhow::Res
     let modifies = || opened.hooks.count(|step| matches!(step, What::TimeoutModify { deadline: (0, 0), .. }));
     let occurrences = || opened.hooks.count(|step| matches!(step, What::TimeoutOccurrence { .. }));
     let before = (modifies(), occurrences());
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
 
     let forced = Arc::new(AtomicBool::new(false));
@@ -248,10 +249,10 @@ pub(crate) fn script(stage: &Stage, commands: &str) -> anyhow::Result<PathBuf> {
 
 /// Waits until libxl has asked the backend of domain 5's device to close.
 pub(crate) fn asked_to_close(stage: &Stage) -> anyhow::Result<()> {
-    asked_to_close_of(stage, 5)
+    asked_to_close_of(stage, FIVE)
 }
 
-fn asked_to_close_of(stage: &Stage, domid: u32) -> anyhow::Result<()> {
+fn asked_to_close_of(stage: &Stage, domid: DomainId) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let state = format!("/local/domain/0/backend/vif/{domid}/0/state");
     eventually("libxl asks the backend to close", || pretend.store.read(&state).is_some_and(|state| state == b"5"))
@@ -261,10 +262,10 @@ fn asked_to_close_of(stage: &Stage, domid: u32) -> anyhow::Result<()> {
 pub(crate) fn remove_with_running_script(stage: &Stage, opened: &Opened) -> anyhow::Result<Operation<()>> {
     let pretend = stage.machine.pretend()?;
     let marker = stage.folder.join("script-runs");
-    pretend.add_nic(7, 0, &script(stage, &format!(": >{}; exec sleep 1000", marker.display()))?)?;
-    let removal = opened.ctx.remove_nic(7, 0);
-    asked_to_close_of(stage, 7)?;
-    pretend.close_backend(7, 0)?;
+    pretend.add_nic(SEVEN, 0, &script(stage, &format!(": >{}; exec sleep 1000", marker.display()))?)?;
+    let removal = opened.ctx.remove_nic(SEVEN, 0);
+    asked_to_close_of(stage, SEVEN)?;
+    pretend.close_backend(SEVEN, 0)?;
     eventually("the hotplug script runs", || marker.exists())?;
     Ok(removal)
 }

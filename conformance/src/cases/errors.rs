@@ -6,11 +6,12 @@ use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, eventually};
 use crate::threads;
 use crate::tiers::Tier;
+use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::{block_on, poll_once};
 use std::fs::File;
 use std::path::Path;
-use xenlight::{Config, Ctx, Error, Operation};
+use xenlight::{Config, Ctx, DomainId, Error, Operation};
 
 pub(crate) static WORDS: Case = Case {
     name: "errors-with-words",
@@ -95,7 +96,7 @@ fn own_words(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let script = script(stage, "exec sleep 1000")?;
-    for domid in [5, 7] {
+    for domid in DOMAINS {
         pretend.add_nic(domid, 0, &script)?;
     }
     if stage.mode == Mode::Loop {
@@ -110,12 +111,11 @@ fn own_words(stage: &Stage) -> anyhow::Result<()> {
     }
     // The removals' two limits are 10 s each, the shutdown's is 60 s: all are reached within a tenth of a second.
     pretend.clock().set_lag_ms(59_900);
-    let (five, seven, shutdown) = (ctx.remove_nic(5, 0), ctx.remove_nic(7, 0), ctx.shutdown(7));
-    for (domid, removal) in [(5, five), (7, seven)] {
+    let (five, seven, shutdown) = (ctx.remove_nic(FIVE, 0), ctx.remove_nic(SEVEN, 0), ctx.shutdown(SEVEN));
+    for (domid, removal, other) in [(FIVE, five, SEVEN), (SEVEN, seven, FIVE)] {
         let error = block_on(removal).err().context("a backend that does not answer let go")?;
         let words = error.words();
         ensure!(!words.is_empty(), "domain {domid}: {error:?}");
-        let other = 12 - domid;
         let stray = words.iter().find(|line| {
             line.domid == Some(other)
                 || !line.certain
@@ -137,7 +137,7 @@ fn missing(stage: &Stage) -> anyhow::Result<()> {
     let config = tiny("tiny")?;
     let before = states(ctx)?;
     // The fourth and fifth are domains 0 and 5 to those who look at 16 bits.
-    for domid in [9999, 32752, 65535, 65536, 65541, u32::MAX] {
+    for domid in [9999, 32752, 65535, 65536, 65541, u32::MAX].map(DomainId::new) {
         let file = || File::create(stage.folder.join("saved"));
         let answers = [
             ("info", ctx.info(domid).map(drop)),
@@ -172,7 +172,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// Which domains are paused, or on their way out.
-fn states(ctx: &Ctx) -> anyhow::Result<Vec<(u32, bool, bool)>> {
+fn states(ctx: &Ctx) -> anyhow::Result<Vec<(DomainId, bool, bool)>> {
     Ok(ctx.domains()?.iter().map(|domain| (domain.domid, domain.paused, domain.dying)).collect())
 }
 
@@ -185,22 +185,25 @@ fn domain_0(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let ctx = &opened.ctx;
     let config = tiny("tiny")?;
-    let (before, name) = (states(ctx)?, ctx.name(0)?);
+    let (before, name) = (states(ctx)?, ctx.name(DomainId::DOM0)?);
     let saved = stage.folder.join("saved");
     // Not awaited: refused when they are asked for, also where libxl has a thread.
     let answers = [
-        ("pause", at_once(ctx.pause(0))),
-        ("shutdown", at_once(ctx.shutdown(0))),
-        ("reboot", at_once(ctx.reboot(0))),
-        ("destroy", at_once(ctx.destroy(0))),
-        ("resume", at_once(ctx.resume(0))),
-        ("save", at_once(ctx.save(0, File::create(&saved)?, &config))),
+        ("pause", at_once(ctx.pause(DomainId::DOM0))),
+        ("shutdown", at_once(ctx.shutdown(DomainId::DOM0))),
+        ("reboot", at_once(ctx.reboot(DomainId::DOM0))),
+        ("destroy", at_once(ctx.destroy(DomainId::DOM0))),
+        ("resume", at_once(ctx.resume(DomainId::DOM0))),
+        ("save", at_once(ctx.save(DomainId::DOM0, File::create(&saved)?, &config))),
     ];
     for (what, answer) in answers {
-        ensure!(matches!(&answer, Some(Err(Error::Protected { domid: 0, .. }))), "{what} of domain 0: {answer:?}");
+        ensure!(
+            matches!(&answer, Some(Err(Error::Protected { domid: DomainId::DOM0, .. }))),
+            "{what} of domain 0: {answer:?}"
+        );
     }
     ensure!(is_empty(&saved), "something was written to save domain 0");
-    ensure!(states(ctx)? == before && ctx.name(0)? == name, "domain 0 is not as before");
+    ensure!(states(ctx)? == before && ctx.name(DomainId::DOM0)? == name, "domain 0 is not as before");
     opened.close()
 }
 
@@ -209,16 +212,16 @@ fn destroyed_twice(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let first = ctx.destroy(5);
-    let second = block_on(ctx.destroy(5));
-    ensure!(matches!(second, Err(Error::BeingDestroyed { domid: 5 })), "{second:?}");
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let first = ctx.destroy(FIVE);
+    let second = block_on(ctx.destroy(FIVE));
+    ensure!(matches!(second, Err(Error::BeingDestroyed { domid: FIVE })), "{second:?}");
     // Another domain's is none of its business.
-    block_on(ctx.destroy(7))?;
-    pretend.close_backend(5, 0)?;
+    block_on(ctx.destroy(SEVEN))?;
+    pretend.close_backend(FIVE, 0)?;
     block_on(first)?;
-    let third = block_on(ctx.destroy(5));
-    ensure!(matches!(third, Err(Error::NoSuchDomain { domid: 5, .. })), "{third:?}");
+    let third = block_on(ctx.destroy(FIVE));
+    ensure!(matches!(third, Err(Error::NoSuchDomain { domid: FIVE, .. })), "{third:?}");
     opened.close()
 }
 
@@ -226,16 +229,16 @@ fn gone_meanwhile(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let Opened { ctx, hooks, .. } = &opened;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
     let timers = || hooks.count(|step| matches!(step, crate::record::What::TimeoutRegister { .. }));
     let before = timers();
     // Ten seconds for the backend, and ten once more after it was forced: two each.
     pretend.clock().set_lag_ms(8_000);
-    let removal = ctx.remove_nic(5, 0);
+    let removal = ctx.remove_nic(FIVE, 0);
     eventually("the removal is at work", || timers() > before)?;
-    pretend.destroy(5)?;
+    pretend.destroy(FIVE)?;
     let result = block_on(removal);
-    ensure!(matches!(result, Err(Error::NoSuchDomain { domid: 5, .. })), "{result:?}");
+    ensure!(matches!(result, Err(Error::NoSuchDomain { domid: FIVE, .. })), "{result:?}");
     opened.expect_idle()?;
     opened.close()
 }

@@ -6,6 +6,7 @@ use crate::record::What;
 use crate::report::observe_log;
 use crate::stage::{Hooks, Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::cell::Cell;
@@ -14,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use xenlight::{Config, Ctx, Error, EventKind, Trace};
+use xenlight::{Config, Ctx, DomainId, Error, EventKind, Trace};
 
 pub(crate) static CALLS: Case = Case {
     name: "calls-from-hooks",
@@ -85,11 +86,12 @@ fn is_hook(step: Trace) -> bool {
 /// Each call that would get into libxl on this thread; the first that did not say so.
 fn refused(ctx: &Ctx, with_thread: bool) -> Result<(), String> {
     let config = Config::from_json(r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"type.pv":{}}}"#);
+    let domid = DomainId::new(9);
     let mut answers = vec![
         ("domains", ctx.domains().map(drop)),
-        ("info", ctx.info(9).map(drop)),
-        ("name", ctx.name(9).map(drop)),
-        ("watch_eject", ctx.watch_eject(9, "hdc").map(drop)),
+        ("info", ctx.info(domid).map(drop)),
+        ("name", ctx.name(domid).map(drop)),
+        ("watch_eject", ctx.watch_eject(domid, "hdc").map(drop)),
         ("create", config.and_then(|config| block_on(ctx.create(&config))).map(drop)),
         ("close_blocking", ctx.close_blocking()),
         ("open", Ctx::open(ctx.library(), osevent_epoll::Reactor::new().expect("fds are left")).map(drop)),
@@ -97,9 +99,9 @@ fn refused(ctx: &Ctx, with_thread: bool) -> Result<(), String> {
     ];
     // Otherwise that thread begins them, later.
     if !with_thread {
-        answers.push(("watch_death", ctx.watch_death(9).map(drop)));
-        answers.push(("destroy", block_on(ctx.destroy(9))));
-        answers.push(("pause", block_on(ctx.pause(9))));
+        answers.push(("watch_death", ctx.watch_death(domid).map(drop)));
+        answers.push(("destroy", block_on(ctx.destroy(domid))));
+        answers.push(("pause", block_on(ctx.pause(domid))));
     }
     match answers.into_iter().find(|(_, answer)| !matches!(answer, Err(Error::InsideHook))) {
         Some((what, answer)) => Err(format!("{what}: {answer:?}")),
@@ -140,7 +142,7 @@ fn calls(stage: &Stage) -> anyhow::Result<()> {
         .open(attached.event_loop.clone())?;
     let ctx = Arc::new(ctx);
     *shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&ctx);
-    for domid in [5, 7] {
+    for domid in DOMAINS {
         let watch = ctx.watch_death(domid)?;
         pretend.destroy(domid)?;
         ensure!(receive("the domain's death", &events)? == EventKind::Death);
@@ -209,22 +211,22 @@ fn drops(stage: &Stage) -> anyhow::Result<()> {
         })
         .on_event(move |event| _ = sender.send(event.domid))
         .open(attached.event_loop.clone())?;
-    let watches = vec![ctx.watch_death(5)?, other.ctx.watch_death(5)?];
+    let watches = vec![ctx.watch_death(FIVE)?, other.ctx.watch_death(FIVE)?];
     *to_drop.lock().unwrap_or_else(PoisonError::into_inner) = Some((watches, other.ctx));
     // Its hooks drop them.
-    let seven = ctx.watch_death(7)?;
-    pretend.add_nic(5, 0, &crate::cases::device::script(stage, "true")?)?;
-    let removal = ctx.remove_nic(5, 0);
+    let seven = ctx.watch_death(SEVEN)?;
+    pretend.add_nic(FIVE, 0, &crate::cases::device::script(stage, "true")?)?;
+    let removal = ctx.remove_nic(FIVE, 0);
     crate::cases::device::asked_to_close(stage)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     block_on(removal)?;
     let dropped = || to_drop.lock().unwrap_or_else(PoisonError::into_inner).is_none();
     eventually("a hook drops them", dropped)?;
     let close = other_close.lock().unwrap_or_else(PoisonError::into_inner).take().context("the other ctx closes")?;
     block_on(close);
-    pretend.destroy(5)?;
-    pretend.destroy(7)?;
-    ensure!(receive("the death of 7", &events)? == 7, "5 was not watched any more");
+    pretend.destroy(FIVE)?;
+    pretend.destroy(SEVEN)?;
+    ensure!(receive("the death of 7", &events)? == SEVEN, "5 was not watched any more");
     drop(seven);
     block_on(ctx.close());
     drop(unrelated);
@@ -242,7 +244,7 @@ fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
         let occurrences = counted.get().map(|hooks| hooks.count(|step| matches!(step, What::OccurrenceReturned)));
         let other = in_callback.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Its first watch has the hook called for xenstore's fd.
-        let hooked = other.map(|other| other.watch_death(9).map(|_| other));
+        let hooked = other.map(|other| other.watch_death(DomainId::new(9)).map(|_| other));
         let _ = sender.send((BUSY.get(), occurrences, hooked));
     })?;
     let _ = hooks.set(opened.hooks.clone());
@@ -262,8 +264,8 @@ fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
         .open(attached.event_loop.clone())?;
     *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx);
     // Libxl tells of a death by both in one occurrence, so the second event waits while the first is delivered.
-    let watches = (opened.ctx.watch_death(5)?, opened.ctx.watch_death(5)?);
-    pretend.destroy(5)?;
+    let watches = (opened.ctx.watch_death(FIVE)?, opened.ctx.watch_death(FIVE)?);
+    pretend.destroy(FIVE)?;
     let mut told = [receive("an event", &callbacks)?, receive("an event", &callbacks)?];
     ensure!(told.iter().all(|(in_hook, ..)| !in_hook), "an event was delivered inside a hook");
     ensure!(told[0].1 == told[1].1, "the events came in an occurrence each, so none waited");

@@ -14,7 +14,7 @@ use futures_lite::future::block_on;
 use osevent_core::Interest;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use xenlight::{Config, EventKind, ShutdownReason};
+use xenlight::{Config, DomainId, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-hvm-life",
@@ -156,7 +156,7 @@ fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// A new domain; skipped where no device model is installed.
-fn create(opened: &Opened, config: &Config) -> anyhow::Result<u32> {
+fn create(opened: &Opened, config: &Config) -> anyhow::Result<DomainId> {
     let domid = block_on(opened.ctx.create(config)).map_err(|error| {
         let missing = |text: &str| {
             text.contains("device model") && text.contains("is not executable")
@@ -182,7 +182,7 @@ fn disc(stage: &Stage, name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// The process of the domain's device model.
-fn device_model(dom0: &Dom0, domid: u32) -> anyhow::Result<i32> {
+fn device_model(dom0: &Dom0, domid: DomainId) -> anyhow::Result<i32> {
     let pid = dom0.store("read", &[&format!("/local/domain/{domid}/image/device-model-pid")])?;
     pid.trim().parse().with_context(|| format!("no process's number: {pid:?}"))
 }

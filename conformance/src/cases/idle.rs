@@ -13,10 +13,12 @@ use crate::hosts::{Adapter, Mode};
 use crate::record::What;
 use crate::stage::{Stage, eventually};
 use crate::tiers::Tier;
+use crate::tiers::libxl::SEVEN;
 use anyhow::{Context, ensure};
 use procfs::process::Process;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use xenlight::DomainId;
 
 pub(crate) static COSTS_NOTHING: Case = Case {
     name: "idle-costs-nothing",
@@ -43,12 +45,12 @@ fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     let occurrences = || opened.hooks.count(|step| matches!(step, What::FdOccurrence { .. }));
     if let Ok(pretend) = stage.machine.pretend() {
         // What was delivered before is not delivered again.
-        let seven = opened.ctx.watch_death(7)?;
-        pretend.destroy(7)?;
+        let seven = opened.ctx.watch_death(SEVEN)?;
+        pretend.destroy(SEVEN)?;
         opened.events.next()?;
         drop(seven);
     }
-    let watch = opened.ctx.watch_death(0)?;
+    let watch = opened.ctx.watch_death(DomainId::DOM0)?;
     // Xenstored reports each new watch once.
     eventually("the loop runs", || occurrences() > 0)?;
 
@@ -70,7 +72,7 @@ fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     // It was asleep, not dead, and the count counts.
     let occurred = occurrences();
     drop(watch);
-    let watch = opened.ctx.watch_death(0)?;
+    let watch = opened.ctx.watch_death(DomainId::DOM0)?;
     eventually("the loop wakes", || occurrences() > occurred)?;
     ensure!(Sleeps::of_others()? != after, "the kernel does not count");
     drop(watch);

@@ -4,9 +4,10 @@ use crate::case::Case;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Events, Opened, Stage};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
-use xenlight::{Error, EventKind, ShutdownReason, Watch};
+use xenlight::{DomainId, Error, EventKind, ShutdownReason, Watch};
 
 pub(crate) static DEATH: Case = Case {
     name: "domain-death",
@@ -21,18 +22,18 @@ pub(crate) static DEATH: Case = Case {
 fn death(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    let five = opened.ctx.watch_death(5)?;
-    let seven = opened.ctx.watch_death(7)?;
+    let five = opened.ctx.watch_death(FIVE)?;
+    let seven = opened.ctx.watch_death(SEVEN)?;
     ensure!(five.id() != seven.id());
 
-    pretend.shut_down(5, 0)?;
-    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    pretend.shut_down(FIVE, 0)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
     ensure!(pretend.hypercalls() > 0, "libxl made no hypercall: it is not the stand-in that it talks to");
-    pretend.destroy(5)?;
-    expect(&opened.events, 5, &five, &EventKind::Death)?;
+    pretend.destroy(FIVE)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Death)?;
     // Without having shut down before.
-    pretend.destroy(7)?;
-    expect(&opened.events, 7, &seven, &EventKind::Death)?;
+    pretend.destroy(SEVEN)?;
+    expect(&opened.events, SEVEN, &seven, &EventKind::Death)?;
 
     // The xenstore fd goes with the last watch.
     drop((five, seven));
@@ -57,26 +58,27 @@ pub(crate) static DEATH_BEFORE: Case = Case {
 fn death_before(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    let seven = opened.ctx.watch_death(7)?;
-    pretend.shut_down(5, 1)?;
-    pretend.destroy(7)?;
+    let seven = opened.ctx.watch_death(SEVEN)?;
+    pretend.shut_down(FIVE, 1)?;
+    pretend.destroy(SEVEN)?;
     // Libxl has looked, and will not again before another domain goes.
-    expect(&opened.events, 7, &seven, &EventKind::Death)?;
-    let five = opened.ctx.watch_death(5)?;
-    expect(&opened.events, 5, &five, &EventKind::Shutdown(ShutdownReason::Reboot))?;
-    let gone = opened.ctx.watch_death(7)?;
-    expect(&opened.events, 7, &gone, &EventKind::Death)?;
-    let never = opened.ctx.watch_death(65_541)?;
-    expect(&opened.events, 65_541, &never, &EventKind::Death)?;
+    expect(&opened.events, SEVEN, &seven, &EventKind::Death)?;
+    let five = opened.ctx.watch_death(FIVE)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Shutdown(ShutdownReason::Reboot))?;
+    let gone = opened.ctx.watch_death(SEVEN)?;
+    expect(&opened.events, SEVEN, &gone, &EventKind::Death)?;
+    let beyond = DomainId::new(65_541);
+    let never = opened.ctx.watch_death(beyond)?;
+    expect(&opened.events, beyond, &never, &EventKind::Death)?;
     // Now it does, and finds again what has been reported.
-    pretend.destroy(5)?;
-    expect(&opened.events, 5, &five, &EventKind::Death)?;
+    pretend.destroy(FIVE)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Death)?;
     drop((seven, five, gone, never));
     opened.expect_idle()?;
 
     // The first watch of all.
-    let first = opened.ctx.watch_death(7)?;
-    expect(&opened.events, 7, &first, &EventKind::Death)?;
+    let first = opened.ctx.watch_death(SEVEN)?;
+    expect(&opened.events, SEVEN, &first, &EventKind::Death)?;
     let Opened { ctx, events, recorder, attached: _attached, .. } = opened;
     ctx.close_blocking()?;
     drop((first, ctx));
@@ -108,10 +110,10 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     ] {
         pretend.store.write(&path, value.as_bytes())?;
     }
-    let watch = opened.ctx.watch_eject(5, "xvda")?;
+    let watch = opened.ctx.watch_eject(FIVE, "xvda")?;
     pretend.store.write(&format!("{frontend}/eject"), b"eject")?;
     let event = opened.events.next()?;
-    ensure!(event.domid == 5 && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
+    ensure!(event.domid == FIVE && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
     ensure!(matches!(&event.kind, EventKind::Eject { vdev, .. } if vdev == "xvda"), "{event:?}");
     drop(watch);
     opened.expect_idle()?;
@@ -132,20 +134,20 @@ fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     for watching in [true, false] {
         let opened = stage.open()?;
-        let watch = watching.then(|| opened.ctx.watch_death(5)).transpose()?;
+        let watch = watching.then(|| opened.ctx.watch_death(FIVE)).transpose()?;
         if let Some(watch) = &watch {
-            pretend.shut_down(5, 0)?;
-            expect(&opened.events, 5, watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+            pretend.shut_down(FIVE, 0)?;
+            expect(&opened.events, FIVE, watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
         }
         pretend.store.disconnect();
         // Whether or not the loop has come to tell.
-        let name = opened.ctx.name(5);
+        let name = opened.ctx.name(FIVE);
         ensure!(matches!(name, Err(Error::XenstoredLost)), "{name:?}");
         let found = opened.ctx.find("pretend-5");
         ensure!(matches!(found, Err(Error::XenstoredLost)), "{found:?}");
-        let late = opened.ctx.watch_death(7);
+        let late = opened.ctx.watch_death(SEVEN);
         ensure!(matches!(late, Err(Error::XenstoredLost)), "{late:?}");
-        let operation = block_on(opened.ctx.destroy(7));
+        let operation = block_on(opened.ctx.destroy(SEVEN));
         ensure!(matches!(operation, Err(Error::XenstoredLost)), "{operation:?}");
         ensure!(opened.ctx.domains()?.len() == 3, "the hypervisor was not asked");
         loop {
@@ -164,7 +166,7 @@ fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// The next event is this one.
-pub(crate) fn expect(events: &Events, domid: u32, watch: &Watch, kind: &EventKind) -> anyhow::Result<()> {
+pub(crate) fn expect(events: &Events, domid: DomainId, watch: &Watch, kind: &EventKind) -> anyhow::Result<()> {
     let event = events.next()?;
     ensure!(
         event.domid == domid && event.watch == Some(watch.id()) && event.kind == *kind,

@@ -9,6 +9,7 @@ use crate::patience::patience;
 use crate::record::{Record, What};
 use crate::stage::{Stage, eventually};
 use crate::tiers::Tier;
+use crate::tiers::libxl::FIVE;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::collections::HashMap;
@@ -189,19 +190,19 @@ fn perform(stage: &Stage, play: &Play) -> anyhow::Result<Vec<Hook>> {
     let scripts = || opened.hooks.count(|what| matches!(what, What::TimeoutRegister { .. }));
     for act in play.acts {
         match act {
-            WatchDeath => deaths.push(opened.ctx.watch_death(5)?),
+            WatchDeath => deaths.push(opened.ctx.watch_death(FIVE)?),
             UnwatchDeath => drop(deaths.pop().context("no watch")?),
-            WatchEject => eject = Some(opened.ctx.watch_eject(5, "xvda")?),
+            WatchEject => eject = Some(opened.ctx.watch_eject(FIVE, "xvda")?),
             UnwatchEject => drop(eject.take().context("no watch")?),
             Remove | Destroy => {
-                pretend.add_nic(5, 0, &script)?;
+                pretend.add_nic(FIVE, 0, &script)?;
                 let ctx = &opened.ctx;
-                operation = Some(if *act == Remove { ctx.remove_nic(5, 0) } else { ctx.destroy_nic(5, 0) });
+                operation = Some(if *act == Remove { ctx.remove_nic(FIVE, 0) } else { ctx.destroy_nic(FIVE, 0) });
                 if !play.hurried {
                     asked_to_close(stage)?;
                 }
             }
-            BackendCloses => pretend.close_backend(5, 0)?,
+            BackendCloses => pretend.close_backend(FIVE, 0)?,
             AwaitScript => eventually("the script's timeout is registered", || scripts() == 2)?,
             Abort => drop(operation.as_ref().context("no operation")?.abort()?),
             // How it ended is no hook.

@@ -6,11 +6,12 @@ use crate::cases::life::expect;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Stage, eventually};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::fs::File;
 use std::sync::Arc;
-use xenlight::EventKind;
+use xenlight::{DomainId, EventKind};
 
 pub(crate) static OFTEN: Case = Case {
     name: "open-often",
@@ -60,7 +61,7 @@ fn often(stage: &Stage) -> anyhow::Result<()> {
     for round in 0..100 {
         let ctx = open()?;
         if round % 2 == 0 {
-            ctx.watch_death(5)?.keep();
+            ctx.watch_death(FIVE)?.keep();
         }
         match round % 4 {
             0 | 1 => block_on(ctx.close()),
@@ -88,7 +89,7 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
     warm_up(stage)?;
     // Xenstored answers this one after it has let go of the one before: from here on nothing else becomes free.
     let witness = stage.open()?;
-    let watch = witness.ctx.watch_death(7)?;
+    let watch = witness.ctx.watch_death(SEVEN)?;
     let mut full = fill()?;
     let (start, mut failures) = (open_fds(), 0);
     for free in 0..ENOUGH {
@@ -118,25 +119,25 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
 fn watch_without_fds(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let full = fill()?;
-    let watch = opened.ctx.watch_death(5)?;
+    let watch = opened.ctx.watch_death(FIVE)?;
     // The pretence of it needs fds.
     drop(full);
-    stage.machine.pretend()?.destroy(5)?;
-    expect(&opened.events, 5, &watch, &EventKind::Death)?;
+    stage.machine.pretend()?.destroy(FIVE)?;
+    expect(&opened.events, FIVE, &watch, &EventKind::Death)?;
     drop(watch);
     opened.close()
 }
 
 fn silent(stage: &Stage) -> anyhow::Result<()> {
-    stage.machine.pretend()?.shut_down(0, 0)?;
+    stage.machine.pretend()?.shut_down(DomainId::DOM0, 0)?;
     for _ in 0..100 {
         let opened = stage.open()?;
-        let seven = opened.ctx.watch_death(7)?;
-        stage.machine.pretend()?.shut_down(7, 0)?;
+        let seven = opened.ctx.watch_death(SEVEN)?;
+        stage.machine.pretend()?.shut_down(SEVEN, 0)?;
         let event = opened.events.next()?;
         ensure!(event.watch == Some(seven.id()), "nobody asked for {event:?}");
         opened.close()?;
-        stage.machine.pretend()?.add_domain(7)?;
+        stage.machine.pretend()?.add_domain(SEVEN)?;
     }
     Ok(())
 }

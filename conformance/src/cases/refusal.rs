@@ -7,6 +7,7 @@ use crate::hosts::{Adapter, Mode};
 use crate::recorder::Recorder;
 use crate::stage::{Stage, eventually};
 use crate::tiers::Tier;
+use crate::tiers::libxl::FIVE;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_core::{LoopError, RegistrationError};
@@ -60,7 +61,7 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     opened.recorder.refuse_fds(Some(ERRNO));
-    let refused = opened.ctx.watch_death(5);
+    let refused = opened.ctx.watch_death(FIVE);
     match stage.mode {
         Mode::Loop => {
             let code = refused.as_ref().err().and_then(xenlight::Error::code);
@@ -75,9 +76,9 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
     opened.expect_idle()?;
 
     opened.recorder.refuse_fds(None);
-    let watch = opened.ctx.watch_death(5)?;
-    pretend.shut_down(5, 3)?;
-    expect(&opened.events, 5, &watch, &EventKind::Shutdown(ShutdownReason::Crash))?;
+    let watch = opened.ctx.watch_death(FIVE)?;
+    pretend.shut_down(FIVE, 3)?;
+    expect(&opened.events, FIVE, &watch, &EventKind::Shutdown(ShutdownReason::Crash))?;
     drop(watch);
     opened.expect_idle()?;
     opened.close()
@@ -86,10 +87,10 @@ fn fd(stage: &Stage) -> anyhow::Result<()> {
 fn timeout(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
     opened.recorder.refuse_timers(Some(ERRNO));
     // At the start or at the end.
-    let result = block_on(opened.ctx.remove_nic(5, 0));
+    let result = block_on(opened.ctx.remove_nic(FIVE, 0));
     let code = result.as_ref().err().and_then(xenlight::Error::code);
     ensure!(code == Some(Code(ERRNO)), "the removal ended with {result:?} instead of the loop's errno");
     opened.expect_idle()?;

@@ -8,6 +8,7 @@ use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Opened, Stage, eventually, receive};
 use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::ensure;
 use futures_lite::future::block_on;
 use osevent_core::EventLoop;
@@ -81,8 +82,8 @@ impl Drop for Held {
 /// Of the removal of domain 5's device: held where the second timeout is registered, inside an occurrence.
 fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Operation<()>)> {
     let pretend = stage.machine.pretend()?;
-    pretend.add_nic(5, 0, &script(stage, "true")?)?;
-    let removal = opened.ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
+    let removal = opened.ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
     let (entered, is_inside) = channel();
     let (let_go, go_on) = channel::<()>();
@@ -91,7 +92,7 @@ fn hold(stage: &Stage, opened: &Opened) -> anyhow::Result<(Held, xenlight::Opera
         // A hook that waits, which none may do outside a test (R15).
         let _ = go_on.recv_timeout(patience());
     });
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     receive("libxl's thread is inside libxl", &is_inside)?;
     ensure!(opened.ctx.census().in_flight == 1, "it is not: {:?}", opened.ctx.census());
     Ok((Held(let_go), removal))
@@ -101,18 +102,18 @@ fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let seven = ctx.watch_death(7)?;
+    let seven = ctx.watch_death(SEVEN)?;
     let (held, removal) = hold(stage, &opened)?;
 
     // Had any of these waited for the lock, it would still, and the case with it.
-    ensure!(ctx.domains()?.len() == 3 && ctx.info(5)?.domid == 5, "there are other domains");
-    ensure!(ctx.name(5)?.is_some() && ctx.find("pretend-7")? == Some(7), "domains have other names");
-    let five = ctx.watch_death(5)?;
-    drop(ctx.watch_death(5)?);
-    pretend.add_nic(7, 0, &script(stage, "true")?)?;
-    let not_begun = ctx.remove_nic(7, 0);
+    ensure!(ctx.domains()?.len() == 3 && ctx.info(FIVE)?.domid == FIVE, "there are other domains");
+    ensure!(ctx.name(FIVE)?.is_some() && ctx.find("pretend-7")? == Some(SEVEN), "domains have other names");
+    let five = ctx.watch_death(FIVE)?;
+    drop(ctx.watch_death(FIVE)?);
+    pretend.add_nic(SEVEN, 0, &script(stage, "true")?)?;
+    let not_begun = ctx.remove_nic(SEVEN, 0);
     ensure!(not_begun.abort()? == Abort::Requested && not_begun.abort()? == Abort::AlreadyRequested);
-    let paused = ctx.pause(5);
+    let paused = ctx.pause(FIVE);
     drop(seven);
     ensure!(ctx.census().in_flight == 1, "libxl's thread was let go meanwhile: {:?}", ctx.census());
     drop(held);
@@ -122,7 +123,7 @@ fn does_not_wait(stage: &Stage) -> anyhow::Result<()> {
     ensure!(result.as_ref().is_err_and(Error::is_aborted), "what was aborted before it began ended with {result:?}");
     ensure!(pretend.store.read("/libxl/7/device/vif/0/type").is_some(), "the device that was to stay is gone");
     block_on(paused)?;
-    pretend.destroy(5)?;
+    pretend.destroy(FIVE)?;
     eventually("the death of domain 5 is reported", || {
         opened.events.next().is_ok_and(|event| event.watch == Some(five.id()) && event.kind == EventKind::Death)
     })?;
@@ -136,12 +137,12 @@ fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let (held, removal) = hold(stage, &opened)?;
-    pretend.add_nic(7, 0, &script(stage, "true")?)?;
-    let not_begun = opened.ctx.remove_nic(7, 0);
-    let seven = opened.ctx.watch_death(7)?;
+    pretend.add_nic(SEVEN, 0, &script(stage, "true")?)?;
+    let not_begun = opened.ctx.remove_nic(SEVEN, 0);
+    let seven = opened.ctx.watch_death(SEVEN)?;
     let close = opened.ctx.close();
     ensure!(
-        matches!(block_on(opened.ctx.pause(7)), Err(Error::Closed)),
+        matches!(block_on(opened.ctx.pause(SEVEN)), Err(Error::Closed)),
         "a ctx that is being closed takes an operation"
     );
     ensure!(matches!(not_begun.abort(), Err(Error::Closed)), "a ctx that is being closed takes an abort");
@@ -163,10 +164,10 @@ fn loop_is_free(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let (busy, other) = (stage.open()?, stage.open()?);
     remove(stage, &busy)?;
-    let seven = other.ctx.watch_death(7)?;
+    let seven = other.ctx.watch_death(SEVEN)?;
     let (held, removal) = hold(stage, &busy)?;
-    pretend.destroy(7)?;
-    expect(&other.events, 7, &seven, &EventKind::Death)?;
+    pretend.destroy(SEVEN)?;
+    expect(&other.events, SEVEN, &seven, &EventKind::Death)?;
     ensure!(busy.ctx.census().in_flight == 1, "libxl's thread was let go meanwhile");
     drop(held);
     block_on(removal)?;
@@ -232,19 +233,19 @@ fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
     let own = Reactor::new()?;
     let ctx = Arc::new(stage.builder()?.thread(own.clone()).open(attached.event_loop.clone())?);
     // Its abort ends with the child's, which the loop has to notice.
-    pretend.add_nic(5, 0, &script(stage, "exec sleep 1000")?)?;
-    let removal = ctx.remove_nic(5, 0);
+    pretend.add_nic(FIVE, 0, &script(stage, "exec sleep 1000")?)?;
+    let removal = ctx.remove_nic(FIVE, 0);
     asked_to_close(stage)?;
-    pretend.close_backend(5, 0)?;
+    pretend.close_backend(FIVE, 0)?;
     eventually("the script runs, and libxl's thread waits", || !children().is_empty() && ctx.census().in_flight == 0)?;
 
     // Its number for another file, which nobody can wait on as on an epoll set; and something to wake up for.
     let epoll = own.as_fd().try_clone_to_owned()?;
     let zero = File::open("/dev/zero")?;
     replace(&*own, &zero)?;
-    ctx.watch_death(7)?.keep();
-    eventually("new work is refused", || matches!(ctx.watch_death(5), Err(Error::LoopGone)))?;
-    ensure!(matches!(block_on(ctx.pause(5)), Err(Error::LoopGone)), "an operation is taken");
+    ctx.watch_death(SEVEN)?.keep();
+    eventually("new work is refused", || matches!(ctx.watch_death(FIVE), Err(Error::LoopGone)))?;
+    ensure!(matches!(block_on(ctx.pause(FIVE)), Err(Error::LoopGone)), "an operation is taken");
     let (sender, closed) = channel();
     let closing = ctx.clone();
     std::thread::spawn(move || sender.send(closing.close_blocking()));

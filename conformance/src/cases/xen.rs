@@ -11,7 +11,7 @@ use futures_lite::future::block_on;
 use osevent_core::Interest;
 use std::fs::File;
 use std::time::{Duration, Instant};
-use xenlight::{Children, Config, Ctx, Error, EventKind, ShutdownReason};
+use xenlight::{Children, Config, Ctx, DomainId, Error, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-life",
@@ -273,7 +273,7 @@ fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Re
 }
 
 /// A domain that answers requests already.
-fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<u32> {
+fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<DomainId> {
     let domid = block_on(opened.ctx.create(&dom0.config(Image::Answering, name)?))?;
     block_on(opened.ctx.unpause(domid))?;
     dom0.wait_for_console(domid, dom0.says_up())?;

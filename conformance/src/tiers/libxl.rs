@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use xenlight::Ctx;
+use xenlight::{Ctx, DomainId};
 
 /// The argument for the process that probes. The program may be a [`Suite`](crate::Suite) of other people's.
 pub(crate) const PROBE: &str = "--probe";
@@ -28,7 +28,9 @@ const BLOCKED: u32 = 1 << 4;
 const REASON_SHIFT: u32 = 16;
 
 /// The pretend domains that are there at the start.
-pub(crate) const DOMAINS: [u32; 2] = [5, 7];
+pub(crate) const DOMAINS: [DomainId; 2] = [FIVE, SEVEN];
+pub(crate) const FIVE: DomainId = DomainId::new(5);
+pub(crate) const SEVEN: DomainId = DomainId::new(7);
 
 /// What the runner has to give to each case's process. Cases without libxl get a wall clock that can be set by it.
 pub(crate) struct Preparation {
@@ -150,7 +152,7 @@ impl Pretend {
         let events = unsafe { BorrowedFd::borrow_raw(standin.dom_exc_fd()) };
         store.release_on(events.try_clone_to_owned()?);
         let pretend = Self { store, standin };
-        pretend.set_domain(0, BLOCKED);
+        pretend.set_domain(DomainId::DOM0, BLOCKED);
         for domid in DOMAINS {
             pretend.add_domain(domid)?;
         }
@@ -158,27 +160,27 @@ impl Pretend {
     }
 
     /// A domain that idles.
-    pub(crate) fn add_domain(&self, domid: u32) -> anyhow::Result<()> {
+    pub(crate) fn add_domain(&self, domid: DomainId) -> anyhow::Result<()> {
         self.store.write(&format!("/local/domain/{domid}/name"), format!("pretend-{domid}").as_bytes())?;
         self.set_domain(domid, BLOCKED);
         Ok(())
     }
 
     /// Another process shuts the domain down, with Xen's number of the reason.
-    pub(crate) fn shut_down(&self, domid: u32, reason: u32) -> anyhow::Result<()> {
+    pub(crate) fn shut_down(&self, domid: DomainId, reason: u32) -> anyhow::Result<()> {
         let set_domain = self.standin.set_domain;
         self.elsewhere(move || {
             // SAFETY: the stand-in's function, which takes no lock and changes memory that is shared
             // with this child.
-            unsafe { set_domain(domid, SHUTDOWN | reason << REASON_SHIFT) }
+            unsafe { set_domain(domid.get(), SHUTDOWN | reason << REASON_SHIFT) }
         })
     }
 
     /// Another process destroys the domain.
-    pub(crate) fn destroy(&self, domid: u32) -> anyhow::Result<()> {
+    pub(crate) fn destroy(&self, domid: DomainId) -> anyhow::Result<()> {
         let remove_domain = self.standin.remove_domain;
         // SAFETY: as above.
-        self.elsewhere(move || unsafe { remove_domain(domid) })
+        self.elsewhere(move || unsafe { remove_domain(domid.get()) })
     }
 
     /// Libxl's clock.
@@ -192,7 +194,7 @@ impl Pretend {
     }
 
     /// A network device of the domain, whose hotplug script is `script`; the backend driver is up to the case.
-    pub(crate) fn add_nic(&self, domid: u32, devid: u32, script: &Path) -> anyhow::Result<()> {
+    pub(crate) fn add_nic(&self, domid: DomainId, devid: u32, script: &Path) -> anyhow::Result<()> {
         let backend = format!("/local/domain/0/backend/vif/{domid}/{devid}");
         let frontend = format!("/local/domain/{domid}/device/vif/{devid}");
         let libxl = format!("/libxl/{domid}/device/vif/{devid}");
@@ -223,14 +225,14 @@ impl Pretend {
     }
 
     /// The backend driver has let go of the device.
-    pub(crate) fn close_backend(&self, domid: u32, devid: u32) -> anyhow::Result<()> {
+    pub(crate) fn close_backend(&self, domid: DomainId, devid: u32) -> anyhow::Result<()> {
         self.store.write(&format!("/local/domain/0/backend/vif/{domid}/{devid}/state"), b"6")?;
         Ok(())
     }
 
-    fn set_domain(&self, domid: u32, flags: u32) {
+    fn set_domain(&self, domid: DomainId, flags: u32) {
         // SAFETY: the stand-in's function, callable from any thread.
-        unsafe { (self.standin.set_domain)(domid, flags) };
+        unsafe { (self.standin.set_domain)(domid.get(), flags) };
     }
 
     /// Does it in a child process, and waits for that.

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use xenlight::Config;
+use xenlight::{Config, DomainId};
 
 /// What Xen must have free for the cases, in KiB: a Linux domain, four small ones, and what Xen takes for itself.
 const MEMORY: u64 = 192 << 10;
@@ -270,7 +270,7 @@ impl Dom0 {
     }
 
     /// Waits until the domain has written this to its console, of which nobody else may be a reader.
-    pub(crate) fn wait_for_console(&self, domid: u32, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn wait_for_console(&self, domid: DomainId, text: &str) -> anyhow::Result<()> {
         let mut console = None;
         let mut seen = Vec::new();
         let waited = eventually("the domain writes it to its console", || {
@@ -289,7 +289,7 @@ impl Dom0 {
 }
 
 /// The terminal that xenconsoled has for the domain's console, once it has one.
-fn open_console(domid: u32) -> Option<File> {
+fn open_console(domid: DomainId) -> Option<File> {
     let node = format!("/local/domain/{domid}/console/tty");
     let output = Command::new("xenstore-read").arg(node).output().ok()?;
     let terminal = String::from_utf8(output.stdout).ok()?;

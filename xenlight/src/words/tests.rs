@@ -13,7 +13,7 @@ fn texts(listener: &Listener) -> Vec<String> {
 }
 
 fn at_work(hearing: &Hearing, domid: Option<u32>) -> Arc<Listener> {
-    let operation = Listener::new(domid);
+    let operation = Listener::new(domid.map(DomainId::new));
     hearing.begins(&operation);
     operation
 }
@@ -22,7 +22,7 @@ fn at_work(hearing: &Hearing, domid: Option<u32>) -> Arc<Listener> {
 fn e12_a_message_is_taken_apart() {
     let line = |context, message| super::line(context, message);
     let one = line("libxl", "libxl_device.c:1337:device_callback: Domain 5:no: bridge: No such file (os error 2)");
-    assert_eq!((one.text.as_str(), one.domid), ("no: bridge: No such file", Some(5)));
+    assert_eq!((one.text.as_str(), one.domid), ("no: bridge: No such file", Some(DomainId::new(5))));
     let old = line("libxl", "libxl_dm.c:9:f: script: gone");
     assert_eq!((old.text.as_str(), old.domid), ("script: gone", None));
     assert_eq!(line("xc", "panic: xg_dom.c:12: no loader").text, "xc: panic: xg_dom.c:12: no loader");
