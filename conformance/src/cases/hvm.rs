@@ -7,12 +7,15 @@ use crate::case::{DomainCase, Skip};
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
 use crate::hosts::{Adapter, Mode};
+use crate::patience::patience;
 use crate::stage::{Opened, Stage, eventually};
 use crate::tiers::xen::{Dom0, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_core::Interest;
 use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use xenlight::{Config, DomainId, EventKind, ShutdownReason};
 
@@ -54,6 +57,16 @@ pub(crate) static DEVICE_MODEL_DIES: DomainCase = DomainCase {
     adapters: &[Adapter::Smol],
     modes: &[Mode::Loop],
     run: device_model_dies,
+};
+
+pub(crate) static VNC: DomainCase = DomainCase {
+    name: "xen-hvm-vnc",
+    claim: "A VNC client is greeted by the device model, at the port that libxl has asked it for on the loop, and loses it with the domain",
+    clauses: &["E9", "O12", "S2"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Glib],
+    modes: &[Mode::Thread],
+    run: vnc,
 };
 
 /// A disc drive's name.
@@ -152,6 +165,34 @@ fn device_model_dies(stage: &Stage) -> anyhow::Result<()> {
         }
     }
     drop(watch);
+    end(opened)
+}
+
+fn vnc(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.machine.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let name = dom0.name("hvm");
+    let domid = create(&opened, &dom0.hvm_config_with_vnc(&name, DRIVE, &disc(stage, "disc")?)?)?;
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.unpause(domid))?;
+    let port = dom0.store("read", &[&format!("/local/domain/{domid}/console/vnc-port")])?;
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port.trim().parse()?))?;
+    client.set_read_timeout(Some(patience()))?;
+    let mut greeting = [0; 12];
+    client.read_exact(&mut greeting)?;
+    ensure!(greeting.starts_with(b"RFB 003."), "no VNC server: {:?}", String::from_utf8_lossy(&greeting));
+    client.write_all(b"RFB 003.008\n")?;
+    // How many ways there are to prove oneself, and which: 1 is that it need not be.
+    let mut ways = [0; 2];
+    client.read_exact(&mut ways)?;
+    ensure!(ways == [1, 1], "the server wants more than libxl has told it to: {ways:?}");
+    block_on(ctx.destroy(domid))?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
+    let left = client.read(&mut ways);
+    let reset = matches!(&left, Err(error) if error.kind() == ErrorKind::ConnectionReset);
+    ensure!(reset || matches!(left, Ok(0)), "the server outlives its domain: {left:?}");
     end(opened)
 }
 

@@ -115,6 +115,7 @@ static ON_XEN: &[&DomainCase] = &[
     &hvm::LIFE,
     &hvm::SAVED_AND_RESTORED,
     &hvm::EJECT,
+    &hvm::VNC,
     &hvm::DEVICE_MODEL_DIES,
     &xen_errors::CREATE,
     &xen_errors::SIDE_BY_SIDE,

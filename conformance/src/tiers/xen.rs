@@ -211,7 +211,19 @@ impl Dom0 {
 
     /// The configuration of an HVM domain with that name. Its firmware finds nothing to boot; `disc` is in its drive.
     pub(crate) fn hvm_config(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<Config> {
-        let config = json!({
+        Ok(Config::from_json(&Self::hvm(name, drive, disc).to_string())?)
+    }
+
+    /// As `hvm_config`, with a VNC server on this machine alone, at whichever port is free. It asks for no password: the device
+    /// models of Debian cannot, and end.
+    pub(crate) fn hvm_config_with_vnc(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<Config> {
+        let mut config = Self::hvm(name, drive, disc);
+        config["b_info"]["type.hvm"]["vnc"] = json!({ "enable": "True", "listen": "127.0.0.1", "findunused": "True" });
+        Ok(Config::from_json(&config.to_string())?)
+    }
+
+    fn hvm(name: &str, drive: &str, disc: &Path) -> serde_json::Value {
+        json!({
             "c_info": { "type": "hvm", "name": name },
             "b_info": {
                 "max_vcpus": 1, "max_memkb": 16 << 10, "target_memkb": 16 << 10, "device_model_version": "qemu_xen",
@@ -220,8 +232,7 @@ impl Dom0 {
             "disks": [{
                 "pdev_path": disc, "vdev": drive, "backend": "qdisk", "format": "raw", "removable": 1, "is_cdrom": 1,
             }],
-        });
-        Ok(Config::from_json(&config.to_string())?)
+        })
     }
 
     /// Runs that command of xenstore's client in a process of its own; its output.
