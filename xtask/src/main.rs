@@ -34,6 +34,8 @@ enum XtaskCommand {
     Setup,
     /// Set up, check and test everything; ends with one line that counts
     Test(ci::Options),
+    /// Check what a release needs besides: packages, oldest Rust and dependencies, features, interfaces
+    CheckRelease(ci::ReleaseOptions),
     /// Run the conformance suite; with --tier xen, on a real Xen in the lab; with --libxl, on that release's libxl
     #[command(disable_help_flag = true)]
     Conformance {
@@ -71,6 +73,7 @@ fn run(command: XtaskCommand) -> Result<u8> {
     match command {
         XtaskCommand::Setup => setup::run().map(|()| 0),
         XtaskCommand::Test(options) => ci::run(&Workspace::load()?, &options),
+        XtaskCommand::CheckRelease(options) => ci::check_release(&Workspace::load()?, &options),
         XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
         XtaskCommand::Dom0Program => dom0_program::run(&Workspace::load()?).map(|()| 0),
         XtaskCommand::Bench { arguments } => bench::run(&Workspace::load()?, arguments),

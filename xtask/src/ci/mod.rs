@@ -1,8 +1,11 @@
-//! `test`: all that has to hold before a change is good, in steps; the last line counts.
+//! `test`: all that has to hold before a change is good; `check-release`: what has to hold before a release besides. Both in
+//! steps; the last line counts.
 //!
 //! A step that fails does not keep the later ones from running. Nothing that was not run counts as passed: a step
 //! left out with `--skip`, an ignored test and a skipped case count as skipped.
 
+mod published;
+mod release;
 mod steps;
 mod tally;
 
@@ -16,7 +19,7 @@ use crate::workspace::Workspace;
 use steps::{STEPS, Step};
 use tally::Tally;
 
-/// Which steps to run.
+/// Which steps of `test` to run.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Leave a step out; repeat for more
@@ -27,20 +30,35 @@ pub(crate) struct Options {
     only: Vec<String>,
 }
 
-impl Options {
-    fn wants(&self, step: &Step) -> bool {
-        let named = |list: &[String]| list.iter().any(|name| name == step.name);
-        !named(&self.skip) && (self.only.is_empty() || named(&self.only))
-    }
+/// Which steps of `check-release` to run.
+#[derive(Args)]
+pub(crate) struct ReleaseOptions {
+    /// Run this step and leave out the others; repeat for more
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(release::STEPS.map(|step| step.name)))]
+    only: Vec<String>,
 }
 
-/// Runs the steps; 0 when nothing failed, else 1.
+/// Runs the steps of `test`; 0 when nothing failed, else 1.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+    run_steps(workspace, &STEPS, &options.only, &options.skip)
+}
+
+/// Runs the steps of `check-release`; 0 when nothing failed, else 1.
+pub(crate) fn check_release(workspace: &Workspace, options: &ReleaseOptions) -> Result<u8> {
+    run_steps(workspace, &release::STEPS, &options.only, &[])
+}
+
+fn run_steps(workspace: &Workspace, steps: &[Step], only: &[String], skip: &[String]) -> Result<u8> {
+    let wanted = |step: &Step| {
+        let named = |list: &[String]| list.iter().any(|name| name == step.name);
+        !named(skip) && (only.is_empty() || named(only))
+    };
+    let width = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
     let start = Instant::now();
     let mut results: Vec<(&Step, Tally, Duration)> = Vec::new();
-    for step in &STEPS {
+    for step in steps {
         let begun = Instant::now();
-        let tally = if options.wants(step) {
+        let tally = if wanted(step) {
             println!("==> {}: {}", step.name, step.what);
             (step.run)(workspace).unwrap_or_else(|error| {
                 println!("{}: {error:#}", step.name);
@@ -58,10 +76,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let mut sum = Tally::default();
     println!();
     for (step, tally, took) in results {
-        println!("{:>8} {:>7.1} s  {tally}", step.name, took.as_secs_f64());
+        println!("{:>width$} {:>7.1} s  {tally}", step.name, took.as_secs_f64());
         sum += tally;
     }
-    println!("{:>8} {:>7.1} s", "all", start.elapsed().as_secs_f64());
+    println!("{:>width$} {:>7.1} s", "all", start.elapsed().as_secs_f64());
     println!("{sum}");
     Ok(u8::from(sum.failed > 0))
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::published;
 use super::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{lab, setup};
@@ -22,9 +23,10 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 16] = [
+pub(super) const STEPS: [Step; 17] = [
     Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
     Step { name: "fmt", what: "the format of the sources", run: fmt },
+    Step { name: "published", what: "what is to be published: manifests, licences, READMEs", run: published::check },
     Step { name: "clippy", what: "lints, each crate alone", run: clippy },
     Step { name: "docs", what: "the documentation, private items too", run: docs },
     Step { name: "test", what: "tests of all crates but xtask", run: test },
@@ -163,11 +165,11 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
 }
 
 /// A command that counts as one, by how it ends.
-fn check(command: &mut Command) -> Result<Tally> {
+pub(super) fn check(command: &mut Command) -> Result<Tally> {
     Ok(if status(command)? { Tally::PASSED } else { Tally::FAILED })
 }
 
-fn status(command: &mut Command) -> Result<bool> {
+pub(super) fn status(command: &mut Command) -> Result<bool> {
     let status = command.stdin(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot run {}", command.get_program().display()))?;
     Ok(status.success())

@@ -15,8 +15,8 @@ const SCRIPT: &str = concat!(
     include_str!("matrix.js"),
     include_str!("page.js")
 );
-/// Where the clauses are.
-const CONTRACT: &str = include_str!("../../../../docs/contract.md");
+/// Where the clauses are; by a link below this crate's folder, so that its package has the file.
+const CONTRACT: &str = include_str!("../../../docs/contract.md");
 
 /// One HTML page that needs nothing beside itself: the matrix of cases and adapters, and each case's steps over time.
 pub fn page(report: &Report) -> String {

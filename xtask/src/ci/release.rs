@@ -1,0 +1,230 @@
+//! The steps of `check-release`: what has to hold before a release, and takes too long, or too many tools, for every change.
+//!
+//! A tool that is not here and cannot be had counts as skipped, and says so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::published::Published;
+use super::steps::{Step, check, status};
+use super::tally::Tally;
+use crate::workspace::Workspace;
+
+/// All steps.
+pub(super) const STEPS: [Step; 7] = [
+    Step { name: "published", what: "manifests, licences and READMEs", run: super::published::check },
+    Step { name: "package", what: "each package, built from what would be uploaded", run: package },
+    Step { name: "msrv", what: "each crate with the oldest Rust that its manifest names", run: msrv },
+    Step {
+        name: "minimal-versions",
+        what: "all crates with the oldest dependencies that they name",
+        run: minimal_versions,
+    },
+    Step { name: "features", what: "each crate alone with each set of its features", run: features },
+    Step { name: "external-types", what: "whose types the interfaces show", run: external_types },
+    Step { name: "semver", what: "nothing is broken since the last release without its number saying so", run: semver },
+];
+
+/// The toolchain whose unstable options two steps need.
+const NIGHTLY: &str = "nightly";
+
+/// A cargo of another toolchain, with a target folder of its own: to change toolchains in one would build everything anew.
+fn cargo_of(workspace: &Workspace, toolchain: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", toolchain, "cargo"]).current_dir(&workspace.root).stdin(Stdio::null());
+    // Set by the cargo that runs us, and not true of that one.
+    command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTDOC").env_remove("RUSTUP_TOOLCHAIN");
+    command.env("CARGO_TARGET_DIR", target_of(workspace, toolchain));
+    command
+}
+
+fn target_of(workspace: &Workspace, toolchain: &str) -> PathBuf {
+    workspace.target.join("release-checks").join(toolchain)
+}
+
+/// Whether the toolchain is here, or rustup could install it.
+fn has(workspace: &Workspace, toolchain: &str) -> bool {
+    let there = |mut cargo: Command| cargo.arg("--version").output().is_ok_and(|output| output.status.success());
+    let install = || {
+        println!("installing Rust {toolchain}");
+        let mut rustup = Command::new("rustup");
+        rustup.args(["toolchain", "install", toolchain, "--profile", "minimal", "--no-self-update"]);
+        rustup.stdin(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    let has = there(cargo_of(workspace, toolchain)) || install();
+    if !has {
+        println!("SKIPPED: no Rust {toolchain}, and rustup cannot install it");
+    }
+    has
+}
+
+fn package(workspace: &Workspace) -> Result<Tally> {
+    let published = Published::all(workspace)?;
+    let mut cargo = workspace.cargo();
+    // All at once, so that each finds the others, which are not in the registry yet.
+    cargo.args(["package", "--allow-dirty"]).env("CARGO_TARGET_DIR", workspace.target.join("release-checks/package"));
+    check(cargo.args(published.iter().flat_map(|published| ["--package", &published.name])))
+}
+
+fn msrv(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for Published { name, rust_version, .. } in Published::all(workspace)? {
+        tally += if has(workspace, &rust_version) {
+            println!("{name} with Rust {rust_version}");
+            check(cargo_of(workspace, &rust_version).args(["check", "--quiet", "--locked", "--package", &name]))?
+        } else {
+            Tally::SKIPPED
+        };
+    }
+    Ok(tally)
+}
+
+fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
+    if !has(workspace, NIGHTLY) {
+        return Ok(Tally::SKIPPED);
+    }
+    // Of a copy of the manifests' lock file: ours stays as it is.
+    let lock = workspace.root.join("Cargo.lock");
+    let kept = fs::read(&lock).context("cannot read Cargo.lock")?;
+    let oldest = cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]).status();
+    let tally = match oldest {
+        Ok(status) if status.success() => {
+            let mut cargo = cargo_of(workspace, NIGHTLY);
+            cargo.args(["check", "--quiet", "--locked"]);
+            let published = Published::all(workspace)?;
+            check(cargo.args(published.iter().flat_map(|published| ["--package", &published.name])))
+        }
+        _ => Ok(Tally::FAILED),
+    };
+    fs::write(&lock, kept).context("cannot put Cargo.lock back")?;
+    tally
+}
+
+fn features(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for Published { name, features, .. } in Published::all(workspace)? {
+        let features: Vec<_> = features.into_iter().filter(|feature| feature != "default").collect();
+        for set in 0..1_u32 << features.len() {
+            let chosen: Vec<_> =
+                features.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, name)| &**name).collect();
+            let chosen = chosen.join(",");
+            println!("{name} with features [{chosen}]");
+            let mut cargo = workspace.cargo();
+            cargo.args(["check", "--quiet", "--package", &name, "--no-default-features", "--features", &chosen]);
+            tally += check(&mut cargo)?;
+        }
+    }
+    Ok(tally)
+}
+
+fn external_types(workspace: &Workspace) -> Result<Tally> {
+    if !has(workspace, NIGHTLY) {
+        return Ok(Tally::SKIPPED);
+    }
+    let mut tally = Tally::default();
+    for Published { name, crate_name, external_types, .. } in Published::all(workspace)? {
+        let mut cargo = cargo_of(workspace, NIGHTLY);
+        cargo.args(["rustdoc", "--quiet", "--lib", "--package", &name, "--"]);
+        if !status(cargo.args(["-Z", "unstable-options", "--output-format=json"]))? {
+            tally += Tally::FAILED;
+            continue;
+        }
+        let json = target_of(workspace, NIGHTLY).join(format!("doc/{crate_name}.json"));
+        let documentation = fs::read_to_string(&json).with_context(|| format!("cannot read {}", json.display()))?;
+        let shown = crates_shown(&serde_json::from_str(&documentation)?);
+        let unforeseen: Vec<_> = shown.difference(&external_types).cloned().collect();
+        let unused: Vec<_> = external_types.difference(&shown).cloned().collect();
+        println!("{name} shows types of: {}", shown.into_iter().collect::<Vec<_>>().join(", "));
+        if !unforeseen.is_empty() {
+            println!("{name}: not among its external-types: {}", unforeseen.join(", "));
+        }
+        if !unused.is_empty() {
+            println!("{name}: among its external-types, but not shown: {}", unused.join(", "));
+        }
+        tally += if unforeseen.is_empty() && unused.is_empty() { Tally::PASSED } else { Tally::FAILED };
+    }
+    Ok(tally)
+}
+
+/// Crates beside std whose types or traits stand in the interface that `documentation` describes: rustdoc's JSON.
+fn crates_shown(documentation: &Value) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for item in documentation["index"].as_object().into_iter().flat_map(|index| index.values()) {
+        let implementation = &item["inner"]["impl"];
+        // What every type has, by other crates' doing.
+        let is_everybodys = !implementation["blanket_impl"].is_null() || implementation["is_synthetic"] == true;
+        if item["crate_id"] == 0 && !is_everybodys {
+            ids_named(&item["inner"], &mut ids);
+        }
+    }
+    let crates = ids.iter().filter_map(|id| documentation["paths"][id.to_string()]["crate_id"].as_u64());
+    let names = crates.filter(|id| *id != 0).map(|id| documentation["external_crates"][id.to_string()]["name"].clone());
+    let names = names.filter_map(|name| name.as_str().map(str::to_owned));
+    names.filter(|name| !["core", "alloc", "std"].contains(&&**name)).collect()
+}
+
+/// Of the items that paths, traits and re-exports refer to.
+fn ids_named(part: &Value, ids: &mut BTreeSet<u64>) {
+    match part {
+        Value::Object(fields) => {
+            ids.extend(fields.get("id").and_then(Value::as_u64));
+            fields.values().for_each(|field| ids_named(field, ids));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| ids_named(part, ids)),
+        _ => {}
+    }
+}
+
+fn semver(workspace: &Workspace) -> Result<Tally> {
+    let Some(release) = last_release(&workspace.root)? else {
+        println!("SKIPPED: no release to compare with: git has no tag v*");
+        return Ok(Tally::SKIPPED);
+    };
+    let mut cargo = workspace.cargo();
+    if !cargo.args(["semver-checks", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: no cargo-semver-checks; cargo install cargo-semver-checks");
+        return Ok(Tally::SKIPPED);
+    }
+    let mut tally = Tally::default();
+    for Published { name, .. } in Published::all(workspace)? {
+        let mut cargo = workspace.cargo();
+        tally += check(cargo.args(["semver-checks", "--package", &name, "--baseline-rev", &release]))?;
+    }
+    Ok(tally)
+}
+
+/// The tag of the newest release that this state of the repository comes after.
+fn last_release(root: &Path) -> Result<Option<String>> {
+    let mut git = Command::new("git");
+    git.args(["describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^"]).current_dir(root);
+    let output = git.stdin(Stdio::null()).output().context("cannot run git")?;
+    let tag = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok((output.status.success() && !tag.is_empty()).then_some(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn foreign_types_of_an_interface_are_found_and_those_of_std_are_not() {
+        let path = |id: u64| json!({"resolved_path": {"path": "T", "id": id, "args": null}});
+        let documentation = json!({
+            "index": {
+                "1": {"crate_id": 0, "inner": {"function": {"sig": {"inputs": [["a", path(10)]], "output": path(11)}}}},
+                "2": {"crate_id": 0, "inner": {"impl": {"trait": {"path": "U", "id": 12}, "blanket_impl": {"generic": "T"}}}},
+                "3": {"crate_id": 0, "inner": {"impl": {"trait": {"path": "V", "id": 13}, "blanket_impl": null}}},
+                "4": {"crate_id": 7, "inner": path(12)},
+            },
+            "paths": {"10": {"crate_id": 5}, "11": {"crate_id": 1}, "12": {"crate_id": 6}, "13": {"crate_id": 7}},
+            "external_crates": {"1": {"name": "alloc"}, "5": {"name": "glib"}, "6": {"name": "other"}, "7": {"name": "serde"}},
+        });
+        assert_eq!(crates_shown(&documentation).into_iter().collect::<Vec<_>>(), ["glib", "serde"]);
+    }
+}
