@@ -7,7 +7,6 @@
 use crate::figures::{Sample, ms, table};
 use crate::host::{Host, Kind, Own, Tick};
 use futures_lite::future::block_on;
-use osevent_epoll::Reactor;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,7 +69,7 @@ fn life(kind: Kind, own_thread: bool, library: &Library, config: &Config) -> any
     let tick = Tick { every: Duration::from_millis(1), late: Box::new(late) };
     let host = Host::with_osevent(kind, Own { tick: Some(tick), fds: vec![] })?;
     let builder = Ctx::builder(library);
-    let builder = if own_thread { builder.thread(Reactor::new()?) } else { builder };
+    let builder = if own_thread { builder.own_thread() } else { builder };
     let program = Program { ctx: Arc::new(builder.open(host.event_loop()?)?), host, stalls };
 
     let quiet = program.phase(|| {

@@ -44,12 +44,12 @@ impl Stage {
     }
 
     /// A ctx to be opened where this stage has it.
-    pub(crate) fn builder(&self) -> anyhow::Result<Builder> {
+    pub(crate) fn builder(&self) -> Builder {
         let (builder, _) = self.watched();
-        Ok(match self.mode {
+        match self.mode {
             Mode::Loop => builder,
-            Mode::Thread => builder.thread(Reactor::new()?),
-        })
+            Mode::Thread => builder.own_thread(),
+        }
     }
 
     /// A ctx to be opened, with the monitor at its boundary.

@@ -23,9 +23,11 @@ use osevent_core::{
     Census, Client, ClientCall, ClientValue, EventLoop, GoneId, Interest, LockRule, OuterLock, Readiness, Registry,
     current_thread,
 };
+use osevent_epoll::Reactor;
 use std::ffi::CStr;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
@@ -40,7 +42,7 @@ use xenlight_sys::{self as sys, codes};
 /// Dropping it closes it without waiting for anything to end: what is still in progress is aborted, the loop carries on until it has
 /// ended, and frees libxl's ctx then. To abort takes libxl's lock. It is free when that begins, but another thread's
 /// occurrence can take it just then, and the drop waits as long as that works (O12); a program whose loop runs
-/// on one thread, and which drops there, never meets that, nor does one whose ctx has [a thread of its own](Builder::thread). Where the loop is gone, a thread of this crate does that.
+/// on one thread, and which drops there, never meets that, nor does one whose ctx has [a thread of its own](Builder::own_thread). Where the loop is gone, a thread of this crate does that.
 /// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
 /// bound to how long that takes.
 /// A creation that is aborted can leave a half-made domain behind, which is logged ([`Error::Unfinished`]).
@@ -55,7 +57,15 @@ pub struct Builder {
     children: Children,
     on_event: Option<Callback>,
     tracer: Option<Tracer>,
-    works_on: Option<Arc<dyn EventLoop>>,
+    works_on: WorksOn,
+}
+
+/// Where libxl registers.
+enum WorksOn {
+    HostsLoop,
+    OwnThread,
+    /// On a thread of its own, which turns this.
+    Thread(Arc<dyn EventLoop>),
 }
 
 impl Builder {
@@ -81,9 +91,8 @@ impl Builder {
         self
     }
 
-    /// Gives libxl a thread of its own, which turns `works_on` until the ctx is closed: a loop for this purpose alone, such as
-    /// `osevent_epoll::Reactor::new()?`. The host's loop, the one that [`open`](Self::open) is given, only delivers events and
-    /// results then.
+    /// Gives libxl a thread of its own, until the ctx is closed. The host's loop, the one that [`open`](Self::open) is given,
+    /// only delivers events and results then.
     ///
     /// For programs whose loop must not stand still: libxl can work for seconds, and builds a whole domain inside
     /// one call (O12). What is different:
@@ -96,8 +105,15 @@ impl Builder {
     /// [`Ctx::child_exited`] does wait for it.
     ///
     /// The thread has the signal mask of the one that opens the ctx, and so have the programs that libxl starts from it.
+    pub fn own_thread(mut self) -> Self {
+        self.works_on = WorksOn::OwnThread;
+        self
+    }
+
+    /// As [`own_thread`](Self::own_thread), on a loop of the caller's, which the thread [turns](EventLoop::turn) and nobody
+    /// else dispatches: an `osevent_epoll::Reactor`, or something that observes one. For tests and diagnosis.
     pub fn thread(mut self, works_on: Arc<dyn EventLoop>) -> Self {
-        self.works_on = Some(works_on);
+        self.works_on = WorksOn::Thread(works_on);
         self
     }
 
@@ -125,8 +141,17 @@ impl Builder {
         let no_fd = |source| Error::Io { doing: "make an eventfd", source };
         let queue = Queue::new().map_err(no_fd)?;
         let closing = close::Closing::new().map_err(no_fd)?;
-        let worker = self.works_on.is_some().then(Worker::new).transpose().map_err(no_fd)?;
-        let works_on = self.works_on.unwrap_or_else(|| event_loop.clone());
+        let (works_on, worker) = match self.works_on {
+            WorksOn::HostsLoop => (event_loop.clone(), None),
+            WorksOn::Thread(works_on) => (works_on, Some(Worker::new().map_err(no_fd)?)),
+            WorksOn::OwnThread => {
+                let works_on = Reactor::new().map_err(|error| Error::Io {
+                    doing: "make a loop for libxl's thread",
+                    source: io::Error::other(error),
+                })?;
+                (works_on as Arc<dyn EventLoop>, Some(Worker::new().map_err(no_fd)?))
+            }
+        };
         // Earlier ones do not tolerate an occurrence after its deregistration (O3).
         let rule = if release < Release::V4_3 {
             LockRule::Serialized(Box::new(Exclusion::default()))
@@ -177,7 +202,7 @@ impl Ctx {
             children: Children::default(),
             on_event: None,
             tracer: None,
-            works_on: None,
+            works_on: WorksOn::HostsLoop,
         }
     }
 

@@ -254,7 +254,7 @@ impl Ctx {
 /// Beginning is not always quick: it waits for libxl's lock, which another thread may hold for
 /// seconds, and libxl builds a PV domain, kernel and ramdisk included, before
 /// [`create`](Ctx::create) returns (O12). A program whose loop must not stop meanwhile gives libxl [a thread of its
-/// own](crate::Builder::thread), which begins the operations then.
+/// own](crate::Builder::own_thread), which begins the operations then.
 ///
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
 /// earlier ones they do their work before they return, and what they return is over (contract V).

@@ -59,7 +59,7 @@ pub enum EventKind {
         /// The errno, if there is one.
         errno: i32,
     },
-    /// The watch reports nothing, because libxl refused it. Only where the ctx has [a thread of its own](crate::Builder::thread):
+    /// The watch reports nothing, because libxl refused it. Only where the ctx has [a thread of its own](crate::Builder::own_thread):
     /// otherwise making the watch fails.
     WatchFailed {
         /// What libxl returned.

@@ -60,7 +60,7 @@
 //! [`Ctx`] is `Send` and `Sync`; every method may be called from any thread, inside callbacks too, but for
 //! `close_blocking`, which refuses that. Calls can take long: libxl has one lock for each ctx and
 //! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop (O12). A program
-//! with a user interface opens its ctx with a thread for libxl, [`Builder::thread`]; nothing that is begun, ended or
+//! with a user interface opens its ctx with a thread for libxl, [`Builder::own_thread`]; nothing that is begun, ended or
 //! delivered waits for libxl then.
 //!
 //! # Locks

@@ -5,7 +5,7 @@
 //! on the thread that dispatches the event loop, in between its other sources.
 //!
 //! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one (O12). A program
-//! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::thread`): then only
+//! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::own_thread`): then only
 //! events and results come to this event loop.
 //!
 //! # Threads

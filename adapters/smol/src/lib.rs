@@ -7,7 +7,7 @@
 //!
 //! It cannot shorten an occurrence: libxl builds a whole domain inside one (O12), and the executor's thread is busy as
 //! long. A program whose other tasks must not wait opens its ctx with a thread for libxl (xenlight's
-//! `Builder::thread`): then only events and results come to this executor.
+//! `Builder::own_thread`): then only events and results come to this executor.
 //!
 //! # Threads
 //! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes

@@ -267,7 +267,7 @@ fn tracer_panics(stage: &Stage) -> anyhow::Result<()> {
     let panics = Arc::new(AtomicUsize::new(0));
     let counted = panics.clone();
     let ctx = stage
-        .builder()?
+        .builder()
         .trace(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
             panic!("as the case wants it");

@@ -84,7 +84,7 @@ pub(crate) static HANDLED: Case = Case {
 fn handled_already(stage: &Stage) -> anyhow::Result<()> {
     let open = |children| -> anyhow::Result<_> {
         let attached = stage.host.attach()?;
-        let ctx = stage.builder()?.children(children).open(attached.event_loop.clone());
+        let ctx = stage.builder().children(children).open(attached.event_loop.clone());
         Ok((ctx, attached))
     };
     let (one, two) = (open(Children::SelectiveReap)?, open(Children::SelectiveReap)?);
@@ -175,7 +175,7 @@ fn ignored(stage: &Stage) -> anyhow::Result<()> {
         set(handler, flags)?;
         for children in [Children::ByPidfd, Children::Host] {
             let attached = stage.host.attach()?;
-            let opened = stage.builder()?.children(children).open(attached.event_loop.clone());
+            let opened = stage.builder().children(children).open(attached.event_loop.clone());
             ensure!(matches!(opened, Err(Error::SigchldIgnored)), "{children:?}: {opened:?}");
         }
     }

@@ -71,7 +71,7 @@ impl Program {
 fn delivered(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
-    let ctx = stage.builder()?.open(xen.event_loop())?;
+    let ctx = stage.builder().open(xen.event_loop())?;
     let mut program = Program::new(xen)?;
     let handle = program.event_loop.handle();
     let here = || std::thread::current().id();
@@ -120,7 +120,7 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
 fn loop_first(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let xen = osevent_calloop::Loop::new()?;
-    let ctx = stage.builder()?.open(xen.event_loop())?;
+    let ctx = stage.builder().open(xen.event_loop())?;
     let program = Program::new(xen)?;
     let handle = program.event_loop.handle();
     let events = StreamSource::new(ctx.events())?;

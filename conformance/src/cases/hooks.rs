@@ -122,7 +122,7 @@ fn calls(stage: &Stage) -> anyhow::Result<()> {
     let occurs = occurred.clone();
     let (sender, events) = channel();
     let ctx = stage
-        .builder()?
+        .builder()
         .trace(move |step| {
             if matches!(step, Trace::FdOccurrence { .. } | Trace::TimeoutOccurrence { .. }) && BUSY.get() {
                 occurs.store(true, Ordering::SeqCst);
@@ -194,7 +194,7 @@ fn drops(stage: &Stage) -> anyhow::Result<()> {
     let (in_hook, closing) = (to_drop.clone(), other_close.clone());
     let (sender, events) = channel();
     let ctx = stage
-        .builder()?
+        .builder()
         .trace(move |step| {
             if !is_hook(step) {
                 return;
@@ -251,7 +251,7 @@ fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
     let (event_loop, attached) = (opened.attached.event_loop.clone(), stage.host.attach()?);
     let (told, turned) = channel();
     let ctx = stage
-        .builder()?
+        .builder()
         .trace(move |step| {
             if matches!(step, Trace::FdRegister { .. }) {
                 once(|| {

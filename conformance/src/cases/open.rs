@@ -55,7 +55,7 @@ pub(crate) static SILENT: Case = Case {
 
 fn often(stage: &Stage) -> anyhow::Result<()> {
     let attached = stage.host.attach()?;
-    let open = || anyhow::Ok(stage.builder()?.open(attached.event_loop.clone())?);
+    let open = || anyhow::Ok(stage.builder().open(attached.event_loop.clone())?);
     warm_up(stage)?;
     let before = (open_fds(), threads()?);
     for round in 0..100 {
@@ -85,7 +85,7 @@ fn without_fds(stage: &Stage) -> anyhow::Result<()> {
     /// openings that fail for lack of fds, so one that leaves an fd open each time is found.
     const RESERVE: usize = 8;
     let attached = stage.host.attach()?;
-    let open = || anyhow::Ok(stage.builder()?.open(attached.event_loop.clone())?);
+    let open = || anyhow::Ok(stage.builder().open(attached.event_loop.clone())?);
     warm_up(stage)?;
     // Xenstored answers this one after it has let go of the one before: from here on nothing else becomes free.
     let witness = stage.open()?;

@@ -182,7 +182,7 @@ fn cannot_start(stage: &Stage) -> anyhow::Result<()> {
     let event_loop = Arc::downgrade(&attached.event_loop);
     let before = event_loop.strong_count();
     let own = Reactor::new()?;
-    let builder = stage.builder()?.thread(own.clone());
+    let builder = stage.builder().thread(own.clone());
     let result = std::thread::scope(|scope| {
         let opening = scope.spawn(|| {
             forbid_threads()?;
@@ -231,7 +231,7 @@ fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let attached = stage.host.attach()?;
     let own = Reactor::new()?;
-    let ctx = Arc::new(stage.builder()?.thread(own.clone()).open(attached.event_loop.clone())?);
+    let ctx = Arc::new(stage.builder().thread(own.clone()).open(attached.event_loop.clone())?);
     // Its abort ends with the child's, which the loop has to notice.
     pretend.add_nic(FIVE, 0, &script(stage, "exec sleep 1000")?)?;
     let removal = ctx.remove_nic(FIVE, 0);
