@@ -117,7 +117,7 @@ impl Builder {
         self
     }
 
-    /// Opens it on this loop. From any thread; takes a few milliseconds. The process has to be able to open 16 files more,
+    /// Opens it on this loop, which it keeps until it is closed. From any thread; takes a few milliseconds. The process has to be able to open 16 files more,
     /// because libxl ends the process where it finds none.
     ///
     /// # Errors

@@ -25,8 +25,9 @@
 //! Idle, it wakes no thread.
 //!
 //! # How it ends
-//! - The [`Loop`] is dropped: from then on no dispatch begins on the context. The source itself goes at the context's next
-//!   iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source
+//! - It is [detached](Loop::detach), or nobody has it any more: neither the [`Loop`] nor what [`Loop::event_loop`] returned, which a
+//!   client keeps. A program may so drop the `Loop` and keep its ctx. From then on no dispatch begins on the context. The source itself
+//!   goes at the context's next iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source
 //!   from one thread while another ends its context, so the source removes itself.
 //! - The context goes first, or somebody destroys the source: the loop is gone.
 //!
@@ -52,22 +53,20 @@
 #![cfg(target_os = "linux")]
 #![deny(missing_debug_implementations)]
 
+mod attachment;
 mod source;
 
+use attachment::Attachment;
 use osevent_core::EventLoop;
 use osevent_epoll::{CreateError, Reactor};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-/// A reactor on a main context. Dropping it takes the reactor off; see the [crate's documentation](crate#how-it-ends).
-#[derive(Debug)]
-#[must_use = "dropping it takes the reactor off the context"]
-pub struct Loop {
-    reactor: Arc<Reactor>,
-    /// Its other end is watched by the source.
-    leave: UnixStream,
-}
+/// A reactor on a main context. It stays there as long as somebody has this or its [event loop](Self::event_loop); see the
+/// [crate's documentation](crate#how-it-ends).
+#[derive(Clone, Debug)]
+#[must_use = "a reactor that nobody uses is taken off the context"]
+pub struct Loop(Arc<Attachment>);
 
 /// How the source shows on the main context.
 #[derive(Clone, Debug)]
@@ -83,9 +82,14 @@ impl Loop {
         Builder { priority: glib::Priority::DEFAULT, name: "osevent".into() }
     }
 
-    /// The loop, for a registry or a ctx. It may outlive `self` and the context.
+    /// The loop, for a registry or a ctx, which keeps the reactor on the context. It may outlive `self` and the context.
     pub fn event_loop(&self) -> Arc<dyn EventLoop> {
-        self.reactor.clone()
+        self.0.clone()
+    }
+
+    /// Takes the reactor off the context, whoever uses it. From any thread; once more, it does nothing.
+    pub fn detach(&self) {
+        self.0.detach();
     }
 }
 
@@ -109,19 +113,6 @@ impl Builder {
         let reactor = Reactor::new()?;
         let (leave, left) = UnixStream::pair().map_err(|error| CreateError::new("socketpair", &error))?;
         source::attach(context, &reactor, left, self.priority, self.name.as_gstr());
-        Ok(Loop { reactor, leave })
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        self.reactor.detach();
-        if self.reactor.is_forked() {
-            // The parent has the same socket, and its source would hear the end.
-            return;
-        }
-        // Not only closed: a forked child may hold a copy (S5). It fails when the other end is closed already, with
-        // the source.
-        let _ = self.leave.shutdown(Shutdown::Both);
+        Ok(Loop(Arc::new(Attachment::new(reactor, leave))))
     }
 }

@@ -19,7 +19,7 @@ struct Source {
 /// What the source's fds belong to: open as long as GLib may poll them.
 struct Watched {
     reactor: Arc<Reactor>,
-    /// Hangs up when the [`Loop`](crate::Loop) is dropped, only to make GLib dispatch the source once more.
+    /// Hangs up when the reactor is detached, only to make GLib dispatch the source once more.
     left: UnixStream,
 }
 

@@ -24,7 +24,9 @@ pub(super) fn run(context: &MainContext, xen: Option<osevent_glib::Loop>, own: O
         arm(context.clone(), tick);
     }
     context.with_thread_default(|| main_loop.run()).expect("nobody else has this context");
-    drop(xen);
+    if let Some(xen) = xen {
+        xen.detach();
+    }
 }
 
 fn watch(context: &MainContext, fd: i32, mut act: impl FnMut() + Send + 'static) {

@@ -5,6 +5,15 @@ use anyhow::Context;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 
+/// The program that takes osevent off its context, whoever uses it.
+struct Detaches(osevent_glib::Loop);
+
+impl Drop for Detaches {
+    fn drop(&mut self) {
+        self.0.detach();
+    }
+}
+
 pub(crate) struct GlibHost {
     thread: ThreadId,
     running: Mutex<Option<Running>>,
@@ -39,7 +48,7 @@ impl GlibHost {
 impl Host for GlibHost {
     fn attach(&self) -> anyhow::Result<Attached> {
         let attached = osevent_glib::Loop::builder().name("conformance").attach(&self.context()?)?;
-        Ok(Attached { event_loop: attached.event_loop(), detaches: Box::new(attached) })
+        Ok(Attached { event_loop: attached.event_loop(), detaches: Box::new(Detaches(attached)) })
     }
 
     fn thread(&self) -> ThreadId {

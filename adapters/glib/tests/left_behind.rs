@@ -1,0 +1,36 @@
+//! What is left in the process. Alone in its program: it counts the process's fds.
+
+use glib::MainContext;
+use osevent_glib::Loop;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn a_loop_detached_while_its_context_ends_on_another_thread_is_safe_and_leaves_nothing() {
+    // The fds of GLib itself come with its first context.
+    drop(MainContext::new());
+    let before = open_fds();
+    for _ in 0..300 {
+        let context = MainContext::new();
+        let attached = Loop::builder().attach(&context).expect("fds are free");
+        let gone = Arc::new(AtomicUsize::new(0));
+        let counted = gone.clone();
+        attached.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
+        let (ready, go) = mpsc::channel();
+        let ender = thread::spawn(move || {
+            ready.send(()).expect("the test waits for it");
+            drop(context);
+        });
+        go.recv().expect("it is about to");
+        drop(attached);
+        ender.join().expect("it does not panic");
+        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        assert_eq!(open_fds(), before, "nothing is left of the source");
+    }
+}
