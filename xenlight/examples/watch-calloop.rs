@@ -52,7 +52,7 @@ fn run() -> Result<u8, Box<dyn Error>> {
     let mut event_loop = EventLoop::<App>::try_new()?;
 
     // One source, whatever libxl comes to wait for.
-    let xen = osevent_calloop::Loop::new()?;
+    let xen = osevent_calloop::LibxlSource::new()?;
     let ctx = Ctx::open(&Library::load()?, xen.event_loop())?;
     println!("watching the domains of Xen {} with libxl {}", ctx.xen_version()?, ctx.library().release());
 

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, Box<dyn Error>> {
     // One source on the main context, whatever libxl comes to wait for. Here, nothing runs yet.
-    let xen = osevent_glib::Loop::builder().name("libxl").attach(&glib::MainContext::default())?;
+    let xen = osevent_glib::LibxlSource::builder().name("libxl").attach(&glib::MainContext::default())?;
 
     // Events are delivered by the main loop, on this thread, outside of libxl.
     let domains = Domains::default();

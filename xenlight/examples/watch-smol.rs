@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 
 async fn run(executor: &LocalExecutor<'_>) -> Outcome {
     // One task, whatever libxl comes to wait for.
-    let xen = osevent_smol::Loop::new()?;
+    let xen = osevent_smol::LibxlSource::new()?;
     let event_loop = xen.event_loop();
     executor.spawn(xen).detach();
 

@@ -29,7 +29,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let context = glib::MainContext::default();
-//! let xen = osevent_glib::Loop::builder().attach(&context)?;
+//! let xen = osevent_glib::LibxlSource::builder().attach(&context)?;
 //! let ctx = Ctx::builder(&Library::load()?)
 //!     .on_event(|event| println!("domain {}: {:?}", event.domid, event.kind))
 //!     .open(xen.event_loop())?;

@@ -1,6 +1,6 @@
 //! libxl's events in a calloop event loop.
 //!
-//! A [`Loop`] puts a reactor (`osevent-epoll`) into a calloop [`EventLoop`](calloop::EventLoop), as one
+//! A [`LibxlSource`] puts a reactor (`osevent-epoll`) into a calloop [`EventLoop`](calloop::EventLoop), as one
 //! [`EventSource`] that watches one fd, however many fds and timeouts libxl has registered. Every occurrence is made
 //! on the thread that dispatches the event loop, in between its other sources.
 //!
@@ -9,8 +9,8 @@
 //! events and results come to this event loop.
 //!
 //! # Threads
-//! Calloop's handles stay on their thread; the [event loop](Loop::event_loop) that libxl registers with does not: it is
-//! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `Loop` itself can be sent to
+//! Calloop's handles stay on their thread; the [event loop](LibxlSource::event_loop) that libxl registers with does not: it is
+//! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `LibxlSource` itself can be sent to
 //! the thread of its loop, too.
 //!
 //! # Events and results with `&mut Data`
@@ -64,16 +64,16 @@
 //! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted and nothing is lost; timeouts are
 //!   late.
 //! - Removed, or the [`EventLoop`](calloop::EventLoop) ends with its last [`LoopHandle`](calloop::LoopHandle) (calloop
-//!   keeps sources as long as there is one), or a `Loop` that is in no event loop is dropped: the loop is gone. What
+//!   keeps sources as long as there is one), or a `LibxlSource` that is in no event loop is dropped: the loop is gone. What
 //!   waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`]. It is
 //!   told inside calloop's removal, where calloop's own handles may not be used.
 //! - Removed, but kept by a [`Dispatcher`](calloop::Dispatcher): as if disabled. It may be put into another event loop.
 //!
-//! In a child that was forked without exec, none of this touches the parent's: a dropped `Loop` only closes the
+//! In a child that was forked without exec, none of this touches the parent's: a dropped `LibxlSource` only closes the
 //! child's fds, a removed one stays in the epoll set that calloop's event loop shares with the parent's, and putting it into an
 //! event loop is refused ([`Reactor`](Reactor#after-fork)).
 //!
-//! A `Loop` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
+//! A `LibxlSource` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
 //! refused with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
 //!
 //! # Errors and panics
@@ -85,7 +85,7 @@
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut event_loop = calloop::EventLoop::<()>::try_new()?;
-//! let xen = osevent_calloop::Loop::new()?;
+//! let xen = osevent_calloop::LibxlSource::new()?;
 //! let hosting = xen.event_loop(); // for osevent_core::Registry, or for xenlight
 //! event_loop.handle().insert_source(xen, |_, _, _| {})?;
 //! # drop(hosting);
@@ -112,11 +112,11 @@ use std::sync::Arc;
 /// somebody else served what was due.
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is inserted into an event loop"]
-pub struct Loop {
+pub struct LibxlSource {
     watched: ManuallyDrop<Generic<Arc<Reactor>, LoopError>>,
 }
 
-impl Loop {
+impl LibxlSource {
     /// Makes a reactor, for [`LoopHandle::insert_source`](calloop::LoopHandle::insert_source).
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Loop {
     }
 }
 
-impl EventSource for Loop {
+impl EventSource for LibxlSource {
     type Event = usize;
     type Metadata = ();
     type Ret = ();
@@ -182,7 +182,7 @@ impl EventSource for Loop {
     }
 }
 
-impl Drop for Loop {
+impl Drop for LibxlSource {
     fn drop(&mut self) {
         let reactor = self.watched.get_ref();
         if reactor.is_forked() {

@@ -3,7 +3,7 @@
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{EventLoop, Mode, PostAction};
-use osevent_calloop::Loop;
+use osevent_calloop::LibxlSource;
 use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::os::fd::AsRawFd;
@@ -45,7 +45,7 @@ struct Busy {
 impl Busy {
     fn new() -> Self {
         let event_loop = EventLoop::<Turn>::try_new().expect("fds are free");
-        let xen = Loop::new().expect("fds are free");
+        let xen = LibxlSource::new().expect("fds are free");
         let client =
             Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Counting(AtomicUsize::new(0)));
         event_loop.handle().insert_source(xen, |_, _, _| {}).unwrap();

@@ -1,7 +1,7 @@
 //! A reactor in real calloop event loops.
 
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
-use osevent_calloop::Loop;
+use osevent_calloop::LibxlSource;
 use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,7 +92,7 @@ impl Program {
         (program, event_loop)
     }
 
-    fn insert(&self, xen: Loop) -> RegistrationToken {
+    fn insert(&self, xen: LibxlSource) -> RegistrationToken {
         self.app.handle.insert_source(xen, |made, _, app| app.dispatches.push(made)).expect("it is a good fd")
     }
 
@@ -114,8 +114,8 @@ impl Program {
     }
 }
 
-fn new_loop() -> Loop {
-    Loop::new().expect("fds are free")
+fn new_loop() -> LibxlSource {
+    LibxlSource::new().expect("fds are free")
 }
 
 fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
@@ -486,5 +486,5 @@ fn an_idle_loop_wakes_nobody() {
 #[test]
 fn a_loop_can_be_sent_to_its_thread() {
     fn sent<T: Send + 'static>() {}
-    sent::<Loop>();
+    sent::<LibxlSource>();
 }

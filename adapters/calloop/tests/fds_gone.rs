@@ -1,7 +1,7 @@
 //! Alone in its process, because it destroys an fd that is not its own.
 
 use calloop::EventLoop;
-use osevent_calloop::Loop;
+use osevent_calloop::LibxlSource;
 use osevent_core::LoopError;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn epoll_fds() -> Vec<RawFd> {
 #[test]
 fn a_reactor_whose_fds_are_gone_is_an_error_of_dispatch_and_a_loop_that_is_gone() {
     let before = epoll_fds();
-    let xen = Loop::new().expect("fds are free");
+    let xen = LibxlSource::new().expect("fds are free");
     let its = epoll_fds().into_iter().find(|fd| !before.contains(fd)).expect("a reactor has one");
     let gone = Arc::new(AtomicUsize::new(0));
     let counted = gone.clone();

@@ -5,7 +5,7 @@ mod forked_child;
 
 use calloop::RegistrationToken;
 use forked_child::in_forked_child;
-use osevent_calloop::Loop;
+use osevent_calloop::LibxlSource;
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -42,7 +42,7 @@ struct Program {
 impl Program {
     fn new() -> Self {
         let calloop = calloop::EventLoop::try_new().unwrap();
-        let xen = Loop::new().unwrap();
+        let xen = LibxlSource::new().unwrap();
         let gone = Arc::new(AtomicUsize::new(0));
         let counted = gone.clone();
         xen.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed)));

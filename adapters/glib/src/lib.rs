@@ -1,6 +1,6 @@
 //! libxl's events on a GLib main context.
 //!
-//! A [`Loop`] puts a reactor (`osevent-epoll`) on a [`glib::MainContext`] of your choice, as one source that
+//! A [`LibxlSource`] puts a reactor (`osevent-epoll`) on a [`glib::MainContext`] of your choice, as one source that
 //! watches one fd, however many fds and timeouts libxl has registered. The source runs where the context runs: every
 //! occurrence is made on the thread that iterates it, at the priority that you chose.
 //!
@@ -25,8 +25,8 @@
 //! Idle, it wakes no thread.
 //!
 //! # How it ends
-//! - It is [detached](Loop::detach), or nobody has it any more: neither the [`Loop`] nor what [`Loop::event_loop`] returned, which a
-//!   client keeps. A program may so drop the `Loop` and keep its ctx. From then on no dispatch begins on the context. The source itself
+//! - It is [detached](LibxlSource::detach), or nobody has it any more: neither the [`LibxlSource`] nor what [`LibxlSource::event_loop`] returned, which a
+//!   client keeps. A program may so drop the `LibxlSource` and keep its ctx. From then on no dispatch begins on the context. The source itself
 //!   goes at the context's next iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source
 //!   from one thread while another ends its context, so the source removes itself.
 //! - The context goes first, or somebody destroys the source: the loop is gone.
@@ -44,7 +44,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let context = glib::MainContext::default();
 //! let main_loop = glib::MainLoop::new(Some(&context), false);
-//! let xen = osevent_glib::Loop::builder().name("libxl").attach(&context)?;
+//! let xen = osevent_glib::LibxlSource::builder().name("libxl").attach(&context)?;
 //! let event_loop = xen.event_loop(); // for osevent_core::Registry, or for xenlight
 //! # drop(event_loop); let quit = main_loop.clone(); glib::idle_add_once(move || quit.quit());
 //! main_loop.run();
@@ -66,7 +66,7 @@ use std::sync::Arc;
 /// [crate's documentation](crate#how-it-ends).
 #[derive(Clone, Debug)]
 #[must_use = "a reactor that nobody uses is taken off the context"]
-pub struct Loop(Arc<Attachment>);
+pub struct LibxlSource(Arc<Attachment>);
 
 /// How the source shows on the main context.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub struct Builder {
     name: glib::GString,
 }
 
-impl Loop {
+impl LibxlSource {
     /// Starts with [`glib::Priority::DEFAULT`] and the name "osevent".
     pub fn builder() -> Builder {
         Builder { priority: glib::Priority::DEFAULT, name: "osevent".into() }
@@ -109,10 +109,10 @@ impl Builder {
     ///
     /// # Errors
     /// No fd is left, or no memory; five fds are needed.
-    pub fn attach(&self, context: &glib::MainContext) -> Result<Loop, CreateError> {
+    pub fn attach(&self, context: &glib::MainContext) -> Result<LibxlSource, CreateError> {
         let reactor = Reactor::new()?;
         let (leave, left) = UnixStream::pair().map_err(|error| CreateError::new("socketpair", &error))?;
         source::attach(context, &reactor, left, self.priority, self.name.as_gstr());
-        Ok(Loop(Arc::new(Attachment::new(reactor, leave))))
+        Ok(LibxlSource(Arc::new(Attachment::new(reactor, leave))))
     }
 }

@@ -3,7 +3,7 @@
 use glib::{ControlFlow, MainContext, Priority};
 use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
-use osevent_glib::Loop;
+use osevent_glib::LibxlSource;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ impl Client for Counting {
 /// Client and context, each with something to do in every turn.
 struct Busy {
     context: MainContext,
-    _attached: Loop,
+    _attached: LibxlSource,
     client: Arc<Registry<Counting>>,
     _ready: Vec<std::io::PipeReader>,
     own: Arc<AtomicUsize>,
@@ -37,7 +37,7 @@ struct Busy {
 impl Busy {
     fn new(priority: Priority) -> Self {
         let context = MainContext::new();
-        let attached = Loop::builder().priority(priority).attach(&context).expect("fds are free");
+        let attached = LibxlSource::builder().priority(priority).attach(&context).expect("fds are free");
         let client = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
             Counting(AtomicUsize::new(0))
         });

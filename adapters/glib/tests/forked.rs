@@ -6,7 +6,7 @@ mod forked_child;
 use forked_child::in_forked_child;
 use glib::MainContext;
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
-use osevent_glib::Loop;
+use osevent_glib::LibxlSource;
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -28,7 +28,7 @@ impl Client for Counting {
 }
 
 struct Program {
-    attached: Loop,
+    attached: LibxlSource,
     registry: Arc<Registry<Counting>>,
     context: MainContext,
     writer: PipeWriter,
@@ -38,7 +38,7 @@ struct Program {
 impl Program {
     fn new() -> Self {
         let context = MainContext::new();
-        let attached = Loop::builder().attach(&context).unwrap();
+        let attached = LibxlSource::builder().attach(&context).unwrap();
         let gone = Arc::new(AtomicUsize::new(0));
         let counted = gone.clone();
         attached.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed)));

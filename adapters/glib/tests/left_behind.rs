@@ -1,7 +1,7 @@
 //! What is left in the process. Alone in its program: it counts the process's fds.
 
 use glib::MainContext;
-use osevent_glib::Loop;
+use osevent_glib::LibxlSource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -18,7 +18,7 @@ fn a_loop_detached_while_its_context_ends_on_another_thread_is_safe_and_leaves_n
     let before = open_fds();
     for _ in 0..300 {
         let context = MainContext::new();
-        let attached = Loop::builder().attach(&context).expect("fds are free");
+        let attached = LibxlSource::builder().attach(&context).expect("fds are free");
         let gone = Arc::new(AtomicUsize::new(0));
         let counted = gone.clone();
         attached.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));

@@ -2,7 +2,7 @@
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
 use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
-use osevent_glib::Loop;
+use osevent_glib::LibxlSource;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -60,8 +60,8 @@ impl Hosted {
 
 fn nothing(_: u64) {}
 
-fn attached(context: &MainContext) -> Loop {
-    Loop::builder().attach(context).expect("fds are free")
+fn attached(context: &MainContext) -> LibxlSource {
+    LibxlSource::builder().attach(context).expect("fds are free")
 }
 
 /// Iterates until `done`, waiting in between.
@@ -153,7 +153,7 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_context() {
 fn the_priority_orders_it_among_other_sources() {
     for (priority, before) in [(Priority::HIGH, true), (Priority::LOW, false)] {
         let context = MainContext::new();
-        let attached = Loop::builder().priority(priority).attach(&context).unwrap();
+        let attached = LibxlSource::builder().priority(priority).attach(&context).unwrap();
         let order = Arc::new(Mutex::new(vec![]));
         let hosted = Hosted::new(attached.event_loop(), {
             let order = order.clone();
@@ -184,7 +184,7 @@ fn the_priority_orders_it_among_other_sources() {
 fn the_source_has_the_name_and_can_recurse() {
     let context = MainContext::new();
     let seen = Arc::new(Mutex::new(None));
-    let attached = Loop::builder().name("libxl of dom0").priority(Priority::LOW).attach(&context).unwrap();
+    let attached = LibxlSource::builder().name("libxl of dom0").priority(Priority::LOW).attach(&context).unwrap();
     let hosted = Hosted::new(attached.event_loop(), {
         let seen = seen.clone();
         move |_| {
@@ -428,6 +428,6 @@ fn an_idle_reactor_costs_the_context_nothing() {
 #[test]
 fn handles_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
-    shared::<Loop>();
+    shared::<LibxlSource>();
     shared::<osevent_glib::Builder>();
 }

@@ -1,6 +1,6 @@
 //! libxl's events on smol, or on any executor, through async-io.
 //!
-//! A [`Loop`] is a future that drives a reactor (`osevent-epoll`): async-io watches one fd, however many fds and
+//! A [`LibxlSource`] is a future that drives a reactor (`osevent-epoll`): async-io watches one fd, however many fds and
 //! timeouts libxl has registered, and wakes the task that polls the future. Every occurrence is made inside that poll.
 //! So it runs wherever it is spawned or awaited: on smol's `Executor` and `LocalExecutor`, in `smol::block_on`, and on
 //! executors that know nothing of async-io, such as tokio's: async-io has a thread of its own, which waits for them.
@@ -11,7 +11,7 @@
 //!
 //! # Threads
 //! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes
-//! occurrences on all of them, one at a time. The [event loop](Loop::event_loop) that libxl registers with is called on
+//! occurrences on all of them, one at a time. The [event loop](LibxlSource::event_loop) that libxl registers with is called on
 //! any thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
 //! awaited by any task on any thread, as long as something polls this future.
 //!
@@ -39,7 +39,7 @@
 //! - It resolves: the reactor's fds are gone, which means that something in this process closed fds that were not its
 //!   own. The loop is gone then, too.
 //!
-//! In a child that was forked without exec, the parent's is left alone: a dropped `Loop` only closes the child's fds and
+//! In a child that was forked without exec, the parent's is left alone: a dropped `LibxlSource` only closes the child's fds and
 //! stays in the epoll set that async-io shares with the parent's, and one that is polled resolves ([`Reactor`](Reactor#after-fork)).
 //!
 //! It takes part in one task at a time, because polling takes it by `&mut` and it is not `Clone`.
@@ -52,7 +52,7 @@
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let executor = smol::LocalExecutor::new();
-//! let xen = osevent_smol::Loop::new()?;
+//! let xen = osevent_smol::LibxlSource::new()?;
 //! let event_loop = xen.event_loop(); // for osevent_core::Registry, or for xenlight
 //! executor.spawn(xen).detach();
 //! smol::block_on(executor.run(async {
@@ -78,11 +78,11 @@ use std::task::{Context, Poll};
 /// After each dispatch it lets the executor serve other tasks, however busy the client is (O9).
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is spawned or awaited"]
-pub struct Loop {
+pub struct LibxlSource {
     watched: ManuallyDrop<Async<Arc<Reactor>>>,
 }
 
-impl Loop {
+impl LibxlSource {
     /// Makes a reactor and shows it to async-io.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Loop {
     }
 }
 
-impl Future for Loop {
+impl Future for LibxlSource {
     /// Why it cannot go on.
     type Output = LoopError;
 
@@ -126,7 +126,7 @@ impl Future for Loop {
     }
 }
 
-impl Drop for Loop {
+impl Drop for LibxlSource {
     fn drop(&mut self) {
         let reactor = self.watched.get_ref();
         if reactor.is_forked() {

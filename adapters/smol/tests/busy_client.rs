@@ -2,7 +2,7 @@
 //! Alone in its process: async-io is one for all threads, and tests beside this one would wake its tasks.
 
 use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
-use osevent_smol::Loop;
+use osevent_smol::LibxlSource;
 use smol::{Async, LocalExecutor, Timer};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -38,7 +38,7 @@ fn count(cell: &Cell<usize>) {
 fn o9_a_busy_client_leaves_tasks_and_timers_their_turns() {
     let (task, timer) = (Waiting::default(), Waiting::default());
     let due = Cell::new(Instant::now());
-    let mut xen = Loop::new().expect("fds are free");
+    let mut xen = LibxlSource::new().expect("fds are free");
     let client = Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Nothing);
     // More than a dispatch serves. The other ends are closed: ready for ever.
     let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();

@@ -2,7 +2,7 @@
 
 use futures_lite::future::{or, poll_once, yield_now};
 use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
-use osevent_smol::Loop;
+use osevent_smol::LibxlSource;
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -68,8 +68,8 @@ impl Hosted {
 
 fn nothing(_: u64) {}
 
-fn new_loop() -> (Loop, Arc<dyn EventLoop>) {
-    let xen = Loop::new().expect("fds are free");
+fn new_loop() -> (LibxlSource, Arc<dyn EventLoop>) {
+    let xen = LibxlSource::new().expect("fds are free");
     let event_loop = xen.event_loop();
     (xen, event_loop)
 }
@@ -133,7 +133,7 @@ fn once_asleep(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 /// An executor's program which never ends by itself.
-async fn forever(xen: Loop) {
+async fn forever(xen: LibxlSource) {
     let error = xen.await;
     panic!("the loop ended: {error}");
 }
@@ -397,5 +397,5 @@ fn who_catches_a_panic_may_poll_again() {
 #[test]
 fn the_future_can_be_spawned_anywhere() {
     fn spawned<T: Future + Send + Sync + Unpin + 'static>() {}
-    spawned::<Loop>();
+    spawned::<LibxlSource>();
 }

@@ -6,7 +6,7 @@ mod forked_child;
 use forked_child::in_forked_child;
 use futures_lite::future::{block_on, or, poll_once};
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, LoopError, Readiness, Registry, current_thread};
-use osevent_smol::Loop;
+use osevent_smol::LibxlSource;
 use smol::channel::{Receiver, Sender, unbounded};
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::RefCell;
@@ -43,7 +43,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(xen: Loop) -> Self {
+    fn new(xen: LibxlSource) -> Self {
         let executor = LocalExecutor::new();
         let gone = Arc::new(AtomicUsize::new(0));
         let counted = gone.clone();
@@ -79,7 +79,7 @@ impl Program {
 
 /// Has a child do something to its copy of the program.
 fn child(act: impl FnOnce(Program)) {
-    let mut program = Some(Program::new(Loop::new().unwrap()));
+    let mut program = Some(Program::new(LibxlSource::new().unwrap()));
     in_forked_child(|| act(program.take().unwrap()));
     program.unwrap().assert_served();
 }
@@ -97,7 +97,7 @@ fn an_executor_and_a_registry_that_a_child_drops_go_on_in_the_parent() {
 
 #[test]
 fn a_loop_that_a_child_polls_resolves_there_and_goes_on_in_the_parent() {
-    let mut xen = Some(Loop::new().unwrap());
+    let mut xen = Some(LibxlSource::new().unwrap());
     in_forked_child(|| {
         let resolved = block_on(poll_once(xen.take().unwrap()));
         assert_eq!(resolved, Some(LoopError::Forked));
@@ -108,7 +108,7 @@ fn a_loop_that_a_child_polls_resolves_there_and_goes_on_in_the_parent() {
 #[test]
 fn a_loop_in_a_thread_local_goes_on_in_the_parent_when_a_child_exits() {
     thread_local!(static HELD: RefCell<Option<Program>> = const { RefCell::new(None) });
-    HELD.set(Some(Program::new(Loop::new().unwrap())));
+    HELD.set(Some(Program::new(LibxlSource::new().unwrap())));
     // exit(3) drops it there.
     in_forked_child(|| {});
     HELD.take().unwrap().assert_served();

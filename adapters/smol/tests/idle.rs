@@ -1,7 +1,7 @@
 //! Alone in its process, because it counts what all of the process's threads do.
 
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
-use osevent_smol::Loop;
+use osevent_smol::LibxlSource;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Sender, channel};
@@ -53,7 +53,7 @@ fn sleeps() -> Vec<(String, u64)> {
 #[test]
 fn an_idle_loop_wakes_nobody() {
     let (occurred, told) = channel();
-    let xen = Loop::new().expect("fds are free");
+    let xen = LibxlSource::new().expect("fds are free");
     let event_loop = xen.event_loop();
     let driving = thread::spawn(move || smol::block_on(xen));
     let registry = Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Telling(occurred));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Its data: whether it shall end.
 type Ends = bool;
 
-pub(super) fn run(xen: Option<osevent_calloop::Loop>, own: Own, control: Control) {
+pub(super) fn run(xen: Option<osevent_calloop::LibxlSource>, own: Own, control: Control) {
     let mut event_loop = EventLoop::<Ends>::try_new().expect("fds are free");
     let handle = event_loop.handle();
     for Watched { fd, mut readable } in own.fds {

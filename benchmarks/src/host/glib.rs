@@ -5,7 +5,7 @@ use glib::{ControlFlow, IOCondition, MainContext, MainLoop, Priority};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-pub(super) fn run(context: &MainContext, xen: Option<osevent_glib::Loop>, own: Own, control: Control) {
+pub(super) fn run(context: &MainContext, xen: Option<osevent_glib::LibxlSource>, own: Own, control: Control) {
     let main_loop = MainLoop::new(Some(context), false);
     for Watched { fd, mut readable } in own.fds {
         watch(context, fd.as_raw_fd(), move || {

@@ -96,19 +96,19 @@ impl Host {
         let (event_loop, thread) = match kind {
             Kind::Glib(priority) => {
                 let context = ::glib::MainContext::new();
-                let builder = osevent_glib::Loop::builder().priority(priority);
+                let builder = osevent_glib::LibxlSource::builder().priority(priority);
                 let xen = attach.then(|| builder.attach(&context)).transpose()?;
-                let event_loop = xen.as_ref().map(osevent_glib::Loop::event_loop);
+                let event_loop = xen.as_ref().map(osevent_glib::LibxlSource::event_loop);
                 (event_loop, thread.spawn(move || glib::run(&context, xen, own, control))?)
             }
             Kind::Calloop => {
-                let xen = attach.then(osevent_calloop::Loop::new).transpose()?;
-                let event_loop = xen.as_ref().map(osevent_calloop::Loop::event_loop);
+                let xen = attach.then(osevent_calloop::LibxlSource::new).transpose()?;
+                let event_loop = xen.as_ref().map(osevent_calloop::LibxlSource::event_loop);
                 (event_loop, thread.spawn(move || calloop::run(xen, own, control))?)
             }
             Kind::Smol => {
-                let xen = attach.then(osevent_smol::Loop::new).transpose()?;
-                let event_loop = xen.as_ref().map(osevent_smol::Loop::event_loop);
+                let xen = attach.then(osevent_smol::LibxlSource::new).transpose()?;
+                let event_loop = xen.as_ref().map(osevent_smol::LibxlSource::event_loop);
                 (event_loop, thread.spawn(move || smol::run(xen, own, control))?)
             }
         };

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(super) fn run(xen: Option<osevent_smol::Loop>, own: Own, control: Control) {
+pub(super) fn run(xen: Option<osevent_smol::LibxlSource>, own: Own, control: Control) {
     let executor = LocalExecutor::new();
     for Watched { fd, readable } in own.fds {
         executor.spawn(watch(fd, readable)).detach();

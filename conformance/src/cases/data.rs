@@ -52,7 +52,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(xen: osevent_calloop::Loop) -> anyhow::Result<Self> {
+    fn new(xen: osevent_calloop::LibxlSource) -> anyhow::Result<Self> {
         let event_loop = EventLoop::try_new()?;
         event_loop.handle().insert_source(xen, |_, _, _| {}).map_err(|refused| refused.error)?;
         Ok(Self { event_loop, app: App::default() })
@@ -70,7 +70,7 @@ impl Program {
 
 fn delivered(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
-    let xen = osevent_calloop::Loop::new()?;
+    let xen = osevent_calloop::LibxlSource::new()?;
     let ctx = stage.builder().open(xen.event_loop())?;
     let mut program = Program::new(xen)?;
     let handle = program.event_loop.handle();
@@ -119,7 +119,7 @@ fn delivered(stage: &Stage) -> anyhow::Result<()> {
 
 fn loop_first(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
-    let xen = osevent_calloop::Loop::new()?;
+    let xen = osevent_calloop::LibxlSource::new()?;
     let ctx = stage.builder().open(xen.event_loop())?;
     let program = Program::new(xen)?;
     let handle = program.event_loop.handle();

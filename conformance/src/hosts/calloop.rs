@@ -18,7 +18,7 @@ pub(crate) struct CalloopHost {
 }
 
 enum Command {
-    Attach(u64, osevent_calloop::Loop),
+    Attach(u64, osevent_calloop::LibxlSource),
     Detach(u64),
     End,
 }
@@ -72,7 +72,7 @@ impl Program {
 
 impl Host for CalloopHost {
     fn attach(&self) -> anyhow::Result<Attached> {
-        let xen = osevent_calloop::Loop::new()?;
+        let xen = osevent_calloop::LibxlSource::new()?;
         let event_loop = xen.event_loop();
         let number = self.attached.fetch_add(1, Ordering::Relaxed);
         self.commands.send(Command::Attach(number, xen)).ok().context("the loop has ended")?;

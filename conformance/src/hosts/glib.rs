@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 
 /// The program that takes osevent off its context, whoever uses it.
-struct Detaches(osevent_glib::Loop);
+struct Detaches(osevent_glib::LibxlSource);
 
 impl Drop for Detaches {
     fn drop(&mut self) {
@@ -47,7 +47,7 @@ impl GlibHost {
 
 impl Host for GlibHost {
     fn attach(&self) -> anyhow::Result<Attached> {
-        let attached = osevent_glib::Loop::builder().name("conformance").attach(&self.context()?)?;
+        let attached = osevent_glib::LibxlSource::builder().name("conformance").attach(&self.context()?)?;
         Ok(Attached { event_loop: attached.event_loop(), detaches: Box::new(Detaches(attached)) })
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct SmolHost {
 }
 
 struct Attachment {
-    xen: osevent_smol::Loop,
+    xen: osevent_smol::LibxlSource,
     /// Closed when the attachment is dropped.
     dropped: Receiver<()>,
 }
@@ -52,7 +52,7 @@ async fn attend(executor: &LocalExecutor<'_>, attachments: Receiver<Attachment>)
 
 impl Host for SmolHost {
     fn attach(&self) -> anyhow::Result<Attached> {
-        let xen = osevent_smol::Loop::new()?;
+        let xen = osevent_smol::LibxlSource::new()?;
         let event_loop = xen.event_loop();
         let (held, dropped) = unbounded::<()>();
         self.attachments.try_send(Attachment { xen, dropped }).ok().context("the loop has ended")?;
