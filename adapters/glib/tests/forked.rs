@@ -1,6 +1,6 @@
 //! A forked child that drops what it inherited leaves the parent's alone (X7).
 
-#[path = "../../epoll/tests/forked_child/mod.rs"]
+#[path = "../../../epoll/tests/forked_child/mod.rs"]
 mod forked_child;
 
 use forked_child::in_forked_child;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Each block of code in the guide that follows a paragraph which ends in a link and a colon is a piece of the file that the
 /// link names. Every example has such a block.
 pub(crate) fn shows_the_tested_programs() -> Outcome {
-    let docs = Path::new(PACKAGE).join("../../docs");
+    let docs = Path::new(PACKAGE).join("../docs");
     let guide = fs::read_to_string(docs.join("any-loop.md"))?;
     let mut shown = Vec::new();
     for (before, rest) in guide.match_indices("):\n\n```").map(|(at, _)| guide.split_at(at)) {
