@@ -13,6 +13,7 @@ use crate::monitor::{Monitor, Monitored};
 use crate::patience::patience;
 use crate::puppet::Puppet;
 use crate::threads::{self, Activity};
+use crate::violation::Violation;
 use anyhow::{bail, ensure};
 pub use in_loop::{Hold, InLoop};
 use std::ops::Deref;
@@ -47,13 +48,13 @@ impl BoundaryCase {
     /// Runs it in this setting, under each of its rules. A host that fails can be left standing: do not drop it then.
     ///
     /// # Errors
-    /// A [`Breach`], if the host broke a clause; anything else, if the case could not be played. What the setting's
+    /// A [`Violation`], if the host broke a clause; anything else, if the case could not be played. What the setting's
     /// monitor found is not among it.
     pub fn perform(&self, mut setting: Setting<'_>) -> anyhow::Result<()> {
         for &rule in self.rules {
             setting.rule = rule;
-            (self.run)(&setting).map_err(|error| match error.downcast::<Breach>() {
-                Ok(breach) => breach.under(rule).into(),
+            (self.run)(&setting).map_err(|error| match error.downcast::<Violation>() {
+                Ok(violation) => violation.under(rule).into(),
                 Err(error) => error,
             })?;
         }
@@ -61,46 +62,15 @@ impl BoundaryCase {
     }
 }
 
-/// A host broke a clause.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// Its id in docs/contract.md.
-    pub clause: &'static str,
-    /// What was seen.
-    pub text: String,
-}
-
-impl Breach {
-    /// What a host did wrong.
-    pub fn new(clause: &'static str, text: impl Into<String>) -> Self {
-        Self { clause, text: text.into() }
-    }
-
-    fn under(mut self, rule: Rule) -> Self {
-        if rule == Rule::Serialized {
-            self.text.push_str(" (under the rule of 4.2.0)");
-        }
-        self
-    }
-}
-
-impl std::fmt::Display for Breach {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.clause, self.text)
-    }
-}
-
-impl std::error::Error for Breach {}
-
 /// The error of a failed check: the clause that was broken, and what was seen.
 pub fn breaks(clause: &'static str, text: impl Into<String>) -> anyhow::Error {
-    Breach::new(clause, text).into()
+    Violation::new(clause, text).into()
 }
 
 /// Unless `holds`, the clause is broken.
 ///
 /// # Errors
-/// The breach.
+/// The violation.
 pub fn demand(clause: &'static str, holds: bool, text: impl FnOnce() -> String) -> anyhow::Result<()> {
     if holds { Ok(()) } else { Err(breaks(clause, text())) }
 }

@@ -27,6 +27,8 @@ mod stage;
 mod suite;
 pub mod threads;
 mod tiers;
+mod violation;
 
 pub use command_line::main;
 pub use suite::Suite;
+pub use violation::Violation;

@@ -6,14 +6,15 @@
 //! at the same time: it identifies nothing.
 //!
 //! Like libxl it does not survive some things: an occurrence inside a hook (O1), a timeout that is over (O5), anything after
-//! the end (X4). It does not abort then. The first such breach is kept, and every wait of the case ends with it.
+//! the end (X4). It does not abort then. The first such violation is kept, and every wait of the case ends with it.
 
 mod ctx_lock;
 mod pool;
 mod state;
 
 use crate::boundary::{Client, Hosting, Rule, WallTime};
-use crate::directed::{Breach, breaks};
+use crate::directed::breaks;
+use crate::violation::Violation;
 use anyhow::{Context, bail};
 use ctx_lock::{CtxGuard, CtxLock};
 use pool::Slot;
@@ -98,12 +99,12 @@ impl Puppet {
         let (mut act, mut result) = (Some(act), None);
         let called = self.hosting()?.call(&mut || {
             let Some(act) = act.take() else {
-                self.fail(Failure::Breach(Breach::new("X4", "the host made one call into the client twice")));
+                self.fail(Failure::Violation(Violation::new("X4", "the host made one call into the client twice")));
                 return;
             };
             let overlap = self.state().overlap(self.rule, std::thread::current().id());
-            if let Some(breach) = overlap {
-                self.fail(Failure::Breach(breach));
+            if let Some(violation) = overlap {
+                self.fail(Failure::Violation(violation));
             }
             self.enter(Inside::Call);
             result = Some(act());
@@ -356,11 +357,11 @@ impl Puppet {
     /// Nothing has happened so far that libxl would not have survived.
     ///
     /// # Errors
-    /// The breach, or why an act failed.
+    /// The violation, or why an act failed.
     pub fn check(&self) -> anyhow::Result<()> {
         match &self.state().failure {
             None => Ok(()),
-            Some(Failure::Breach(breach)) => bail!(breach.clone()),
+            Some(Failure::Violation(violation)) => bail!(violation.clone()),
             Some(Failure::Other(reason)) => bail!("in an occurrence: {reason}"),
         }
     }
@@ -442,8 +443,8 @@ impl Puppet {
             let mut state = self.state();
             let registration = state.meant(value, fd.map(|(fd, ..)| fd));
             let occurrence = Occurrence { registration, value, fd, thread, began: wall_micros() };
-            if let Some(breach) = state.judge(self.rule, &occurrence) {
-                state.fail(Failure::Breach(breach));
+            if let Some(violation) = state.judge(self.rule, &occurrence) {
+                state.fail(Failure::Violation(violation));
             }
             if let Some(registration) = registration {
                 state.registrations[registration.0].occurrences.0 += 1;
@@ -470,8 +471,8 @@ impl Puppet {
         if let Some(Err(_)) = result {
             self.fail(Failure::Other("the case's act panicked".into()));
         } else if let Some(Ok(Err(error))) = result {
-            let failure = match error.downcast::<Breach>() {
-                Ok(breach) => Failure::Breach(breach),
+            let failure = match error.downcast::<Violation>() {
+                Ok(violation) => Failure::Violation(violation),
                 Err(error) => Failure::Other(format!("{error:#}")),
             };
             self.fail(failure);
@@ -521,15 +522,15 @@ impl Client for Puppet {
             let mut state = self.state();
             state.frees.0 += 1;
             if state.frees.0 > 1 {
-                state.fail(Failure::Breach(Breach::new("X4", "the client was freed twice")));
+                state.fail(Failure::Violation(Violation::new("X4", "the client was freed twice")));
                 return;
             }
             if let Some((_, inside)) = state.inside.iter().find(|(thread, _)| *thread == me) {
                 let text = format!("the client was freed by a thread that is inside of it ({inside:?})");
-                state.fail(Failure::Breach(Breach::new("X5", text)));
+                state.fail(Failure::Violation(Violation::new("X5", text)));
             } else if let Some((_, inside)) = state.inside.first() {
                 let text = format!("the client was freed while another thread is inside of it ({inside:?})");
-                state.fail(Failure::Breach(Breach::new("X4", text)));
+                state.fail(Failure::Violation(Violation::new("X4", text)));
             }
             state.inside.push((me, Inside::Free));
             state.standing_fds()

@@ -1,8 +1,8 @@
 //! What happened at the boundary, step by step, and what was wrong with it.
 
 use crate::boundary::{Rule, WallTime};
+use crate::violation::Violation;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::os::fd::RawFd;
 
 /// One step.
@@ -57,23 +57,6 @@ pub enum What {
     Freed,
     /// A case remarks on what it does.
     Remark { text: String },
-}
-
-/// A clause that was broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// Its id in docs/contract.md.
-    pub clause: String,
-    /// In which step it showed: an index into [`Record::steps`].
-    pub step: usize,
-    /// What was seen, for people.
-    pub text: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: step {}: {}", self.clause, self.step, self.text)
-    }
 }
 
 /// All of one run of a case.

@@ -391,7 +391,7 @@ pub(crate) fn perform(
             let machine = Machine::start(target.tier, folder, target.linux, target.domains)?;
             let library = tiers::library(target.libxl)?;
             let stage = Stage::set(machine, patience::limits(target.tier.limits()), host, mode, folder, library)?;
-            watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.strike()))
+            watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.finish()))
         }
         Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),
     }

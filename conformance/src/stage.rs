@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// After the case: every ctx is closed, and nothing came after.
-    pub(crate) fn strike(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
         self.host.end();
         for recorder in self.opened.into_inner().unwrap_or_else(PoisonError::into_inner) {
             if let Some(recorder) = recorder.upgrade() {

@@ -105,13 +105,13 @@ impl Suite {
         let standin = Preparation::new().ok().map(|standin| Ok(Arc::new(standin)));
         let patience = Arc::new(Patience::new(patience));
         let mut trials = Vec::new();
-        for played in played() {
-            let prepared = match (played.play, &self.start) {
+        for case in named_cases() {
+            let prepared = match (case.play, &self.start) {
                 (Play::Boundary(_), _) => standin.clone(),
                 (Play::Stage(_), Start::Host(_)) => Some(preparation.clone()),
                 (Play::Stage(_), Start::Integration(_)) => continue,
             };
-            trials.push(trial(played, prepared, patience.clone()));
+            trials.push(trial(case, prepared, patience.clone()));
         }
         println!("{}", self.name);
         libtest_mimic::run(arguments, trials).exit_code()
@@ -135,9 +135,9 @@ impl Suite {
     }
 
     fn play(&self, name: &str, outcome: &Path) -> anyhow::Result<()> {
-        let all = played();
-        let chosen = all.iter().find(|played| played.name == name);
-        let Played { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
+        let all = named_cases();
+        let chosen = all.iter().find(|case| case.name == name);
+        let NamedCase { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
         match (&self.start, *play) {
             (Start::Host(start), play) => {
                 let target = Target { tier: Tier::Libxl, linux: None, libxl: None, domains: None };
@@ -150,7 +150,7 @@ impl Suite {
 }
 
 /// A case as it is named here.
-struct Played {
+struct NamedCase {
     name: String,
     /// Which it checks.
     clauses: String,
@@ -159,7 +159,7 @@ struct Played {
 }
 
 /// The cases that any loop can run.
-fn played() -> Vec<Played> {
+fn named_cases() -> Vec<NamedCase> {
     let any = cases::ALL.iter().filter(|case| case.adapters == Adapter::ALL);
     let mut all = Vec::new();
     for case in any {
@@ -171,7 +171,7 @@ fn played() -> Vec<Played> {
                 (Play::Stage(_), Mode::Thread) => "libxl-thread",
             };
             let name = format!("{kind}::{}", case.name);
-            all.push(Played { name, clauses: case.clauses.join(" "), play: case.play, mode });
+            all.push(NamedCase { name, clauses: case.clauses.join(" "), play: case.play, mode });
         }
     }
     all
@@ -186,7 +186,7 @@ fn prepare(patience: Duration) -> anyhow::Result<Preparation> {
 type Prepared = Result<Arc<Preparation>, String>;
 
 /// One case in a process of its own, with what was prepared for it.
-fn trial(Played { name, clauses, .. }: Played, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
+fn trial(NamedCase { name, clauses, .. }: NamedCase, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
     let case = name.clone();
     Trial::ignorable_test(name, move || {
         let preparation = match prepared {

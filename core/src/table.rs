@@ -18,16 +18,16 @@ pub(crate) struct Table(Lock<State>);
 
 struct State {
     given: Given,
-    standing: Standing,
+    registered: Registered,
     /// Nothing is registered any more.
     swept: bool,
 }
 
-pub(crate) type Standing = HashMap<Token, Arc<Registration>, BuildHasherDefault<TokenHasher>>;
+pub(crate) type Registered = HashMap<Token, Arc<Registration>, BuildHasherDefault<TokenHasher>>;
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self(Lock::new(State { given: Given::new(), standing: Standing::default(), swept: false }))
+        Self(Lock::new(State { given: Given::new(), registered: Registered::default(), swept: false }))
     }
 
     /// A token that nobody else gets.
@@ -48,24 +48,25 @@ impl Table {
     /// # Errors
     /// The table has been swept.
     pub(crate) fn insert(&self, registration: &Arc<Registration>) -> Result<(), Closed> {
-        let mut roomier = Standing::default();
+        let mut roomier = Registered::default();
         loop {
             let wanted = {
                 let mut state = self.0.lock();
                 if state.swept {
                     return Err(Closed);
                 }
-                if state.standing.len() == state.standing.capacity() && roomier.capacity() > state.standing.len() {
-                    roomier.extend(state.standing.drain());
-                    mem::swap(&mut roomier, &mut state.standing);
+                if state.registered.len() == state.registered.capacity() && roomier.capacity() > state.registered.len()
+                {
+                    roomier.extend(state.registered.drain());
+                    mem::swap(&mut roomier, &mut state.registered);
                 }
-                if state.standing.len() < state.standing.capacity() {
-                    state.standing.insert(registration.token, registration.clone());
+                if state.registered.len() < state.registered.capacity() {
+                    state.registered.insert(registration.token, registration.clone());
                     return Ok(());
                 }
-                2 * state.standing.len() + 8
+                2 * state.registered.len() + 8
             };
-            roomier = Standing::with_capacity_and_hasher(wanted, BuildHasherDefault::default());
+            roomier = Registered::with_capacity_and_hasher(wanted, BuildHasherDefault::default());
         }
     }
 
@@ -73,7 +74,7 @@ impl Table {
     /// [`RegistrationError::Ended`] for one that was here, [`RegistrationError::UnknownHandle`] otherwise.
     pub(crate) fn find(&self, token: Token) -> Result<Arc<Registration>, RegistrationError> {
         let state = self.0.lock();
-        match state.standing.get(&token) {
+        match state.registered.get(&token) {
             Some(registration) => Ok(registration.clone()),
             None if state.given.includes(token) => Err(RegistrationError::Ended(token)),
             None => Err(RegistrationError::UnknownHandle(token.to_handle())),
@@ -82,14 +83,14 @@ impl Table {
 
     pub(crate) fn remove(&self, registration: &Registration) {
         // Not the last reference: the caller has one, so nothing is freed under the lock.
-        self.0.lock().standing.remove(&registration.token);
+        self.0.lock().registered.remove(&registration.token);
     }
 
     /// All that stood. Nothing is inserted any more.
-    pub(crate) fn sweep(&self) -> Standing {
+    pub(crate) fn sweep(&self) -> Registered {
         let mut state = self.0.lock();
         state.swept = true;
-        mem::take(&mut state.standing)
+        mem::take(&mut state.registered)
     }
 
     pub(crate) fn is_swept(&self) -> bool {
@@ -97,7 +98,7 @@ impl Table {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().standing.len()
+        self.0.lock().registered.len()
     }
 }
 

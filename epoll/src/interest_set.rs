@@ -60,7 +60,7 @@ enum Place {
 }
 
 struct Member {
-    /// The how-manieth registration of all.
+    /// The number of its registration, counted from the first; ties are served in this order.
     order: u64,
     interest: Interest,
     source: FdSource,

@@ -4,7 +4,7 @@ use crate::os;
 use osevent_core::{Deadline, TimerSource, Token};
 use std::collections::{BTreeMap, HashMap};
 
-/// When, and the how-manieth of all timers: the second makes it unique and puts ties into the order of registration.
+/// The deadline, and the number of the registration: it makes the place unique, and puts ties into the order of registration.
 type Place = (u64, u64);
 
 #[derive(Default)]

@@ -116,7 +116,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const STATUS_UNKNOWN: c_int = 255 << 8;
 
 /// The children of one ctx that have not been reported yet.
-pub(crate) struct Living {
+pub(crate) struct LiveChildren {
     owner: Children,
     process: libc::pid_t,
     state: Mutex<State>,
@@ -186,7 +186,7 @@ struct Name {
     pidfd: Option<Arc<OwnedFd>>,
 }
 
-impl Living {
+impl LiveChildren {
     pub(crate) fn new(owner: Children) -> Self {
         // SAFETY: no preconditions.
         Self { owner, process: unsafe { libc::getpid() }, state: Mutex::default() }
@@ -413,22 +413,22 @@ mod tests {
 
     #[test]
     fn s2_a_late_call_for_a_reported_child_does_not_meet_a_new_one_of_the_same_pid() {
-        let living = Living::new(Children::ByPidfd);
-        let first = living.add(100, None);
-        assert_eq!(living.remove(first).map(|child| child.pid), Some(100));
-        let second = living.add(100, None);
-        assert!(living.remove(first).is_none(), "the second would be reported with the first one's status");
-        assert_eq!(living.name(second).map(|name| name.pid), Some(100));
-        assert!(living.remove(second).is_some() && living.is_empty());
+        let children = LiveChildren::new(Children::ByPidfd);
+        let first = children.add(100, None);
+        assert_eq!(children.remove(first).map(|child| child.pid), Some(100));
+        let second = children.add(100, None);
+        assert!(children.remove(first).is_none(), "the second would be reported with the first one's status");
+        assert_eq!(children.name(second).map(|name| name.pid), Some(100));
+        assert!(children.remove(second).is_some() && children.is_empty());
     }
 
     #[test]
     fn x3_a_child_that_was_reported_while_its_pidfd_was_opened_does_not_come_back() {
-        let living = Living::new(Children::ByPidfd);
-        let number = living.add(100, None);
-        assert!(living.remove(number).is_some());
-        assert!(living.set_watched(number, watched()).is_err());
-        assert!(living.is_empty(), "a close would wait for it for ever");
+        let children = LiveChildren::new(Children::ByPidfd);
+        let number = children.add(100, None);
+        assert!(children.remove(number).is_some());
+        assert!(children.set_watched(number, watched()).is_err());
+        assert!(children.is_empty(), "a close would wait for it for ever");
     }
 
     /// Two children without a pidfd are forked on two threads while the timer expires for the first.
@@ -483,13 +483,13 @@ mod tests {
 
     #[test]
     fn s5_a_child_that_is_watched_twice_keeps_the_pidfd_that_is_in_the_loop() {
-        let living = Living::new(Children::ByPidfd);
-        let number = living.add(100, None);
+        let children = LiveChildren::new(Children::ByPidfd);
+        let number = children.add(100, None);
         let first = watched();
         let fd = first.pidfd.as_raw_fd();
-        assert!(living.set_watched(number, first).is_ok());
-        assert!(living.set_watched(number, watched()).is_err(), "the first would be closed while it is watched");
-        let name = living.name(number).expect("it has not been reported");
+        assert!(children.set_watched(number, first).is_ok());
+        assert!(children.set_watched(number, watched()).is_err(), "the first would be closed while it is watched");
+        let name = children.name(number).expect("it has not been reported");
         assert_eq!(name.pidfd.map(|pidfd| pidfd.as_raw_fd()), Some(fd));
     }
 

@@ -221,7 +221,7 @@ pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
         if let Some(why) = lock(&closing.state).stuck.clone() {
             return Err(why);
         }
-        registry.client().courier().event_loop().turn(closing.done_fd())?;
+        registry.client().delivery_source().event_loop().turn(closing.done_fd())?;
     }
     Ok(())
 }
@@ -281,7 +281,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
 
 /// The ctx is freed and nothing is registered. The core calls it, as `Client::closed`.
 pub(crate) fn finished(hosted: &Hosted) {
-    hosted.courier().close();
+    hosted.delivery_source().close();
     hosted.forget_loop();
     hosted.link.close();
     delivery::end(hosted);

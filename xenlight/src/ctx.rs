@@ -2,10 +2,10 @@
 
 use crate::children::{self, Children};
 use crate::close;
-use crate::delivery::{Courier, Queue};
+use crate::delivery::{DeliverySource, Queue};
 use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
-use crate::events::{self, Callback, Distribution, Event, Events, Watch, WatchId};
+use crate::events::{self, Callback, Event, Events, Subscribers, Watch, WatchId};
 use crate::hooks::{self, HookState};
 use crate::inside;
 use crate::library::{Library, Release};
@@ -159,7 +159,9 @@ impl Builder {
             LockRule::Concurrent
         };
         let registry = Registry::new(works_on, rule, current_thread, |registry| Hosted {
-            courier: Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Courier(registry.clone())),
+            delivery_source: Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| {
+                DeliverySource(registry.clone())
+            }),
             gone: Mutex::default(),
             worker,
             ctx: OnceLock::new(),
@@ -171,8 +173,8 @@ impl Builder {
             queue,
             link: Link::default(),
             operations: Operations::default(),
-            events: Distribution::new(self.on_event),
-            children: children::Living::new(self.children),
+            events: Subscribers::new(self.on_event),
+            children: children::LiveChildren::new(self.children),
             closing,
         });
         let ctx = Ctx { registry };
@@ -292,11 +294,11 @@ impl Ctx {
     fn connect(&self) -> Result<(), Error> {
         let registry = &self.registry;
         let hosted = registry.client();
-        hosted.courier().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
+        hosted.delivery_source().watch_fd(hosted.queue.fd(), Interest::IN, QUEUE)?;
         // The loop keeps this, and with it the memory of what it refers to, for longer than the ctx: the smaller of the two.
-        let courier = Arc::downgrade(&hosted.courier);
-        let gone = hosted.courier().event_loop().on_gone(Box::new(move || {
-            let registry = courier.upgrade().and_then(|courier| courier.client().0.upgrade());
+        let delivery_source = Arc::downgrade(&hosted.delivery_source);
+        let gone = hosted.delivery_source().event_loop().on_gone(Box::new(move || {
+            let registry = delivery_source.upgrade().and_then(|delivery_source| delivery_source.client().0.upgrade());
             if let Some(registry) = registry {
                 close::loop_gone(&registry);
             }
@@ -308,7 +310,7 @@ impl Ctx {
         }
         let cannot = |advice| Error::Open { code: Code(codes::ERROR_FAIL), words: Words::default(), advice };
         if let Some(connection) = reach::xenstored().map_err(cannot)? {
-            hosted.link.watch(connection, hosted.courier(), LINK)?;
+            hosted.link.watch(connection, hosted.delivery_source(), LINK)?;
         }
         let library = hosted.library();
         let call = inside::enter(registry)?;
@@ -408,7 +410,7 @@ impl fmt::Debug for Close {
 
 /// On the host's loop and on libxl's, which may be the same.
 fn census(registry: &Registry<Hosted>) -> Census {
-    let (here, there) = (registry.client().courier().census(), registry.census());
+    let (here, there) = (registry.client().delivery_source().census(), registry.census());
     Census {
         registered: here.registered + there.registered,
         alive: here.alive + there.alive,
@@ -416,7 +418,7 @@ fn census(registry: &Registry<Hosted>) -> Census {
     }
 }
 
-/// The courier's two.
+/// The delivery source's two.
 const QUEUE: ClientValue = ClientValue(0);
 pub(crate) const LINK: ClientValue = ClientValue(1);
 
@@ -427,7 +429,7 @@ const WORK: ClientValue = ClientValue(0);
 pub(crate) struct Hosted {
     /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
     ctx: OnceLock<RawCtx>,
-    courier: Arc<Registry<Courier>>,
+    delivery_source: Arc<Registry<DeliverySource>>,
     /// What the host's loop will call when it ends; forgotten when the ctx is closed.
     gone: Mutex<Option<GoneId>>,
     /// Where libxl has a thread of its own.
@@ -441,8 +443,8 @@ pub(crate) struct Hosted {
     pub(crate) queue: Queue,
     pub(crate) link: Link,
     pub(crate) operations: Operations,
-    pub(crate) events: Distribution,
-    pub(crate) children: children::Living,
+    pub(crate) events: Subscribers,
+    pub(crate) children: children::LiveChildren,
     pub(crate) closing: close::Closing,
 }
 
@@ -469,15 +471,15 @@ impl Hosted {
     }
 
     /// On the host's loop.
-    pub(crate) fn courier(&self) -> &Registry<Courier> {
-        &self.courier
+    pub(crate) fn delivery_source(&self) -> &Registry<DeliverySource> {
+        &self.delivery_source
     }
 
     /// The host's loop may live much longer than the ctx, which is closed.
     pub(crate) fn forget_loop(&self) {
         let gone = lock(&self.gone).take();
         if let Some(gone) = gone {
-            self.courier.event_loop().forget_gone(gone);
+            self.delivery_source.event_loop().forget_gone(gone);
         }
     }
 

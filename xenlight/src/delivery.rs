@@ -127,9 +127,9 @@ pub(crate) fn hand_in(registry: &Registry<Hosted>, finish: impl FnOnce() + Send 
 }
 
 /// What stands on the host's loop: the source from which the application is called.
-pub(crate) struct Courier(pub(crate) Weak<Registry<Hosted>>);
+pub(crate) struct DeliverySource(pub(crate) Weak<Registry<Hosted>>);
 
-impl Client for Courier {
+impl Client for DeliverySource {
     fn occurred_fd(&self, _: ClientValue, _: RawFd, _: Interest, _: Readiness) {}
 
     fn occurred_timeout(&self, _: ClientValue) {}
@@ -144,7 +144,7 @@ impl Client for Courier {
         let Some(registry) = self.0.upgrade() else { return };
         let hosted = registry.client();
         match value {
-            ctx::LINK => hosted.link.ready(hosted.courier(), &hosted.queue),
+            ctx::LINK => hosted.link.ready(hosted.delivery_source(), &hosted.queue),
             _ => own_fd(hosted),
         }
     }

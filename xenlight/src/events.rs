@@ -251,7 +251,7 @@ impl fmt::Debug for Events {
 pub(crate) type Callback = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// One ctx's watches, and who is told.
-pub(crate) struct Distribution {
+pub(crate) struct Subscribers {
     callback: Option<Callback>,
     watches: Mutex<Watches>,
     streams: Mutex<Streams>,
@@ -309,7 +309,7 @@ enum Evgen {
 // SAFETY: libxl takes an evgen on any thread; it is freed once, by whoever removed it from the table.
 unsafe impl Send for Evgen {}
 
-impl Distribution {
+impl Subscribers {
     pub(crate) fn new(callback: Option<Callback>) -> Self {
         Self { callback, watches: Mutex::default(), streams: Mutex::default() }
     }

@@ -41,7 +41,7 @@
 //! ```
 //!
 //! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
-//! `watch-smol.rs` are the like on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
+//! `watch-smol.rs` are the same on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
 //! that has no adapter.
 //!
 //! # The life of a ctx

@@ -4,14 +4,14 @@
 //! the slot alone: a handle that is stale then names whatever was registered there next, or what is left of the old.
 //! That is how the faults of such a host show, without undefined behaviour in this process.
 
-use super::naive::Care;
+use super::naive::HostedClient;
 use std::os::fd::RawFd;
 use std::sync::Weak;
 
 /// What the host knows of a registration.
 #[derive(Clone)]
 pub(super) struct Registration {
-    pub(super) care: Weak<Care>,
+    pub(super) hosted: Weak<HostedClient>,
     pub(super) value: u64,
     /// What the client asked for.
     pub(super) asked: Asked,

@@ -105,7 +105,7 @@ impl Naive {
 
 impl Integration for Naive {
     fn host(&self, client: Arc<dyn Client>, rule: Rule) -> anyhow::Result<Arc<dyn Hosting>> {
-        Ok(Arc::new_cyclic(|me| Care {
+        Ok(Arc::new_cyclic(|me| HostedClient {
             me: me.clone(),
             shared: self.shared.clone(),
             client,
@@ -165,8 +165,8 @@ impl Shared {
 }
 
 impl State {
-    fn register(&mut self, care: &Care, value: u64, asked: Asked, watched: RawFd) -> u64 {
-        let shared = &care.shared;
+    fn register(&mut self, hosted: &HostedClient, value: u64, asked: Asked, watched: RawFd) -> u64 {
+        let shared = &hosted.shared;
         if shared.is(Fault::KeyedByValue) {
             self.release_all(|old| old.value == value);
         }
@@ -178,8 +178,8 @@ impl State {
         // The loop sees what comes from its own thread in any case.
         let seen = shared.on_loop_thread().then_some(asked);
         let order = self.registered;
-        let care = care.me.clone();
-        self.memory.allocate(Registration { care, value, asked, seen, order, watched, was_ready: false, kept: 0 })
+        let hosted = hosted.me.clone();
+        self.memory.allocate(Registration { hosted, value, asked, seen, order, watched, was_ready: false, kept: 0 })
     }
 
     /// The registrations of an fd.
@@ -216,9 +216,9 @@ impl Registration {
     }
 }
 
-/// One client in this host's care.
-pub(super) struct Care {
-    me: Weak<Care>,
+/// One client of this host.
+pub(super) struct HostedClient {
+    me: Weak<HostedClient>,
     shared: Arc<Shared>,
     pub(super) client: Arc<dyn Client>,
     pub(super) rule: Rule,
@@ -235,7 +235,7 @@ struct Gate {
     freed: bool,
 }
 
-impl Care {
+impl HostedClient {
     /// Begins a call. False where no call may begin any more.
     pub(super) fn enter(&self) -> bool {
         let mut gate = self.gate();
@@ -304,12 +304,12 @@ impl Care {
     }
 
     fn registered(&self) -> bool {
-        self.shared.lock().memory.live().any(|(_, registration)| registration.care.ptr_eq(&self.me))
+        self.shared.lock().memory.live().any(|(_, registration)| registration.hosted.ptr_eq(&self.me))
     }
 
     /// What the client has left (X6).
     fn sweep(&self) {
-        self.shared.lock().release_all(|left| left.care.ptr_eq(&self.me));
+        self.shared.lock().release_all(|left| left.hosted.ptr_eq(&self.me));
     }
 
     /// After a change that the loop should know of (R9).
@@ -357,7 +357,7 @@ impl Care {
     }
 }
 
-impl Hooks for Care {
+impl Hooks for HostedClient {
     fn fd_register(&self, fd: RawFd, handle: &mut u64, events: i16, value: u64) -> i32 {
         let _everywhere = self.shared.everywhere();
         if let Some(code) = self.refuses(fd) {
@@ -499,7 +499,7 @@ impl Hooks for Care {
         let mut state = self.shared.lock();
         // 4.2.0 passes the address of the handle (R13).
         let by_address = |(named, old): (u64, &mut Registration)| match old.asked {
-            Asked::Timeout { address, .. } if address == handle && old.care.ptr_eq(&self.me) => Some(named),
+            Asked::Timeout { address, .. } if address == handle && old.hosted.ptr_eq(&self.me) => Some(named),
             _ => None,
         };
         let named = if self.shared.is(Fault::AddressUnknown) { None } else { state.memory.live().find_map(by_address) };
@@ -509,7 +509,7 @@ impl Hooks for Care {
     }
 }
 
-impl Hosting for Care {
+impl Hosting for HostedClient {
     fn call(&self, call: &mut dyn FnMut()) -> bool {
         if !self.enter() {
             return false;

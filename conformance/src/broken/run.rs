@@ -3,12 +3,13 @@
 use super::{BROKEN, Broken, Naive};
 use crate::case::Skip;
 use crate::cases::boundary::RANDOM;
-use crate::directed::{BoundaryCase, Breach, CASES, Setting};
+use crate::directed::{BoundaryCase, CASES, Setting};
 use crate::files;
 use crate::isolated::{self, Ended};
 use crate::monitor::{Limits, Monitor};
 use crate::record::Record;
 use crate::tiers::libxl::Preparation;
+use crate::violation::Violation;
 use anyhow::{Context, ensure};
 use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ enum Finding {
     /// It cannot be played here.
     Skipped(String),
     /// The clauses that the case, or the monitor beside it, found broken, and what was seen.
-    Breach(Vec<(String, String)>),
+    Violations(Vec<(String, String)>),
     /// It could not be played, died, or hung: found, but not named.
     Unnamed(String),
 }
@@ -151,14 +152,14 @@ fn hunt(broken: &'static Broken, repeat: u32) -> anyhow::Result<Verdict> {
         let mut first = None;
         for run in 0..repeat {
             match play_in_process(broken.name, case, LIMIT)? {
-                Finding::Breach(breaches) => {
-                    let expected = breaches.iter().find(|(clause, _)| broken.clauses.contains(&clause.as_str()));
+                Finding::Violations(violations) => {
+                    let expected = violations.iter().find(|(clause, _)| broken.clauses.contains(&clause.as_str()));
                     match expected {
                         Some((clause, text)) => {
                             times += 1;
                             first.get_or_insert((case.name, clause.clone(), text.clone()));
                         }
-                        None => verdict.others.push(format!("{}: {breaches:?}", case.name)),
+                        None => verdict.others.push(format!("{}: {violations:?}", case.name)),
                     }
                 }
                 Finding::Unnamed(why) | Finding::Skipped(why) => verdict.others.push(format!("{}: {why}", case.name)),
@@ -230,30 +231,30 @@ fn play(name: &str, case: &str, outcome: &Path) -> anyhow::Result<Finding> {
     let monitor = Monitor::new(limits);
     let outcome = outcome.to_owned();
     monitor.watch(move |record| {
-        let code = tell(&outcome, &Finding::Breach(seen(record)));
+        let code = tell(&outcome, &Finding::Violations(seen(record)));
         // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
         unsafe { libc::_exit(code) }
     });
     let played = case.perform(Setting::new(&naive, monitor.clone()).with_patience(patience));
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     let mut why = None;
-    match played.map_err(|error| error.downcast::<Breach>()) {
+    match played.map_err(|error| error.downcast::<Violation>()) {
         Ok(()) => {}
-        Err(Ok(breach)) => breaches.push((breach.clause.to_owned(), breach.text)),
+        Err(Ok(violation)) => violations.push((violation.clause.to_owned(), violation.text)),
         Err(Err(error)) => match error.downcast::<Skip>() {
             Ok(Skip(reason)) => return Ok(Finding::Skipped(reason)),
             Err(error) => why = Some(format!("{error:#}")),
         },
     }
-    breaches.extend(seen(monitor.finish()));
+    violations.extend(seen(monitor.finish()));
     if broken.is_none() {
         // Its end is part of what it has to do well.
         drop(naive);
     } else {
         std::mem::forget(naive);
     }
-    Ok(match (breaches.is_empty(), why) {
-        (false, _) => Finding::Breach(breaches),
+    Ok(match (violations.is_empty(), why) {
+        (false, _) => Finding::Violations(violations),
         (true, Some(why)) => Finding::Unnamed(why),
         (true, None) => Finding::Nothing,
     })

@@ -3,7 +3,7 @@
 use super::clock;
 use super::fault::Fault;
 use super::memory::{Asked, Reading, Registration};
-use super::naive::{Care, Shared, State};
+use super::naive::{HostedClient, Shared, State};
 use super::set::Wanted;
 use crate::boundary::Rule;
 use std::collections::HashMap;
@@ -95,8 +95,10 @@ impl Poll {
         let mut all: Vec<_> = state.memory.live().collect();
         all.sort_by_key(|(_, registration)| registration.order);
         for (handle, registration) in all {
-            let open = |care: &Care| care.open() || (shared.is(Fault::ClosingSpins) && registration.fd().is_some());
-            if !registration.care.upgrade().is_some_and(|care| open(&care)) {
+            let open = |hosted: &HostedClient| {
+                hosted.open() || (shared.is(Fault::ClosingSpins) && registration.fd().is_some())
+            };
+            if !registration.hosted.upgrade().is_some_and(|hosted| open(&hosted)) {
                 continue;
             }
             match registration.seen {
@@ -187,19 +189,19 @@ impl Poll {
 fn dispatch_fds(shared: &Shared, ready: &[Ready]) -> bool {
     let turn = if shared.is(Fault::FirstFdOnly) { &ready[..ready.len().min(1)] } else { ready };
     for ready in turn {
-        let Some(care) = ready.then.care.upgrade() else { continue };
-        if !care.enter() {
+        let Some(hosted) = ready.then.hosted.upgrade() else { continue };
+        if !hosted.enter() {
             continue;
         }
-        let outer = care.serialize();
-        occur_fd(shared, &care, ready);
+        let outer = hosted.serialize();
+        occur_fd(shared, &hosted, ready);
         drop(outer);
-        care.leave();
+        hosted.leave();
     }
     !ready.is_empty()
 }
 
-fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
+fn occur_fd(shared: &Shared, hosted: &Arc<HostedClient>, ready: &Ready) {
     let mut state = shared.lock();
     // What the registration has become: nothing, where an occurrence of this turn has ended it (O3, R8, R16).
     let now = match shared.fault {
@@ -212,7 +214,7 @@ fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
     let (value, asked) = (now.value, now.asked);
     let Asked::Fd { fd, events } = asked else { return };
     let fd = if shared.is(Fault::WrongFd) { now.watched } else { fd };
-    let serialized = care.rule == Rule::Serialized;
+    let serialized = hosted.rule == Rule::Serialized;
     // 4.2.0 and 4.2.1 believe what they are told, and another thread may have read it while this one waited for the outer lock (O4).
     let looks_again = serialized && !shared.is(Fault::NotLookedAtAgain);
     let seen = if looks_again { look(now.watched, events) } else { ready.revents };
@@ -232,7 +234,7 @@ fn occur_fd(shared: &Shared, care: &Arc<Care>, ready: &Ready) {
         revents |= events;
     }
     drop(state);
-    call_out(shared, || care.client.occurred_fd(value, fd, events, revents));
+    call_out(shared, || hosted.client.occurred_fd(value, fd, events, revents));
     if shared.is(Fault::RestoresAfterOccurrence) {
         let mut state = shared.lock();
         if let Some(now) = state.memory.find(ready.handle, Reading::Name) {
@@ -284,11 +286,11 @@ fn due(shared: &Shared, state: &mut State, now: i64) -> Vec<u64> {
 }
 
 fn occur_timeout(shared: &Shared, handle: u64, registration: &Registration, reading: Reading) {
-    let Some(care) = registration.care.upgrade() else { return };
-    if !care.enter() {
+    let Some(hosted) = registration.hosted.upgrade() else { return };
+    if !hosted.enter() {
         return;
     }
-    let outer = care.serialize();
+    let outer = hosted.serialize();
     // It ends with its occurrence (O6), and has ended where it is not found.
     let taken = if shared.is(Fault::OccursTwice) {
         let mut state = shared.lock();
@@ -309,10 +311,10 @@ fn occur_timeout(shared: &Shared, handle: u64, registration: &Registration, read
         _ => taken.map(|taken| taken.value),
     };
     if let Some(value) = value {
-        call_out(shared, || care.client.occurred_timeout(value));
+        call_out(shared, || hosted.client.occurred_timeout(value));
     }
     drop(outer);
-    care.leave();
+    hosted.leave();
 }
 
 fn call_out(shared: &Shared, occurrence: impl FnOnce()) {

@@ -272,7 +272,7 @@ fn imitate(stage: &Stage, integration: &CoreIntegration, play: &Play) -> anyhow:
     }
     hosting.close();
     ensure!(ctx.wait_until(Instant::now() + patience(), Ctx::is_freed), "the model is not freed");
-    ensure!(!ctx.is_faulty(), "the model found: {:?}", ctx.faults());
+    ensure!(!ctx.is_faulty(), "the model found: {:?}", ctx.violations());
     Ok(hooks_of(stage, client, play))
 }
 

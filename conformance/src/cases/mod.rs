@@ -6,7 +6,6 @@ mod children;
 #[cfg(test)]
 mod clauses;
 mod close;
-mod company;
 mod config;
 mod data;
 mod device;
@@ -18,6 +17,7 @@ mod life;
 mod likeness;
 mod open;
 mod refusal;
+mod shared_process;
 mod thread;
 mod xen;
 mod xen_errors;
@@ -88,11 +88,11 @@ static ON_LIBXL: &[&Case] = &[
     &hooks::CALLS_FROM_LOGGER,
     &hooks::DROPS,
     &hooks::DELIVERED_LATER,
-    &company::TWO_CTXS,
-    &company::FOUR_THREADS,
-    &company::FOUR_CTXS,
-    &company::LOCK_HELD_AT_FORK,
-    &company::OTHER_CHILDREN,
+    &shared_process::TWO_CTXS,
+    &shared_process::FOUR_THREADS,
+    &shared_process::FOUR_CTXS,
+    &shared_process::LOCK_HELD_AT_FORK,
+    &shared_process::OTHER_CHILDREN,
     &idle::COSTS_NOTHING,
     &data::DELIVERED,
     &data::LOOP_FIRST,

@@ -1,9 +1,9 @@
 //! Libxl on a thread of its own (O12).
 
 use crate::case::Case;
-use crate::cases::company::children;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
+use crate::cases::shared_process::children;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Opened, Stage, eventually, receive};

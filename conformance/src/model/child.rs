@@ -137,7 +137,7 @@ impl Locked<'_> {
         };
         if code != 0 {
             // libxl ignores it as well, and hangs (S6).
-            self.fault("R3", format!("the SIGCHLD pipe was refused with {code}"));
+            self.violation("R3", format!("the SIGCHLD pipe was refused with {code}"));
         }
     }
 

@@ -1,12 +1,13 @@
 //! The ctx: its lock, who is inside, what it found wrong, and its end.
 
+use super::Release;
 use super::child::Children;
 use super::fd::{FdEv, Fds};
 use super::operations::Deaths;
 use super::time::Times;
 use super::watch::Watches;
-use super::{Fault, Release};
 use crate::boundary::{Client, Hosting};
+use crate::violation::Violation;
 use parking_lot::{Condvar, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard};
 use std::cell::{RefCell, RefMut};
 use std::os::fd::RawFd;
@@ -48,9 +49,9 @@ struct Outside {
     /// Threads between the entry to libxl and its exit, innermost call last.
     inside: Vec<Inside>,
     freed: bool,
-    /// How many there were, faults included, so that those who wait look again.
+    /// How many there were, violations included, so that those who wait look again.
     occurrences: u64,
-    faults: Vec<Fault>,
+    violations: Vec<Violation>,
     /// When a thread entered last.
     moved: Instant,
 }
@@ -95,7 +96,7 @@ impl Ctx {
                 inside: Vec::new(),
                 freed: false,
                 occurrences: 0,
-                faults: Vec::new(),
+                violations: Vec::new(),
                 moved: Instant::now(),
             }),
             changed: Condvar::new(),
@@ -112,7 +113,7 @@ impl Ctx {
         self.release
     }
 
-    /// Calls into libxl; `name` is for messages. None, and a fault, once the ctx has been freed (X4).
+    /// Calls into libxl; `name` is for messages. None, and a violation, once the ctx has been freed (X4).
     pub fn call<R>(&self, name: &'static str, body: impl FnOnce(&Locked<'_>) -> R) -> Option<R> {
         let thread = std::thread::current().id();
         {
@@ -129,17 +130,17 @@ impl Ctx {
     }
 
     /// What was wrong so far.
-    pub fn faults(&self) -> Vec<Fault> {
-        self.outside.lock().faults.clone()
+    pub fn violations(&self) -> Vec<Violation> {
+        self.outside.lock().violations.clone()
     }
 
     /// Whether anything was.
     pub fn is_faulty(&self) -> bool {
-        !self.outside.lock().faults.is_empty()
+        !self.outside.lock().violations.is_empty()
     }
 
     /// Adds to what was wrong.
-    pub fn fault(&self, clause: impl Into<String>, text: String) {
+    pub fn violation(&self, clause: impl Into<String>, text: String) {
         self.add(&mut self.outside.lock(), clause.into(), text);
     }
 
@@ -175,8 +176,8 @@ impl Ctx {
 
     fn add(&self, outside: &mut MutexGuard<'_, Outside>, clause: String, text: String) {
         // The first ones tell the story; a host that spins would fill the memory.
-        if outside.faults.len() < 64 {
-            outside.faults.push(Fault { clause, text });
+        if outside.violations.len() < 64 {
+            outside.violations.push(Violation { clause, step: None, text });
         }
         outside.occurrences += 1;
         self.changed.notify_all();
@@ -190,7 +191,7 @@ impl Ctx {
                 let mut state = locked.state();
                 if state.in_hook > 0 {
                     drop(state);
-                    self.fault("O1", format!("{name} from inside a hook: assert(!CTX->osevent_in_hook)"));
+                    self.violation("O1", format!("{name} from inside a hook: assert(!CTX->osevent_in_hook)"));
                     return;
                 }
                 state.occurrence = Some(serial);
@@ -224,8 +225,8 @@ impl Locked<'_> {
         Some(result)
     }
 
-    pub(super) fn fault(&self, clause: &'static str, text: String) {
-        self.ctx.fault(clause, text);
+    pub(super) fn violation(&self, clause: &'static str, text: String) {
+        self.ctx.violation(clause, text);
     }
 
     /// `libxl__ao_create`: an operation must be over when the ctx is freed (X3).
@@ -300,17 +301,17 @@ impl Locked<'_> {
         let release = self.ctx.release;
         self.disable_deaths();
         if self.state().in_hook > 0 {
-            self.fault("X5", "libxl_ctx_free from inside a hook: assert(!ctx->osevent_in_hook)".into());
+            self.violation("X5", "libxl_ctx_free from inside a hook: assert(!ctx->osevent_in_hook)".into());
         }
         if release.deregisters_idle_fds() {
             // libxl_childproc_setmode(CTX, 0, 0), which asserts that there is no child.
             if !self.state().children.is_empty() {
-                self.fault("X3", "libxl_ctx_free with a child: assert(LIST_EMPTY(&CTX->children))".into());
+                self.violation("X3", "libxl_ctx_free with a child: assert(LIST_EMPTY(&CTX->children))".into());
             }
             self.children_reset();
         }
         if !self.state().watches.is_empty() {
-            self.fault("X3", "libxl_ctx_free with a watch: assert(!libxl__watch_slot_contents(gc, i))".into());
+            self.violation("X3", "libxl_ctx_free with a watch: assert(!libxl__watch_slot_contents(gc, i))".into());
         }
         let kept = {
             let state = self.state();
@@ -326,15 +327,15 @@ impl Locked<'_> {
             (state.fds.registered(), state.times.registered())
         };
         if fds > 0 {
-            self.fault("X3", format!("libxl_ctx_free with {fds} fds: assert(LIST_EMPTY(&ctx->efds))"));
+            self.violation("X3", format!("libxl_ctx_free with {fds} fds: assert(LIST_EMPTY(&ctx->efds))"));
         }
         if timeouts > 0 {
-            self.fault("X3", format!("libxl_ctx_free with {timeouts} timeouts: assert(TAILQ_EMPTY(&ctx->etimes))"));
+            self.violation("X3", format!("libxl_ctx_free with {timeouts} timeouts: assert(TAILQ_EMPTY(&ctx->etimes))"));
         }
         let operations = self.state().operations;
         if release.aborts() && operations > 0 {
             let text = format!("libxl_ctx_free in {operations} operations: assert(LIST_EMPTY(&ctx->aos_inprogress))");
-            self.fault("X3", text);
+            self.violation("X3", text);
         }
         // xs_close, libxl__pipe_close: R8.
         let mut state = self.state();

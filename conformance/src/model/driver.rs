@@ -2,8 +2,9 @@
 
 use super::script::{Ending, FileKind, Op, Script};
 use super::world::World;
-use super::{ASAP, Ctx, Fault, Locked, Release, TimeCallback};
+use super::{ASAP, Ctx, Locked, Release, TimeCallback};
 use crate::boundary::{Hosting, Integration};
+use crate::violation::Violation;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// What the host did wrong; empty if nothing.
-    pub faults: Vec<Fault>,
+    pub violations: Vec<Violation>,
     /// Threads hang inside host or client. They are left there: the process is good for nothing more, and dropping the integration
     /// may hang as well.
     pub stuck: bool,
@@ -32,7 +33,7 @@ pub fn run(seed: u64, release: Release, integration: &dyn Integration, patience:
 /// The host is given `patience` for each step that it has to take.
 ///
 /// # Errors
-/// The run could not be made, for instance because fds have run out. That is no fault of the host's.
+/// The run could not be made, for instance because fds have run out. That is no violation of the host's.
 pub fn run_script(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
     let run = Run::new(script.release, &script.files, integration, patience)?;
     // It is there from the start, because only the calling thread has the integration.
@@ -46,12 +47,12 @@ pub fn run_script(script: &Script, integration: &dyn Integration, patience: Dura
     })?;
     loop {
         match end.recv_timeout(patience) {
-            Ok(result) => return result.map(|()| Outcome { faults: run.ctx.faults(), stuck: false }),
+            Ok(result) => return result.map(|()| Outcome { violations: run.ctx.violations(), stuck: false }),
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the model panicked"),
             Err(RecvTimeoutError::Timeout) if run.ctx.is_moving(2 * patience) => {}
             Err(RecvTimeoutError::Timeout) => {
                 run.accuse_the_stuck();
-                return Ok(Outcome { faults: run.ctx.faults(), stuck: true });
+                return Ok(Outcome { violations: run.ctx.violations(), stuck: true });
             }
         }
     }
@@ -90,8 +91,8 @@ impl Run {
         // By then the loop has had a turn in which it could have called the freed one (X4).
         next.turn();
         next.to_the_end(Ending::Abrupt);
-        for fault in next.ctx.faults() {
-            self.ctx.fault(fault.clause, format!("of the next client: {}", fault.text));
+        for violation in next.ctx.violations() {
+            self.ctx.violation(violation.clause, format!("of the next client: {}", violation.text));
         }
         Ok(())
     }
@@ -102,7 +103,7 @@ impl Run {
             self.ctx.call(name, &mut body);
         });
         if !called {
-            self.ctx.fault("X4", format!("{name} was refused before the ctx was closed"));
+            self.ctx.violation("X4", format!("{name} was refused before the ctx was closed"));
         }
     }
 
@@ -136,7 +137,7 @@ impl Run {
         let names: Vec<_> = stuck.iter().map(|(what, hook)| format!("{what}{}", in_hook(*hook))).collect();
         let clause = if hook.is_some() { "R15" } else { "O2" };
         let text = format!("threads hang; inside libxl are: {}", names.join(", "));
-        self.ctx.fault(clause, text);
+        self.ctx.violation(clause, text);
     }
 
     /// Waits for what is owed, and closes.
@@ -155,7 +156,7 @@ impl Run {
                     0 => ("O10", format!("the SIGCHLD pipe does not occur, and {children} children are not reaped")),
                     _ => ("O5", format!("{timeouts} timeouts that were cancelled with {{0,0}} do not occur")),
                 };
-                self.ctx.fault(clause, text);
+                self.ctx.violation(clause, text);
             });
         }
         match ending {
@@ -164,7 +165,7 @@ impl Run {
             Ending::Contended => self.close_contended(),
         }
         if !self.ctx.wait_until(self.end(), Ctx::is_freed) {
-            self.ctx.fault("X2", "the host was asked to close and never calls libxl_ctx_free".into());
+            self.ctx.violation("X2", "the host was asked to close and never calls libxl_ctx_free".into());
         }
     }
 
@@ -178,7 +179,7 @@ impl Run {
             });
             let code = locked.time_register(ev, ASAP, callback);
             if code != 0 {
-                self.ctx.fault("R3", format!("timeout_register refused {{0,0}} with {code}"));
+                self.ctx.violation("R3", format!("timeout_register refused {{0,0}} with {code}"));
             }
         });
     }
@@ -246,7 +247,7 @@ impl Run {
                     } else {
                         ("R9", "xenstore's fd or the SIGCHLD pipe is ready and does not occur")
                     };
-                    self.ctx.fault(clause, text.into());
+                    self.ctx.violation(clause, text.into());
                 });
                 return;
             }
@@ -259,7 +260,7 @@ impl Run {
         self.locked("a look", |locked| idle_hang_up = self.world.has_idle_hang_up(locked));
         for _ in 0..if idle_hang_up { QUIET_TURNS } else { 0 } {
             if !self.turn() {
-                self.ctx.fault("O9", "while an fd with an empty interest hangs up, timeouts do not occur".into());
+                self.ctx.violation("O9", "while an fd with an empty interest hangs up, timeouts do not occur".into());
                 return;
             }
         }
@@ -277,7 +278,7 @@ impl Run {
             });
             let code = locked.time_register(ev, ASAP, callback);
             if code != 0 {
-                self.ctx.fault("R3", format!("timeout_register refused {{0,0}} with {code}"));
+                self.ctx.violation("R3", format!("timeout_register refused {{0,0}} with {code}"));
             }
         });
         // Relaxed: as above.

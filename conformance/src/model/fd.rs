@@ -193,12 +193,13 @@ impl Locked<'_> {
             let Some(nexus) = state.fds.nexuses.find(value) else {
                 drop(state);
                 return self
-                    .fault("R10", format!("an fd occurs for {value:#x}, which libxl never passed to fd_register"));
+                    .violation("R10", format!("an fd occurs for {value:#x}, which libxl never passed to fd_register"));
             };
             let past = state.fds.nexuses.users(nexus).iter().any(|ev| state.fds.evs[ev.0].past.contains(&fd));
             if !past {
                 drop(state);
-                return self.fault("O11", format!("fd {fd} occurs for {value:#x}, which never stood for that number"));
+                return self
+                    .violation("O11", format!("fd {fd} occurs for {value:#x}, which never stood for that number"));
             }
             // A stale one finds no ev, or one with another fd, and is dropped.
             let Some(ev) = state.fds.nexuses.ev(nexus).filter(|ev| state.fds.evs[ev.0].fd == fd) else { return };
@@ -231,18 +232,18 @@ impl Locked<'_> {
             let Some(at) = place(value, EVS, 64, state.fds.evs.len()) else {
                 drop(state);
                 return self
-                    .fault("R10", format!("an fd occurs for {value:#x}, which libxl never passed to fd_register"));
+                    .violation("R10", format!("an fd occurs for {value:#x}, which libxl never passed to fd_register"));
             };
             let ev = &state.fds.evs[at];
             if ev.freed {
                 drop(state);
-                return self.fault("O3", format!("fd {fd} occurs for {value:#x}, which libxl has freed"));
+                return self.violation("O3", format!("fd {fd} occurs for {value:#x}, which libxl has freed"));
             }
             if ev.fd != fd {
                 let (now, late) = (ev.fd, ev.past.contains(&fd));
                 drop(state);
                 let (clause, why) = if late { ("O3", "after its deregistration") } else { ("O11", "with that number") };
-                return self.fault(clause, format!("fd {fd} occurs {why} (it is {now} now): assert(fd == ev->fd)"));
+                return self.violation(clause, format!("fd {fd} occurs {why} (it is {now} now): assert(fd == ev->fd)"));
             }
             if self.is_spinning(&mut state.fds, FdEv(at), fd) {
                 return;
@@ -253,14 +254,14 @@ impl Locked<'_> {
         let trouble = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
         if fitting == 0 && asked != 0 && revents & trouble != 0 {
             let text = format!("fd {fd} occurs with {revents:#x}, of which libxl drops all that is not in {asked:#x}");
-            return self.fault("O4", text);
+            return self.violation("O4", text);
         }
         if let Some(callback) = callback.filter(|_| fitting != 0) {
             callback(self, fd, fitting);
         }
     }
 
-    /// R5. True, and a fault, when it is clear.
+    /// R5. True, and a violation, when it is clear.
     fn is_spinning(&self, fds: &mut Fds, ev: FdEv, fd: RawFd) -> bool {
         let ev = &mut fds.evs[ev.0];
         if ev.events != 0 {
@@ -268,7 +269,7 @@ impl Locked<'_> {
         }
         ev.while_empty += 1;
         if ev.while_empty == IN_FLIGHT {
-            self.fault("R5", format!("fd {fd} occurred {IN_FLIGHT} times while its interest is empty"));
+            self.violation("R5", format!("fd {fd} occurred {IN_FLIGHT} times while its interest is empty"));
         }
         ev.while_empty >= IN_FLIGHT
     }

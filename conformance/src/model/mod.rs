@@ -2,7 +2,7 @@
 //!
 //! [`Ctx`] is a client like libxl: a ctx with a recursive lock that is held in each hook, ev structs for fds and timeouts,
 //! nexuses that are pooled and reused, watches that share one xenstore fd, children that share one SIGCHLD pipe. Where libxl
-//! would abort, or use memory that it has freed, the model notes a [`Fault`] that names the clause of the contract, and goes on.
+//! would abort, or use memory that it has freed, the model notes a [`Violation`](crate::Violation) that names the clause of the contract, and goes on.
 //!
 //! # What is modelled after which function
 //! `libxl_event.c` (E), `libxl_fork.c` (F) and `libxl.c` (L) of the releases that [`Release`] lists. Functions without a release
@@ -55,23 +55,6 @@ pub use script::{Bits, Due, Ending, FileKind, Op, Script};
 pub use shrink::{Shrunk, shrink};
 pub use time::{ASAP, Cause, TimeCallback, TimeEv};
 pub use watch::{Watch, WatchCallback};
-
-use serde::{Deserialize, Serialize};
-
-/// A clause that the host broke.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Its id in docs/contract.md.
-    pub clause: String,
-    /// What was seen.
-    pub text: String,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.clause, self.text)
-    }
-}
 
 impl Locked<'_> {
     /// One turn of libxl's own loop, as a blocking call makes it: what is ready and due is served here, under the host's nose.

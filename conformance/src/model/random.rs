@@ -1,9 +1,10 @@
 //! Seed after seed, until one fails; and what is told about it then.
 
 use super::driver::{Outcome, run_script};
-use super::{Fault, Release, Script, shrink};
+use super::{Release, Script, shrink};
 use crate::boundary::Integration;
 use crate::monitor::{Limits, Monitor, Monitored};
+use crate::violation::Violation;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub struct Failure {
     /// What it stands for, unless it was given as a script.
     pub seed: Option<u64>,
     /// What the host did wrong first.
-    pub fault: Fault,
+    pub violation: Violation,
     /// The shortest script that was found to fail in the same way.
     pub script: Script,
     /// How often that failed when it was repeated, and how often it was: it may be a race.
@@ -67,15 +68,15 @@ pub fn run_seeds(
 /// The runs could not be made.
 pub fn replay(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Option<Failure>> {
     let outcome = run_monitored(script, integration, patience)?;
-    let Some(fault) = outcome.faults.into_iter().next() else { return Ok(None) };
-    let mut failure = Failure { seed: None, fault, script: script.clone(), again: (0, 0), stuck: outcome.stuck };
+    let Some(violation) = outcome.violations.into_iter().next() else { return Ok(None) };
+    let mut failure = Failure { seed: None, violation, script: script.clone(), again: (0, 0), stuck: outcome.stuck };
     if !failure.stuck {
         failure.shorten(integration);
     }
     Ok(Some(failure))
 }
 
-/// [`run_script`] with a monitor in between, whose findings are faults as well.
+/// [`run_script`] with a monitor in between, whose findings are violations as well.
 ///
 /// # Errors
 /// The run could not be made.
@@ -83,8 +84,8 @@ pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: D
     let monitor = Monitor::new(Limits { stuck: patience, ..Limits::default() });
     let mut outcome = run_script(script, &Monitored { integration, monitor: monitor.clone() }, patience)?;
     if !outcome.stuck {
-        let violations = monitor.finish().violations.into_iter();
-        outcome.faults.extend(violations.map(|found| Fault { clause: found.clause, text: found.text }));
+        let violations = monitor.finish().violations;
+        outcome.violations.extend(violations);
     }
     Ok(outcome)
 }
@@ -128,7 +129,7 @@ impl Failure {
 
     /// A race fails sometimes, so each script is tried as often as the first one needed to fail almost surely.
     fn shorten(&mut self, integration: &dyn Integration) {
-        let clause = self.fault.clause.clone();
+        let clause = self.violation.clause.clone();
         let mut stuck = false;
         let mut fails = |script: &Script| {
             if stuck {
@@ -136,7 +137,7 @@ impl Failure {
             }
             let outcome = run_monitored(script, integration, IMPATIENCE).unwrap_or_default();
             stuck |= outcome.stuck;
-            outcome.faults.iter().any(|fault| fault.clause == clause)
+            outcome.violations.iter().any(|violation| violation.clause == clause)
         };
         self.again = ((0..REPETITIONS).filter(|_| fails(&self.script)).count() as u32, REPETITIONS);
         if self.again.0 > 0 {
@@ -154,7 +155,7 @@ impl Failure {
 /// For people: clause, seed, and the script.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\nrelease {}", self.fault, self.script.release)?;
+        write!(f, "{}\nrelease {}", self.violation, self.script.release)?;
         if let Some(seed) = self.seed {
             write!(f, ", seed {seed}")?;
         }

@@ -12,6 +12,7 @@ use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
 use crate::monitor::{Limits, Monitor, Monitored};
 use crate::record::{Record, Step, What};
+use crate::violation::Violation;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn osevent_core_hosts_each_release_without_a_fault() {
         for seed in 0..100 {
             let script = Script::generate(seed, *release);
             let outcome = run_monitored(&script, &integration, PATIENCE).expect("there are fds");
-            assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
+            assert!(outcome.violations.is_empty(), "{release}, seed {seed}: {:?}", outcome.violations);
         }
     }
 }
@@ -47,17 +48,17 @@ fn the_naive_host_without_a_fault_passes() {
 const SHORT: Duration = Duration::from_millis(300);
 
 /// The first seed that a wrong host fails, and why.
-fn first_failure(wrong: Wrong, release: Release) -> Option<(u64, Fault)> {
+fn first_failure(wrong: Wrong, release: Release) -> Option<(u64, Violation)> {
     let integration = WrongIntegration::new(wrong);
     for seed in 0..300 {
         let outcome = run(seed, release, &integration, SHORT).expect("there are fds");
         if outcome.stuck {
             // Its loop hangs, and would be waited for.
             std::mem::forget(integration);
-            return outcome.faults.first().map(|fault| (seed, fault.clone()));
+            return outcome.violations.first().map(|violation| (seed, violation.clone()));
         }
-        if let Some(fault) = outcome.faults.first() {
-            return Some((seed, fault.clone()));
+        if let Some(violation) = outcome.violations.first() {
+            return Some((seed, violation.clone()));
         }
     }
     None
@@ -83,7 +84,7 @@ fn each_wrong_host_is_found_and_its_clause_named() {
         (Wrong::BareHangUp, Release::V4_2_1, &["O4"]),
     ] {
         let found = first_failure(wrong, release);
-        let named = found.as_ref().is_some_and(|(_, fault)| clauses.contains(&fault.clause.as_str()));
+        let named = found.as_ref().is_some_and(|(_, violation)| clauses.contains(&violation.clause.as_str()));
         assert!(named, "{wrong:?} under {release}: {found:?} instead of {clauses:?}");
     }
 }
@@ -94,7 +95,7 @@ fn a_late_fd_is_legal_where_there_are_nexuses_o3() {
     for release in Release::ALL.iter().filter(|release| release.has_nexuses()) {
         for seed in 0..30 {
             let outcome = run(seed, *release, &integration, PATIENCE).expect("there are fds");
-            assert!(outcome.faults.is_empty(), "{release}, seed {seed}: {:?}", outcome.faults);
+            assert!(outcome.violations.is_empty(), "{release}, seed {seed}: {:?}", outcome.violations);
         }
     }
 }
@@ -106,11 +107,11 @@ fn a_failing_seed_becomes_a_short_script_that_replays_from_its_text() {
         (Wrong::LateFd, Release::V4_2_0, 2),
         (Wrong::EdgeTriggered, Release::V4_6, 3),
     ] {
-        let (seed, fault) = first_failure(wrong, release).expect("a failure");
+        let (seed, violation) = first_failure(wrong, release).expect("a failure");
         let integration = WrongIntegration::new(wrong);
         let fails = |script: &Script| {
             let outcome = run_script(script, &integration, SHORT).expect("there are fds");
-            outcome.faults.first().is_some_and(|found| found.clause == fault.clause)
+            outcome.violations.first().is_some_and(|found| found.clause == violation.clause)
         };
         let script = Script::generate(seed, release);
         let shrunk = shrink(&script, 500, |script| (0..3).any(|_| fails(script))).script;
@@ -149,7 +150,7 @@ fn a_script_with_which_threads_hang_becomes_shorter_on_hosts_of_its_own() {
     let host = || Ok(Box::new(WrongIntegration::new(Wrong::LockAcrossOccurrence)) as Box<dyn Integration>);
     let first = host().expect("a host");
     let mut failure = replay(&script, &*first, SHORT).expect("there are fds").expect("it hangs");
-    assert!(failure.stuck && failure.fault.clause == "R15", "{failure}");
+    assert!(failure.stuck && failure.violation.clause == "R15", "{failure}");
     std::mem::forget(first);
     failure.shorten_hanging(Duration::from_secs(15), host).expect("there are fds");
     assert!(failure.script.len() < script.len(), "{failure}");

@@ -222,11 +222,11 @@ impl Locked<'_> {
             (deadline, overdue)
         };
         if came < deadline {
-            self.fault("R12", format!("a timeout for {} occurs at {}", shown(deadline), shown(came)));
+            self.violation("R12", format!("a timeout for {} occurs at {}", shown(deadline), shown(came)));
         }
         if let Some(earlier) = overdue {
             let text = format!("a timeout for {} occurs before one for {}", shown(deadline), shown(earlier));
-            self.fault("O7", text);
+            self.violation("O7", text);
         }
         self.time_occurs(ev);
     }
@@ -251,14 +251,14 @@ impl Locked<'_> {
         let Some(nexus) = nexuses.find(value) else {
             drop(state);
             let text = format!("a timeout occurs for {value:#x}, which libxl never passed to timeout_register");
-            self.fault("R10", text);
+            self.violation("R10", text);
             return None;
         };
         if nexuses.is_idle(nexus) {
             drop(state);
             let text =
                 format!("a timeout occurs for {value:#x} a second time: it is on libxl's free list, now in a circle");
-            self.fault("O5", text);
+            self.violation("O5", text);
             return None;
         }
         let ev = nexuses.ev(nexus);
@@ -272,18 +272,18 @@ impl Locked<'_> {
         let Some(at) = place(value, EVS, 64, state.times.evs.len()) else {
             drop(state);
             let text = format!("a timeout occurs for {value:#x}, which libxl never passed to timeout_register");
-            self.fault("R10", text);
+            self.violation("R10", text);
             return None;
         };
         let (freed, listed) = (state.times.evs[at].freed, state.times.listed.contains(&TimeEv(at)));
         drop(state);
         if freed {
-            self.fault("O5", format!("a timeout occurs for {value:#x}, which libxl has freed"));
+            self.violation("O5", format!("a timeout occurs for {value:#x}, which libxl has freed"));
             return None;
         }
         if !listed {
             let text = format!("a timeout occurs for {value:#x} after its occurrence or its deregistration");
-            self.fault("O5", text);
+            self.violation("O5", text);
             return None;
         }
         Some(TimeEv(at))

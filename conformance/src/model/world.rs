@@ -183,7 +183,7 @@ impl World {
                 _ => "R3",
             };
             let text = format!("fd_register refused fd {fd}, a {kind:?}, for {events:?} with {code}");
-            self.ctx.fault(clause, text);
+            self.ctx.violation(clause, text);
         }
     }
 
@@ -193,7 +193,7 @@ impl World {
         let Some((_, fd, _)) = found.filter(|(ev, fd, _)| is_polite(locked, *fd, *ev, events.0)) else { return };
         let code = locked.fd_modify(there.ev, events.0);
         if code != 0 {
-            self.ctx.fault("R3", format!("fd_modify refused fd {fd} for {events:?} with {code}"));
+            self.ctx.violation("R3", format!("fd_modify refused fd {fd} for {events:?} with {code}"));
         }
     }
 
@@ -253,7 +253,7 @@ impl World {
         };
         if code != 0 {
             let clause = if due == Due::End { "R11" } else { "R3" };
-            self.ctx.fault(clause, format!("timeout_register refused {due:?} with {code}"));
+            self.ctx.violation(clause, format!("timeout_register refused {due:?} with {code}"));
         }
     }
 
@@ -264,7 +264,7 @@ impl World {
         let then = self.once(then);
         match locked.watch_register(Arc::new(move |locked| then(locked))) {
             Ok(watch) => self.slots.lock().watches[slot] = Some(watch),
-            Err(code) => self.ctx.fault("R3", format!("fd_register refused the xenstore fd with {code}")),
+            Err(code) => self.ctx.violation("R3", format!("fd_register refused the xenstore fd with {code}")),
         }
     }
 
@@ -337,7 +337,7 @@ impl World {
             _ => ("R9", "it was registered, modified or made ready while the loop may have slept"),
         };
         let text = format!("fd {} ({:?}) is ready for {:#x} and does not occur: {why}", debt.fd, debt.kind, debt.bit);
-        self.ctx.fault(clause, text);
+        self.ctx.violation(clause, text);
     }
 
     /// Whether xenstore's fd and the SIGCHLD pipe, whose callbacks take all there is, are idle.

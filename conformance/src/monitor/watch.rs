@@ -1,10 +1,11 @@
 //! What is seen while nothing happens: somebody who does not come back, and an fd that is ready in vain.
 
-use super::check::{Standing, standing};
+use super::check::{WatchedFd, watched_fds};
 use super::registration::TROUBLE;
 use super::say::say;
 use super::{Monitor, Recorded};
-use crate::record::{Record, Violation, What};
+use crate::record::{Record, What};
+use crate::violation::Violation;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, PoisonError};
@@ -45,7 +46,7 @@ struct Watch {
     /// How many steps there were at the last look.
     steps: usize,
     /// What is registered, where there have been no steps since the look before.
-    standing: Option<Vec<Standing>>,
+    watched: Option<Vec<WatchedFd>>,
     /// Registrations whose fd has been ready since then, without a step: by the hook that registered it.
     ready: HashMap<usize, u64>,
     /// What has been reported.
@@ -61,7 +62,7 @@ impl Watch {
         let is_stuck = self.look_for_stuck(monitor, &mut recorded, now);
         if self.steps != recorded.record.steps.len() {
             self.steps = recorded.record.steps.len();
-            self.standing = None;
+            self.watched = None;
             self.ready.clear();
         } else {
             self.look_at_fds(monitor, &mut recorded, now);
@@ -96,7 +97,7 @@ impl Watch {
             let clauses = [("R15", is_hook), ("X2", is_hook && dies), ("O2", !is_hook || others)];
             for (clause, _) in clauses.into_iter().filter(|(_, broken)| *broken) {
                 let text = format!("{} has not returned: {}", say(&record.steps[*step].what), all.join("; "));
-                record.violations.push(Violation { clause: clause.into(), step: *step, text });
+                record.violations.push(Violation::new(clause, text).at(*step));
             }
         }
         !stuck.is_empty()
@@ -104,8 +105,8 @@ impl Watch {
 
     fn look_at_fds(&mut self, monitor: &Monitor, recorded: &mut Recorded, now: u64) {
         let record = &mut recorded.record;
-        let standing = self.standing.get_or_insert_with(|| standing(record, &monitor.limits));
-        for one in standing.iter().filter(|one| one.interest != 0) {
+        let watched = self.watched.get_or_insert_with(|| watched_fds(record, &monitor.limits));
+        for one in watched.iter().filter(|one| one.interest != 0) {
             let mut fd = libc::pollfd { fd: one.fd, events: one.interest, revents: 0 };
             // SAFETY: one pollfd, for the length of the call.
             unsafe { libc::poll(&mut fd, 1, 0) };
@@ -128,7 +129,7 @@ impl Watch {
                 one.fd, one.step, fd.revents
             );
             let step = record.steps.len().saturating_sub(1);
-            record.violations.push(Violation { clause: clause.into(), step, text });
+            record.violations.push(Violation::new(clause, text).at(step));
         }
     }
 }

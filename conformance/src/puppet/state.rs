@@ -3,7 +3,7 @@
 use super::pool::{Pool, Slot};
 use super::{Act, Occurrence, Registration};
 use crate::boundary::Rule;
-use crate::directed::Breach;
+use crate::violation::Violation;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct State {
 }
 
 pub(super) enum Failure {
-    Breach(Breach),
+    Violation(Violation),
     Other(String),
 }
 
@@ -107,41 +107,43 @@ impl State {
     }
 
     /// Two threads inside, where one outer lock must keep them apart.
-    pub(super) fn overlap(&self, rule: Rule, me: ThreadId) -> Option<Breach> {
+    pub(super) fn overlap(&self, rule: Rule, me: ThreadId) -> Option<Violation> {
         let (_, inside) = self.inside.iter().find(|(thread, _)| *thread != me)?;
         let text = || format!("a call into the client begins while another thread is inside of it ({inside:?})");
-        (rule == Rule::Serialized).then(|| Breach::new("O2", text()))
+        (rule == Rule::Serialized).then(|| Violation::new("O2", text()))
     }
 
     /// What libxl would not survive.
-    pub(super) fn judge(&mut self, rule: Rule, occurrence: &Occurrence) -> Option<Breach> {
+    pub(super) fn judge(&mut self, rule: Rule, occurrence: &Occurrence) -> Option<Violation> {
         let me = occurrence.thread;
         if self.frees.0 > 0 {
-            return Some(Breach::new("X4", "an occurrence began after the client was freed, or while it is"));
+            return Some(Violation::new("X4", "an occurrence began after the client was freed, or while it is"));
         }
         if self.inside.iter().rfind(|(thread, _)| *thread == me).is_some_and(|(_, inside)| *inside == Inside::Hook) {
-            return Some(Breach::new("O1", "an occurrence was made from inside a hook"));
+            return Some(Violation::new("O1", "an occurrence was made from inside a hook"));
         }
-        if let Some(breach) = self.overlap(rule, me) {
-            return Some(breach);
+        if let Some(violation) = self.overlap(rule, me) {
+            return Some(violation);
         }
         if !self.pool(occurrence.fd.is_none()).has(occurrence.value) {
             let text = format!("the value {:#x} comes back, which was never given", occurrence.value);
-            return Some(Breach::new("R10", text));
+            return Some(Violation::new("R10", text));
         }
         match (occurrence.registration, occurrence.fd) {
             (Some(registration), Some((fd, _, _))) => {
                 let registered = self.registrations[registration.0].fd.expect("its pool is that of fds");
                 let text = || format!("fd {registered} was registered, and fd {fd} is reported");
-                (fd != registered).then(|| Breach::new("O11", text()))
+                (fd != registered).then(|| Violation::new("O11", text()))
             }
             (Some(registration), None) => {
-                (self.count(registration).0 > 0).then(|| Breach::new("O5", "a timeout occurred twice"))
+                (self.count(registration).0 > 0).then(|| Violation::new("O5", "a timeout occurred twice"))
             }
-            (None, None) => Some(Breach::new("O5", "a timeout occurred that is over, or is not registered any more")),
+            (None, None) => {
+                Some(Violation::new("O5", "a timeout occurred that is over, or is not registered any more"))
+            }
             // Any time after (O3).
             (None, Some(_)) if rule == Rule::Concurrent => None,
-            (None, Some((fd, _, _))) => Some(Breach::new(
+            (None, Some((fd, _, _))) => Some(Violation::new(
                 "O3",
                 format!("fd {fd} occurred after its deregistration, where that is memory freed"),
             )),

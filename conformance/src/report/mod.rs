@@ -15,7 +15,8 @@ pub use page::page;
 pub use tap::tap;
 pub(crate) use terminal::observe_log;
 
-use crate::record::{Record, Violation};
+use crate::record::Record;
+use crate::violation::Violation;
 use serde::{Deserialize, Serialize};
 
 /// A whole run.
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn broken_clauses_are_those_of_the_record_and_those_that_the_reason_names() {
-        let violation = |clause: &str| Violation { clause: clause.into(), step: 0, text: "seen".into() };
+        let violation = |clause: &str| Violation::new(clause, "seen").at(0);
         let record =
             Record { violations: vec![violation("O5"), violation("R8"), violation("O5")], ..Record::default() };
         let reason = "R8: step 0: seen\nX11: said by the case\nINFO libxl: a line of the log\nR: no id\n4: none either";

@@ -224,7 +224,8 @@ pub(crate) fn log_to_stderr(level: log::LevelFilter) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::{Record, Violation};
+    use crate::record::Record;
+    use crate::violation::Violation;
 
     pub(in crate::report) fn row(name: &str, adapter: &str, result: Verdict) -> Row {
         Row {
@@ -291,7 +292,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_did_not_pass_is_explained_with_its_clauses_before_the_counts() {
-        let violation = Violation { clause: "R8".into(), step: 4, text: "fd 7 occurred late".into() };
+        let violation = Violation::new("R8", "fd 7 occurred late").at(4);
         let record = Record { violations: vec![violation.clone()], ..Record::default() };
         let said = Row { reason: violation.to_string(), ..row("said", "glib", Verdict::Failed) };
         let rows = [

@@ -1,6 +1,7 @@
 //! Runs that never were: what a report has to show.
 
-use osevent_conformance::record::{Record, Step, Violation, What};
+use osevent_conformance::Violation;
+use osevent_conformance::record::{Record, Step, What};
 use osevent_conformance::report::{Report, Row, Run, Verdict};
 
 /// A text that is hard on every format.
@@ -88,7 +89,7 @@ fn record(steps: usize, violated: bool) -> Record {
         let step = writer.push(LOOP, 20, What::FdOccurrence { value, fd, events: 1, revents: 1 });
         writer.push(LOOP, 30, What::OccurrenceReturned);
         let text = format!("fd {fd} occurred 20 µs after its deregistration had returned, {NASTY}");
-        writer.record.violations.push(Violation { clause: "R8".into(), step, text });
+        writer.record.violations.push(Violation::new("R8", text).at(step));
     }
     for thread in [MAIN, LOOP] {
         writer.push(thread, 5, What::Remark { text: "the case ends".into() });

@@ -52,7 +52,7 @@ fn run(setting: &Setting<'_>, release: Release) -> anyhow::Result<()> {
     if !failure.stuck {
         // Each seed had a monitor of its own. For the case's record, what is left of this one fails once more.
         for _ in 0..failure.again.1 {
-            if !run_script(&failure.script, &setting.monitored(), IMPATIENCE)?.faults.is_empty() {
+            if !run_script(&failure.script, &setting.monitored(), IMPATIENCE)?.violations.is_empty() {
                 break;
             }
         }

@@ -130,7 +130,7 @@ fn fd(ctx: &Ctx, fd: RawFd, events: i16) -> FdEv {
 }
 
 fn clauses(ctx: &Ctx) -> Vec<String> {
-    ctx.faults().into_iter().map(|fault| fault.clause).collect()
+    ctx.violations().into_iter().map(|violation| violation.clause).collect()
 }
 
 const CANCEL: Seen = Seen::TimeoutModify(ASAP);

@@ -9,7 +9,8 @@ use super::Limits;
 use super::registration::{ASKABLE, Fd, Registered, Registration, Timeout};
 use super::say::say;
 use crate::boundary::Rule;
-use crate::record::{Record, Step, Violation, What};
+use crate::record::{Record, Step, What};
+use crate::violation::Violation;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub fn check(record: &Record, limits: &Limits) -> Vec<Violation> {
 }
 
 /// The fds that are registered at the record's end: what a host has to see to, unless it is busy.
-pub(super) fn standing(record: &Record, limits: &Limits) -> Vec<Standing> {
+pub(super) fn watched_fds(record: &Record, limits: &Limits) -> Vec<WatchedFd> {
     let mut replay = Replay::new(record, limits);
     for at in 0..record.steps.len() {
         replay.step(at);
@@ -36,7 +37,7 @@ pub(super) fn standing(record: &Record, limits: &Limits) -> Vec<Standing> {
     }
     let alive = replay.clients.iter().filter(|state| state.free.is_none());
     let fds = alive.flat_map(|state| &state.fds.all).filter(|fd| fd.stands() && fd.about.is_settled());
-    fds.map(|fd| Standing {
+    fds.map(|fd| WatchedFd {
         step: fd.step,
         fd: fd.about.fd,
         interest: fd.about.interest & ASKABLE,
@@ -46,7 +47,7 @@ pub(super) fn standing(record: &Record, limits: &Limits) -> Vec<Standing> {
 }
 
 /// An fd that is registered.
-pub(super) struct Standing {
+pub(super) struct WatchedFd {
     /// The hook that registered it.
     pub(super) step: usize,
     pub(super) fd: RawFd,
@@ -207,6 +208,6 @@ impl<'a> Replay<'a> {
     }
 
     fn wrong(&mut self, clause: &str, step: usize, text: String) {
-        self.violations.push(Violation { clause: clause.into(), step, text });
+        self.violations.push(Violation::new(clause, text).at(step));
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::monitor::{Limits, Monitor};
-use crate::record::{Record, Violation};
+use crate::record::Record;
+use crate::violation::Violation;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, channel};
