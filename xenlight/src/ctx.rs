@@ -78,6 +78,9 @@ impl Builder {
     /// Called with each event: on the loop's thread, outside every call into libxl, so that it may
     /// do anything, running the loop again or dropping the ctx included (E2). A panic in it ends that
     /// turn of the loop, nothing else; what the loop does with it is said there.
+    ///
+    /// What may not leave its thread, such as a widget, goes into a task that takes [`Ctx::events`]: see
+    /// [the crate's documentation](crate#operations-and-widgets-on-glib).
     pub fn on_event(mut self, callback: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Arc::new(callback));
         self

@@ -40,6 +40,38 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Operations and widgets on GLib
+//! The thread that ends a loop may be another than the one that ran it, and delivers what is left; so [`Builder::on_event`] takes what is
+//! `Send` and `Sync`. A widget is neither. It goes into a task of the context's thread, which takes the events
+//! as a stream and awaits operations:
+//!
+//! ```no_run
+//! use futures_lite::StreamExt;
+//! use xenlight::{Ctx, DomainId, Library};
+//!
+//! # #[derive(Clone)] struct Label(std::rc::Rc<()>);
+//! # impl Label { fn set_text(&self, _: &str) {} }
+//! fn shut_down(domid: DomainId, label: Label) -> Result<Ctx, Box<dyn std::error::Error>> {
+//!     let context = glib::MainContext::default();
+//!     let xen = osevent_glib::LibxlSource::builder().attach(&context)?;
+//!     let ctx = Ctx::builder(&Library::load()?).own_thread().open(xen.event_loop())?;
+//!     let mut events = ctx.events();
+//!     ctx.watch_death(domid)?.keep();
+//!     let shutdown = ctx.shutdown(domid);
+//!     context.spawn_local(async move {
+//!         if let Err(error) = shutdown.await {
+//!             label.set_text(&format!("it does not shut down: {error}"));
+//!         }
+//!         while let Some(event) = events.next().await {
+//!             label.set_text(&format!("domain {}: {:?}", event.domid, event.kind));
+//!         }
+//!     });
+//!     // It keeps its place on the context; the stream ends when it is closed.
+//!     Ok(ctx)
+//! }
+//! ```
+//! On calloop a `StreamSource` and an executor do this, which `osevent-calloop` shows.
+//!
 //! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
 //! `watch-smol.rs` are the same on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
 //! that has no adapter.
