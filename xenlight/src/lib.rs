@@ -40,10 +40,14 @@
 //! # Ok(()) }
 //! ```
 //!
+//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
+//! `watch-smol.rs` are the same on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
+//! that has no adapter.
+//!
 //! # Operations and widgets on GLib
-//! The thread that ends a loop may be another than the one that ran it, and delivers what is left; so [`Builder::on_event`] takes what is
-//! `Send` and `Sync`. A widget is neither. It goes into a task of the context's thread, which takes the events
-//! as a stream and awaits operations:
+//! Whoever turns the loop delivers, and that can be another thread than the context's: one that closes a ctx on the same loop by
+//! [`Ctx::close_blocking`]. So [`Builder::on_event`] takes what is `Send` and `Sync`. A widget is neither. It goes into a task of
+//! the context's thread, which takes the events as a stream and awaits operations:
 //!
 //! ```no_run
 //! use futures_lite::StreamExt;
@@ -71,10 +75,6 @@
 //! }
 //! ```
 //! On calloop a `StreamSource` and an executor do this, which `osevent-calloop` shows.
-//!
-//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
-//! `watch-smol.rs` are the same on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
-//! that has no adapter.
 //!
 //! # The life of a ctx
 //! *Open*: [`Ctx::open`], or [`Ctx::builder`] for a callback and a choice of who owns [`Children`].
@@ -156,9 +156,11 @@ pub use error::{Code, Error};
 pub use events::{Event, EventKind, Events, ShutdownReason, Watch, WatchId};
 pub use library::{Library, Release};
 pub use operation::{Abort, Operation};
+pub use osevent_core::{Census, EventLoop, LoopError, RegistrationError};
 pub use trace::Trace;
 pub use uuid::Uuid;
 pub use words::{Line, Words};
+pub use xenlight_sys::LoadError;
 
 /// Compiles the README's program.
 #[cfg(doctest)]

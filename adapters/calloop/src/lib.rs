@@ -98,10 +98,14 @@
 #![cfg(target_os = "linux")]
 #![deny(missing_debug_implementations)]
 
+/// The calloop crate whose event loops take a [`LibxlSource`].
+pub use calloop;
+pub use osevent_core::{EventLoop, LoopError};
+pub use osevent_epoll::CreateError;
+
 use calloop::generic::Generic;
 use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
-use osevent_core::{EventLoop, LoopError};
-use osevent_epoll::{CreateError, Reactor};
+use osevent_epoll::Reactor;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 

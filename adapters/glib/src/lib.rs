@@ -56,9 +56,13 @@
 mod attachment;
 mod source;
 
+/// The glib crate whose contexts [`Builder::attach`] takes.
+pub use glib;
+pub use osevent_core::EventLoop;
+pub use osevent_epoll::CreateError;
+
 use attachment::Attachment;
-use osevent_core::EventLoop;
-use osevent_epoll::{CreateError, Reactor};
+use osevent_epoll::Reactor;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 

@@ -64,9 +64,11 @@
 #![cfg(target_os = "linux")]
 #![deny(missing_debug_implementations)]
 
+pub use osevent_core::{EventLoop, LoopError};
+pub use osevent_epoll::CreateError;
+
 use async_io::Async;
-use osevent_core::{EventLoop, LoopError};
-use osevent_epoll::{CreateError, Reactor};
+use osevent_epoll::Reactor;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
