@@ -113,7 +113,7 @@ impl Config {
         if Uuid::from_str(text(&config, "c_info", "uuid")).is_ok_and(|uuid| uuid.is_nil())
             || !has(&config, "c_info", "uuid")
         {
-            let uuid = random_uuid().map_err(|source| Error::Io { doing: "make up a uuid", source })?;
+            let uuid = random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
             if let Some(Value::Object(c_info)) = config.get_mut("c_info") {
                 c_info.insert("uuid".to_owned(), Value::String(uuid.to_string()));
             }

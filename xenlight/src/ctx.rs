@@ -141,7 +141,7 @@ impl Builder {
         if self.children.lose_statuses() {
             return Err(Error::SigchldIgnored);
         }
-        let no_fd = |source| Error::Io { doing: "make an eventfd", source };
+        let no_fd = |reason| Error::Io { doing: "make an eventfd", reason };
         let queue = Queue::new().map_err(no_fd)?;
         let closing = close::Closing::new().map_err(no_fd)?;
         let (works_on, worker) = match self.works_on {
@@ -150,7 +150,7 @@ impl Builder {
             WorksOn::OwnThread => {
                 let works_on = Reactor::new().map_err(|error| Error::Io {
                     doing: "make a loop for libxl's thread",
-                    source: io::Error::other(error),
+                    reason: io::Error::other(error),
                 })?;
                 (works_on as Arc<dyn EventLoop>, Some(Worker::new().map_err(no_fd)?))
             }
@@ -291,7 +291,7 @@ impl Ctx {
 
     fn employ(&self, worker: &Worker) -> Result<(), Error> {
         self.registry.watch_fd(worker.fd(), Interest::IN, WORK)?;
-        work::start(&self.registry).map_err(|source| Error::Io { doing: "start libxl's thread", source })
+        work::start(&self.registry).map_err(|reason| Error::Io { doing: "start libxl's thread", reason })
     }
 
     fn connect(&self) -> Result<(), Error> {

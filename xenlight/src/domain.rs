@@ -465,7 +465,7 @@ fn outcome(domid: DomainId, result: Result<(), Error>) -> Result<DomainId, Error
         Err(error) if error.is_aborted() && domid.get() != NO_DOMAIN => {
             // Nobody may be left to read the error, as when a ctx is closed.
             say!(Warn, "an aborted creation left domain {domid} behind, half made: destroy it");
-            Err(Error::Unfinished { domid, source: Box::new(error) })
+            Err(Error::Unfinished { domid, reason: Box::new(error) })
         }
         Err(error) => Err(error),
     }

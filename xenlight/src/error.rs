@@ -6,7 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use xenlight_sys::codes;
 
-/// What went wrong, by who can do something about it.
+/// What went wrong, by who can do something about it. Shown, it is complete: what another error is the reason of is shown with that
+/// one's words, which is then no [source](std::error::Error::source) besides.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -125,12 +126,12 @@ pub enum Error {
         words: String,
     },
     /// A create or restore was aborted, and has left the domain behind, half made: destroy it.
-    #[error("{source}; domain {domid} is left behind, unfinished: destroy it")]
+    #[error("{reason}; domain {domid} is left behind, unfinished: destroy it")]
     Unfinished {
         /// The domain.
         domid: DomainId,
         /// How the operation ended.
-        source: Box<Error>,
+        reason: Box<Error>,
     },
     /// A file that is not what `xl save` writes, or of a kind that cannot be restored.
     #[error("this is no save file that can be restored: {0}")]
@@ -139,19 +140,19 @@ pub enum Error {
     #[error("{0} has a NUL byte in it")]
     Nul(&'static str),
     /// The operating system refused.
-    #[error("cannot {doing}: {source}")]
+    #[error("cannot {doing}: {reason}")]
     Io {
         /// What was tried.
         doing: &'static str,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The event loop refused a source of the ctx's own.
     #[error("the event loop refused: {0}")]
-    Loop(#[from] LoopError),
+    Loop(LoopError),
     /// The event loop refused to register a source of the ctx's own.
     #[error("cannot register with the event loop: {0}")]
-    Registration(#[from] RegistrationError),
+    Registration(RegistrationError),
     /// Text from libxl, or from a program of Xen's, that is not what it should be.
     #[error("cannot understand {what}: {problem}")]
     Format {
@@ -194,7 +195,7 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Libxl { code, .. } | Self::Open { code, .. } => Some(*code),
-            Self::Unfinished { source, .. } => source.code(),
+            Self::Unfinished { reason, .. } => reason.code(),
             _ => None,
         }
     }
@@ -213,7 +214,7 @@ impl Error {
     pub fn words(&self) -> &[Line] {
         match self {
             Self::Libxl { words, .. } | Self::Open { words, .. } => words,
-            Self::Unfinished { source, .. } => source.words(),
+            Self::Unfinished { reason, .. } => reason.words(),
             _ => &[],
         }
     }
@@ -223,8 +224,49 @@ fn quoted(words: &Words) -> String {
     if words.is_empty() { String::new() } else { format!("; libxl said: {words}") }
 }
 
+impl From<LoopError> for Error {
+    fn from(error: LoopError) -> Self {
+        Self::Loop(error)
+    }
+}
+
+impl From<RegistrationError> for Error {
+    fn from(error: RegistrationError) -> Self {
+        Self::Registration(error)
+    }
+}
+
 impl From<osevent_core::Closed> for Error {
     fn from(_: osevent_core::Closed) -> Self {
         Self::Closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use osevent_core::Token;
+    use std::error::Error as _;
+
+    #[test]
+    fn no_error_repeats_what_its_source_says() {
+        let errno = || io::Error::from_raw_os_error(libc::EMFILE);
+        let token = Token::from_handle(u64::MAX).expect("it has the mark");
+        let all = [
+            Error::Unfinished { domid: DomainId::new(5), reason: Box::new(Error::LoopGone) },
+            Error::Io { doing: "make an eventfd", reason: errno() },
+            Error::Loop(LoopError::Os(libc::EMFILE)),
+            Error::Registration(RegistrationError::Loop(LoopError::UnknownToken(token))),
+        ];
+        for error in all {
+            let mut said = error.to_string();
+            let mut next = error.source();
+            while let Some(source) = next {
+                let text = source.to_string();
+                assert!(!said.contains(&text), "{error:?}: {said:?} has {text:?}");
+                said.push_str(&text);
+                next = source.source();
+            }
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Ctx {
             self.check_config(config)?;
             let mut file = File::from(file.into());
             write_header(&mut file, &config.to_json(), flags(self.library().release()))
-                .map_err(|source| Error::Io { doing: "write the save file's header", source })?;
+                .map_err(|reason| Error::Io { doing: "write the save file's header", reason })?;
             operation::start(
                 &self.registry,
                 task,
@@ -188,9 +188,9 @@ fn check_stream(file: &mut File) -> Result<(), Error> {
     let Ok(position) = file.stream_position() else { return Ok(()) };
     let mut begin = [0; 24];
     let read = file.read_exact_at(&mut begin, position);
-    read.map_err(|source| match source.kind() {
+    read.map_err(|reason| match reason.kind() {
         io::ErrorKind::UnexpectedEof => Error::SaveFile("it ends before the domain's state"),
-        _ => Error::Io { doing: "read the save file", source },
+        _ => Error::Io { doing: "read the save file", reason },
     })?;
     let is_libxls = begin[..8] == *IDENT && begin[8..12] == VERSION && begin[15] & BIG_ENDIAN == 0;
     if is_libxls && begin[16..20] == LIBXC_CONTEXT {
@@ -260,8 +260,8 @@ fn read(file: &mut impl Read, bytes: &mut [u8], ends: &'static str) -> Result<()
     })
 }
 
-fn cannot_read(source: io::Error) -> Error {
-    Error::Io { doing: "read the save file", source }
+fn cannot_read(reason: io::Error) -> Error {
+    Error::Io { doing: "read the save file", reason }
 }
 
 #[cfg(test)]
