@@ -4,6 +4,7 @@ use crate::interest::Interest;
 /// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
 /// interpreted, not unique (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct ClientValue(pub u64);
 
 /// The library that is hosted, seen from the core.

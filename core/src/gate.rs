@@ -37,9 +37,11 @@ use core::num::NonZeroU64;
 
 /// Names a thread: no two that are alive at once have the same, and none changes its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number, which the host makes")]
 pub struct ThreadId(pub NonZeroU64);
 
 /// How occurrences and other calls into the client may overlap (O2).
+#[non_exhaustive]
 pub enum LockRule {
     /// The client tolerates an occurrence after its deregistration (4.2.2 and later, O3). No lock
     /// is held across any call.
@@ -73,6 +75,7 @@ pub trait OuterLock: Send + Sync {
 
 /// The client is being freed, or is freed: no call into it can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct Closed;
 
 impl fmt::Display for Closed {

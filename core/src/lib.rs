@@ -113,7 +113,7 @@
 //!   instead of burning it, and `current_thread` names threads. Programs with std want it.
 #![no_std]
 #![forbid(unsafe_code)]
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -47,6 +47,7 @@ pub struct Registry<C: Client> {
 
 /// How much is there, for diagnosis: another thread may have changed it meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "hosts add up those of several registries")]
 pub struct Census {
     /// Registrations that stand: the client's and the host's own.
     pub registered: usize,

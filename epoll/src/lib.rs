@@ -50,7 +50,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod alarm;
 mod error;

@@ -13,6 +13,7 @@ use crate::{Ctx, Release};
 
 /// `libxl_domain_pause`, `_unpause`, `_shutdown` or `_reboot`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum DomainControl {
     /// `(ctx, domid)`: 4.12 and earlier. Blocks until it is done.
     Blocking(unsafe extern "C" fn(*mut Ctx, u32) -> c_int),
@@ -25,6 +26,7 @@ pub enum DomainControl {
 /// The configuration and the domid's address must last until completion (E9). A failed restore may
 /// have written a domid all the same.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum CreateRestore {
     /// `(ctx, config, domid out, fd, how, console)`: 4.2 and 4.3.
     Plain(
@@ -67,6 +69,7 @@ pub enum CreateRestore {
 /// `libxl_retrieve_domain_configuration`: the present configuration of a domain, into one that `_init`
 /// was called on.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum RetrieveConfiguration {
     /// 4.4 and earlier have no such function.
     Missing,
@@ -78,6 +81,7 @@ pub enum RetrieveConfiguration {
 
 /// `libxl_get_free_memory`: the hypervisor's free memory in KiB. Does not wait for anything.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum FreeMemory {
     /// `(ctx, KiB out)`: 4.7 and earlier.
     Bits32(unsafe extern "C" fn(*mut Ctx, *mut u32) -> c_int),

@@ -74,7 +74,7 @@
 //! }
 //! # Ok::<(), xenlight_sys::LoadError>(())
 //! ```
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums)]
 
 #[cfg(not(all(
     target_os = "linux",

@@ -30,6 +30,7 @@ use xenlight_sys::children as sys;
 
 /// Who learns of the deaths of libxl's children, and how (S1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Children {
     /// The event loop waits for each of libxl's children by a pidfd of it, and for nothing else. No signal handler; the application may have
     /// its own. Works with all releases, and with several ctxs.

@@ -165,6 +165,7 @@ pub enum Error {
 
 /// What a call into libxl returned: a negative number of libxl's, or a positive one that a hook gave it (R3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct Code(pub i32);
 
 impl Code {

@@ -116,7 +116,7 @@
 //!
 //! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. Live, 4.17 is tested; the other
 //! releases were gone through in libxl's sources and headers.
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod children;
 mod close;

@@ -63,6 +63,7 @@ pub struct Operation<T> {
 
 /// What became of a request to abort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Abort {
     /// It is noted. The operation ends with [`Error::is_aborted`], or with its own result if that came first; either can take long (E6).
     Requested,

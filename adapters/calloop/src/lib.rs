@@ -96,7 +96,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 /// The calloop crate whose event loops take a [`LibxlSource`].
 pub use calloop;

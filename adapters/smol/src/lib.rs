@@ -62,7 +62,7 @@
 //! # Ok(()) }
 //! ```
 #![cfg(target_os = "linux")]
-#![deny(missing_debug_implementations)]
+#![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub use osevent_core::{EventLoop, LoopError};
 pub use osevent_epoll::CreateError;
