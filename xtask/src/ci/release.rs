@@ -88,7 +88,8 @@ fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
     if !has(workspace, NIGHTLY) {
         return Ok(Tally::SKIPPED);
     }
-    // Of a copy of the manifests' lock file: ours stays as it is.
+    let published = Published::all(workspace)?;
+    // Cargo resolves into the workspace's lock file alone, so that is put back, whatever comes.
     let lock = workspace.root.join("Cargo.lock");
     let kept = fs::read(&lock).context("cannot read Cargo.lock")?;
     let oldest = cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]).status();
@@ -96,7 +97,6 @@ fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
         Ok(status) if status.success() => {
             let mut cargo = cargo_of(workspace, NIGHTLY);
             cargo.args(["check", "--quiet", "--locked"]);
-            let published = Published::all(workspace)?;
             check(cargo.args(published.iter().flat_map(|published| ["--package", &published.name])))
         }
         _ => Ok(Tally::FAILED),
