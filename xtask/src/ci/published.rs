@@ -168,20 +168,11 @@ fn without_links(line: &str) -> String {
             continue;
         };
         let target = behind.strip_prefix('(').and_then(|behind| behind.split_once(')'));
-        rest = match target {
-            Some((url, behind)) if url.starts_with("http") => {
-                plain += &format!("[{text}]({url})");
-                behind
-            }
-            Some((_, behind)) => {
-                plain += text;
-                behind
-            }
-            None => {
-                plain += text;
-                behind
-            }
-        };
+        match target {
+            Some((url, _)) if url.starts_with("http") => plain += &format!("[{text}]({url})"),
+            _ => plain += text,
+        }
+        rest = target.map_or(behind, |(_, behind)| behind);
     }
     plain + rest
 }
