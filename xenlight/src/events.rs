@@ -44,7 +44,7 @@ pub enum EventKind {
     Shutdown(ShutdownReason),
     /// The domain has come to its end. Xen may list it a little longer, as dying (E11).
     Death,
-    /// The client ejected the disk.
+    /// The domain ejected the disk.
     Eject {
         /// The virtual device, for instance `hdc`.
         vdev: String,

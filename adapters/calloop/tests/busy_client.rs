@@ -38,7 +38,7 @@ struct Turn {
 /// Client and event loop, each with something to do in every turn.
 struct Busy {
     event_loop: EventLoop<'static, Turn>,
-    client: Arc<Registry<Counting>>,
+    registry: Arc<Registry<Counting>>,
     _ready: Vec<std::io::PipeReader>,
 }
 
@@ -46,13 +46,13 @@ impl Busy {
     fn new() -> Self {
         let event_loop = EventLoop::<Turn>::try_new().expect("fds are free");
         let xen = LibxlSource::new().expect("fds are free");
-        let client =
+        let registry =
             Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Counting(AtomicUsize::new(0)));
         event_loop.handle().insert_source(xen, |_, _, _| {}).unwrap();
         // More than a dispatch serves. The other ends are closed: ready for ever.
         let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
         for pipe in &ready {
-            client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+            registry.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         }
         let own = Generic::new(std::io::pipe().expect("fds are free").0, calloop::Interest::READ, Mode::Level);
         let counted = event_loop.handle().insert_source(own, |_, _, turn| {
@@ -60,14 +60,14 @@ impl Busy {
             Ok(PostAction::Continue)
         });
         counted.unwrap();
-        Self { event_loop, client, _ready: ready }
+        Self { event_loop, registry, _ready: ready }
     }
 
     fn turn(&mut self) -> Turn {
         let mut turn = Turn::default();
-        self.client.client().0.store(0, Ordering::Relaxed);
+        self.registry.client().0.store(0, Ordering::Relaxed);
         self.event_loop.dispatch(Some(Duration::ZERO), &mut turn).expect("the fds stay open");
-        turn.occurrences = self.client.client().0.load(Ordering::Relaxed);
+        turn.occurrences = self.registry.client().0.load(Ordering::Relaxed);
         turn
     }
 }

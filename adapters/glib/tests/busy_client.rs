@@ -29,7 +29,7 @@ impl Client for Counting {
 struct Busy {
     context: MainContext,
     _attached: LibxlSource,
-    client: Arc<Registry<Counting>>,
+    registry: Arc<Registry<Counting>>,
     _ready: Vec<std::io::PipeReader>,
     own: Arc<AtomicUsize>,
 }
@@ -38,13 +38,13 @@ impl Busy {
     fn new(priority: Priority) -> Self {
         let context = MainContext::new();
         let attached = LibxlSource::builder().priority(priority).attach(&context).expect("fds are free");
-        let client = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
+        let registry = Registry::new(attached.event_loop(), LockRule::Concurrent, current_thread, |_| {
             Counting(AtomicUsize::new(0))
         });
         // More than a dispatch serves. The other ends are closed: ready for ever.
         let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
         for pipe in &ready {
-            client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+            registry.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         }
         let own = Arc::new(AtomicUsize::new(0));
         let counted = own.clone();
@@ -54,7 +54,7 @@ impl Busy {
             ControlFlow::Continue
         });
         source.attach(Some(&context));
-        Self { context, _attached: attached, client, _ready: ready, own }
+        Self { context, _attached: attached, registry, _ready: ready, own }
     }
 
     /// One turn; what the client and the context's own source got.
@@ -66,7 +66,7 @@ impl Busy {
     }
 
     fn counts(&self) -> (usize, usize) {
-        (self.client.client().0.load(Ordering::Relaxed), self.own.load(Ordering::Relaxed))
+        (self.registry.client().0.load(Ordering::Relaxed), self.own.load(Ordering::Relaxed))
     }
 }
 

@@ -240,7 +240,7 @@ fn play(name: &str, case: &str, outcome: &Path) -> anyhow::Result<Finding> {
     let mut why = None;
     match played.map_err(|error| error.downcast::<Violation>()) {
         Ok(()) => {}
-        Err(Ok(violation)) => violations.push((violation.clause.to_owned(), violation.text)),
+        Err(Ok(violation)) => violations.push((violation.clause, violation.text)),
         Err(Err(error)) => match error.downcast::<Skip>() {
             Ok(Skip(reason)) => return Ok(Finding::Skipped(reason)),
             Err(error) => why = Some(format!("{error:#}")),

@@ -256,7 +256,7 @@ fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
             if matches!(step, Trace::FdRegister { .. }) {
                 once(|| {
                     for _ in 0..3 {
-                        let _ = told.send(event_loop.turn(interrupt.as_raw_fd()).map(drop));
+                        let _ = told.send(event_loop.turn(interrupt.as_raw_fd()));
                     }
                 });
             }

@@ -88,7 +88,7 @@ fn death_before(stage: &Stage) -> anyhow::Result<()> {
 
 pub(crate) static EJECT: Case = Case {
     name: "disk-eject",
-    claim: "A disk that the client ejects is reported for the right watch, with its name; after the watch is dropped nothing is",
+    claim: "A disk that the domain ejects is reported for the right watch, with its name; after the watch is dropped nothing is",
     clauses: &["E1", "E2", "E3", "E7", "E10"],
     tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
