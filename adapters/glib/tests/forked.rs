@@ -3,7 +3,7 @@
 #[path = "../../../epoll/tests/forked_child/mod.rs"]
 mod forked_child;
 
-use forked_child::in_forked_child;
+use forked_child::{alone, in_forked_child};
 use glib::MainContext;
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
 use osevent_glib::LibxlSource;
@@ -74,6 +74,7 @@ fn child(act: impl FnOnce(Program)) {
 
 #[test]
 fn what_a_child_drops_goes_on_in_the_parent() {
+    let _alone = alone();
     child(|program| {
         let Program { attached, registry, context, gone, .. } = program;
         let open_fds = || std::fs::read_dir("/proc/self/fd").unwrap().count();
@@ -88,6 +89,7 @@ fn what_a_child_drops_goes_on_in_the_parent() {
 
 #[test]
 fn a_context_that_a_child_drops_first_goes_on_in_the_parent() {
+    let _alone = alone();
     child(|program| {
         let Program { attached, context, gone, .. } = program;
         drop(context);
@@ -98,6 +100,7 @@ fn a_context_that_a_child_drops_first_goes_on_in_the_parent() {
 
 #[test]
 fn a_context_that_a_child_iterates_serves_the_parents_client_in_the_parent_only() {
+    let _alone = alone();
     let mut program = Program::new();
     program.writer.write_all(b"x").unwrap();
     in_forked_child(|| {
@@ -111,6 +114,7 @@ fn a_context_that_a_child_iterates_serves_the_parents_client_in_the_parent_only(
 
 #[test]
 fn a_loop_in_a_thread_local_goes_on_in_the_parent_when_a_child_exits() {
+    let _alone = alone();
     thread_local!(static HELD: RefCell<Option<Program>> = const { RefCell::new(None) });
     HELD.set(Some(Program::new()));
     // exit(3) drops it there.

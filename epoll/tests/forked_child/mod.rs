@@ -1,5 +1,15 @@
 //! Does a part of a test in a forked child (X7). Whoever needs it includes it, in other crates, too.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held for the whole of a test whose child takes locks that other tests' threads take, GLib's own say: a child gets
+/// them as they were at its fork, and waits for ever for one that another thread held.
+#[allow(dead_code, reason = "not every loop has locks of its own")]
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Does `act`, with the copy that a forked child has of everything, then ends the child with exit(3), which runs the
 /// destructors of thread locals. A panic there is one here.
 pub(crate) fn in_forked_child(act: impl FnOnce()) {
@@ -10,7 +20,9 @@ pub(crate) fn in_forked_child(act: impl FnOnce()) {
         // SAFETY: takes no pointers.
         unsafe { libc::alarm(20) };
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-        std::process::exit(if done.is_ok() { 0 } else { 1 });
+        // Not std's, which first takes a lock that a test's thread that starts or ends may hold at the fork.
+        // SAFETY: no other thread is in this process that could call it, too.
+        unsafe { libc::exit(if done.is_ok() { 0 } else { 1 }) };
     }
     assert!(child > 0, "{}", std::io::Error::last_os_error());
     let mut status = 0;
