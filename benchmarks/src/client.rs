@@ -22,3 +22,5 @@ impl osevent_core::Client for Client {
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
+
+impl osevent_core::Owner for Client {}

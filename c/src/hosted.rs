@@ -1,7 +1,7 @@
 use crate::hooks::Hooks;
 use crate::osevent::Osevent;
 use libc::{c_int, c_short, c_void};
-use osevent_core::{Client, ClientValue, Interest, Readiness, Token};
+use osevent_core::{Client, ClientValue, Interest, Owner, Readiness, Token};
 use std::collections::HashMap;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,7 +134,9 @@ impl Client for Hosted {
         // SAFETY: the gate is closed and empty (X4, X5). That operations have ended is the program's promise (X3).
         unsafe { (self.functions.ctx_free)(self.ctx.as_ptr()) };
     }
+}
 
+impl Owner for Hosted {
     fn closed(&self) {
         self.osevent.forget(self);
     }

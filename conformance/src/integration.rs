@@ -133,7 +133,9 @@ impl osevent_core::Client for Hosted {
     fn release(&self) {
         self.client.free();
     }
+}
 
+impl osevent_core::Owner for Hosted {
     fn closed(&self) {
         // Not the last reference to the registry: whoever called into it has one.
         let kept = lock(&self.keep).take();

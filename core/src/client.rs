@@ -7,7 +7,7 @@ use crate::interest::Interest;
 #[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct ClientValue(pub u64);
 
-/// The library that is hosted, seen from the core.
+/// The library that is hosted, seen from the core: the three things that are done to it.
 ///
 /// No lock of this crate is held in any of these calls, except the outer lock of
 /// [`LockRule::Serialized`](crate::LockRule::Serialized) where that is said. A call that unwinds
@@ -28,7 +28,14 @@ pub trait Client: Send + Sync + 'static {
     /// outer lock if there is one. Hooks are still answered (X2); new calls into the client are
     /// refused.
     fn release(&self);
+}
 
+/// Whoever owns the client and hosts it, seen from the core: what its [`Registry`](crate::Registry) tells it.
+///
+/// Nothing here is about the client's own work, so each method has a default, and `impl Owner for … {}` does for whoever
+/// has no sources of its own, keeps the registry elsewhere and never asks for an idle moment. No lock of this crate is held
+/// in any of these calls.
+pub trait Owner: Client {
     /// Nothing is registered any more: [`release`](Self::release) has returned or unwound, and what it left
     /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock. The
     /// owner may drop its reference to the registry here.

@@ -20,7 +20,7 @@
 //!   └───────────────┴──────────────────────────────┘ TimerSource::expire
 //! ```
 //! - [`EventLoop`]: what a host's loop does; an adapter implements it.
-//! - [`Client`]: what is hosted; whoever binds libxl implements it.
+//! - [`Client`]: what is hosted, and [`Owner`]: whoever hosts it. Whoever binds libxl implements both, for one type.
 //! - [`Registry`]: between them. Its hooks are called by the client, its gate ([`Registry::enter`],
 //!   [`Registry::close`]) by everybody who calls the client.
 //! - [`FdSource`], [`TimerSource`]: the loop's references to registrations.
@@ -87,6 +87,8 @@
 //!     }
 //! }
 //!
+//! impl Owner for Library {}
+//!
 //! // With the feature `std`, `osevent_core::current_thread` does this for any number of threads.
 //! let the_only_thread = || ThreadId(std::num::NonZero::<u64>::MIN);
 //! let event_loop = Arc::new(OneFd::default());
@@ -133,7 +135,7 @@ mod table;
 mod thread;
 mod token;
 
-pub use client::{Client, ClientValue};
+pub use client::{Client, ClientValue, Owner};
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
 pub use event_loop::{EventLoop, GoneId};

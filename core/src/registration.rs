@@ -29,9 +29,9 @@ use core::fmt;
 
 /// Whose registration it is: the client's, dispatched inside the gate, or one of the host's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum Side {
     Client,
-    Own,
+    Owner,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ const ENDED: u32 = 1 << 16;
 
 pub(crate) struct Registration {
     pub(crate) token: Token,
-    pub(crate) owner: Owner,
+    pub(crate) side: Side,
     pub(crate) kind: Kind,
     pub(crate) value: ClientValue,
     /// The interest's bits and `ENDED`.
@@ -63,7 +63,7 @@ pub(crate) trait Dispatcher: Send + Sync {
 impl Registration {
     pub(crate) fn new(
         token: Token,
-        owner: Owner,
+        side: Side,
         kind: Kind,
         value: ClientValue,
         interest: Interest,
@@ -71,7 +71,7 @@ impl Registration {
         alive: Arc<()>,
     ) -> Self {
         let state = AtomicU32::new(interest.bits().into());
-        Self { token, owner, kind, value, state, registry, _alive: alive }
+        Self { token, side, kind, value, state, registry, _alive: alive }
     }
 
     /// The interest, unless the registration has ended.

@@ -7,7 +7,7 @@
 //! # Who owns whom
 //! The registry owns the client, the table holds the registrations that stand, and the loop holds its
 //! sources, which refer to the registry weakly: no circle, and a loop that lets go late keeps
-//! nothing but a few words. The owner of the client keeps the registry until [`Client::closed`], so
+//! nothing but a few words. The owner of the client keeps the registry until [`Owner::closed`], so
 //! that the hooks find it and the last reference never goes in one.
 //!
 //! # Registered in the table first, in the loop second
@@ -18,10 +18,10 @@
 //! one who registered does it. Only sources of the host's own and misplaced hooks get there (X4).
 
 use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
-use crate::registration::{Dispatcher, Kind, Owner, Registration};
+use crate::registration::{Dispatcher, Kind, Registration, Side};
 use crate::table::Table;
 use crate::{
-    Client, ClientValue, Deadline, EventLoop, FdSource, Interest, LoopError, Readiness, RegistrationError, TimerSource,
+    ClientValue, Deadline, EventLoop, FdSource, Interest, LoopError, Owner, Readiness, RegistrationError, TimerSource,
     Token,
 };
 use alloc::sync::{Arc, Weak};
@@ -33,9 +33,9 @@ use core::marker::PhantomData;
 /// All methods may be called from any thread. None waits, except for a few instructions of another
 /// thread, and, for the outer lock of a serialized client, [`enter`](Self::enter) and the closing one.
 ///
-/// Whoever owns the client keeps the registry until [`Client::closed`] has been called. One that is
+/// Whoever owns the client keeps the registry until [`Owner::closed`] has been called. One that is
 /// dropped unclosed takes its sources out of the loop, and does not call [`Client::release`].
-pub struct Registry<C: Client> {
+pub struct Registry<C: Owner> {
     gate: Gate,
     table: Table,
     /// Each registration that somebody still refers to has a clone.
@@ -62,13 +62,13 @@ pub struct Census {
 /// Dropping it can free the client, if the gate was closed meanwhile; so nothing of the client may be
 /// in use then, and no lock that a hook takes.
 #[must_use = "the client may only be called while this lives"]
-pub struct ClientCall<'a, C: Client> {
+pub struct ClientCall<'a, C: Owner> {
     registry: &'a Registry<C>,
     // The gate counts by thread.
     not_send: PhantomData<*const ()>,
 }
 
-impl<C: Client> Registry<C> {
+impl<C: Owner> Registry<C> {
     /// A registry for the client that `client` makes, hosted by `event_loop`.
     ///
     /// `current_thread` names the calling thread: a different value for each thread that is alive.
@@ -124,7 +124,7 @@ impl<C: Client> Registry<C> {
         self.gate.current_is_inside()
     }
 
-    /// Calls [`Client::idle`] when no call into the client is in progress: now, or when the last one
+    /// Calls [`Owner::idle`] when no call into the client is in progress: now, or when the last one
     /// leaves, on that thread. Asking twice before it came is asking once; asking in it recurses. Once
     /// [`close`](Self::close) was called it does not become due any more.
     pub fn when_idle(&self) {
@@ -135,7 +135,7 @@ impl<C: Client> Registry<C> {
 
     /// Closes the gate: no call into the client begins any more. When those in progress are over,
     /// [`Client::release`] is called, what it left registered is swept (X6), the host's own sources
-    /// included, and [`Client::closed`] is called: on this thread, now, where none is in progress; on
+    /// included, and [`Owner::closed`] is called: on this thread, now, where none is in progress; on
     /// that of the last one otherwise, as its call returns (X5). Calling it again does nothing.
     pub fn close(&self) {
         if self.gate.close() == Due::Release {
@@ -144,7 +144,7 @@ impl<C: Client> Registry<C> {
     }
 
     /// As [`close`](Self::close), on this thread or not at all: where a call is in progress nothing is closed, and
-    /// [`Client::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a client that takes long to
+    /// [`Owner::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a client that takes long to
     /// be freed, or that is to be freed on a thread of its own. Its owner keeps new calls away, or it may come to nothing again and again.
     pub fn close_here(&self) {
         if self.gate.close_here() == Due::Release {
@@ -171,7 +171,7 @@ impl<C: Client> Registry<C> {
     /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
     pub fn register_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
-        self.add_fd(Owner::Client, fd, interest, value)
+        self.add_fd(Side::Client, fd, interest, value)
     }
 
     /// The fd_modify hook. The handle stays the same (R2).
@@ -181,7 +181,7 @@ impl<C: Client> Registry<C> {
     pub fn modify_fd(&self, handle: u64, fd: i32, interest: Interest) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
-        Self::check_fd(&registration, Owner::Client, fd)?;
+        Self::check_fd(&registration, Side::Client, fd)?;
         let Some(old) = registration.claim() else { return Err(RegistrationError::Ended(registration.token)) };
         // Both count meanwhile: a loop may report the new one before it returns, and an
         // edge-triggered one not again (O10).
@@ -199,7 +199,7 @@ impl<C: Client> Registry<C> {
     pub fn deregister_fd(&self, handle: u64, fd: i32) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
-        Self::check_fd(&registration, Owner::Client, fd)?;
+        Self::check_fd(&registration, Side::Client, fd)?;
         if self.remove(&registration) { Ok(()) } else { Err(RegistrationError::Ended(registration.token)) }
     }
 
@@ -209,7 +209,7 @@ impl<C: Client> Registry<C> {
     /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
     pub fn register_timeout(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
-        self.add_timeout(Owner::Client, deadline, value)
+        self.add_timeout(Side::Client, deadline, value)
     }
 
     /// The timeout_modify hook, in practice `{0,0}` (R13). A timeout that has been taken already is
@@ -240,66 +240,60 @@ impl<C: Client> Registry<C> {
 
     // Sources of the host's own.
 
-    /// Watches an fd of the host's own beside the client's: [`Client::own_fd`] is called while it is
+    /// Watches an fd of the host's own beside the client's: [`Owner::own_fd`] is called while it is
     /// ready, outside the gate. [`unwatch`](Self::unwatch) it before the fd is closed (S5).
     ///
     /// # Errors
     /// Nothing is watched.
     pub fn watch_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
-        self.add_fd(Owner::Own, fd, interest, value)
+        self.add_fd(Side::Owner, fd, interest, value)
     }
 
-    /// Calls [`Client::own_timeout`] once, when `deadline` has passed, outside the gate.
+    /// Calls [`Owner::own_timeout`] once, when `deadline` has passed, outside the gate.
     ///
     /// # Errors
     /// Nothing is watched.
     pub fn watch_deadline(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
-        self.add_timeout(Owner::Own, deadline, value)
+        self.add_timeout(Side::Owner, deadline, value)
     }
 
     /// Ends what `watch_fd` or `watch_deadline` began; true unless it had ended before. For a timer,
-    /// true means that [`Client::own_timeout`] is never called for it. A call of [`Client::own_fd`]
+    /// true means that [`Owner::own_timeout`] is never called for it. A call of [`Owner::own_fd`]
     /// that was claimed before this may still be in progress, or about to begin, on another thread.
     pub fn unwatch(&self, token: Token) -> bool {
         match self.find(token.to_handle()) {
-            Ok(registration) if registration.owner == Owner::Own => self.remove(&registration),
+            Ok(registration) if registration.side == Side::Owner => self.remove(&registration),
             _ => false,
         }
     }
 
     // Parts of the above.
 
-    fn add_fd(
-        &self,
-        owner: Owner,
-        fd: i32,
-        interest: Interest,
-        value: ClientValue,
-    ) -> Result<Token, RegistrationError> {
+    fn add_fd(&self, side: Side, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         if fd < 0 {
             return Err(RegistrationError::NegativeFd(fd));
         }
-        let registration = self.insert(owner, Kind::Fd(fd), interest, value)?;
+        let registration = self.insert(side, Kind::Fd(fd), interest, value)?;
         let added = self.event_loop.add_fd(FdSource(registration.clone()), interest);
         self.settle(&registration, added)
     }
 
-    fn add_timeout(&self, owner: Owner, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
-        let registration = self.insert(owner, Kind::Timeout, Interest::NONE, value)?;
+    fn add_timeout(&self, side: Side, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
+        let registration = self.insert(side, Kind::Timeout, Interest::NONE, value)?;
         let added = self.event_loop.add_timer(TimerSource(registration.clone()), deadline);
         self.settle(&registration, added)
     }
 
     fn insert(
         &self,
-        owner: Owner,
+        side: Side,
         kind: Kind,
         interest: Interest,
         value: ClientValue,
     ) -> Result<Arc<Registration>, RegistrationError> {
         let token = self.table.next_token()?;
         let (this, alive) = (self.this.clone(), self.alive.clone());
-        let registration = Arc::new(Registration::new(token, owner, kind, value, interest, this, alive));
+        let registration = Arc::new(Registration::new(token, side, kind, value, interest, this, alive));
         self.table.insert(&registration).map_err(|Closed| RegistrationError::Closed)?;
         Ok(registration)
     }
@@ -345,7 +339,7 @@ impl<C: Client> Registry<C> {
     fn find_timeout(&self, handle: u64) -> Result<Option<Arc<Registration>>, RegistrationError> {
         match self.find(handle) {
             Err(RegistrationError::Ended(_)) => Ok(None),
-            Ok(found) if found.kind != Kind::Timeout || found.owner != Owner::Client => {
+            Ok(found) if found.kind != Kind::Timeout || found.side != Side::Client => {
                 Err(RegistrationError::Mismatched(found.token))
             }
             found => found.map(Some),
@@ -359,15 +353,15 @@ impl<C: Client> Registry<C> {
         Ok(())
     }
 
-    fn check_fd(registration: &Registration, owner: Owner, fd: i32) -> Result<(), RegistrationError> {
-        if registration.owner != owner || registration.kind != Kind::Fd(fd) {
+    fn check_fd(registration: &Registration, side: Side, fd: i32) -> Result<(), RegistrationError> {
+        if registration.side != side || registration.kind != Kind::Fd(fd) {
             return Err(RegistrationError::Mismatched(registration.token));
         }
         Ok(())
     }
 }
 
-impl<C: Client> Dispatcher for Registry<C> {
+impl<C: Owner> Dispatcher for Registry<C> {
     fn dispatch_fd(&self, registration: &Registration, readiness: Readiness) -> bool {
         if self.client.is_in_hook() {
             // A loop that is told once only is told anew. Fails only for a token that the loop has forgotten meanwhile.
@@ -376,7 +370,7 @@ impl<C: Client> Dispatcher for Registry<C> {
             }
             return false;
         }
-        if registration.owner == Owner::Own {
+        if registration.side == Side::Owner {
             let Some(asked) = registration.claim() else { return false };
             let readiness = readiness.for_interest(asked);
             if !readiness.is_empty() {
@@ -417,7 +411,7 @@ impl<C: Client> Dispatcher for Registry<C> {
             }
             return false;
         }
-        if registration.owner == Owner::Own {
+        if registration.side == Side::Owner {
             if !registration.end() {
                 return false;
             }
@@ -438,9 +432,9 @@ impl<C: Client> Dispatcher for Registry<C> {
 
 /// What follows the client's release, also when that unwinds: an outer lock held for ever would stop
 /// the program, and an owner that waits for the close would wait for ever.
-struct Finish<'a, C: Client>(&'a Registry<C>);
+struct Finish<'a, C: Owner>(&'a Registry<C>);
 
-impl<C: Client> Drop for Finish<'_, C> {
+impl<C: Owner> Drop for Finish<'_, C> {
     fn drop(&mut self) {
         self.0.gate.released();
         self.0.sweep();
@@ -448,32 +442,32 @@ impl<C: Client> Drop for Finish<'_, C> {
     }
 }
 
-impl<C: Client> fmt::Debug for Registry<C> {
+impl<C: Owner> fmt::Debug for Registry<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry").field("census", &self.census()).finish_non_exhaustive()
     }
 }
 
-impl<C: Client> fmt::Debug for ClientCall<'_, C> {
+impl<C: Owner> fmt::Debug for ClientCall<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCall").field("registry", &self.registry).finish()
     }
 }
 
-impl<C: Client> Drop for Registry<C> {
+impl<C: Owner> Drop for Registry<C> {
     fn drop(&mut self) {
         self.sweep();
     }
 }
 
-impl<C: Client> ClientCall<'_, C> {
+impl<C: Owner> ClientCall<'_, C> {
     /// The client, to be called.
     pub fn client(&self) -> &C {
         &self.registry.client
     }
 }
 
-impl<C: Client> Drop for ClientCall<'_, C> {
+impl<C: Owner> Drop for ClientCall<'_, C> {
     fn drop(&mut self) {
         match self.registry.gate.leave() {
             Due::Nothing => {}

@@ -157,8 +157,8 @@ mod tests {
     use super::*;
     use crate::sync::Lock;
     use crate::{
-        Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Readiness, Registry,
-        ThreadId, TimerSource,
+        Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Owner, Readiness,
+        Registry, ThreadId, TimerSource,
     };
     use alloc::boxed::Box;
     use alloc::collections::BTreeSet;
@@ -273,6 +273,8 @@ mod tests {
         fn occurred_timeout(&self, _: ClientValue) {}
         fn release(&self) {}
     }
+
+    impl Owner for Silent {}
 
     #[test]
     fn r10_a_close_takes_nothing_of_another_client_on_the_same_loop() {

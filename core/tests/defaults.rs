@@ -2,8 +2,8 @@
 #![cfg(not(loom))]
 
 use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Readiness,
-    Registry, ThreadId, TimerSource, Token,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Owner,
+    Readiness, Registry, ThreadId, TimerSource, Token,
 };
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +22,8 @@ impl Client for Counting {
 
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 #[derive(Default)]
 struct Listing(Mutex<Vec<FdSource>>);

@@ -13,7 +13,7 @@
 //! # The shortest program
 //! A client that wants one timer and one pipe, on a loop that is nothing but poll(2):
 //! ```
-//! use osevent_core::{Deadline, EventLoop, Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
+//! use osevent_core::{Deadline, EventLoop, Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread, Owner};
 //! use osevent_epoll::Reactor;
 //! use std::io::{Read, Write};
 //! use std::os::fd::AsRawFd;
@@ -30,6 +30,8 @@
 //!     }
 //!     fn release(&self) {}
 //! }
+//!
+//! impl Owner for Toy {}
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let reactor = Reactor::new()?;

@@ -1,6 +1,6 @@
 //! Nothing is allocated for an event. A test program of its own, because it counts what the allocator is asked for.
 
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -45,6 +45,8 @@ impl Client for Counter {
     }
     fn release(&self) {}
 }
+
+impl Owner for Counter {}
 
 #[test]
 fn a_dispatch_allocates_nothing() {

@@ -1,6 +1,8 @@
 //! A process without a free fd. A test program of its own, because it lowers the process's limit.
 
-use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
+};
 use osevent_epoll::{CreateError, Reactor};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -18,6 +20,8 @@ impl Client for Counter {
     }
     fn release(&self) {}
 }
+
+impl Owner for Counter {}
 
 #[test]
 fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {

@@ -4,7 +4,7 @@
 //! A program of its own, because the slowness is the process's.
 
 use osevent_core::{
-    Client, ClientValue, Closed, Deadline, Interest, LockRule, Readiness, Registry, ThreadId, current_thread,
+    Client, ClientValue, Closed, Deadline, Interest, LockRule, Owner, Readiness, Registry, ThreadId, current_thread,
 };
 use osevent_epoll::Reactor;
 use std::cell::RefCell;
@@ -45,6 +45,8 @@ impl Client for Counting {
 
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 /// Something that is due, of one kind, registered by `client`. What it returns keeps it open.
 fn due(client: &Registry<Counting>, kind: Kind) -> Option<OwnedFd> {

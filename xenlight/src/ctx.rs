@@ -20,8 +20,8 @@ use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
-    Census, Client, ClientCall, ClientValue, EventLoop, GoneId, Interest, LockRule, OuterLock, Readiness, Registry,
-    current_thread,
+    Census, Client, ClientCall, ClientValue, EventLoop, GoneId, Interest, LockRule, OuterLock, Owner, Readiness,
+    Registry, current_thread,
 };
 use osevent_epoll::Reactor;
 use std::ffi::CStr;
@@ -565,7 +565,9 @@ impl Client for Hosted {
         unsafe { self.library().ctx_free(self.raw_inside()) };
         self.hooks.trace(Trace::Freed);
     }
+}
 
+impl Owner for Hosted {
     fn closed(&self) {
         close::finished(self);
         // Not the last reference: whoever called into the registry has one.

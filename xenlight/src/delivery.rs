@@ -18,7 +18,7 @@ use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
 use order::{Order, Readable};
-use osevent_core::{Client, ClientValue, Interest, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, Owner, Readiness, Registry, current_thread};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, Weak};
@@ -135,7 +135,9 @@ impl Client for DeliverySource {
     fn occurred_timeout(&self, _: ClientValue) {}
 
     fn release(&self) {}
+}
 
+impl Owner for DeliverySource {
     fn is_in_hook(&self) -> bool {
         inside::a_hook()
     }

@@ -9,7 +9,7 @@
 use crate::delivery::{Item, Queue};
 use crate::events::{Event, EventKind};
 use crate::{DomainId, Error, lock};
-use osevent_core::{Client, ClientValue, Interest, RegistrationError, Registry, Token};
+use osevent_core::{ClientValue, Interest, Owner, RegistrationError, Registry, Token};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ struct Connection {
 const LOST: &str = "the connection to xenstored is lost, and with it all watches: no event will come; open another ctx";
 
 impl Link {
-    pub(crate) fn watch<C: Client>(
+    pub(crate) fn watch<C: Owner>(
         &self,
         stream: UnixStream,
         registry: &Registry<C>,
@@ -38,7 +38,7 @@ impl Link {
     }
 
     /// It is readable: on the loop's thread.
-    pub(crate) fn ready<C: Client>(&self, registry: &Registry<C>, queue: &Queue) {
+    pub(crate) fn ready<C: Owner>(&self, registry: &Registry<C>, queue: &Queue) {
         let token = lock(&self.0).as_ref().map(|connection| connection.token);
         // One thread of several that dispatch.
         if token.is_some_and(|token| registry.unwatch(token)) {

@@ -4,7 +4,7 @@ use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{EventLoop, Mode, PostAction};
 use osevent_calloop::LibxlSource;
-use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ impl Client for Counting {
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 /// The application's data: what this turn has brought.
 #[derive(Default)]

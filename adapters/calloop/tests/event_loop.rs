@@ -2,7 +2,9 @@
 
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
 use osevent_calloop::LibxlSource;
-use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
+};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +39,8 @@ impl Client for Script {
     }
     fn release(&self) {}
 }
+
+impl Owner for Script {}
 
 /// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);

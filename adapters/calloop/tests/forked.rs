@@ -6,7 +6,7 @@ mod forked_child;
 use calloop::RegistrationToken;
 use forked_child::in_forked_child;
 use osevent_calloop::LibxlSource;
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -30,6 +30,8 @@ impl Client for Counting {
     }
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 struct Program {
     calloop: calloop::EventLoop<'static, ()>,

@@ -1,7 +1,7 @@
 //! What a client that is always busy leaves to the main context's own sources, counted in turns: times are the machine's.
 
 use glib::{ControlFlow, MainContext, Priority};
-use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use osevent_glib::LibxlSource;
 use std::os::fd::AsRawFd;
@@ -24,6 +24,8 @@ impl Client for Counting {
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 /// Client and context, each with something to do in every turn.
 struct Busy {

@@ -5,7 +5,7 @@ mod forked_child;
 
 use forked_child::{alone, in_forked_child};
 use glib::MainContext;
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_glib::LibxlSource;
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -26,6 +26,8 @@ impl Client for Counting {
     }
     fn release(&self) {}
 }
+
+impl Owner for Counting {}
 
 struct Program {
     attached: LibxlSource,

@@ -1,7 +1,9 @@
 //! A reactor on real main contexts.
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
-use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
+};
 use osevent_glib::LibxlSource;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,6 +38,8 @@ impl Client for Script {
     }
     fn release(&self) {}
 }
+
+impl Owner for Script {}
 
 /// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);

@@ -1,7 +1,7 @@
 //! What a client that is always busy leaves to the executor's other tasks, counted in turns: times are the machine's.
 //! Alone in its process: async-io is one for all threads, and tests beside this one would wake its tasks.
 
-use osevent_core::{Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_smol::LibxlSource;
 use smol::{Async, LocalExecutor, Timer};
 use std::cell::Cell;
@@ -20,6 +20,8 @@ impl Client for Nothing {
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
+
+impl Owner for Nothing {}
 
 /// One of the others.
 #[derive(Default)]

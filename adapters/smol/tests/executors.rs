@@ -1,7 +1,9 @@
 //! A reactor as a task of real executors.
 
 use futures_lite::future::{or, poll_once, yield_now};
-use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
+};
 use osevent_smol::LibxlSource;
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
@@ -39,6 +41,8 @@ impl Client for Script {
     }
     fn release(&self) {}
 }
+
+impl Owner for Script {}
 
 /// A client on the loop.
 struct Hosted(Arc<Registry<Script>>);

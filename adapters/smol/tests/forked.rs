@@ -5,7 +5,9 @@ mod forked_child;
 
 use forked_child::in_forked_child;
 use futures_lite::future::{block_on, or, poll_once};
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, LoopError, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, Interest, LockRule, LoopError, Owner, Readiness, Registry, current_thread,
+};
 use osevent_smol::LibxlSource;
 use smol::channel::{Receiver, Sender, unbounded};
 use smol::{LocalExecutor, Task, Timer};
@@ -32,6 +34,8 @@ impl Client for Telling {
     }
     fn release(&self) {}
 }
+
+impl Owner for Telling {}
 
 struct Program {
     task: Task<LoopError>,

@@ -1,6 +1,6 @@
 //! Alone in its process, because it counts what all of the process's threads do.
 
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_smol::LibxlSource;
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -22,6 +22,8 @@ impl Client for Telling {
     }
     fn release(&self) {}
 }
+
+impl Owner for Telling {}
 
 /// How often each thread but this one has gone to sleep, once all sleep: the executor's and async-io's.
 fn sleeps() -> Vec<(String, u64)> {

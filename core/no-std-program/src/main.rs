@@ -17,8 +17,8 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU32, Ordering};
 use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Readiness, Registry,
-    ThreadId, TimerSource, Token,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, Owner, Readiness,
+    Registry, ThreadId, TimerSource, Token,
 };
 
 #[global_allocator]
@@ -97,6 +97,8 @@ impl Client for Counting {
         self.0.fetch_add(100, Ordering::Relaxed);
     }
 }
+
+impl Owner for Counting {}
 
 /// There is one thread.
 fn the_thread() -> ThreadId {

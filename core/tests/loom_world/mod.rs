@@ -4,8 +4,8 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Readiness,
-    Registry, ThreadId, TimerSource, Token,
+    Client, ClientValue, Deadline, EventLoop, FdSource, GoneId, Interest, LockRule, LoopError, OuterLock, Owner,
+    Readiness, Registry, ThreadId, TimerSource, Token,
 };
 use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
@@ -286,7 +286,9 @@ impl Client for LoomClient {
         self.library.0.with_mut(|_| self.freed.store(true, Ordering::Relaxed));
         self.releases.fetch_add(1, Ordering::Relaxed);
     }
+}
 
+impl Owner for LoomClient {
     fn closed(&self) {
         assert_eq!(self.releases.load(Ordering::Relaxed), 1);
         self.closes.fetch_add(1, Ordering::Relaxed);

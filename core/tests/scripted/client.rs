@@ -1,7 +1,7 @@
 //! A client that records its calls and runs the test's scripts in them.
 
 use super::Depth;
-use osevent_core::{Client, ClientValue, Interest, Readiness, Registry};
+use osevent_core::{Client, ClientValue, Interest, Owner, Readiness, Registry};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -88,7 +88,9 @@ impl Client for ScriptedClient {
     fn release(&self) {
         self.called(Call::Release);
     }
+}
 
+impl Owner for ScriptedClient {
     fn closed(&self) {
         self.called(Call::Closed);
     }

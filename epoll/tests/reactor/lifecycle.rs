@@ -1,5 +1,7 @@
 use crate::world::{FOREVER, Occurrence::*, World, eventfd};
-use osevent_core::{Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
+};
 use osevent_epoll::{CreateError, Reactor};
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -199,6 +201,9 @@ impl Client for LastWords {
     fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
+}
+
+impl Owner for LastWords {
     fn own_timeout(&self, _: ClientValue) {
         drop(self.owner.lock().unwrap().take());
     }

@@ -1,4 +1,4 @@
-use osevent_core::{Client, ClientValue, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
+use osevent_core::{Client, ClientValue, Interest, LockRule, OuterLock, Owner, Readiness, Registry, current_thread};
 use osevent_epoll::Reactor;
 use std::io::{PipeReader, Read, Write, pipe};
 use std::os::fd::{AsRawFd, RawFd};
@@ -56,6 +56,8 @@ impl Client for Trusting {
     fn occurred_timeout(&self, _: ClientValue) {}
     fn release(&self) {}
 }
+
+impl Owner for Trusting {}
 
 const READ: (i16, bool) = (libc::POLLIN, true);
 

@@ -2,7 +2,9 @@
 //! returned, where one outer lock makes that strong form possible (O2, O3), and each timer exactly once (O5).
 
 use crate::world::{eventfd, in_ms};
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, OuterLock, Readiness, Registry, current_thread};
+use osevent_core::{
+    Client, ClientValue, Deadline, Interest, LockRule, OuterLock, Owner, Readiness, Registry, current_thread,
+};
 use osevent_epoll::Reactor;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -39,6 +41,8 @@ impl Client for Ledger {
 
     fn release(&self) {}
 }
+
+impl Owner for Ledger {}
 
 #[derive(Default)]
 struct Outer {

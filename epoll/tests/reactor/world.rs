@@ -1,7 +1,8 @@
 //! A reactor with one client, which logs its occurrences and does what the test told it to do in each.
 
 use osevent_core::{
-    Client, ClientValue, Deadline, Interest, LockRule, Readiness, RegistrationError, Registry, Token, current_thread,
+    Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, RegistrationError, Registry, Token,
+    current_thread,
 };
 use osevent_epoll::Reactor;
 use std::collections::HashMap;
@@ -45,6 +46,8 @@ impl Client for Script {
 
     fn release(&self) {}
 }
+
+impl Owner for Script {}
 
 impl Script {
     fn occurred(&self, value: u64, occurrence: Occurrence) {
