@@ -170,7 +170,7 @@ impl EventLoop for Recorder {
         self.inner.confirm(fd, asked, reported)
     }
 
-    fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+    fn turn(&self, interrupt: Option<i32>) -> Result<(), LoopError> {
         self.inner.turn(interrupt)
     }
 

@@ -70,15 +70,17 @@ pub trait EventLoop: Send + Sync {
         reported
     }
 
-    /// Waits on the calling thread until something here is due, or until the fd `interrupt` is
-    /// readable, then dispatches at most as much as one turn of the host loop would.
+    /// Waits on the calling thread until something here is due, or until the fd `interrupt`, if one is given, is
+    /// readable, then dispatches at most as much as one turn of the host loop would. The fd is looked at and not read; its
+    /// owner keeps it open until this returns.
     ///
     /// Closing uses it where the host loop does not run, or is the caller. It may be called from
     /// any thread, beside the host loop, and inside a dispatch.
     ///
     /// # Errors
-    /// The loop cannot wait (for instance because its fds are gone); nothing was dispatched.
-    fn turn(&self, interrupt: i32) -> Result<(), LoopError>;
+    /// The loop cannot wait, for instance because its fds are gone, or [`LoopError::BadFd`] where `interrupt` is not open;
+    /// nothing was dispatched.
+    fn turn(&self, interrupt: Option<i32>) -> Result<(), LoopError>;
 
     /// Calls `gone` once, when the host loop has let go of everything here and will never dispatch
     /// again; at once, when that is so already. No lock is held then; the thread is the one which

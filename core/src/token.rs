@@ -255,7 +255,7 @@ mod tests {
         }
         fn modify_timer(&self, _: Token, _: Deadline) {}
         fn remove_timer(&self, _: Token) {}
-        fn turn(&self, _: i32) -> Result<(), LoopError> {
+        fn turn(&self, _: Option<i32>) -> Result<(), LoopError> {
             Err(LoopError::Unsupported("wait"))
         }
         fn on_gone(&self, _: Box<dyn FnOnce() + Send>) -> GoneId {

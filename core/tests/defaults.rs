@@ -48,7 +48,7 @@ impl EventLoop for Listing {
 
     fn remove_timer(&self, _: Token) {}
 
-    fn turn(&self, _: i32) -> Result<(), LoopError> {
+    fn turn(&self, _: Option<i32>) -> Result<(), LoopError> {
         Ok(())
     }
 

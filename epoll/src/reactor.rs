@@ -267,12 +267,16 @@ impl EventLoop for Reactor {
         os::look(fd, asked.to_poll()).map_or(reported, Readiness::from_poll)
     }
 
-    /// A negative `interrupt` never interrupts.
-    fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+    fn turn(&self, interrupt: Option<i32>) -> Result<(), LoopError> {
         self.check_process()?;
-        let [_, interrupted] = os::wait_for_either(self.as_raw_fd(), interrupt).map_err(LoopError::Os)?;
+        if let Some(fd) = interrupt.filter(|fd| *fd < 0) {
+            return Err(LoopError::BadFd(fd));
+        }
+        // poll(2) passes over a negative fd.
+        let fd = interrupt.unwrap_or(-1);
+        let [_, interrupted] = os::wait_for_either(self.as_raw_fd(), fd).map_err(LoopError::Os)?;
         if interrupted & libc::POLLNVAL != 0 {
-            return Err(LoopError::BadFd(interrupt));
+            return Err(LoopError::BadFd(fd));
         }
         self.dispatch().map(|_| ())
     }

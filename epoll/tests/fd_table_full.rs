@@ -50,7 +50,7 @@ fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {
     registry.register_fd(null.as_raw_fd(), Interest::OUT, ClientValue(1)).unwrap();
     registry.register_fd(last.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     registry.register_timeout(Deadline::ASAP, ClientValue(3)).unwrap();
-    reactor.turn(-1).unwrap();
+    reactor.turn(None).unwrap();
     assert_eq!(registry.client().0.load(Ordering::Relaxed), 3);
     registry.close();
 }

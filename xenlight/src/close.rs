@@ -221,7 +221,7 @@ pub(crate) fn run(registry: &Arc<Registry<Hosted>>) -> Result<(), LoopError> {
         if let Some(why) = lock(&closing.state).stuck.clone() {
             return Err(why);
         }
-        registry.client().delivery_source().event_loop().turn(closing.done_fd())?;
+        registry.client().delivery_source().event_loop().turn(Some(closing.done_fd()))?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn run(registry: &Arc<Registry<Hosted>>) {
     let _first = worker.thread.set(current_thread());
     while !hosted.closing.is_closed() {
         // Nothing of the application's runs in a turn, but on a loop that others use as well.
-        let turned = contained(|| registry.event_loop().turn(hosted.closing.done_fd()));
+        let turned = contained(|| registry.event_loop().turn(Some(hosted.closing.done_fd())));
         if let Some(Err(error)) = turned {
             say!(Error, "libxl's thread cannot go on, and its ctx stays as it is: {error}");
             close::stuck(&hosted.closing, error);

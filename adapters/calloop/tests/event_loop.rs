@@ -315,7 +315,7 @@ fn a_removed_loop_is_gone_and_leaves_the_event_loop() {
     program.turn();
     assert!(!is_readable(&program.calloop));
     assert!(hosted.log().is_empty(), "nothing is dispatched any more");
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     drop(program);
     assert_eq!(gone.load(Ordering::SeqCst), 1);
@@ -353,7 +353,7 @@ fn an_event_loop_that_ends_first_is_noticed() {
     drop(app);
     assert_eq!(gone.load(Ordering::SeqCst), 1);
     hosted.due(1);
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     assert_eq!(gone.load(Ordering::SeqCst), 1);
 }
@@ -437,7 +437,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
             if value == 1 {
                 let registry = registry.get().expect("it is set before the turn");
                 registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                event_loop.turn(-1).unwrap();
+                event_loop.turn(None).unwrap();
                 let log = registry.client().log.lock().unwrap();
                 assert_eq!(log.len(), 2, "it was served inside");
             }

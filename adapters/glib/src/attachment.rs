@@ -67,7 +67,7 @@ impl EventLoop for Attachment {
         self.reactor.confirm(fd, asked, reported)
     }
 
-    fn turn(&self, interrupt: i32) -> Result<(), LoopError> {
+    fn turn(&self, interrupt: Option<i32>) -> Result<(), LoopError> {
         self.reactor.turn(interrupt)
     }
 

@@ -276,7 +276,7 @@ fn a_detached_loop_is_gone_at_once_and_its_source_at_the_next_iteration() {
     while context.iteration(false) {}
     assert!(hosted.log().is_empty(), "nothing is dispatched any more");
     assert_eq!(polled_fds(&context), before, "the source has gone");
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     assert_eq!(gone.load(Ordering::SeqCst), 1);
 }
@@ -350,7 +350,7 @@ fn a_context_that_ends_first_is_noticed() {
     drop(context);
     assert_eq!(gone.load(Ordering::SeqCst), 1);
     hosted.due(1);
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     drop(attached);
     assert_eq!(gone.load(Ordering::SeqCst), 1);

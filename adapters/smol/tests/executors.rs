@@ -219,7 +219,7 @@ fn a_cancelled_task_is_a_loop_that_is_gone() {
         yield_now().await;
     }));
     assert_eq!(hosted.log(), [1], "nothing is dispatched any more");
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1, 2], "S6");
     drop(executor);
     assert_eq!(gone.load(Ordering::SeqCst), 1);
@@ -245,7 +245,7 @@ fn a_loop_dropped_in_any_state_is_gone_once_and_loses_nothing() {
             assert_eq!(gone.load(Ordering::SeqCst), 1, "{polls} polls, due: {due}");
             let before = hosted.log().len();
             hosted.due(3);
-            event_loop.turn(-1).unwrap();
+            event_loop.turn(None).unwrap();
             assert_eq!(hosted.log()[before..].iter().filter(|value| **value != 2).count(), 1 + usize::from(due));
             assert_eq!(gone.load(Ordering::SeqCst), 1);
         }
@@ -264,7 +264,7 @@ fn an_executor_that_ends_first_is_noticed() {
     assert_eq!(gone.load(Ordering::SeqCst), 1);
     let hosted = Hosted::new(event_loop.clone(), nothing);
     hosted.due(1);
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
 }
 
@@ -350,7 +350,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
             if value == 1 {
                 let registry = registry.get().expect("it is set before the poll");
                 registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                event_loop.turn(-1).unwrap();
+                event_loop.turn(None).unwrap();
                 assert_eq!(registry.client().log.lock().unwrap().len(), 2, "it was served inside");
             }
         }
@@ -377,7 +377,7 @@ fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
     let driving = executor.spawn(xen);
     assert!(catch_unwind(AssertUnwindSafe(|| smol::block_on(executor.run(driving)))).is_err());
     assert_eq!(gone.load(Ordering::SeqCst), 1);
-    event_loop.turn(-1).unwrap();
+    event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1, 2]);
 }
 

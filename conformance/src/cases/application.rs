@@ -168,7 +168,7 @@ fn one_turn(stage: &Stage, opened: &Opened) -> anyhow::Result<Turn> {
     let event_loop = opened.attached.event_loop.clone();
     // Readable at any time, so that the turn does not wait.
     let interrupt = File::open("/dev/zero")?;
-    Ok(Box::new(move || event_loop.turn(interrupt.as_raw_fd()).expect("the reactor's fds are open")))
+    Ok(Box::new(move || event_loop.turn(Some(interrupt.as_raw_fd())).expect("the reactor's fds are open")))
 }
 
 fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
@@ -201,14 +201,14 @@ fn one_at_a_time(stage: &Stage) -> anyhow::Result<()> {
     match stage.mode {
         Mode::Loop => {
             while occurrences() == before {
-                event_loop.turn(never.as_raw_fd())?;
+                event_loop.turn(Some(never.as_raw_fd()))?;
             }
         }
         Mode::Thread => eventually("libxl's thread learns of it", || occurrences() > before)?,
     }
     // Something is to be delivered now, so none of these waits.
     for _ in 0..3 {
-        event_loop.turn(never.as_raw_fd())?;
+        event_loop.turn(Some(never.as_raw_fd()))?;
     }
     go_on.send(())?;
     expect(&opened.events, FIVE, &five, &EventKind::Shutdown(ShutdownReason::Poweroff))?;

@@ -133,7 +133,7 @@ fn calls(stage: &Stage) -> anyhow::Result<()> {
             }
             once(|| {
                 let _ = told.send(refused(&ctx, with_thread));
-                let _ = event_loop.turn(interrupt.as_raw_fd());
+                let _ = event_loop.turn(Some(interrupt.as_raw_fd()));
             });
             // The last reference would end the ctx here.
             std::mem::forget(ctx);
@@ -256,7 +256,7 @@ fn delivered_later(stage: &Stage) -> anyhow::Result<()> {
             if matches!(step, Trace::FdRegister { .. }) {
                 once(|| {
                     for _ in 0..3 {
-                        let _ = told.send(event_loop.turn(interrupt.as_raw_fd()));
+                        let _ = told.send(event_loop.turn(Some(interrupt.as_raw_fd())));
                     }
                 });
             }

@@ -260,7 +260,7 @@ fn loop_breaks(stage: &Stage) -> anyhow::Result<()> {
         sender.send(())
     });
     eventually("the loop ends what was in progress", || {
-        own.turn(zero.as_raw_fd()).is_ok() && closed.try_recv().is_ok()
+        own.turn(Some(zero.as_raw_fd())).is_ok() && closed.try_recv().is_ok()
     })?;
     // Libxl does not take a script's being killed for a failure of the removal.
     let result = block_on(removal);

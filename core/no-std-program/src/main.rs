@@ -68,7 +68,7 @@ impl EventLoop for TinyLoop {
         self.timers.lock().retain(|source| source.token() != token);
     }
 
-    fn turn(&self, _: i32) -> Result<(), LoopError> {
+    fn turn(&self, _: Option<i32>) -> Result<(), LoopError> {
         Err(LoopError::Unsupported("wait"))
     }
 

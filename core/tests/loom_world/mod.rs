@@ -137,7 +137,7 @@ impl EventLoop for LoomLoop {
         self.timers.lock().unwrap().retain(|(_, source)| source.token() != token);
     }
 
-    fn turn(&self, _interrupt: i32) -> Result<(), LoopError> {
+    fn turn(&self, _interrupt: Option<i32>) -> Result<(), LoopError> {
         Err(LoopError::Unsupported("wait"))
     }
 

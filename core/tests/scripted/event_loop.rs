@@ -206,7 +206,7 @@ impl EventLoop for ScriptedLoop {
         self.state.lock().unwrap().readiness.get(&fd).copied().unwrap_or(reported)
     }
 
-    fn turn(&self, _interrupt: i32) -> Result<(), LoopError> {
+    fn turn(&self, _interrupt: Option<i32>) -> Result<(), LoopError> {
         Err(LoopError::Unsupported("wait: its time is virtual"))
     }
 

@@ -60,7 +60,7 @@ fn x7_what_a_child_asks_for_is_refused_or_ignored() {
         let forked = Err(RegistrationError::Loop(LoopError::Forked));
         assert!(reactor.is_forked() && reactor.is_detached());
         assert_eq!(reactor.dispatch(), Err(LoopError::Forked));
-        assert_eq!(reactor.turn(-1), Err(LoopError::Forked));
+        assert_eq!(reactor.turn(None), Err(LoopError::Forked));
         assert_eq!(registry.register_fd(other.as_raw_fd(), Interest::IN, ClientValue(6)), forked);
         assert_eq!(registry.register_timeout(Deadline::ASAP, ClientValue(7)), forked);
         assert_eq!(registry.modify_fd(of_other.to_handle(), other.as_raw_fd(), Interest::IN), forked.map(drop));

@@ -155,7 +155,7 @@ fn s6_a_detached_reactor_still_takes_and_serves_registrations() {
     world.timer(Deadline::ASAP, 3);
     let mut log = vec![];
     while log.len() < 3 {
-        world.reactor.turn(-1).unwrap();
+        world.reactor.turn(None).unwrap();
         log.extend(world.log());
     }
     log.sort();

@@ -102,11 +102,11 @@ fn a_turn_waits_and_dispatches_what_is_due() {
     let interrupt = eventfd(0);
     world.timer(in_ms(5), 1);
     while world.log().is_empty() {
-        world.reactor.turn(interrupt.as_raw_fd()).unwrap();
+        world.reactor.turn(Some(interrupt.as_raw_fd())).unwrap();
     }
     world.timer(in_ms(5), 2);
     while world.log().is_empty() {
-        world.reactor.turn(-1).unwrap();
+        world.reactor.turn(None).unwrap();
     }
 }
 
@@ -114,7 +114,7 @@ fn a_turn_waits_and_dispatches_what_is_due() {
 fn a_turn_ends_when_its_interrupt_is_readable() {
     let world = World::new();
     let interrupt = eventfd(1);
-    world.reactor.turn(interrupt.as_raw_fd()).unwrap();
+    world.reactor.turn(Some(interrupt.as_raw_fd())).unwrap();
     assert_eq!(world.log(), []);
     assert!(is_readable(interrupt.as_raw_fd(), 0), "it is the caller's to read");
 }
@@ -122,7 +122,9 @@ fn a_turn_ends_when_its_interrupt_is_readable() {
 #[test]
 fn a_turn_refuses_a_closed_interrupt() {
     let world = World::new();
-    assert_eq!(world.reactor.turn(1_000_000), Err(LoopError::BadFd(1_000_000)));
+    for not_open in [1_000_000, -1] {
+        assert_eq!(world.reactor.turn(Some(not_open)), Err(LoopError::BadFd(not_open)));
+    }
 }
 
 /// How many signals were handled. SeqCst, since nothing else orders it.
@@ -147,7 +149,7 @@ fn a_signal_does_not_end_a_turn() {
         let sleeper = scope.spawn(|| {
             // SAFETY: takes no arguments.
             asleep.send(unsafe { libc::gettid() }).expect("the test waits for it");
-            world.reactor.turn(-1)
+            world.reactor.turn(None)
         });
         let thread = about_to_sleep.recv().expect("it says so before anything else");
         wait_until_asleep(thread);
