@@ -3,12 +3,11 @@
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::hosts::{Attached, Host};
 use osevent_core::{
-    ClientValue, Deadline, Interest, LockRule, OuterLock, Readiness, RegistrationError, Registry, Token, current_thread,
+    ClientValue, Exclusion, HookCall, Interest, LockRule, Readiness, RegistrationError, Registry, current_thread,
 };
-use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 /// osevent-core on the loop of a program. Each client gets a [`Registry`] and an attachment of its own.
@@ -36,7 +35,7 @@ impl Integration for CoreIntegration {
         let registry =
             Registry::new(event_loop, lock_rule, current_thread, |_| Hosted { client, keep: Mutex::default() });
         *lock(&registry.client().keep) = Some((registry.clone(), attached));
-        Ok(Arc::new(Core { registry, rule, by_address: Mutex::default() }))
+        Ok(Arc::new(Core(registry)))
     }
 
     fn thread(&self) -> ThreadId {
@@ -44,74 +43,56 @@ impl Integration for CoreIntegration {
     }
 }
 
-struct Core {
-    registry: Arc<Registry<Hosted>>,
-    rule: Rule,
-    /// 4.2.0 passes timeout_deregister the address of the handle, and 4.2.1 the handle (R13): each is also found by where it
-    /// was written to.
-    by_address: Mutex<HashMap<u64, Token>>,
-}
+struct Core(Arc<Registry<Hosted>>);
 
 impl Hooks for Core {
     fn fd_register(&self, fd: RawFd, handle: &mut u64, events: i16, value: u64) -> i32 {
-        let registered = Interest::from_poll(events)
-            .and_then(|interest| self.registry.register_fd(fd, interest, ClientValue(value)))
-            .map(|token| *handle = token.to_handle());
-        code(registered)
+        written(handle, self.0.hooks().fd_register(fd, events, ClientValue(value)))
     }
 
     fn fd_modify(&self, fd: RawFd, handle: &mut u64, events: i16) -> i32 {
-        let interest = Interest::from_poll(events);
-        code(interest.and_then(|interest| self.registry.modify_fd(*handle, fd, interest)))
+        self.0.hooks().fd_modify(*handle, fd, events).err().unwrap_or(0)
     }
 
     fn fd_deregister(&self, fd: RawFd, handle: u64) {
-        if let Err(error) = self.registry.deregister_fd(handle, fd) {
-            log::error!("fd_deregister: {error}");
-        }
+        self.0.hooks().fd_deregister(handle, fd);
     }
 
-    fn timeout_register(&self, handle: &mut u64, deadline: WallTime, value: u64) -> i32 {
-        let registered = Deadline::from_timeval(deadline.0, deadline.1)
-            .and_then(|deadline| self.registry.register_timeout(deadline, ClientValue(value)));
-        code(registered.map(|token| {
-            if self.rule == Rule::Serialized {
-                lock(&self.by_address).insert(ptr::from_mut(handle).addr() as u64, token);
-            }
-            *handle = token.to_handle();
-        }))
+    fn timeout_register(&self, handle: &mut u64, (secs, micros): WallTime, value: u64) -> i32 {
+        let place = ptr::from_mut(handle).addr() as u64;
+        written(handle, self.0.hooks().timeout_register(place, secs, micros, ClientValue(value)))
     }
 
-    fn timeout_modify(&self, handle: &mut u64, deadline: WallTime) -> i32 {
-        let deadline = Deadline::from_timeval(deadline.0, deadline.1);
-        code(deadline.and_then(|deadline| self.registry.modify_timeout(*handle, deadline)))
+    fn timeout_modify(&self, handle: &mut u64, (secs, micros): WallTime) -> i32 {
+        self.0.hooks().timeout_modify(*handle, secs, micros).err().unwrap_or(0)
     }
 
     fn timeout_deregister(&self, handle: u64) {
-        // Not removed: a blocking call of 4.2.0 deregisters a timeout that its own loop took twice (R14).
-        let by_address = || lock(&self.by_address).get(&handle).copied();
-        let handle = Token::from_handle(handle).or_else(by_address).map_or(handle, Token::to_handle);
-        if let Err(error) = self.registry.deregister_timeout(handle) {
-            log::error!("timeout_deregister: {error}");
+        self.0.hooks().timeout_deregister(handle);
+    }
+}
+
+/// What a registering hook does with its answer (R2, R3).
+fn written(handle: &mut u64, answer: Result<u64, i32>) -> i32 {
+    match answer {
+        Ok(given) => {
+            *handle = given;
+            0
         }
+        Err(code) => code,
     }
 }
 
 impl Hosting for Core {
     fn call(&self, call: &mut dyn FnMut()) -> bool {
-        let Ok(_inside) = self.registry.enter() else { return false };
+        let Ok(_inside) = self.0.enter() else { return false };
         call();
         true
     }
 
     fn close(&self) {
-        self.registry.close();
+        self.0.close();
     }
-}
-
-/// What a hook returns: 0, or the code of the refusal (R3).
-fn code(result: Result<(), RegistrationError>) -> i32 {
-    result.map_or_else(|error| error.code(), |()| 0)
 }
 
 /// The client, as the core sees it.
@@ -141,24 +122,12 @@ impl osevent_core::Owner for Hosted {
         let kept = lock(&self.keep).take();
         drop(kept);
     }
-}
 
-/// The outer lock of rule (b) (O2), held for as long as the client works.
-#[derive(Default)]
-struct Exclusion {
-    held: Mutex<bool>,
-    freed: Condvar,
-}
-
-impl OuterLock for Exclusion {
-    fn lock(&self) {
-        let mut held = self.freed.wait_while(lock(&self.held), |held| *held).unwrap_or_else(PoisonError::into_inner);
-        *held = true;
-    }
-
-    fn unlock(&self) {
-        *lock(&self.held) = false;
-        self.freed.notify_one();
+    fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
+        // The others have a result.
+        if let (HookCall::FdDeregister { .. } | HookCall::TimeoutDeregister { .. }, Err(error)) = (call, answer) {
+            log::error!("{call}: {error}");
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-use crate::Readiness;
-use crate::interest::Interest;
+use crate::{HookCall, Interest, Readiness, RegistrationError};
 
 /// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
 /// interpreted, not unique (R10).
@@ -36,7 +35,7 @@ pub trait Client: Send + Sync + 'static {
 /// has no sources of its own, keeps the registry elsewhere and never asks for an idle moment. No lock of this crate is held
 /// in any of these calls.
 pub trait Owner: Client {
-    /// Nothing is registered any more: [`release`](Self::release) has returned or unwound, and what it left
+    /// Nothing is registered any more: [`release`](Client::release) has returned or unwound, and what it left
     /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock. The
     /// owner may drop its reference to the registry here.
     fn closed(&self) {}
@@ -48,13 +47,35 @@ pub trait Owner: Client {
 
     /// Whether the calling thread is inside a hook of this client, or of any other that this one must not be called under. Nothing is
     /// dispatched there (O1): a source that a loop reports all the same, run again by a hook, does nothing now, and stays due.
+    ///
+    /// With the feature `std` this is known of every hook that comes through [`Registry::hooks`](crate::Registry::hooks).
+    /// Without it the owner answers, by what [`hook_called`](Self::hook_called) and [`hook_returns`](Self::hook_returns) tell it.
     fn is_in_hook(&self) -> bool {
-        false
+        #[cfg(feature = "std")]
+        let inside = crate::is_in_hook();
+        #[cfg(not(feature = "std"))]
+        let inside = false;
+        inside
+    }
+
+    /// The client calls a hook, through [`Registry::hooks`](crate::Registry::hooks): on any thread, with the client's own
+    /// lock held by its caller. The same rules hold as for the [`EventLoop`](crate::EventLoop)'s registration methods: it must not
+    /// wait for another thread, call the client, or panic. Nothing is registered yet, and once it is, an occurrence may come
+    /// on another thread before [`hook_returns`](Self::hook_returns).
+    fn hook_called(&self, call: HookCall) {
+        let _ = call;
+    }
+
+    /// The hook is about to return to the client, on the same thread: with the registration's handle, or because of what it
+    /// refuses (R3). For the two hooks that end a registration, which have no result, this is the only place
+    /// where a wrong handle shows.
+    fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
+        let _ = (call, answer);
     }
 
     /// A source of the host's own, added with [`Registry::watch_fd`](crate::Registry::watch_fd), is
     /// ready. Outside the gate, so a call that was claimed before can arrive after
-    /// [`unwatch`](crate::Registry::unwatch), [`release`](Self::release) and [`closed`](Self::closed).
+    /// [`unwatch`](crate::Registry::unwatch), [`release`](Client::release) and [`closed`](Self::closed).
     fn own_fd(&self, value: ClientValue, readiness: Readiness) {
         let _ = (value, readiness);
     }

@@ -21,7 +21,7 @@
 //! ```
 //! - [`EventLoop`]: what a host's loop does; an adapter implements it.
 //! - [`Client`]: what is hosted, and [`Owner`]: whoever hosts it. Whoever binds libxl implements both, for one type.
-//! - [`Registry`]: between them. Its hooks are called by the client, its gate ([`Registry::enter`],
+//! - [`Registry`]: between them. Its hooks are called by the client ([`Registry::hooks`] has them in the client's own numbers), its gate ([`Registry::enter`],
 //!   [`Registry::close`]) by everybody who calls the client.
 //! - [`FdSource`], [`TimerSource`]: the loop's references to registrations.
 //! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: the client's numbers, checked.
@@ -121,11 +121,17 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod addresses;
 mod client;
 mod deadline;
 mod error;
 mod event_loop;
+#[cfg(feature = "std")]
+mod exclusion;
 mod gate;
+mod hooks;
+#[cfg(feature = "std")]
+mod in_hook;
 mod interest;
 mod registration;
 mod registry;
@@ -139,7 +145,12 @@ pub use client::{Client, ClientValue, Owner};
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
 pub use event_loop::{EventLoop, GoneId};
+#[cfg(feature = "std")]
+pub use exclusion::Exclusion;
 pub use gate::{Closed, LockRule, OuterLock, ThreadId};
+pub use hooks::{HookCall, Hooks};
+#[cfg(feature = "std")]
+pub use in_hook::{InHook, is_in_hook};
 pub use interest::{Interest, Readiness};
 pub use registration::{FdSource, TimerSource};
 pub use registry::{Census, ClientCall, Registry};

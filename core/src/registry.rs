@@ -2,7 +2,7 @@
 //!
 //! # Walk
 //! Hook → registry → [`EventLoop`]; and back: loop → [`FdSource::ready`] → (ended? gate?) →
-//! [`Client`]. No lock is held across any of these arrows, but for the outer lock of serialized clients (O2).
+//! [`Client`](crate::Client). No lock is held across any of these arrows, but for the outer lock of serialized clients (O2).
 //!
 //! # Who owns whom
 //! The registry owns the client, the table holds the registrations that stand, and the loop holds its
@@ -17,12 +17,13 @@
 //! If that is before the sweep emptied it, the sweep ends what the loop already has; if it is after, the
 //! one who registered does it. Only sources of the host's own and misplaced hooks get there (X4).
 
+use crate::addresses::Addresses;
 use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Registration, Side};
 use crate::table::Table;
 use crate::{
-    ClientValue, Deadline, EventLoop, FdSource, Interest, LoopError, Owner, Readiness, RegistrationError, TimerSource,
-    Token,
+    ClientValue, Deadline, EventLoop, FdSource, Hooks, Interest, LoopError, Owner, Readiness, RegistrationError,
+    TimerSource, Token,
 };
 use alloc::sync::{Arc, Weak};
 use core::fmt;
@@ -34,10 +35,11 @@ use core::marker::PhantomData;
 /// thread, and, for the outer lock of a serialized client, [`enter`](Self::enter) and the closing one.
 ///
 /// Whoever owns the client keeps the registry until [`Owner::closed`] has been called. One that is
-/// dropped unclosed takes its sources out of the loop, and does not call [`Client::release`].
+/// dropped unclosed takes its sources out of the loop, and does not call [`Client::release`](crate::Client::release).
 pub struct Registry<C: Owner> {
     gate: Gate,
     table: Table,
+    addresses: Addresses,
     /// Each registration that somebody still refers to has a clone.
     alive: Arc<()>,
     event_loop: Arc<dyn EventLoop>,
@@ -81,6 +83,7 @@ impl<C: Owner> Registry<C> {
         Arc::new_cyclic(|this| Self {
             gate: Gate::new(current_thread, rule),
             table: Table::new(),
+            addresses: Addresses::new(),
             alive: Arc::new(()),
             event_loop,
             client: client(this),
@@ -134,7 +137,7 @@ impl<C: Owner> Registry<C> {
     }
 
     /// Closes the gate: no call into the client begins any more. When those in progress are over,
-    /// [`Client::release`] is called, what it left registered is swept (X6), the host's own sources
+    /// [`Client::release`](crate::Client::release) is called, what it left registered is swept (X6), the host's own sources
     /// included, and [`Owner::closed`] is called: on this thread, now, where none is in progress; on
     /// that of the last one otherwise, as its call returns (X5). Calling it again does nothing.
     pub fn close(&self) {
@@ -236,6 +239,24 @@ impl<C: Owner> Registry<C> {
             self.remove(&registration);
         }
         Ok(())
+    }
+
+    /// All of these in the client's own numbers, with its owner told of each.
+    pub const fn hooks(&self) -> Hooks<'_, C> {
+        Hooks(self)
+    }
+
+    /// The handle of the timeout will be at that address; it is needed for serialized clients only (R13).
+    pub(crate) fn note_address(&self, address: u64, token: Token) {
+        if self.gate.is_serialized() {
+            self.addresses.note(address, token);
+        }
+    }
+
+    /// The handle of the timeout that the client names by it, or by the address that it was written to.
+    pub(crate) fn timeout_named(&self, named: u64) -> u64 {
+        let token = Token::from_handle(named).or_else(|| self.addresses.find(named));
+        token.map_or(named, Token::to_handle)
     }
 
     // Sources of the host's own.

@@ -13,12 +13,11 @@
 use crate::contain::say;
 use crate::ctx::Hosted;
 use crate::guarded::Guarded;
-use crate::inside::Inside;
 use crate::library::Library;
 use crate::lock;
 use crate::words::Listener;
 use core::ffi::{c_int, c_uint, c_void};
-use osevent_core::{ClientValue, Deadline, Interest, Registry, Token};
+use osevent_core::{ClientValue, Deadline, InHook, Interest, Registry, Token};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
@@ -240,7 +239,7 @@ unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
         // SAFETY: libxl asks for it, and keeps to its own rules in the child.
         return unsafe { libc::fork() };
     }
-    let _inside = Inside::begin();
+    let _in_hook = InHook::begin();
     let pid = crate::fork::fork(hosted.library(), hosted.logger());
     // Nothing after it changes the errno of a fork that failed, which libxl reads.
     if pid > 0 && hosted.children.owner() == Children::ByPidfd {

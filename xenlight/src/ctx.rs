@@ -6,7 +6,7 @@ use crate::delivery::{DeliverySource, Queue};
 use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::events::{self, Callback, Event, Events, Subscribers, Watch, WatchId};
-use crate::hooks::{self, HookState};
+use crate::hooks::HookState;
 use crate::inside;
 use crate::library::{Library, Release};
 use crate::link::Link;
@@ -20,8 +20,8 @@ use crate::words::{Hearing, Listener, Words};
 use crate::work::{self, Worker};
 use core::ffi::{c_char, c_int, c_void};
 use osevent_core::{
-    Census, Client, ClientCall, ClientValue, EventLoop, GoneId, Interest, LockRule, OuterLock, Owner, Readiness,
-    Registry, current_thread,
+    Census, Client, ClientCall, ClientValue, EventLoop, Exclusion, GoneId, HookCall, Interest, LockRule, Owner,
+    Readiness, RegistrationError, Registry, current_thread,
 };
 use osevent_epoll::Reactor;
 use std::ffi::CStr;
@@ -30,7 +30,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll};
 use xenlight_sys::{self as sys, codes};
 
@@ -334,7 +334,7 @@ impl Ctx {
         // SAFETY: the hooks are static and the registry outlives the ctx (X1). Nothing is
         // registered yet, and nobody else has the ctx: these come first, in this order (X1, E5).
         unsafe {
-            library.osevent_register_hooks(ctx, &hooks::HOOKS, user);
+            library.osevent_register_hooks(ctx, &HOOKS, user);
             library.event_register_callbacks(ctx, &events::HOOKS, user);
             library.childproc_setmode(ctx, hosted.children.owner().hooks(), user);
         }
@@ -451,6 +451,16 @@ pub(crate) struct Hosted {
     pub(crate) closing: close::Closing,
 }
 
+/// With the ctx's registry as the user pointer, which the ctx's owner keeps until the ctx is freed (X1).
+static HOOKS: sys::event::OseventHooks = sys::event::OseventHooks {
+    fd_register: osevent_hooks::fd_register::<Hosted>,
+    fd_modify: osevent_hooks::fd_modify::<Hosted>,
+    fd_deregister: osevent_hooks::fd_deregister::<Hosted>,
+    timeout_register: osevent_hooks::timeout_register::<Hosted>,
+    timeout_modify: osevent_hooks::timeout_modify::<Hosted>,
+    timeout_deregister: osevent_hooks::timeout_deregister::<Hosted>,
+};
+
 struct RawCtx(NonNull<sys::Ctx>);
 
 // SAFETY: libxl locks its ctx; any thread may call it while it is not being freed, which the gate
@@ -498,10 +508,6 @@ impl Hosted {
     /// The ctx, to be used inside a callback of libxl's, which runs inside the gate.
     pub(crate) fn raw_inside(&self) -> *mut sys::Ctx {
         self.ctx.get().map_or(ptr::null_mut(), |ctx| ctx.0.as_ptr())
-    }
-
-    pub(crate) fn is_4_2(&self) -> bool {
-        self.library.release() < Release::V4_3
     }
 
     /// The error for what libxl returned, with its words, and with what a hook refused where that is the cause.
@@ -599,27 +605,11 @@ impl Owner for Hosted {
         }
     }
 
-    fn is_in_hook(&self) -> bool {
-        inside::a_hook()
-    }
-}
-
-/// The outer lock for libxl 4.2 (O2), held for as long as libxl works.
-#[derive(Default)]
-struct Exclusion {
-    held: Mutex<bool>,
-    freed: Condvar,
-}
-
-impl OuterLock for Exclusion {
-    fn lock(&self) {
-        let held = lock(&self.held);
-        let mut held = self.freed.wait_while(held, |held| *held).unwrap_or_else(std::sync::PoisonError::into_inner);
-        *held = true;
+    fn hook_called(&self, call: HookCall) {
+        self.hooks.called(self.hearing(), call);
     }
 
-    fn unlock(&self) {
-        *lock(&self.held) = false;
-        self.freed.notify_one();
+    fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
+        self.hooks.returns(self.hearing(), call, answer);
     }
 }

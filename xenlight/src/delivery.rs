@@ -13,7 +13,6 @@ mod order;
 use crate::close;
 use crate::ctx::{self, Hosted};
 use crate::events::Event;
-use crate::inside;
 use crate::lock;
 use crate::operation::Pending;
 use crate::signal::Signal;
@@ -138,10 +137,6 @@ impl Client for DeliverySource {
 }
 
 impl Owner for DeliverySource {
-    fn is_in_hook(&self) -> bool {
-        inside::a_hook()
-    }
-
     fn own_fd(&self, value: ClientValue, _: Readiness) {
         let Some(registry) = self.0.upgrade() else { return };
         let hosted = registry.client();

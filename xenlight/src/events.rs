@@ -11,7 +11,7 @@ use crate::words::Words;
 use crate::{Code, DomainId, Error, Release, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use futures_core::Stream;
-use osevent_core::Registry;
+use osevent_core::{Registry, is_in_hook};
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -178,7 +178,7 @@ impl Drop for Watch {
         };
         match &hosted.worker {
             Some(worker) => worker.post(&registry, disable),
-            None if inside::a_hook() => {
+            None if is_in_hook() => {
                 lock(&hosted.events.watches).dropped.push(watched.evgen);
                 inside::when_idle(&registry);
             }

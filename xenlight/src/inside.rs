@@ -7,47 +7,19 @@
 //!
 //! - A call that can be refused is refused: [`enter`].
 //! - What cannot be refused, a drop above all, is done later: [`when_idle`].
-//! - The core makes no occurrence there, and puts a due one off: `Client::is_in_hook`.
+//! - The core makes no occurrence there, and puts a due one off: `Owner::is_in_hook`.
 //!
 //! Which thread is inside is known to that thread alone, so nothing is shared.
 
 use crate::Error;
 use crate::contain::say;
 use crate::ctx::Hosted;
-use osevent_core::{ClientCall, ClientValue, Deadline, Registry};
-use std::cell::Cell;
-use std::marker::PhantomData;
-
-thread_local! {
-    /// How many hooks deep this thread is; they nest where a hook of one ctx has another one's called.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
-
-/// For as long as it lives, this thread is inside a hook.
-pub(crate) struct Inside(PhantomData<*const ()>);
-
-impl Inside {
-    pub(crate) fn begin() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
-        Self(PhantomData)
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-    }
-}
-
-/// Whether this thread is inside a hook of any ctx.
-pub(crate) fn a_hook() -> bool {
-    DEPTH.get() > 0
-}
+use osevent_core::{ClientCall, ClientValue, Deadline, Registry, is_in_hook};
 
 /// # Errors
 /// [`Error::InsideHook`].
 pub(crate) fn check() -> Result<(), Error> {
-    if a_hook() { Err(Error::InsideHook) } else { Ok(()) }
+    if is_in_hook() { Err(Error::InsideHook) } else { Ok(()) }
 }
 
 /// Begins a call into libxl.
@@ -65,7 +37,7 @@ pub(crate) const LATER: ClientValue = ClientValue(1);
 /// [`Registry::when_idle`], or, inside a hook, as soon as the loop has come to it. Inside a hook of the same ctx it would come after that
 /// by itself, but for another ctx it could come at once.
 pub(crate) fn when_idle(registry: &Registry<Hosted>) {
-    if !a_hook() {
+    if !is_in_hook() {
         return registry.when_idle();
     }
     if let Err(error) = registry.watch_deadline(Deadline::ASAP, LATER) {
@@ -77,15 +49,15 @@ pub(crate) fn when_idle(registry: &Registry<Hosted>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::check;
+    use crate::Error;
+    use osevent_core::InHook;
 
     #[test]
-    fn r15_hooks_nest_and_are_the_threads_own() {
-        let outer = Inside::begin();
-        drop(Inside::begin());
+    fn r15_a_call_into_libxl_is_refused_inside_a_hook() {
+        let in_hook = InHook::begin();
         assert!(matches!(check(), Err(Error::InsideHook)));
-        assert!(std::thread::spawn(|| check().is_ok()).join().expect("it does not panic"));
-        drop(outer);
+        drop(in_hook);
         assert!(check().is_ok());
     }
 }

@@ -1,9 +1,9 @@
 //! Libxl's log, passed on to the `log` crate and to those whom it concerns.
 
 use crate::contain::contained;
-use crate::inside::Inside;
 use crate::words::Hearing;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
+use osevent_core::InHook;
 use std::borrow::Cow;
 use std::ffi::CStr;
 use xenlight_sys::log::{self as sys, VaList, format_message};
@@ -72,7 +72,7 @@ unsafe extern "C" fn vmessage(
     } else {
         logger.hearing.note(&message);
     }
-    let _inside = Inside::begin();
+    let _in_hook = InHook::begin();
     // The application's logger is no libxl code: its panic must not unwind into C.
     contained(|| {
         let colon = if context.is_empty() { "" } else { ": " };

@@ -197,8 +197,19 @@ impl Hearing {
         state.owners.retain(|_, owner| !std::ptr::eq(owner.as_ptr(), Arc::as_ptr(operation)));
     }
 
+    /// What [`registers`](Self::registers) was told of did not come about.
+    pub(crate) fn refused(&self, value: u64, fd: Option<RawFd>) {
+        let mut state = lock(&self.0);
+        state.owners.remove(&Key::Registration(value));
+        if !state.opened
+            && let Some(at) = state.shared.iter().rposition(|shared| Some(*shared) == fd)
+        {
+            state.shared.remove(at);
+        }
+    }
+
     /// Libxl registers an fd, or a timeout, to be called with this value.
-    pub(crate) fn registered(&self, value: u64, fd: Option<RawFd>) {
+    pub(crate) fn registers(&self, value: u64, fd: Option<RawFd>) {
         let owner = self.current();
         let mut state = lock(&self.0);
         if let Some(fd) = fd

@@ -85,6 +85,14 @@ impl ScriptedLoop {
         state.timers.remove(&order).expect("both maps agree")
     }
 
+    /// The same for the one that is due first.
+    pub(crate) fn take_first_timer(&self) -> TimerSource {
+        let mut state = self.state.lock().unwrap();
+        let (_, source) = state.timers.pop_first().expect("a timer is in the loop");
+        state.order.remove(&source.token());
+        source
+    }
+
     /// Goes to that time, expiring what is due in order; how many occurrences that made.
     pub(crate) fn advance_to(&self, micros: i64) -> usize {
         self.state.lock().unwrap().now = micros;

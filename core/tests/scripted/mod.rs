@@ -118,7 +118,7 @@ impl ScriptedLock {
     }
 }
 
-struct Shared(Arc<ScriptedLock>);
+pub(crate) struct Shared(pub(crate) Arc<ScriptedLock>);
 
 impl OuterLock for Shared {
     fn lock(&self) {

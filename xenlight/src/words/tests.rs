@@ -75,11 +75,11 @@ fn e12_an_occurrence_is_for_whom_it_was_registered_and_so_is_what_it_registers()
     let (five, seven) = (at_work(&hearing, Some(5)), at_work(&hearing, None));
     for (value, owner) in [(1, &five), (2, &seven)] {
         let _attending = hearing.attend(Some(owner.clone()));
-        hearing.registered(value, None);
+        hearing.registers(value, None);
     }
     for (value, said) in [(1, "five's"), (2, "seven's")] {
         let _attending = hearing.attend(hearing.owner(value));
-        hearing.registered(value + 10, None);
+        hearing.registers(value + 10, None);
         hearing.hear("xc", said);
     }
     {
@@ -91,7 +91,7 @@ fn e12_an_occurrence_is_for_whom_it_was_registered_and_so_is_what_it_registers()
     // A value that comes again is its last owner's.
     {
         let _attending = hearing.attend(Some(five.clone()));
-        hearing.registered(2, None);
+        hearing.registers(2, None);
     }
     assert!(Arc::ptr_eq(&hearing.owner(2).expect("it is registered"), &five));
     hearing.ended(&five);
@@ -104,13 +104,13 @@ fn e12_xenstores_fd_is_nobodys_until_libxl_says_which_watch_it_is_for() {
     let hearing = Hearing::default();
     {
         let _opening = hearing.attend(Some(Listener::new(None)));
-        hearing.registered(1, Some(XENSTORE));
+        hearing.registers(1, Some(XENSTORE));
     }
     hearing.opened();
     let (five, seven) = (at_work(&hearing, Some(5)), at_work(&hearing, Some(7)));
     for (watch, owner) in [("0x5a0", &five), ("0x7a0", &seven)] {
         let _attending = hearing.attend(Some(owner.clone()));
-        hearing.registered(1, Some(XENSTORE));
+        hearing.registers(1, Some(XENSTORE));
         let set = format!("libxl_event.c:8:f: watch w={watch} wpath=/x token=3/1: register slotnum=3");
         hearing.note(&set);
     }
@@ -129,7 +129,7 @@ fn e12_a_device_is_nobodys() {
     use std::os::fd::AsRawFd;
     let (hearing, null) = (hearing(), std::fs::File::open("/dev/null").expect("every Unix has one"));
     let _attending = hearing.attend(Some(at_work(&hearing, Some(5))));
-    hearing.registered(1, Some(null.as_raw_fd()));
+    hearing.registers(1, Some(null.as_raw_fd()));
     assert!(hearing.owner(1).is_none());
 }
 
@@ -175,4 +175,20 @@ fn e12_calls_on_two_ctxs_can_nest() {
     }
     inner.hear("libxl", "nobody's");
     assert_eq!((texts(&one), texts(&two)), (vec!["one".to_owned()], vec!["two".to_owned()]));
+}
+
+#[test]
+fn e12_what_a_hook_refuses_to_register_is_nobodys_r3() {
+    let hearing = Hearing::default();
+    // Refused while the ctx opens, the fd is not one that serves several.
+    hearing.registers(1, Some(7));
+    hearing.refused(1, Some(7));
+    hearing.opened();
+    let operation = at_work(&hearing, Some(5));
+    let _attending = hearing.attend(Some(operation.clone()));
+    hearing.registers(2, Some(7));
+    assert!(hearing.owner(2).is_some_and(|owner| Arc::ptr_eq(&owner, &operation)));
+    hearing.registers(3, None);
+    hearing.refused(3, None);
+    assert!(hearing.owner(3).is_none());
 }

@@ -1,0 +1,37 @@
+use core::cell::Cell;
+use core::marker::PhantomData;
+
+std::thread_local! {
+    /// How many hooks deep this thread is; they nest where a hook of one client has another one's called.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While it lives, the calling thread [is in a hook](is_in_hook).
+///
+/// [`Hooks`](crate::Hooks) begins one in each hook. A binding begins one wherever else the client calls the program's code with
+/// its own lock held: its logger, say. They nest.
+#[derive(Debug)]
+#[must_use = "the thread is in a hook while this lives"]
+// Neither Send nor Sync: it counts for the thread that began it.
+pub struct InHook(PhantomData<*const ()>);
+
+impl InHook {
+    /// Begins one, on this thread.
+    pub fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(PhantomData)
+    }
+}
+
+impl Drop for InHook {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Whether the calling thread is in a hook of any client: there no client may be called (O1, R15), and nothing waits.
+///
+/// The core makes no occurrence there, for any client.
+pub fn is_in_hook() -> bool {
+    DEPTH.get() > 0
+}
