@@ -169,6 +169,16 @@ int osevent_close(osevent *ev, libxl_ctx *ctx);
  */
 int osevent_wait(osevent *ev, libxl_ctx *ctx, int timeout_ms);
 
+/*
+ * Why a hook failed last, in words: which hook, with what, and what was wrong. libxl itself passes on a number only
+ * (ERROR_OSEVENT_REG_FAIL, or the errno that epoll gave), and for the hooks that end a registration nothing at all. It is
+ * forgotten then, so that the next call is about something newer.
+ *
+ * Writes size bytes at most, the NUL among them, and returns how long the whole text is, as snprintf(3) does; 0 where
+ * no hook of this ctx has failed since. -ENOENT: not hosted (any more).
+ */
+int osevent_refusal(osevent *ev, libxl_ctx *ctx, char *text, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,20 +20,18 @@
 #![deny(missing_debug_implementations)]
 
 mod calls;
-mod exclusion;
-mod hooks;
 mod hosted;
+mod libxl;
 mod osevent;
 
-pub use hooks::Hooks;
-pub use hosted::{Ctx, Libxl};
+pub use libxl::{Ctx, Hooks, Libxl};
 pub use osevent::Osevent;
 
-use libc::c_int;
+use libc::{c_char, c_int};
 use osevent_core::{Closed, LoopError};
 use osevent_epoll::CreateError;
 use std::os::fd::AsRawFd;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +60,7 @@ pub unsafe extern "C" fn osevent_free(ev: *const Osevent) -> c_int {
         return 0;
     }
     // SAFETY: the caller's pointer. In a forked child nobody is asked, since that takes a lock.
-    if unsafe { share(ev) }.is_ok_and(|shared| shared.hosts_any()) {
+    if unsafe { share(ev) }.is_ok_and(|shared| !shared.hosted().are_none()) {
         return -libc::EBUSY;
     }
     // SAFETY: the reference that `osevent_new` gave; nobody uses the pointer after this.
@@ -85,7 +83,7 @@ pub unsafe extern "C" fn osevent_dispatch(ev: *const Osevent) -> c_int {
         Ok(ev) => ev,
         Err(refused) => return refused,
     };
-    if ev.is_inside_any() {
+    if ev.hosted().is_inside_any() {
         return -libc::EDEADLK;
     }
     match ev.reactor().dispatch() {
@@ -117,7 +115,7 @@ pub unsafe extern "C" fn osevent_enter(ev: *const Osevent, ctx: *mut Ctx) -> c_i
         Ok(both) => both,
         Err(refused) => return refused,
     };
-    let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
+    let Some(registry) = ev.hosted().find(ctx) else { return -libc::ENOENT };
     match calls::enter(registry) {
         Ok(()) => 0,
         Err(Closed) => -libc::ESHUTDOWN,
@@ -132,7 +130,7 @@ pub unsafe extern "C" fn osevent_leave(ev: *const Osevent, ctx: *mut Ctx) -> c_i
         Ok(both) => both,
         Err(refused) => return refused,
     };
-    if calls::leave(|hosted| hosted.is(&ev, ctx)) { 0 } else { -libc::EPERM }
+    if calls::leave(|hosted| hosted.is(ev.hosted(), ctx)) { 0 } else { -libc::EPERM }
 }
 
 /// `osevent_close`
@@ -143,9 +141,9 @@ pub unsafe extern "C" fn osevent_close(ev: *const Osevent, ctx: *mut Ctx) -> c_i
         Ok(both) => both,
         Err(refused) => return refused,
     };
-    let Some(registry) = ev.find(ctx) else { return -libc::ENOENT };
+    let Some(registry) = ev.hosted().find(ctx) else { return -libc::ENOENT };
     registry.close();
-    if ev.hosts(&registry) { -libc::EINPROGRESS } else { 0 }
+    if ev.hosted().have(&registry) { -libc::EINPROGRESS } else { 0 }
 }
 
 /// `osevent_wait`
@@ -156,12 +154,33 @@ pub unsafe extern "C" fn osevent_wait(ev: *const Osevent, ctx: *mut Ctx, timeout
         Ok(both) => both,
         Err(refused) => return refused,
     };
-    let Some(registry) = ev.find(ctx) else { return 0 };
+    let Some(registry) = ev.hosted().find(ctx) else { return 0 };
     if registry.is_inside() {
         return -libc::EDEADLK;
     }
     let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-    if ev.wait(&registry, limit) { 0 } else { -libc::ETIMEDOUT }
+    if ev.hosted().wait(&registry, limit) { 0 } else { -libc::ETIMEDOUT }
+}
+
+/// `osevent_refusal`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn osevent_refusal(ev: *const Osevent, ctx: *mut Ctx, text: *mut c_char, size: usize) -> c_int {
+    // SAFETY: the caller's pointer.
+    let (ev, ctx) = match unsafe { share_with(ev, ctx) } {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
+    let Some(registry) = ev.hosted().find(ctx) else { return -libc::ENOENT };
+    let refusal = registry.client().take_refusal();
+    let words = refusal.map_or_else(String::new, |(call, error)| format!("{call}: {error}"));
+    if !text.is_null() && size > 0 {
+        let written = words.len().min(size - 1);
+        // SAFETY: the caller's `size` bytes at `text`, of which this is one fewer at most; the words are elsewhere.
+        unsafe { ptr::copy_nonoverlapping(words.as_ptr(), text.cast(), written) };
+        // SAFETY: the byte behind is one of them, too.
+        unsafe { text.add(written).write(0) };
+    }
+    c_int::try_from(words.len()).unwrap_or(c_int::MAX)
 }
 
 /// A reference of our own to what the caller's pointer names.

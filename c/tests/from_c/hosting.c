@@ -121,6 +121,7 @@ static void null_pointers(void)
     CHECK(osevent_leave(NULL, ctx) == -EINVAL && osevent_leave(ev, NULL) == -EINVAL);
     CHECK(osevent_close(NULL, ctx) == -EINVAL && osevent_close(ev, NULL) == -EINVAL);
     CHECK(osevent_wait(NULL, ctx, 0) == -EINVAL && osevent_wait(ev, NULL, 0) == -EINVAL);
+    CHECK(osevent_refusal(NULL, ctx, NULL, 0) == -EINVAL && osevent_refusal(ev, NULL, NULL, 0) == -EINVAL);
     /* Nothing of this has changed anything. */
     CHECK(osevent_host(ev, ctx) == 0 && osevent_close(ev, ctx) == 0 && osevent_free(ev) == 0);
 }
@@ -400,6 +401,39 @@ static void fds_and_timeouts(void)
     close(ends[1]);
 }
 
+/* Why a hook failed can be asked for, also where libxl is told nothing (R3). */
+static void refusals(void)
+{
+    osevent *ev = new_osevent();
+    char why[200];
+    CHECK(osevent_refusal(ev, NO_CTX, why, sizeof why) == -ENOENT);
+    CHECK(osevent_host_libxl(ev, NO_CTX, &noting) == 0);
+    CHECK(osevent_refusal(ev, NO_CTX, why, sizeof why) == 0 && why[0] == '\0');
+
+    int nexus;
+    void *handle;
+    CHECK(hooks->fd_register(hooks_user, -1, &handle, POLLIN, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    int length = osevent_refusal(ev, NO_CTX, why, sizeof why);
+    CHECK(length > 0 && (size_t)length == strlen(why));
+    CHECK(strcmp(why, "fd_register of fd -1 for 0x1: the client asked to watch fd -1, which is negative") == 0);
+    CHECK(osevent_refusal(ev, NO_CTX, why, sizeof why) == 0);
+
+    /* The hook has no result, so libxl goes on. */
+    hooks->fd_deregister(hooks_user, 3, &nexus);
+    CHECK(osevent_refusal(ev, NO_CTX, why, sizeof why) > 0 && strstr(why, "was never given out here"));
+
+    /* A text that does not fit is cut, and its whole length told; nothing is written where there is no room. */
+    CHECK(hooks->fd_register(hooks_user, -1, &handle, POLLIN, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    memset(why, '?', sizeof why);
+    CHECK(osevent_refusal(ev, NO_CTX, why, 5) == length && strcmp(why, "fd_r") == 0 && why[5] == '?');
+    CHECK(hooks->fd_register(hooks_user, -1, &handle, POLLIN, &nexus) == ERROR_OSEVENT_REG_FAIL);
+    CHECK(osevent_refusal(ev, NO_CTX, NULL, 0) == length);
+
+    CHECK(osevent_close(ev, NO_CTX) == 0);
+    CHECK(osevent_refusal(ev, NO_CTX, why, sizeof why) == -ENOENT);
+    CHECK(osevent_free(ev) == 0);
+}
+
 /* Xen 4.2: nothing is registered by a call that was not announced, and a timeout may be named by address (R13). */
 static void serialized(void)
 {
@@ -559,6 +593,7 @@ static const struct {
     { "forked", forked },
     { "two_ctxs", two_ctxs },
     { "fds_and_timeouts", fds_and_timeouts },
+    { "refusals", refusals },
     { "serialized", serialized },
     { "children", children },
     { "threads_and_close", threads_and_close },

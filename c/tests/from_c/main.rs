@@ -33,6 +33,7 @@ fn main() {
         hosting("x7_only_a_leave_frees_the_ctx_not_the_end_of_a_thread_or_child", "ends_without_leaving"),
         hosting("two_ctxs_share_an_fd_and_close_apart", "two_ctxs"),
         hosting("r6_o5_hooks_arrive_and_timeouts_occur_once", "fds_and_timeouts"),
+        hosting("r3_why_a_hook_failed_can_be_asked_for", "refusals"),
         hosting("o2_a_serialized_libxl_registers_only_in_announced_calls", "serialized"),
         hosting("s1_a_domain_is_destroyed_whoever_is_told_of_the_child", "children"),
         hosting("x4_threads_inside_libxl_survive_a_close", "threads_and_close"),
