@@ -40,9 +40,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! `examples/watch-glib.rs` is a whole program: new domains, signals, an orderly end. `watch-calloop.rs` and
-//! `watch-smol.rs` are the same on other loops, the latter with a stream of events; `watch-tokio.rs` is one on a loop
-//! that has no adapter.
+//! The repository has whole programs, among its [examples](https://github.com/osevent/osevent/tree/main/examples): `watch-glib`
+//! greets new domains, heeds signals and ends in order. `watch-calloop` and `watch-smol` are the same on other loops, the
+//! latter with a stream of events; `watch-tokio` is one on a loop that has no adapter.
 //!
 //! # Operations and widgets on GLib
 //! Whoever turns the loop delivers, and that can be another thread than the context's: one that closes a ctx on the same loop by

@@ -1,0 +1,47 @@
+//! The examples, each on a pretend machine: they greet a domain, report its shutdown and its death, and end in order.
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use osevent_standin_machine::{Machine, Running};
+use std::fs;
+use xenlight::Library;
+
+/// Xen's number of "it rebooted".
+const REBOOT: u8 = 1;
+
+fn main() {
+    let programs = [
+        ("glib", env!("CARGO_BIN_EXE_watch-glib")),
+        ("calloop", env!("CARGO_BIN_EXE_watch-calloop")),
+        ("smol", env!("CARGO_BIN_EXE_watch-smol")),
+        ("tokio", env!("CARGO_BIN_EXE_watch-tokio")),
+    ];
+    let cases = programs.map(|(on, program)| {
+        let name = format!("watch_{on}_reports_the_life_of_a_domain_and_ends_as_its_command_does");
+        Trial::ignorable_test(name, move || watches(program))
+    });
+    libtest_mimic::run(&Arguments::from_args(), cases.into()).exit();
+}
+
+fn watches(program: &str) -> Result<Completion, Failed> {
+    if let Err(missing) = Library::load() {
+        return Ok(Completion::ignored_with(missing.to_string()));
+    }
+    let folder = tempfile::tempdir()?;
+    let going_on = folder.path().join("going-on");
+    fs::write(&going_on, "")?;
+    let command = format!("while test -e {}; do sleep 0.05; done; exit 7", going_on.display());
+
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut running = Running::start(machine.command(program).args(["sh", "-c", &command]))?;
+    running.says("domain 5 (pretend-5) is there")?;
+    machine.shut_down(5, REBOOT)?;
+    running.says("domain 5 (pretend-5) has shut down: Reboot")?;
+    machine.add_domain(9)?;
+    running.says("domain 9 (pretend-9) is there")?;
+    machine.destroy(5)?;
+    running.says("domain 5 (pretend-5) is gone")?;
+    fs::remove_file(going_on)?;
+    running.ends_with(7)?;
+    Ok(Completion::Completed)
+}
