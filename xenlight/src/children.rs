@@ -1,7 +1,7 @@
 //! Libxl's children (S1): who is told when they exit, and how.
 //!
 //! # By pidfd
-//! Libxl forks through [`fork`]; the parent opens a pidfd of the child and gives it to the loop.
+//! Libxl forks through `child_watch::fork`; the parent opens a pidfd of the child and gives it to the loop.
 //! When it is readable, the child's status is looked at without reaping, reported to libxl, and then reaped: until libxl
 //! has heard of it, the pid cannot name another child. Nobody else's children are touched, no
 //! SIGCHLD handler is installed. A child cannot be reported too early, since fork holds libxl's lock
@@ -10,22 +10,18 @@
 //! A child whose pidfd cannot be had or watched (the fd table is full, the kernel is older than 5.3) is
 //! looked at again and again, by a timer, which needs no fd: none is ever forgotten (S6).
 
-use crate::contain::say;
-use crate::ctx::Hosted;
 use crate::guarded::Guarded;
-use crate::library::Library;
 use crate::lock;
 use crate::words::Listener;
-use core::ffi::{c_int, c_uint, c_void};
-use osevent_core::{ClientValue, Deadline, InHook, Interest, Registry, Token};
+use core::ffi::{c_int, c_void};
+use osevent_core::Token;
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use xenlight_sys::children as sys;
 
 /// Who learns of the deaths of libxl's children, and how (S1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,24 +49,6 @@ pub enum Children {
 }
 
 impl Children {
-    pub(crate) fn hooks(self) -> &'static sys::ChildprocHooks {
-        const fn owned_by(chldowner: c_uint) -> sys::ChildprocHooks {
-            sys::ChildprocHooks { chldowner, fork_replacement: Some(fork), reaped_callback: None }
-        }
-        static MAINLOOP: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_MAINLOOP);
-        static SELECTIVE: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL_ALWAYS_SELECTIVE_REAP);
-        static LIBXL: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL);
-        static ALWAYS: sys::ChildprocHooks = owned_by(sys::SIGCHLD_OWNER_LIBXL_ALWAYS);
-        match self {
-            Self::ByPidfd | Self::Host => &MAINLOOP,
-            Self::SelectiveReap => &SELECTIVE,
-            Self::Libxl => &LIBXL,
-            Self::LibxlAlways => &ALWAYS,
-        }
-    }
-}
-
-impl Children {
     /// Whether the kernel reaps all children of this process by itself, where libxl installs no handler that would change that.
     pub(crate) fn lose_statuses(self) -> bool {
         let action = sigchld();
@@ -79,7 +57,7 @@ impl Children {
     }
 
     /// Whether libxl would find a handler of somebody else's when it installs its own (S1).
-    pub(crate) fn meet_foreign_handler(self, library: &Library) -> bool {
+    pub(crate) fn meet_foreign_handler(self, library: &Path) -> bool {
         if matches!(self, Self::ByPidfd | Self::Host) {
             return false;
         }
@@ -96,7 +74,7 @@ impl Children {
         // SAFETY: the dynamic linker's name of the object that has the handler, which stays loaded while it is in force.
         let object = unsafe { CStr::from_ptr(place.dli_fname) };
         // Libxl's own, for another ctx, is none.
-        object.to_bytes() != library.path().as_os_str().as_bytes()
+        object.to_bytes() != library.as_os_str().as_bytes()
     }
 }
 
@@ -109,9 +87,6 @@ fn sigchld() -> libc::sigaction {
     action
 }
 
-/// How long until a child without a pidfd is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
 /// Reported for a child whose status somebody else took: `exit(255)`.
 const STATUS_UNKNOWN: c_int = 255 << 8;
 
@@ -123,7 +98,7 @@ pub(crate) struct LiveChildren {
 }
 
 /// Names a child for ever, from 1 on: a pid can name another one as soon as this one is reaped, while a late call is on its way.
-type Number = u64;
+pub(crate) type Number = u64;
 
 #[derive(Default)]
 struct State {
@@ -161,17 +136,17 @@ fn look_later<E>(state: &impl Guarded<State>, start_timer: impl FnOnce() -> Resu
     start_timer().inspect_err(|_| state.with(|state| state.looking = false))
 }
 
-struct Child {
+pub(crate) struct Child {
     pid: libc::pid_t,
     /// Whom it works for.
-    owner: Option<Arc<Listener>>,
-    watched: Option<Watched>,
+    pub(crate) owner: Option<Arc<Listener>>,
+    pub(crate) watched: Option<Watched>,
 }
 
-struct Watched {
-    token: Token,
+pub(crate) struct Watched {
+    pub(crate) token: Token,
     /// Closed after it was unwatched (S5), once nobody asks for a status by it any more.
-    pidfd: Arc<OwnedFd>,
+    pub(crate) pidfd: Arc<OwnedFd>,
 }
 
 impl Child {
@@ -181,8 +156,8 @@ impl Child {
 }
 
 /// What a child is asked for by: the pidfd, where there is one, since the pid is another child's once somebody has reaped this one.
-struct Name {
-    pid: libc::pid_t,
+pub(crate) struct Name {
+    pub(crate) pid: libc::pid_t,
     pidfd: Option<Arc<OwnedFd>>,
 }
 
@@ -206,16 +181,16 @@ impl LiveChildren {
         unsafe { libc::getpid() != self.process }
     }
 
-    fn add(&self, pid: libc::pid_t, owner: Option<Arc<Listener>>) -> Number {
+    pub(crate) fn add(&self, pid: libc::pid_t, owner: Option<Arc<Listener>>) -> Number {
         lock(&self.state).add(pid, owner)
     }
 
-    fn name(&self, number: Number) -> Option<Name> {
+    pub(crate) fn name(&self, number: Number) -> Option<Name> {
         lock(&self.state).children.get(&number).map(Child::name)
     }
 
     /// Gives it back where the child has been reported meanwhile, or is watched already: another thread was at the same.
-    fn set_watched(&self, number: Number, watched: Watched) -> Result<(), Watched> {
+    pub(crate) fn set_watched(&self, number: Number, watched: Watched) -> Result<(), Watched> {
         match lock(&self.state).children.get_mut(&number) {
             Some(child) if child.watched.is_none() => child.watched = Some(watched),
             _ => return Err(watched),
@@ -223,115 +198,24 @@ impl LiveChildren {
         Ok(())
     }
 
+    /// Has those without a pidfd looked at, by the one timer that there is.
+    pub(crate) fn look_later<E>(&self, start_timer: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        look_later(&self.state, start_timer)
+    }
+
+    /// The timer has expired: those who are to be looked at now.
+    pub(crate) fn expired(&self) -> Vec<(Number, libc::pid_t)> {
+        self.state.with(State::expired)
+    }
+
     /// For the one who reports it.
-    fn remove(&self, number: Number) -> Option<Child> {
+    pub(crate) fn remove(&self, number: Number) -> Option<Child> {
         lock(&self.state).children.remove(&number)
     }
 }
 
-/// The `fork_replacement`: with libxl's lock held, and called again in the child that runs a spawn (S7).
-unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
-    // SAFETY: `user` is the registry, which outlives the ctx (X1).
-    let registry = unsafe { &*user.cast::<Registry<Hosted>>() };
-    let hosted = registry.client();
-    if hosted.children.is_forked() {
-        // It has no other threads, and has taken the locks once (S9).
-        // SAFETY: libxl asks for it, and keeps to its own rules in the child.
-        return unsafe { libc::fork() };
-    }
-    let _in_hook = InHook::begin();
-    let pid = crate::fork::fork(hosted.library(), hosted.logger());
-    // Nothing after it changes the errno of a fork that failed, which libxl reads.
-    if pid > 0 && hosted.children.owner() == Children::ByPidfd {
-        let number = hosted.children.add(pid, hosted.hearing().current());
-        watch(registry, number, pid);
-    }
-    pid
-}
-
-/// By pidfd; by the timer, where that cannot be.
-fn watch(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) {
-    let Some(watched) = open_pidfd(registry, number, pid) else { return look_again(registry) };
-    if let Err(watched) = registry.client().children.set_watched(number, watched) {
-        registry.unwatch(watched.token);
-    }
-}
-
-fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> Option<Watched> {
-    // SAFETY: no pointers. Should the child have been reaped meanwhile and the pid name another process, `set_watched` says so.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return None;
-    }
-    // SAFETY: the kernel just gave this fd, close-on-exec, to nobody else.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(fd as c_int) };
-    let token = registry.watch_fd(pidfd.as_raw_fd(), Interest::IN, ClientValue(number)).ok()?;
-    Some(Watched { token, pidfd: Arc::new(pidfd) })
-}
-
-/// The one timer that there is.
-const LOOK: ClientValue = ClientValue(0);
-
-fn look_again(registry: &Registry<Hosted>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let deadline = Deadline::from_micros((now + LOOK_AGAIN).as_micros().try_into().unwrap_or(i64::MAX));
-    let start_timer = || registry.watch_deadline(deadline, LOOK).map(drop);
-    if let Err(error) = look_later(&registry.client().children.state, start_timer) {
-        say!(Error, "a child of libxl cannot be waited for, its operation will not complete: {error}");
-    }
-}
-
-/// A pidfd of ours is readable: on the loop's thread, outside the gate.
-pub(crate) fn own_fd(registry: &Registry<Hosted>, value: ClientValue) {
-    report_if_dead(registry, value.0);
-}
-
-/// The timer of ours has expired.
-pub(crate) fn own_timeout(registry: &Registry<Hosted>) {
-    // A statement of its own: in the loop's head the lock would be held in its body.
-    let unwatched = registry.client().children.state.with(State::expired);
-    for (number, pid) in unwatched {
-        if !report_if_dead(registry, number) {
-            watch(registry, number, pid);
-        }
-    }
-}
-
-/// True if it is dead, and libxl knows now.
-fn report_if_dead(registry: &Registry<Hosted>, number: Number) -> bool {
-    let hosted = registry.client();
-    let Some(name) = hosted.children.name(number) else { return true };
-    let pid = name.pid;
-    let Some((status, lost)) = status_of(&name) else { return false };
-    let Ok(call) = registry.enter() else { return true };
-    // Another thread may have come here, too, and the pid may be another child's since: what is known of it counts for
-    // the one who removes the number.
-    let Some(child) = hosted.children.remove(number) else { return true };
-    let is_ours_to_reap = lost.is_none();
-    if let Some(error) = lost {
-        say!(
-            Error,
-            "libxl's child {pid} was reaped behind the ctx's back, its exit status is lost ({error}); \
-             do not wait for all children of the process, nor ignore SIGCHLD"
-        );
-    }
-    if let Some(watched) = &child.watched {
-        registry.unwatch(watched.token);
-    }
-    let _attending = hosted.hearing().attend(child.owner);
-    // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
-    unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
-    if is_ours_to_reap {
-        // It is dead, so this does not wait.
-        let _ = wait_for(&name, libc::WEXITED | libc::WNOHANG);
-    }
-    // A close waits for the last child.
-    hosted.closing.progressed(registry);
-    true
-}
-
 /// The wait status of a child that has exited, which stays to be reaped; and the reason, if somebody reaped it.
-fn status_of(name: &Name) -> Option<(c_int, Option<io::Error>)> {
+pub(crate) fn status_of(name: &Name) -> Option<(c_int, Option<io::Error>)> {
     let info = match wait_for(name, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
         Ok(info) => info,
         Err(error) => return Some((STATUS_UNKNOWN, Some(error))),
@@ -350,7 +234,7 @@ fn status_of(name: &Name) -> Option<(c_int, Option<io::Error>)> {
 }
 
 /// waitid(2), which leaves the pid zero where there is nothing to tell.
-fn wait_for(name: &Name, options: c_int) -> io::Result<libc::siginfo_t> {
+pub(crate) fn wait_for(name: &Name, options: c_int) -> io::Result<libc::siginfo_t> {
     let mut by_pidfd = name.pidfd.as_ref();
     loop {
         // SAFETY: all zero is a valid value of this plain struct.
@@ -376,6 +260,7 @@ fn wait_for(name: &Name, options: c_int) -> io::Result<libc::siginfo_t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::FromRawFd;
 
     /// As libxl gets it, by either way of asking, while the child is there to be reaped still.
     fn reported(mut child: std::process::Child) -> c_int {

@@ -1,9 +1,11 @@
 //! A domain's configuration.
 
-use crate::ctx::Hosted;
-use crate::domain::object;
+use crate::error::Error;
+use crate::hosted::Hosted;
+use crate::json::object;
+use crate::library::Library;
+use crate::round_trip;
 use crate::structs::Owned;
-use crate::{Error, Library, Release, round_trip};
 use serde::Deserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -14,8 +16,8 @@ use std::path::{self, Path};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 use uuid::Uuid;
-use xenlight_sys as sys;
 use xenlight_sys::domain::DomainConfig;
+use xenlight_sys::{self as sys, Release};
 
 /// A domain's configuration, as libxl's JSON (`libxl_domain_config`).
 ///
@@ -50,7 +52,7 @@ impl Config {
             Error::Config { path: format!("line {}, column {}", error.line(), error.column()), problem }
         })?;
         let Value::Object(config) = value else {
-            return Err(wrong("line 1, column 1", "it must be an object, {…}"));
+            return Err(Error::config("line 1, column 1", "it must be an object, {…}"));
         };
         check_parts(&config)?;
         round_trip::check_harmless(&config)?;
@@ -123,7 +125,7 @@ impl Config {
             let understood = from_json(library, ctx, config)?;
             understood.map(|understood| object("libxl's domain_config", to_json(hosted, ctx, &understood))).transpose()
         })?;
-        from_json(library, ctx, &config)?.ok_or_else(|| wrong("", "libxl does not take it"))
+        from_json(library, ctx, &config)?.ok_or_else(|| Error::config("", "libxl does not take it"))
     }
 }
 
@@ -156,19 +158,25 @@ fn to_json(hosted: &Hosted, ctx: *mut sys::Ctx, config: &Owned<DomainConfig>) ->
 fn check_parts(config: &Map<String, Value>) -> Result<(), Error> {
     let name = text(config, "c_info", "name");
     if name.is_empty() {
-        return Err(wrong("c_info.name", "it is missing: the domain's name, as a string"));
+        return Err(Error::config("c_info.name", "it is missing: the domain's name, as a string"));
     }
     // Libxl and xenconsoled make names of log files of it, which they open as root.
     if name.contains(|c: char| c == '/' || c.is_control()) {
-        return Err(wrong("c_info.name", "it has a slash or a control character, and names of files are made of it"));
+        return Err(Error::config(
+            "c_info.name",
+            "it has a slash or a control character, and names of files are made of it",
+        ));
     }
     let kind = text(config, "c_info", "type");
     if kind.is_empty() {
-        return Err(wrong("c_info.type", r#"it is missing: "pv", "hvm" or "pvh""#));
+        return Err(Error::config("c_info.type", r#"it is missing: "pv", "hvm" or "pvh""#));
     }
     let part = format!("type.{}", kind.to_ascii_lowercase());
     if !has(config, "b_info", &part) {
-        return Err(wrong(&format!("b_info.{part}"), "it is missing: what only this type of domain has, {} at least"));
+        return Err(Error::config(
+            &format!("b_info.{part}"),
+            "it is missing: what only this type of domain has, {} at least",
+        ));
     }
     Ok(())
 }
@@ -179,10 +187,6 @@ fn has(config: &Map<String, Value>, part: &str, key: &str) -> bool {
 
 fn text<'a>(config: &'a Map<String, Value>, part: &str, key: &str) -> &'a str {
     config.get(part).and_then(|part| part.get(key)).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(crate) fn wrong(path: &str, problem: &str) -> Error {
-    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
 }
 
 fn random_uuid() -> io::Result<Uuid> {

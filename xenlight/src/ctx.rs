@@ -1,38 +1,36 @@
 //! A libxl ctx on an event loop.
 
-use crate::children::{self, Children};
-use crate::close;
-use crate::delivery::{DeliverySource, Queue};
+use crate::children::{Children, LiveChildren};
+use crate::client::{HOOKS, LINK, QUEUE, WORK};
+use crate::closing::{Closing, Waiter};
 use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
-use crate::events::{self, Callback, Event, Events, Subscribers, Watch, WatchId};
+use crate::event::{Event, Events, WatchId};
 use crate::hooks::HookState;
-use crate::inside;
-use crate::library::{Library, Release};
+use crate::hosted::{DeliverySource, Hosted, RawCtx};
+use crate::library::Library;
 use crate::link::Link;
-use crate::lock;
 use crate::logger::Logger;
-use crate::operation::Operations;
-use crate::reach;
+use crate::pending::Operations;
+use crate::queue::Queue;
 use crate::signal::lacks_fds;
+use crate::subscribers::{Callback, Subscribers};
 use crate::trace::{Trace, Tracer};
-use crate::words::{Hearing, Listener, Words};
-use crate::work::{self, Worker};
-use core::ffi::{c_char, c_int, c_void};
-use osevent_core::{
-    Census, Client, ClientCall, ClientValue, EventLoop, Exclusion, GoneId, HookCall, Interest, LockRule, Owner,
-    Readiness, RegistrationError, Registry, current_thread,
-};
+use crate::watch::{self, Watch};
+use crate::words::{Listener, Words};
+use crate::worker::Worker;
+use crate::{child_watch, close, inside, lock, reach, work};
+use core::ffi::c_void;
+use osevent_core::{Census, EventLoop, Exclusion, Interest, LockRule, Registry, current_thread};
 use osevent_epoll::Reactor;
-use std::ffi::CStr;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
-use xenlight_sys::{self as sys, codes};
+use xenlight_sys::{Release, codes};
 
 /// One connection to Xen's toolstack, hosted by an event loop.
 ///
@@ -135,7 +133,7 @@ impl Builder {
             let what = "having libxl handle SIGCHLD with an event loop of the host's";
             return Err(Error::Unsupported { what, needs: Release::V4_4, loaded: release });
         }
-        if self.children.meet_foreign_handler(&self.library) {
+        if self.children.meet_foreign_handler(self.library.path()) {
             return Err(Error::SigchldTaken(self.children));
         }
         if self.children.lose_statuses() {
@@ -143,7 +141,7 @@ impl Builder {
         }
         let no_fd = |reason| Error::Io { doing: "make an eventfd", reason };
         let queue = Queue::new().map_err(no_fd)?;
-        let closing = close::Closing::new().map_err(no_fd)?;
+        let closing = Closing::new().map_err(no_fd)?;
         let (works_on, worker) = match self.works_on {
             WorksOn::HostsLoop => (event_loop.clone(), None),
             WorksOn::Thread(works_on) => (works_on, Some(Worker::new().map_err(no_fd)?)),
@@ -177,7 +175,7 @@ impl Builder {
             link: Link::default(),
             operations: Operations::default(),
             events: Subscribers::new(self.on_event),
-            children: children::LiveChildren::new(self.children),
+            children: LiveChildren::new(self.children),
             closing,
         });
         let ctx = Ctx { registry };
@@ -222,7 +220,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
     pub fn watch_death(&self, domid: DomainId) -> Result<Watch, Error> {
-        events::watch_death(&self.registry, domid)
+        watch::watch_death(&self.registry, domid)
     }
 
     /// Reports that the domain ejects the medium of a disk; `vdev` as in its configuration, for instance `hdc`.
@@ -230,7 +228,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
     pub fn watch_eject(&self, domid: DomainId, vdev: &str) -> Result<Watch, Error> {
-        events::watch_eject(&self.registry, domid, vdev)
+        watch::watch_eject(&self.registry, domid, vdev)
     }
 
     /// The events from now on, as a stream; each stream gets all. Beside the callback, if there is one.
@@ -253,7 +251,7 @@ impl Ctx {
         let call = inside::enter(&self.registry)?;
         // SAFETY: the ctx lives while `call` does, and this is no signal handler (S2).
         let rc = unsafe { hosted.library().childproc_reaped(hosted.raw(&call), pid, status) };
-        hosted.closing.progressed(&self.registry);
+        hosted.progressed(&self.registry);
         Ok(rc == 0)
     }
 
@@ -289,7 +287,7 @@ impl Ctx {
         census(&self.registry)
     }
 
-    fn employ(&self, worker: &Worker) -> Result<(), Error> {
+    fn employ(&self, worker: &Worker<Registry<Hosted>>) -> Result<(), Error> {
         self.registry.watch_fd(worker.fd(), Interest::IN, WORK)?;
         work::start(&self.registry).map_err(|reason| Error::Io { doing: "start libxl's thread", reason })
     }
@@ -322,7 +320,7 @@ impl Ctx {
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is written during the call; the logger is part of the registry, which
         // outlives the ctx (X1).
-        let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger.as_ptr()) };
+        let rc = unsafe { library.ctx_alloc(&mut raw, codes::LIBXL_VERSION, 0, hosted.logger()) };
         let Some(raw) = NonNull::new(raw).filter(|_| rc == 0) else {
             let advice = if lacks_fds() { reach::TOO_MANY_FILES } else { reach::advice() };
             return Err(Error::Open { code: Code(rc), words: listener.words(), advice });
@@ -335,8 +333,8 @@ impl Ctx {
         // registered yet, and nobody else has the ctx: these come first, in this order (X1, E5).
         unsafe {
             library.osevent_register_hooks(ctx, &HOOKS, user);
-            library.event_register_callbacks(ctx, &events::HOOKS, user);
-            library.childproc_setmode(ctx, hosted.children.owner().hooks(), user);
+            library.event_register_callbacks(ctx, &watch::HOOKS, user);
+            library.childproc_setmode(ctx, child_watch::hooks(hosted.children.owner()), user);
         }
         // The first watch in xenstore takes two fds for the life of the ctx, and libxl ends the process where there are none
         // (`xs_fileno` and the assertion in `libxl__ev_fd_register`). So it is made now, where it can be refused.
@@ -381,7 +379,7 @@ impl fmt::Debug for Builder {
 #[must_use = "the ctx closes without being awaited, but nobody learns when"]
 pub struct Close {
     registry: Arc<Registry<Hosted>>,
-    waiter: close::Waiter,
+    waiter: Waiter,
 }
 
 impl Close {
@@ -418,198 +416,5 @@ fn census(registry: &Registry<Hosted>) -> Census {
         registered: here.registered + there.registered,
         alive: here.alive + there.alive,
         in_flight: there.in_flight,
-    }
-}
-
-/// The delivery source's two.
-const QUEUE: ClientValue = ClientValue(0);
-pub(crate) const LINK: ClientValue = ClientValue(1);
-
-/// Children are numbered from 1 on.
-const WORK: ClientValue = ClientValue(0);
-
-/// Libxl, as the core's client: all that belongs to one ctx.
-pub(crate) struct Hosted {
-    /// Set once it is allocated. Used inside the gate, or by `release`, which excludes that.
-    ctx: OnceLock<RawCtx>,
-    delivery_source: Arc<Registry<DeliverySource>>,
-    /// What the host's loop will call when it ends; forgotten when the ctx is closed.
-    gone: Mutex<Option<GoneId>>,
-    /// Where libxl has a thread of its own.
-    pub(crate) worker: Option<Worker>,
-    registry: Weak<Registry<Self>>,
-    /// The registry's own: libxl has its address until the ctx is freed (X1).
-    keep: Mutex<Option<Arc<Registry<Self>>>>,
-    logger: Logger,
-    library: Library,
-    pub(crate) hooks: HookState,
-    pub(crate) queue: Queue,
-    pub(crate) link: Link,
-    pub(crate) operations: Operations,
-    pub(crate) events: Subscribers,
-    pub(crate) children: children::LiveChildren,
-    pub(crate) closing: close::Closing,
-}
-
-/// With the ctx's registry as the user pointer, which the ctx's owner keeps until the ctx is freed (X1).
-static HOOKS: sys::event::OseventHooks = sys::event::OseventHooks {
-    fd_register: osevent_hooks::fd_register::<Hosted>,
-    fd_modify: osevent_hooks::fd_modify::<Hosted>,
-    fd_deregister: osevent_hooks::fd_deregister::<Hosted>,
-    timeout_register: osevent_hooks::timeout_register::<Hosted>,
-    timeout_modify: osevent_hooks::timeout_modify::<Hosted>,
-    timeout_deregister: osevent_hooks::timeout_deregister::<Hosted>,
-};
-
-struct RawCtx(NonNull<sys::Ctx>);
-
-// SAFETY: libxl locks its ctx; any thread may call it while it is not being freed, which the gate
-// sees to (X4).
-unsafe impl Send for RawCtx {}
-// SAFETY: as above.
-unsafe impl Sync for RawCtx {}
-
-impl Hosted {
-    pub(crate) fn library(&self) -> &sys::Library {
-        self.library.sys()
-    }
-
-    pub(crate) fn whole_library(&self) -> &Library {
-        &self.library
-    }
-
-    /// Who hears what libxl says.
-    pub(crate) fn hearing(&self) -> &Hearing {
-        &self.logger.hearing
-    }
-
-    /// On the host's loop.
-    pub(crate) fn delivery_source(&self) -> &Registry<DeliverySource> {
-        &self.delivery_source
-    }
-
-    /// The host's loop may live much longer than the ctx, which is closed.
-    pub(crate) fn forget_loop(&self) {
-        let gone = lock(&self.gone).take();
-        if let Some(gone) = gone {
-            self.delivery_source.event_loop().forget_gone(gone);
-        }
-    }
-
-    pub(crate) fn logger(&self) -> *mut sys::log::Logger {
-        self.logger.as_ptr()
-    }
-
-    /// The ctx, to be used while `call` lives.
-    pub(crate) fn raw(&self, _call: &ClientCall<'_, Self>) -> *mut sys::Ctx {
-        self.raw_inside()
-    }
-
-    /// The ctx, to be used inside a callback of libxl's, which runs inside the gate.
-    pub(crate) fn raw_inside(&self) -> *mut sys::Ctx {
-        self.ctx.get().map_or(ptr::null_mut(), |ctx| ctx.0.as_ptr())
-    }
-
-    /// The error for what libxl returned, with its words, and with what a hook refused where that is the cause.
-    pub(crate) fn error(&self, doing: &'static str, rc: c_int, words: Words) -> Error {
-        let by_hook = rc > 0 || rc == codes::ERROR_OSEVENT_REG_FAIL;
-        let refusal = if by_hook { self.hooks.take_refusal() } else { None };
-        Error::Libxl { doing, code: Code(rc), words, refusal }
-    }
-
-    /// A string of libxl's as ours; frees it.
-    ///
-    /// # Safety
-    /// `string` is null, or was returned by libxl to be freed by its caller.
-    pub(crate) unsafe fn take_string(&self, string: *mut c_char) -> Option<String> {
-        if string.is_null() {
-            return None;
-        }
-        // SAFETY: a C string, by the caller's promise.
-        let ours = unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned();
-        // SAFETY: libxl allocated it with malloc(3), for its caller to free.
-        unsafe { libc::free(string.cast()) };
-        Some(ours)
-    }
-
-    fn keep_alive(&self, registry: &Arc<Registry<Self>>) {
-        *lock(&self.keep) = Some(registry.clone());
-    }
-
-    fn pointer(value: ClientValue) -> *mut c_void {
-        ptr::with_exposed_provenance_mut(value.0 as usize)
-    }
-}
-
-impl Client for Hosted {
-    fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness) {
-        let (ctx, for_libxl) = (self.raw_inside(), Self::pointer(value));
-        let (events, revents) = (asked.to_poll(), readiness.to_poll());
-        self.hooks.trace(Trace::FdOccurrence { value: value.0, fd, events, revents });
-        // Libxl's pipe for SIGCHLD may be this fd, and is for all children: it comes and goes with them.
-        let serves_several = self.children.owner() == Children::Libxl;
-        let owner = if serves_several { None } else { self.hearing().owner(value.0) };
-        let _attending = self.hearing().attend(owner);
-        // SAFETY: the core calls this inside the gate, outside every hook (O1), holding no lock that
-        // a hook takes (O2); `for_libxl` is what libxl registered, not dereferenced by us.
-        unsafe { self.library().osevent_occurred_fd(ctx, for_libxl, fd, events, revents) };
-        self.hooks.trace(Trace::OccurrenceReturned);
-    }
-
-    fn occurred_timeout(&self, value: ClientValue) {
-        self.hooks.trace(Trace::TimeoutOccurrence { value: value.0 });
-        let _attending = self.hearing().attend(self.hearing().owner(value.0));
-        // SAFETY: as above; the core makes one occurrence for a registration (O5).
-        unsafe { self.library().osevent_occurred_timeout(self.raw_inside(), Self::pointer(value)) };
-        self.hooks.trace(Trace::OccurrenceReturned);
-    }
-
-    fn release(&self) {
-        self.hooks.trace(Trace::Free);
-        // SAFETY: the gate is closed and empty (X4, X5). Operations and children have ended (X3),
-        // the evgens are off.
-        unsafe { self.library().ctx_free(self.raw_inside()) };
-        self.hooks.trace(Trace::Freed);
-    }
-}
-
-impl Owner for Hosted {
-    fn closed(&self) {
-        close::finished(self);
-        // Not the last reference: whoever called into the registry has one.
-        let _kept = lock(&self.keep).take();
-    }
-
-    fn idle(&self) {
-        let Some(registry) = self.registry.upgrade() else { return };
-        self.events.disable_dropped(&registry);
-        match &self.worker {
-            Some(worker) if !worker.is_current() => worker.post(&registry, close::step),
-            _ => close::step(&registry),
-        }
-    }
-
-    fn own_fd(&self, value: ClientValue, _: Readiness) {
-        let Some(registry) = self.registry.upgrade() else { return };
-        match &self.worker {
-            Some(worker) if value == WORK => work::own_fd(&registry, worker),
-            _ => children::own_fd(&registry, value),
-        }
-    }
-
-    fn own_timeout(&self, value: ClientValue) {
-        let Some(registry) = self.registry.upgrade() else { return };
-        match value {
-            inside::LATER => registry.when_idle(),
-            _ => children::own_timeout(&registry),
-        }
-    }
-
-    fn hook_called(&self, call: HookCall) {
-        self.hooks.called(self.hearing(), call);
-    }
-
-    fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
-        self.hooks.returns(self.hearing(), call, answer);
     }
 }

@@ -1,9 +1,12 @@
 //! Taking a domain's devices away.
 
-use crate::operation::{self, Operation};
+use crate::ctx::Ctx;
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::json::object;
+use crate::operation::{self, Operation, Request};
 use crate::structs::{Owned, Struct};
 use crate::task::Task;
-use crate::{Ctx, DomainId, Error};
 use core::ffi::c_int;
 use std::ffi::CString;
 use xenlight_sys as sys;
@@ -81,7 +84,7 @@ impl Ctx {
             // SAFETY: ctx and nic are alive; the string is ours to free.
             let json = unsafe { hosted.take_string(hosted.library().device_nic_to_json(ctx, nic.as_ptr())) };
             let what = "libxl's device_nic";
-            let found = crate::domain::object(what, json)?;
+            let found = object(what, json)?;
             // Libxl takes the number from xenstore, and 0 if it is not there.
             if found.get("devid").and_then(serde_json::Value::as_u64) != Some(devid.into()) {
                 let problem = format!("xenstore has no handle {devid} for it, so that another would be taken");
@@ -118,16 +121,28 @@ impl Ctx {
         device: Owned<T>,
         take: Take<T>,
     ) -> Result<Operation<()>, Error> {
-        operation::start(
-            &self.registry,
-            task,
-            device,
-            // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
-            move |library, ctx, device, how| unsafe { take(library, ctx, domid.get(), device.as_ptr(), how) },
-            |_, result| result,
-        )
+        operation::start(&self.registry, task, Taking { domid, device, take })
     }
 }
 
 /// `libxl_device_…_remove` or `_destroy`.
 type Take<T> = unsafe fn(&sys::Library, *mut sys::Ctx, u32, *mut T, *const AsyncopHow) -> c_int;
+
+struct Taking<T: Struct> {
+    domid: DomainId,
+    device: Owned<T>,
+    take: Take<T>,
+}
+
+impl<T: Struct + 'static> Request for Taking<T> {
+    type Output = ();
+
+    fn initiate(&self, library: &sys::Library, ctx: *mut sys::Ctx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
+        unsafe { (self.take)(library, ctx, self.domid.get(), self.device.as_ptr(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}

@@ -2,98 +2,26 @@
 
 use crate::config::Config;
 use crate::contain::say;
-use crate::ctx::Hosted;
-use crate::operation::{self, Operation, Question};
+use crate::ctx::Ctx;
+use crate::domain_id::DomainId;
+use crate::domain_info::{self, DomainInfo};
+use crate::error::Error;
+use crate::hosted::Hosted;
+use crate::json::{number, object, text};
+use crate::operation::{self, Operation, Request};
+use crate::question::{self, Question};
 use crate::structs::Owned;
 use crate::task::Task;
-use crate::{Ctx, DomainId, Error, Release, ShutdownReason};
 use core::ffi::c_int;
-use serde_json::{Map, Value};
+use osevent_core::Registry;
 use std::ffi::CString;
 use std::fmt;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use uuid::Uuid;
+use std::sync::{Arc, Weak};
 use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration};
-use xenlight_sys::domain::{DomainConfig, Dominfo, OPAQUE_SIZE, Opaque};
-use xenlight_sys::{self as sys, codes};
-
-/// The state of a domain at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DomainInfo {
-    /// Its number, until it is gone.
-    pub domid: DomainId,
-    /// Its uuid; nil for domain 0.
-    pub uuid: Uuid,
-    /// How it is virtualized.
-    pub kind: DomainKind,
-    /// One of its virtual CPUs is on a physical one.
-    pub running: bool,
-    /// All its virtual CPUs wait for something.
-    pub blocked: bool,
-    /// It is paused.
-    pub paused: bool,
-    /// It has shut down, for this reason, and is still there.
-    pub shutdown: Option<ShutdownReason>,
-    /// It is being destroyed.
-    pub dying: bool,
-    /// What it has claimed and does not use yet, in KiB.
-    pub outstanding_memory_kib: u64,
-    /// What it has, in KiB.
-    pub current_memory_kib: u64,
-    /// What it shares with others, in KiB.
-    pub shared_memory_kib: u64,
-    /// What has been paged out, in KiB.
-    pub paged_memory_kib: u64,
-    /// What it may have, in KiB.
-    pub max_memory_kib: u64,
-    /// The time that its virtual CPUs have run, added up.
-    pub cpu_time: Duration,
-    /// The highest number of a virtual CPU; one less than their count.
-    pub max_vcpu_id: u32,
-    /// The virtual CPUs that are online.
-    pub vcpus_online: u32,
-    /// The CPU pool that it is in.
-    pub cpupool: u32,
-}
-
-/// How a domain is virtualized. Shown as libxl and xl write it: `pv`, `pvh`, `hvm`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DomainKind {
-    /// Paravirtualized.
-    Pv,
-    /// By the processor's virtualization, without a device model. Xen 4.9 and earlier call it PV.
-    Pvh,
-    /// By the processor's virtualization, with a device model.
-    Hvm,
-    /// Libxl does not say.
-    Unknown,
-}
-
-impl DomainKind {
-    fn named(name: &str) -> Self {
-        [Self::Pv, Self::Pvh, Self::Hvm].into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pv => "pv",
-            Self::Pvh => "pvh",
-            Self::Hvm => "hvm",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for DomainKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use xenlight_sys::domain::{AsyncopHow, DomainConfig};
+use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 
 /// The hypervisor that runs, whatever release the library is of. As text, `4.17.7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +54,7 @@ impl Ctx {
         self.ask(Task::without("list the domains"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             let library = hosted.library();
-            let stride = dominfo_size(library)?;
+            let stride = domain_info::dominfo_size(library)?;
             let mut count: c_int = 0;
             // SAFETY: the ctx lives during `ask`; `count` is written during the call.
             let list = unsafe { library.list_domain(ctx, &mut count) };
@@ -137,7 +65,7 @@ impl Ctx {
                 // SAFETY: libxl returned `count` entries that are `stride` bytes apart.
                 let entry = unsafe { list.byte_add(at * stride) };
                 // SAFETY: an initialised entry of the list, which is freed below.
-                unsafe { read(hosted, ctx, entry) }
+                unsafe { domain_info::read(hosted, ctx, entry) }
             });
             let all = all.collect();
             // SAFETY: from `list_domain`, with its count, and not used after.
@@ -154,7 +82,7 @@ impl Ctx {
         self.ask(Task::on("ask for a domain's state", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`.
-            unsafe { info(hosted, ctx, domid) }?.map_err(|rc| question.error(rc))
+            unsafe { domain_info::info(hosted, ctx, domid) }?.map_err(|rc| question.error(rc))
         })
     }
 
@@ -296,16 +224,8 @@ impl Ctx {
     pub fn create(&self, config: &Config) -> Operation<DomainId> {
         Operation::begun(|| {
             let config = self.understand(config)?;
-            operation::start(
-                &self.registry,
-                Task::without("create a domain"),
-                (config, AtomicU32::new(NO_DOMAIN)),
-                |library, ctx, (config, domid), how| {
-                    // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
-                    unsafe { library.domain_create_new(ctx, config.as_ptr(), domid.as_ptr(), how, ptr::null()) }
-                },
-                |(_, domid), result| created(domid, result),
-            )
+            let create = Create { config, domid: NewDomain::default() };
+            operation::start(&self.registry, Task::without("create a domain"), create)
         })
     }
 
@@ -336,7 +256,7 @@ impl Ctx {
     }
 
     /// Asks the domain to shut down in order to be started again, which is left to the caller: on
-    /// [`ShutdownReason::Reboot`], destroy it and create it anew. The operation ends as that of [`shutdown`](Self::shutdown).
+    /// [`ShutdownReason::Reboot`](crate::ShutdownReason::Reboot), destroy it and create it anew. The operation ends as that of [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// As for [`shutdown`](Self::shutdown).
@@ -349,10 +269,7 @@ impl Ctx {
     /// # Errors
     /// As [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another destroy of the domain, on this ctx, is at work.
     pub fn destroy(&self, domid: DomainId) -> Operation<()> {
-        self.start(Task::destroying("destroy a domain", domid), move |library, ctx, how| {
-            // SAFETY: the ctx is alive.
-            unsafe { library.domain_destroy(ctx, domid.get(), how) }
-        })
+        self.begin(Task::destroying("destroy a domain", domid), Destroy(domid))
     }
 
     /// Lets a domain that was suspended by a [`save`](Self::save) run on. Then
@@ -361,11 +278,7 @@ impl Ctx {
     /// # Errors
     /// As [above](Self#a-domains-life).
     pub fn resume(&self, domid: DomainId) -> Operation<()> {
-        const SUSPEND_CANCEL: c_int = 1;
-        self.start(Task::stopping("resume a domain", domid), move |library, ctx, how| {
-            // SAFETY: the ctx is alive.
-            unsafe { library.domain_resume(ctx, domid.get(), SUSPEND_CANCEL, how) }
-        })
+        self.begin(Task::stopping("resume a domain", domid), Resume(domid))
     }
 
     /// The domain's present configuration, such as to make another like it: without `c_info.domid`.
@@ -376,7 +289,6 @@ impl Ctx {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);
         let config = Owned::<DomainConfig>::new(self.library());
-        let registry = Arc::downgrade(&self.registry);
         Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
@@ -386,21 +298,10 @@ impl Ctx {
                 question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
                 Config::from_libxl(question.hosted, question.ctx, &config)
             }),
-            RetrieveConfiguration::Asynchronous(retrieve) => operation::start(
-                &self.registry,
-                task,
-                config,
-                // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
-                move |_, ctx, config, how| unsafe { retrieve(ctx, domid.get(), config.as_ptr(), how) },
-                // On the loop's thread, outside libxl.
-                move |config, result| {
-                    result?;
-                    let registry = registry.upgrade().ok_or(Error::Closed)?;
-                    let call = registry.enter()?;
-                    let hosted = registry.client();
-                    Config::from_libxl(hosted, hosted.raw(&call), config)
-                },
-            ),
+            RetrieveConfiguration::Asynchronous(retrieve) => {
+                let registry = Arc::downgrade(&self.registry);
+                operation::start(&self.registry, task, Retrieve { domid, config, retrieve, registry })
+            }
         })
     }
 
@@ -412,33 +313,17 @@ impl Ctx {
                     question.check(unsafe { control(question.ctx, domid.get()) })
                 })
             }),
-            DomainControl::Asynchronous(control) => self.start(task, move |_, ctx, how| {
-                // SAFETY: the ctx is alive.
-                unsafe { control(ctx, domid.get(), how) }
-            }),
+            DomainControl::Asynchronous(control) => self.begin(task, Control { control, domid }),
         }
     }
 
-    /// Begins an operation that was given no pointers.
-    fn start(
-        &self,
-        task: Task,
-        initiate: impl FnOnce(&sys::Library, *mut sys::Ctx, *const sys::domain::AsyncopHow) -> c_int + Send + 'static,
-    ) -> Operation<()> {
-        Operation::begun(|| {
-            operation::start(
-                &self.registry,
-                task,
-                (),
-                |library, ctx, (), how| initiate(library, ctx, how),
-                |(), result| result,
-            )
-        })
+    fn begin<R: Request>(&self, task: Task, request: R) -> Operation<R::Output> {
+        Operation::begun(|| operation::start(&self.registry, task, request))
     }
 
     /// Makes a synchronous call, inside the gate.
     pub(crate) fn ask<R>(&self, task: Task, call: impl FnOnce(&Question<'_>) -> Result<R, Error>) -> Result<R, Error> {
-        operation::ask(&self.registry, task, call)
+        question::ask(&self.registry, task, call)
     }
 
     /// As libxl's own.
@@ -449,20 +334,128 @@ impl Ctx {
     }
 }
 
-/// What a domid is before libxl has written it: `INVALID_DOMID`.
-pub(crate) const NO_DOMAIN: u32 = u32::MAX;
+/// Where libxl writes the number of a domain that it makes, for as long as the operation lasts (E9).
+pub(crate) struct NewDomain(AtomicU32);
 
-/// The result of a create or restore that had `domid` to write to.
-pub(crate) fn created(domid: &AtomicU32, result: Result<(), Error>) -> Result<DomainId, Error> {
-    // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
-    outcome(DomainId::new(domid.load(Ordering::Relaxed)), result)
+impl NewDomain {
+    /// Before libxl has written it: `INVALID_DOMID`.
+    const NONE: u32 = u32::MAX;
+
+    pub(crate) fn as_ptr(&self) -> *mut u32 {
+        self.0.as_ptr()
+    }
+
+    /// The result of what had this to write to.
+    pub(crate) fn created(&self, result: Result<(), Error>) -> Result<DomainId, Error> {
+        // Relaxed: libxl wrote it before its callback, and the delivery of that came through a lock.
+        outcome(DomainId::new(self.0.load(Ordering::Relaxed)), result)
+    }
+}
+
+impl Default for NewDomain {
+    fn default() -> Self {
+        Self(AtomicU32::new(Self::NONE))
+    }
+}
+
+struct Create {
+    config: Owned<DomainConfig>,
+    domid: NewDomain,
+}
+
+impl Request for Create {
+    type Output = DomainId;
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
+        unsafe { library.domain_create_new(ctx, self.config.as_ptr(), self.domid.as_ptr(), how, ptr::null()) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<DomainId, Error> {
+        self.domid.created(result)
+    }
+}
+
+struct Destroy(DomainId);
+
+impl Request for Destroy {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive.
+        unsafe { library.domain_destroy(ctx, self.0.get(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+struct Resume(DomainId);
+
+impl Request for Resume {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        const SUSPEND_CANCEL: c_int = 1;
+        // SAFETY: the ctx is alive.
+        unsafe { library.domain_resume(ctx, self.0.get(), SUSPEND_CANCEL, how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+/// Pause, unpause, shutdown or reboot, from 4.13 on.
+struct Control {
+    control: unsafe extern "C" fn(*mut RawCtx, u32, *const AsyncopHow) -> c_int,
+    domid: DomainId,
+}
+
+impl Request for Control {
+    type Output = ();
+
+    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive.
+        unsafe { (self.control)(ctx, self.domid.get(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+/// Of a domain's configuration, from 4.15 on.
+struct Retrieve {
+    domid: DomainId,
+    config: Owned<DomainConfig>,
+    retrieve: unsafe extern "C" fn(*mut RawCtx, u32, *mut DomainConfig, *const AsyncopHow) -> c_int,
+    registry: Weak<Registry<Hosted>>,
+}
+
+impl Request for Retrieve {
+    type Output = Config;
+
+    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
+        unsafe { (self.retrieve)(ctx, self.domid.get(), self.config.as_ptr(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<Config, Error> {
+        result?;
+        let registry = self.registry.upgrade().ok_or(Error::Closed)?;
+        let call = registry.enter()?;
+        let hosted = registry.client();
+        Config::from_libxl(hosted, hosted.raw(&call), &self.config)
+    }
 }
 
 /// Of failures, only an abort leaves a domain (libxl.h, at `libxl_domain_create_new`).
 fn outcome(domid: DomainId, result: Result<(), Error>) -> Result<DomainId, Error> {
     match result {
         Ok(()) => Ok(domid),
-        Err(error) if error.is_aborted() && domid.get() != NO_DOMAIN => {
+        Err(error) if error.is_aborted() && domid.get() != NewDomain::NONE => {
             // Nobody may be left to read the error, as when a ctx is closed.
             say!(Warn, "an aborted creation left domain {domid} behind, half made: destroy it");
             Err(Error::Unfinished { domid, reason: Box::new(error) })
@@ -471,152 +464,19 @@ fn outcome(domid: DomainId, result: Result<(), Error>) -> Result<DomainId, Error
     }
 }
 
-/// The distance of the entries in a list of `Dominfo`: as much as its `_init` clears.
-fn dominfo_size(library: &sys::Library) -> Result<usize, Error> {
-    const POISON: u8 = 0xa5;
-    let probe = Opaque::<Dominfo>::zeroed();
-    let bytes = probe.as_ptr().cast::<u8>();
-    // SAFETY: `probe` has this many bytes.
-    unsafe { ptr::write_bytes(bytes, POISON, OPAQUE_SIZE) };
-    // SAFETY: far larger than any release needs; nothing hangs on a fresh one, so it needs no disposal.
-    unsafe { library.dominfo_init(probe.as_ptr()) };
-    // SAFETY: initialised above, nobody writes to it any more.
-    let bytes = unsafe { std::slice::from_raw_parts(bytes, OPAQUE_SIZE) };
-    let size = bytes.iter().rposition(|byte| *byte != POISON).map_or(0, |last| last + 1);
-    // It begins with a uuid and a domid, and ends where a u64 can begin.
-    if size < size_of::<sys::domain::Vminfo>() || size % align_of::<u64>() != 0 || size == OPAQUE_SIZE {
-        return Err(Error::Format { what: "libxl's dominfo", problem: format!("it seems to have {size} bytes") });
-    }
-    Ok(size)
-}
-
-/// # Safety
-/// `info` is initialised and alive, and so is the ctx.
-unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Result<DomainInfo, Error> {
-    // SAFETY: the caller's promise.
-    let json = unsafe { hosted.library().dominfo_to_json(ctx, info) };
-    // SAFETY: the string is ours to free.
-    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
-    Ok(domain_info(&info, hosted.library().release()))
-}
-
-/// The state of a domain, or libxl's result where it does not tell.
-///
-/// # Safety
-/// The ctx is alive.
-pub(crate) unsafe fn info(
-    hosted: &Hosted,
-    ctx: *mut sys::Ctx,
-    domid: DomainId,
-) -> Result<Result<DomainInfo, c_int>, Error> {
-    let info = Owned::<Dominfo>::new(hosted.whole_library());
-    // SAFETY: the caller's promise; `info` is initialised, and written during the call.
-    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
-        // SAFETY: filled in by libxl, and alive.
-        0 => unsafe { read(hosted, ctx, info.as_ptr()) }.map(Ok),
-        rc => Ok(Err(rc)),
-    }
-}
-
-/// What is false, zero or nil is not in the JSON.
-fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
-    let flag = |key| info.get(key) == Some(&Value::Bool(true));
-    let shutdown = flag("shutdown").then(|| match text(info, "shutdown_reason") {
-        "poweroff" => ShutdownReason::Poweroff,
-        // There it is number 0, which is left out.
-        "" if release < Release::V4_4 => ShutdownReason::Poweroff,
-        "reboot" => ShutdownReason::Reboot,
-        "suspend" => ShutdownReason::Suspend,
-        "crash" => ShutdownReason::Crash,
-        "watchdog" => ShutdownReason::Watchdog,
-        "soft_reset" => ShutdownReason::SoftReset,
-        _ => ShutdownReason::Other(u8::MAX),
-    });
-    DomainInfo {
-        domid: DomainId::new(number(info, "domid")),
-        uuid: text(info, "uuid").parse().unwrap_or_default(),
-        kind: DomainKind::named(text(info, "domain_type")),
-        running: flag("running"),
-        blocked: flag("blocked"),
-        paused: flag("paused"),
-        shutdown,
-        dying: flag("dying"),
-        outstanding_memory_kib: number(info, "outstanding_memkb"),
-        current_memory_kib: number(info, "current_memkb"),
-        shared_memory_kib: number(info, "shared_memkb"),
-        paged_memory_kib: number(info, "paged_memkb"),
-        max_memory_kib: number(info, "max_memkb"),
-        cpu_time: Duration::from_nanos(number(info, "cpu_time")),
-        max_vcpu_id: number(info, "vcpu_max_id"),
-        vcpus_online: number(info, "vcpu_online"),
-        cpupool: number(info, "cpupool"),
-    }
-}
-
-/// JSON of libxl's as an object.
-pub(crate) fn object(what: &'static str, json: Option<String>) -> Result<Map<String, Value>, Error> {
-    let problem = match json.as_deref().map(serde_json::from_str) {
-        Some(Ok(Value::Object(object))) => return Ok(object),
-        Some(Ok(_)) => "it is no JSON object".to_owned(),
-        Some(Err(error)) => error.to_string(),
-        None => "libxl made no JSON of it".to_owned(),
-    };
-    Err(Error::Format { what, problem })
-}
-
-fn number<N: TryFrom<u64> + Default>(object: &Map<String, Value>, key: &str) -> N {
-    object.get(key).and_then(Value::as_u64).and_then(|number| number.try_into().ok()).unwrap_or_default()
-}
-
-fn text<'a>(object: &'a Map<String, Value>, key: &str) -> &'a str {
-    object.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(json: &str, release: Release) -> DomainInfo {
-        domain_info(&object("a test", Some(json.to_owned())).expect("an object"), release)
-    }
-
-    #[test]
-    fn what_libxl_leaves_out_is_zero() {
-        let info = read("{}", Release::V4_13);
-        assert_eq!((info.domid, info.uuid, info.cpu_time), (DomainId::DOM0, Uuid::nil(), Duration::ZERO));
-        assert!(!info.running && !info.paused && info.shutdown.is_none());
-    }
-
-    #[test]
-    fn numbers_keep_their_units() {
-        let json = r#"{"domid": 7, "uuid": "8f0e9a5c-1111-2222-3333-444455556666", "max_memkb": 18446744073709551615,
-                       "cpu_time": 1500000000, "vcpu_max_id": 1, "domain_type": "pvh", "blocked": true}"#;
-        let info = read(json, Release::V4_13);
-        assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (DomainId::new(7), u64::MAX, 1));
-        assert_eq!(info.cpu_time, Duration::from_millis(1500));
-        assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
-        assert_eq!((info.kind, info.kind.to_string().as_str()), (DomainKind::Pvh, "pvh"));
-        assert!(info.blocked && !info.running);
-    }
-
-    #[test]
-    fn a_reason_counts_for_domains_that_have_shut_down() {
-        let down = |reason, release| read(&format!(r#"{{"shutdown": true{reason}}}"#), release).shutdown;
-        assert_eq!(down(r#", "shutdown_reason": "crash""#, Release::V4_13), Some(ShutdownReason::Crash));
-        assert_eq!(down("", Release::V4_13), Some(ShutdownReason::Other(u8::MAX)));
-        assert_eq!(down("", Release::V4_3), Some(ShutdownReason::Poweroff));
-        assert_eq!(read(r#"{"shutdown_reason": "poweroff"}"#, Release::V4_13).shutdown, None);
-    }
+    use crate::error::Code;
+    use crate::words::Words;
 
     #[test]
     fn an_aborted_create_names_the_domain_that_it_left() {
-        let failed = |rc| {
-            Err(Error::Libxl { doing: "test", code: crate::Code(rc), words: crate::Words::default(), refusal: None })
-        };
+        let failed = |rc| Err(Error::Libxl { doing: "test", code: Code(rc), words: Words::default(), refusal: None });
         const FIVE: DomainId = DomainId::new(5);
         let unfinished = outcome(FIVE, failed(codes::ERROR_ABORTED)).expect_err("it failed");
         assert!(matches!(unfinished, Error::Unfinished { domid: FIVE, .. }) && unfinished.is_aborted());
-        let without = outcome(NO_DOMAIN.into(), failed(codes::ERROR_ABORTED)).expect_err("it failed");
+        let without = outcome(NewDomain::NONE.into(), failed(codes::ERROR_ABORTED)).expect_err("it failed");
         assert!(matches!(without, Error::Libxl { .. }));
         assert!(matches!(outcome(FIVE, failed(codes::ERROR_FAIL)), Err(Error::Libxl { .. })));
     }

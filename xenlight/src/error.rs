@@ -1,9 +1,11 @@
+use crate::children::Children;
+use crate::domain_id::DomainId;
 use crate::words::{Line, Words};
-use crate::{Children, DomainId, Release};
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use xenlight_sys::Release;
 use xenlight_sys::codes;
 
 /// What went wrong, by who can do something about it. Shown, it is complete: what another error is the reason of is shown with that
@@ -192,6 +194,11 @@ impl fmt::Debug for Code {
 }
 
 impl Error {
+    /// What is wrong with a configuration, and where.
+    pub(crate) fn config(path: &str, problem: &str) -> Self {
+        Self::Config { path: path.to_owned(), problem: problem.to_owned() }
+    }
+
     /// Libxl's code, where it is libxl that failed.
     pub fn code(&self) -> Option<Code> {
         match self {

@@ -11,10 +11,9 @@
 //!
 //! Which thread is inside is known to that thread alone, so nothing is shared.
 
-use crate::Error;
 use crate::contain::say;
-use crate::ctx::Hosted;
-use osevent_core::{ClientCall, ClientValue, Deadline, Registry, is_in_hook};
+use crate::error::Error;
+use osevent_core::{ClientCall, ClientValue, Deadline, Owner, Registry, is_in_hook};
 
 /// # Errors
 /// [`Error::InsideHook`].
@@ -26,7 +25,7 @@ pub(crate) fn check() -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::InsideHook`], or [`Error::Closed`].
-pub(crate) fn enter(registry: &Registry<Hosted>) -> Result<ClientCall<'_, Hosted>, Error> {
+pub(crate) fn enter<C: Owner>(registry: &Registry<C>) -> Result<ClientCall<'_, C>, Error> {
     check()?;
     Ok(registry.enter()?)
 }
@@ -36,7 +35,7 @@ pub(crate) const LATER: ClientValue = ClientValue(1);
 
 /// [`Registry::when_idle`], or, inside a hook, as soon as the loop has come to it. Inside a hook of the same ctx it would come after that
 /// by itself, but for another ctx it could come at once.
-pub(crate) fn when_idle(registry: &Registry<Hosted>) {
+pub(crate) fn when_idle<C: Owner>(registry: &Registry<C>) {
     if !is_in_hook() {
         return registry.when_idle();
     }

@@ -118,8 +118,11 @@
 //! releases were gone through in libxl's sources and headers.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod child_watch;
 mod children;
+mod client;
 mod close;
+mod closing;
 mod config;
 mod contain;
 mod ctx;
@@ -127,38 +130,50 @@ mod delivery;
 mod device;
 mod domain;
 mod domain_id;
+mod domain_info;
 mod error;
-mod events;
+mod event;
 mod fork;
 mod guarded;
 mod hooks;
+mod hosted;
 mod inside;
+mod json;
 mod library;
 mod link;
 mod logger;
 mod operation;
+mod pending;
+mod question;
+mod queue;
 mod reach;
 mod round_trip;
 mod save_file;
 mod signal;
 mod structs;
+mod subscribers;
 mod task;
 mod trace;
+mod watch;
 mod words;
 mod work;
+mod worker;
 
 pub use children::Children;
 pub use config::Config;
 pub use ctx::{Builder, Close, Ctx};
-pub use domain::{DomainInfo, DomainKind, XenVersion};
+pub use domain::XenVersion;
 pub use domain_id::DomainId;
+pub use domain_info::{DomainInfo, DomainKind};
 pub use error::{Code, Error};
-pub use events::{Event, EventKind, Events, ShutdownReason, Watch, WatchId};
+pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
 pub use library::{Library, Release};
-pub use operation::{Abort, Operation};
+pub use operation::Operation;
 pub use osevent_core::{Census, EventLoop, LoopError, RegistrationError};
+pub use pending::Abort;
 pub use trace::Trace;
 pub use uuid::Uuid;
+pub use watch::Watch;
 pub use words::{Line, Words};
 pub use xenlight_sys::LoadError;
 

@@ -1,4 +1,4 @@
-use crate::Error;
+use crate::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use xenlight_sys as sys;

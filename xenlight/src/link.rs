@@ -6,9 +6,11 @@
 //!
 //! Where xenstored is another domain's, behind `/dev/xen/xenbus`, there is no such connection.
 
-use crate::delivery::{Item, Queue};
-use crate::events::{Event, EventKind};
-use crate::{DomainId, Error, lock};
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::event::{Event, EventKind};
+use crate::lock;
+use crate::queue::{Item, Queue};
 use osevent_core::{ClientValue, Interest, Owner, RegistrationError, Registry, Token};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;

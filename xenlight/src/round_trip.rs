@@ -10,8 +10,7 @@
 //! place: where libxl knows the place, something comes back, or libxl refuses it (an enumeration
 //! has no such name); where libxl does not know it, nothing happens, which gives it away.
 
-use crate::Error;
-use crate::config::wrong;
+use crate::error::Error;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -52,7 +51,7 @@ fn harmless<'a>(value: &'a Value, path: &mut Vec<Step<'a>>) -> Result<(), Error>
                 if let (Some((variable, _)), true) = (key.split_once('.'), value.is_object())
                     && union.replace(variable) == Some(variable)
                 {
-                    return Err(wrong(&display(path), &format!("there can be one {variable}.… only")));
+                    return Err(Error::config(&display(path), &format!("there can be one {variable}.… only")));
                 }
                 harmless(value, path)?;
                 path.pop();
@@ -62,7 +61,10 @@ fn harmless<'a>(value: &'a Value, path: &mut Vec<Step<'a>>) -> Result<(), Error>
             for (at, element) in elements.iter().enumerate() {
                 path.push(Step::At(at));
                 if element.is_number() && element.as_u64().is_none_or(|number| number > HIGHEST_BIT) {
-                    return Err(wrong(&display(path), &format!("numbers in lists must be from 0 to {HIGHEST_BIT}")));
+                    return Err(Error::config(
+                        &display(path),
+                        &format!("numbers in lists must be from 0 to {HIGHEST_BIT}"),
+                    ));
                 }
                 harmless(element, path)?;
                 path.pop();
@@ -110,7 +112,7 @@ impl<'a> Walk<'a> {
             (given, understood) if given == understood => Ok(()),
             (given, understood) => {
                 let problem = format!("libxl would take {} for {}", shown(given), shown(understood));
-                Err(wrong(&display(&self.path), &problem))
+                Err(Error::config(&display(&self.path), &problem))
             }
         }
     }
@@ -135,7 +137,7 @@ impl<'a> Walk<'a> {
         }
         let given = shown(given);
         let problem = format!("libxl would ignore {given}: it knows no such key, or wants a value of another type");
-        Err(wrong(&display(&self.path), &problem))
+        Err(Error::config(&display(&self.path), &problem))
     }
 
     /// The innermost place without which libxl would read the configuration.
@@ -158,7 +160,7 @@ impl<'a> Walk<'a> {
             }
         }
         let path = if self.path.is_empty() { "several places".to_owned() } else { display(&self.path) };
-        Ok(wrong(&path, &format!("libxl does not take {} here; its log says more", shown(value))))
+        Ok(Error::config(&path, &format!("libxl does not take {} here; its log says more", shown(value))))
     }
 }
 

@@ -17,20 +17,23 @@
 //! and libxl carries on where they ended.
 
 use crate::config::Config;
-use crate::domain::{NO_DOMAIN, created};
-use crate::operation::{self, Operation};
+use crate::ctx::Ctx;
+use crate::domain::NewDomain;
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::operation::{self, Operation, Request};
 use crate::structs::Owned;
 use crate::task::Task;
-use crate::{Ctx, DomainId, Error, Release};
+use core::ffi::c_int;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr;
-use std::sync::atomic::AtomicU32;
 use xenlight_sys::by_release::CreateRestore;
-use xenlight_sys::domain::RestoreParams;
+use xenlight_sys::domain::{AsyncopHow, DomainConfig, RestoreParams};
+use xenlight_sys::{Ctx as RawCtx, Library, Release};
 
 const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
 const BYTE_ORDER: u32 = 0x0102_0304;
@@ -74,7 +77,6 @@ impl Ctx {
     /// ```
     pub fn save(&self, domid: DomainId, file: impl Into<OwnedFd>, config: &Config) -> Operation<()> {
         Operation::begun(|| {
-            const PLAIN: i32 = 0;
             let task = Task::stopping("save a domain", domid);
             // Before anything is written.
             self.ask(task, |_| Ok(()))?;
@@ -83,16 +85,7 @@ impl Ctx {
             let mut file = File::from(file.into());
             write_header(&mut file, &config.to_json(), flags(self.library().release()))
                 .map_err(|reason| Error::Io { doing: "write the save file's header", reason })?;
-            operation::start(
-                &self.registry,
-                task,
-                file,
-                // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
-                move |library, ctx, file, how| unsafe {
-                    library.domain_suspend(ctx, domid.get(), file.as_raw_fd(), PLAIN, how)
-                },
-                |_, result| result,
-            )
+            operation::start(&self.registry, task, Save { domid, file })
         })
     }
 
@@ -115,30 +108,8 @@ impl Ctx {
             let config = Config::from_json(&json)?;
             let config = self.understand(&config)?;
             let params = self.restore_params()?;
-            operation::start(
-                &self.registry,
-                Task::without("restore a domain"),
-                (config, AtomicU32::new(NO_DOMAIN), file, params),
-                |library, ctx, (config, domid, file, params), how| {
-                    const NO_WAY_BACK: i32 = -1;
-                    let (config, domid, params) = (config.as_ptr(), domid.as_ptr(), params.as_ptr());
-                    let fd = file.as_raw_fd();
-                    match library.domain_create_restore() {
-                        // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
-                        // has ended (E9).
-                        CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
-                        // SAFETY: likewise.
-                        CreateRestore::Params(restore) => unsafe {
-                            restore(ctx, config, domid, fd, params, how, ptr::null())
-                        },
-                        // SAFETY: likewise.
-                        CreateRestore::SendBack(restore) => unsafe {
-                            restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
-                        },
-                    }
-                },
-                |(_, domid, ..), result| created(domid, result),
-            )
+            let restore = Restore { config, domid: NewDomain::default(), file, params };
+            operation::start(&self.registry, Task::without("restore a domain"), restore)
         })
     }
 
@@ -155,6 +126,57 @@ impl Ctx {
             })?;
         }
         Ok(params)
+    }
+}
+
+struct Save {
+    domid: DomainId,
+    file: File,
+}
+
+impl Request for Save {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        const PLAIN: c_int = 0;
+        // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
+        unsafe { library.domain_suspend(ctx, self.domid.get(), self.file.as_raw_fd(), PLAIN, how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+struct Restore {
+    config: Owned<DomainConfig>,
+    domid: NewDomain,
+    file: File,
+    params: Owned<RestoreParams>,
+}
+
+impl Request for Restore {
+    type Output = DomainId;
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        const NO_WAY_BACK: c_int = -1;
+        let (config, domid, params) = (self.config.as_ptr(), self.domid.as_ptr(), self.params.as_ptr());
+        let fd = self.file.as_raw_fd();
+        match library.domain_create_restore() {
+            // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
+            // has ended (E9).
+            CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
+            // SAFETY: likewise.
+            CreateRestore::Params(restore) => unsafe { restore(ctx, config, domid, fd, params, how, ptr::null()) },
+            // SAFETY: likewise.
+            CreateRestore::SendBack(restore) => unsafe {
+                restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
+            },
+        }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<DomainId, Error> {
+        self.domid.created(result)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Libxl's structs whose layout varies by release: initialised on arrival, disposed of when dropped.
 
-use crate::Library;
+use crate::library::Library;
 use std::fmt;
 use xenlight_sys as sys;
 use xenlight_sys::domain::{DeviceDisk, DeviceNic, DomainConfig, Dominfo, Opaque, RestoreParams};

@@ -7,16 +7,17 @@
 //! - `libxl_domain_destroy(0)` removes domain 0 from xenstore before Xen refuses; pausing domain 0 stops the host.
 //! - For a domain that is not there each function has its own answer, which differs by release.
 
-use crate::ctx::Hosted;
-use crate::domain::object;
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::hosted::Hosted;
+use crate::json::object;
 use crate::structs::Owned;
 use crate::words::Listener;
-use crate::{DomainId, Error, Release};
 use core::ffi::c_int;
 use std::ptr;
 use std::sync::Arc;
 use xenlight_sys::domain::Dominfo;
-use xenlight_sys::{Ctx as RawCtx, codes};
+use xenlight_sys::{Ctx as RawCtx, Release, codes};
 
 /// Xen's `DOMID_FIRST_RESERVED`: no domain has this number or a higher one.
 const FIRST_RESERVED: DomainId = DomainId::new(0x7ff0);

@@ -25,7 +25,8 @@
 //! The lock is taken under libxl's (R15) for a few steps without a call out. A forked child, which must not need it (X9), never gets
 //! here: the logger looks first which process it is in.
 
-use crate::{DomainId, lock};
+use crate::domain_id::DomainId;
+use crate::lock;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;

@@ -1,0 +1,210 @@
+//! The state of a domain, as libxl tells it.
+
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::event::ShutdownReason;
+use crate::hosted::Hosted;
+use crate::json::{number, object, text};
+use crate::structs::Owned;
+use core::ffi::c_int;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::ptr;
+use std::time::Duration;
+use uuid::Uuid;
+use xenlight_sys::domain::{Dominfo, OPAQUE_SIZE, Opaque};
+use xenlight_sys::{self as sys, Release};
+
+/// The state of a domain at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DomainInfo {
+    /// Its number, until it is gone.
+    pub domid: DomainId,
+    /// Its uuid; nil for domain 0.
+    pub uuid: Uuid,
+    /// How it is virtualized.
+    pub kind: DomainKind,
+    /// One of its virtual CPUs is on a physical one.
+    pub running: bool,
+    /// All its virtual CPUs wait for something.
+    pub blocked: bool,
+    /// It is paused.
+    pub paused: bool,
+    /// It has shut down, for this reason, and is still there.
+    pub shutdown: Option<ShutdownReason>,
+    /// It is being destroyed.
+    pub dying: bool,
+    /// What it has claimed and does not use yet, in KiB.
+    pub outstanding_memory_kib: u64,
+    /// What it has, in KiB.
+    pub current_memory_kib: u64,
+    /// What it shares with others, in KiB.
+    pub shared_memory_kib: u64,
+    /// What has been paged out, in KiB.
+    pub paged_memory_kib: u64,
+    /// What it may have, in KiB.
+    pub max_memory_kib: u64,
+    /// The time that its virtual CPUs have run, added up.
+    pub cpu_time: Duration,
+    /// The highest number of a virtual CPU; one less than their count.
+    pub max_vcpu_id: u32,
+    /// The virtual CPUs that are online.
+    pub vcpus_online: u32,
+    /// The CPU pool that it is in.
+    pub cpupool: u32,
+}
+
+/// How a domain is virtualized. Shown as libxl and xl write it: `pv`, `pvh`, `hvm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DomainKind {
+    /// Paravirtualized.
+    Pv,
+    /// By the processor's virtualization, without a device model. Xen 4.9 and earlier call it PV.
+    Pvh,
+    /// By the processor's virtualization, with a device model.
+    Hvm,
+    /// Libxl does not say.
+    Unknown,
+}
+
+impl DomainKind {
+    fn named(name: &str) -> Self {
+        [Self::Pv, Self::Pvh, Self::Hvm].into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pv => "pv",
+            Self::Pvh => "pvh",
+            Self::Hvm => "hvm",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for DomainKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The distance of the entries in a list of `Dominfo`: as much as its `_init` clears.
+pub(crate) fn dominfo_size(library: &sys::Library) -> Result<usize, Error> {
+    const POISON: u8 = 0xa5;
+    let probe = Opaque::<Dominfo>::zeroed();
+    let bytes = probe.as_ptr().cast::<u8>();
+    // SAFETY: `probe` has this many bytes.
+    unsafe { ptr::write_bytes(bytes, POISON, OPAQUE_SIZE) };
+    // SAFETY: far larger than any release needs; nothing hangs on a fresh one, so it needs no disposal.
+    unsafe { library.dominfo_init(probe.as_ptr()) };
+    // SAFETY: initialised above, nobody writes to it any more.
+    let bytes = unsafe { std::slice::from_raw_parts(bytes, OPAQUE_SIZE) };
+    let size = bytes.iter().rposition(|byte| *byte != POISON).map_or(0, |last| last + 1);
+    // It begins with a uuid and a domid, and ends where a u64 can begin.
+    if size < size_of::<sys::domain::Vminfo>() || size % align_of::<u64>() != 0 || size == OPAQUE_SIZE {
+        return Err(Error::Format { what: "libxl's dominfo", problem: format!("it seems to have {size} bytes") });
+    }
+    Ok(size)
+}
+
+/// # Safety
+/// `info` is initialised and alive, and so is the ctx.
+pub(crate) unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Result<DomainInfo, Error> {
+    // SAFETY: the caller's promise.
+    let json = unsafe { hosted.library().dominfo_to_json(ctx, info) };
+    // SAFETY: the string is ours to free.
+    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
+    Ok(domain_info(&info, hosted.library().release()))
+}
+
+/// The state of a domain, or libxl's result where it does not tell.
+///
+/// # Safety
+/// The ctx is alive.
+pub(crate) unsafe fn info(
+    hosted: &Hosted,
+    ctx: *mut sys::Ctx,
+    domid: DomainId,
+) -> Result<Result<DomainInfo, c_int>, Error> {
+    let info = Owned::<Dominfo>::new(hosted.whole_library());
+    // SAFETY: the caller's promise; `info` is initialised, and written during the call.
+    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
+        // SAFETY: filled in by libxl, and alive.
+        0 => unsafe { read(hosted, ctx, info.as_ptr()) }.map(Ok),
+        rc => Ok(Err(rc)),
+    }
+}
+
+/// What is false, zero or nil is not in the JSON.
+fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
+    let flag = |key| info.get(key) == Some(&Value::Bool(true));
+    let shutdown = flag("shutdown").then(|| match text(info, "shutdown_reason") {
+        "poweroff" => ShutdownReason::Poweroff,
+        // There it is number 0, which is left out.
+        "" if release < Release::V4_4 => ShutdownReason::Poweroff,
+        "reboot" => ShutdownReason::Reboot,
+        "suspend" => ShutdownReason::Suspend,
+        "crash" => ShutdownReason::Crash,
+        "watchdog" => ShutdownReason::Watchdog,
+        "soft_reset" => ShutdownReason::SoftReset,
+        _ => ShutdownReason::Other(u8::MAX),
+    });
+    DomainInfo {
+        domid: DomainId::new(number(info, "domid")),
+        uuid: text(info, "uuid").parse().unwrap_or_default(),
+        kind: DomainKind::named(text(info, "domain_type")),
+        running: flag("running"),
+        blocked: flag("blocked"),
+        paused: flag("paused"),
+        shutdown,
+        dying: flag("dying"),
+        outstanding_memory_kib: number(info, "outstanding_memkb"),
+        current_memory_kib: number(info, "current_memkb"),
+        shared_memory_kib: number(info, "shared_memkb"),
+        paged_memory_kib: number(info, "paged_memkb"),
+        max_memory_kib: number(info, "max_memkb"),
+        cpu_time: Duration::from_nanos(number(info, "cpu_time")),
+        max_vcpu_id: number(info, "vcpu_max_id"),
+        vcpus_online: number(info, "vcpu_online"),
+        cpupool: number(info, "cpupool"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str, release: Release) -> DomainInfo {
+        domain_info(&object("a test", Some(json.to_owned())).expect("an object"), release)
+    }
+
+    #[test]
+    fn what_libxl_leaves_out_is_zero() {
+        let info = read("{}", Release::V4_13);
+        assert_eq!((info.domid, info.uuid, info.cpu_time), (DomainId::DOM0, Uuid::nil(), Duration::ZERO));
+        assert!(!info.running && !info.paused && info.shutdown.is_none());
+    }
+
+    #[test]
+    fn numbers_keep_their_units() {
+        let json = r#"{"domid": 7, "uuid": "8f0e9a5c-1111-2222-3333-444455556666", "max_memkb": 18446744073709551615,
+                       "cpu_time": 1500000000, "vcpu_max_id": 1, "domain_type": "pvh", "blocked": true}"#;
+        let info = read(json, Release::V4_13);
+        assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (DomainId::new(7), u64::MAX, 1));
+        assert_eq!(info.cpu_time, Duration::from_millis(1500));
+        assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
+        assert_eq!((info.kind, info.kind.to_string().as_str()), (DomainKind::Pvh, "pvh"));
+        assert!(info.blocked && !info.running);
+    }
+
+    #[test]
+    fn a_reason_counts_for_domains_that_have_shut_down() {
+        let down = |reason, release| read(&format!(r#"{{"shutdown": true{reason}}}"#), release).shutdown;
+        assert_eq!(down(r#", "shutdown_reason": "crash""#, Release::V4_13), Some(ShutdownReason::Crash));
+        assert_eq!(down("", Release::V4_13), Some(ShutdownReason::Other(u8::MAX)));
+        assert_eq!(down("", Release::V4_3), Some(ShutdownReason::Poweroff));
+        assert_eq!(read(r#"{"shutdown_reason": "poweroff"}"#, Release::V4_13).shutdown, None);
+    }
+}

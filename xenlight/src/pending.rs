@@ -1,0 +1,84 @@
+//! The operations of a ctx whose callback has not run. What is done with one is in `operation`.
+
+use crate::domain_id::DomainId;
+use crate::error::Error;
+use crate::lock;
+use core::ffi::c_int;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// What became of a request to abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Abort {
+    /// It is noted. The operation ends with [`Error::is_aborted`], or with its own result if that came first; either can take long (E6).
+    Requested,
+    /// It was asked for before.
+    AlreadyRequested,
+    /// The operation is over, or its completion is under way.
+    Over,
+}
+
+/// An operation in progress, whatever it was asked with and will resolve to.
+pub(crate) trait Pending: Send + Sync {
+    /// Names it for ever, among those of its ctx.
+    fn number(&self) -> u64;
+
+    /// The domain that it destroys.
+    fn destroys(&self) -> Option<DomainId>;
+
+    /// On the loop's thread, outside every client call: libxl's result.
+    fn finish(&self, rc: c_int);
+
+    /// On the thread that is for it.
+    fn abort(self: Arc<Self>) -> Result<Abort, Error>;
+
+    /// On the calling thread, whichever that is.
+    fn abort_here(&self) -> Result<Abort, Error>;
+}
+
+#[derive(Default)]
+pub(crate) struct Operations(Mutex<Numbered>);
+
+#[derive(Default)]
+struct Numbered {
+    next: u64,
+    pending: HashMap<u64, Arc<dyn Pending>>,
+}
+
+impl Operations {
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).pending.is_empty()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Pending>> {
+        lock(&self.0).pending.values().cloned().collect()
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        let mut numbered = lock(&self.0);
+        numbered.next += 1;
+        numbered.next
+    }
+
+    /// # Errors
+    /// It is the second that destroys a domain.
+    pub(crate) fn insert(&self, pending: Arc<dyn Pending>) -> Result<(), Error> {
+        let mut numbered = lock(&self.0);
+        if let Some(domid) = pending.destroys()
+            && numbered.pending.values().any(|other| other.destroys() == Some(domid))
+        {
+            return Err(Error::BeingDestroyed { domid });
+        }
+        numbered.pending.insert(pending.number(), pending);
+        Ok(())
+    }
+
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        lock(&self.0).pending.contains_key(&number)
+    }
+
+    pub(crate) fn remove(&self, number: u64) {
+        let _removed = lock(&self.0).pending.remove(&number);
+    }
+}
