@@ -1,4 +1,5 @@
-use crate::{HookCall, Interest, Readiness, RegistrationError};
+use crate::{Interest, Readiness, RegistrationError};
+use core::fmt;
 
 /// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
 /// interpreted, not unique (R10).
@@ -85,5 +86,76 @@ pub trait Owner: Client {
     /// [`unwatch`](crate::Registry::unwatch) was true for it. Outside the gate, as [`own_fd`](Self::own_fd).
     fn own_timeout(&self, value: ClientValue) {
         let _ = value;
+    }
+}
+
+/// One call of a hook, in the client's own numbers, as [`Owner::hook_called`] and [`Owner::hook_returns`] see it.
+///
+/// Displayed with the hook's name first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "libxl has these six hooks; a seventh is another contract")]
+pub enum HookCall {
+    /// `fd_register`
+    FdRegister {
+        /// The fd.
+        fd: i32,
+        /// poll(2)'s bits.
+        events: i16,
+        /// What occurrences have to pass.
+        value: ClientValue,
+    },
+    /// `fd_modify`
+    FdModify {
+        /// The registration.
+        handle: u64,
+        /// The fd.
+        fd: i32,
+        /// poll(2)'s bits.
+        events: i16,
+    },
+    /// `fd_deregister`
+    FdDeregister {
+        /// The registration.
+        handle: u64,
+        /// The fd.
+        fd: i32,
+    },
+    /// `timeout_register`
+    TimeoutRegister {
+        /// Seconds of the wall clock.
+        secs: i64,
+        /// Microseconds beside them.
+        micros: i64,
+        /// What the occurrence has to pass.
+        value: ClientValue,
+    },
+    /// `timeout_modify`
+    TimeoutModify {
+        /// The registration.
+        handle: u64,
+        /// Seconds of the wall clock; 0 with no microseconds to cancel (R13).
+        secs: i64,
+        /// Microseconds beside them.
+        micros: i64,
+    },
+    /// `timeout_deregister`
+    TimeoutDeregister {
+        /// The registration, also where the client passed the address of its handle (R13).
+        handle: u64,
+    },
+}
+
+impl fmt::Display for HookCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FdRegister { fd, events, .. } => write!(f, "fd_register of fd {fd} for {events:#x}"),
+            Self::FdModify { handle, fd, events } => write!(f, "fd_modify of {handle:#x}, fd {fd}, to {events:#x}"),
+            Self::FdDeregister { handle, fd } => write!(f, "fd_deregister of {handle:#x}, fd {fd}"),
+            Self::TimeoutRegister { secs, micros, .. } => write!(f, "timeout_register of {{{secs}, {micros}}}"),
+            Self::TimeoutModify { handle, secs, micros } => {
+                write!(f, "timeout_modify of {handle:#x} to {{{secs}, {micros}}}")
+            }
+            Self::TimeoutDeregister { handle } => write!(f, "timeout_deregister of {handle:#x}"),
+        }
     }
 }

@@ -141,14 +141,14 @@ mod table;
 mod thread;
 mod token;
 
-pub use client::{Client, ClientValue, Owner};
+pub use client::{Client, ClientValue, HookCall, Owner};
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
 pub use event_loop::{EventLoop, GoneId};
 #[cfg(feature = "std")]
 pub use exclusion::Exclusion;
 pub use gate::{Closed, LockRule, OuterLock, ThreadId};
-pub use hooks::{HookCall, Hooks};
+pub use hooks::Hooks;
 #[cfg(feature = "std")]
 pub use in_hook::{InHook, is_in_hook};
 pub use interest::{Interest, Readiness};

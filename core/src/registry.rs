@@ -22,8 +22,8 @@ use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Registration, Side};
 use crate::table::Table;
 use crate::{
-    ClientValue, Deadline, EventLoop, FdSource, Hooks, Interest, LoopError, Owner, Readiness, RegistrationError,
-    TimerSource, Token,
+    ClientValue, Deadline, EventLoop, FdSource, Interest, LoopError, Owner, Readiness, RegistrationError, TimerSource,
+    Token,
 };
 use alloc::sync::{Arc, Weak};
 use core::fmt;
@@ -166,7 +166,7 @@ impl<C: Owner> Registry<C> {
         }
     }
 
-    // The hooks.
+    // The hooks; `hooks` has them in the client's own numbers.
 
     /// The fd_register hook.
     ///
@@ -239,11 +239,6 @@ impl<C: Owner> Registry<C> {
             self.remove(&registration);
         }
         Ok(())
-    }
-
-    /// All of these in the client's own numbers, with its owner told of each.
-    pub const fn hooks(&self) -> Hooks<'_, C> {
-        Hooks(self)
     }
 
     /// The handle of the timeout will be at that address; it is needed for serialized clients only (R13).

@@ -6,7 +6,7 @@
 
 use crate::registration::Registration;
 use crate::sync::Lock;
-use crate::token::{BLOCKS, Given, Next};
+use crate::token::{BLOCKS, Given, Next, Spent};
 use crate::{Closed, RegistrationError, Token};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,8 +37,8 @@ impl Table {
     pub(crate) fn next_token(&self) -> Result<Token, RegistrationError> {
         let mut roomier = Vec::new();
         loop {
-            let next = self.0.lock().given.next(&BLOCKS, &mut roomier)?;
-            match next {
+            let next = self.0.lock().given.next(&BLOCKS, &mut roomier);
+            match next.map_err(|Spent| RegistrationError::TokensSpent)? {
                 Next::Token(token) => return Ok(token),
                 Next::Roomier(wanted) => roomier = Vec::with_capacity(wanted),
             }

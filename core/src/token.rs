@@ -11,7 +11,6 @@
 //! There are 2^39 blocks of 2^24 tokens: enough for 17,000 registries a second for a year, or, by one registry, for
 //! more registrations than a machine makes.
 
-use crate::RegistrationError;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -75,6 +74,10 @@ impl fmt::Debug for Token {
     }
 }
 
+/// The process has no more blocks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Spent;
+
 /// The process's blocks: the number of the next one.
 ///
 /// Relaxed throughout: that each is handed out once needs only that each step is one modification.
@@ -89,10 +92,10 @@ impl Blocks {
     }
 
     /// # Errors
-    /// [`RegistrationError::TokensSpent`]
-    fn take(&self) -> Result<u64, RegistrationError> {
+    /// [`Spent`]
+    fn take(&self) -> Result<u64, Spent> {
         let step = |next| (next < Token::BLOCKS).then_some(next + 1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).map_err(|_| RegistrationError::TokensSpent)
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).map_err(|_| Spent)
     }
 }
 
@@ -120,8 +123,8 @@ impl Given {
     /// One more. It does not allocate: it may want a `roomier` list for its spent blocks, and leaves the old one there.
     ///
     /// # Errors
-    /// [`RegistrationError::TokensSpent`]; nothing has changed.
-    pub(crate) fn next(&mut self, blocks: &Blocks, roomier: &mut Vec<u64>) -> Result<Next, RegistrationError> {
+    /// [`Spent`]; nothing has changed.
+    pub(crate) fn next(&mut self, blocks: &Blocks, roomier: &mut Vec<u64>) -> Result<Next, Spent> {
         let serial = match self.serials {
             Some(serials) if serials < Token::SERIALS => serials,
             Some(_) => {
@@ -164,7 +167,7 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::sync::Arc;
 
-    fn next(given: &mut Given, blocks: &Blocks) -> Result<Token, RegistrationError> {
+    fn next(given: &mut Given, blocks: &Blocks) -> Result<Token, Spent> {
         let mut roomier = Vec::new();
         loop {
             match given.next(blocks, &mut roomier)? {
@@ -297,11 +300,11 @@ mod tests {
         let (mut one, mut other) = (Given::new(), Given::new());
         let last = next(&mut one, &blocks).unwrap();
         assert_eq!(Token::from_handle(last.to_handle()), Some(last));
-        assert_eq!(next(&mut other, &blocks), Err(RegistrationError::TokensSpent));
+        assert_eq!(next(&mut other, &blocks), Err(Spent));
         spend(&mut one);
         assert_eq!(next(&mut one, &blocks).map(|token| token.block()), Ok(last.block()));
         for _ in 0..2 {
-            assert_eq!(next(&mut one, &blocks), Err(RegistrationError::TokensSpent));
+            assert_eq!(next(&mut one, &blocks), Err(Spent));
         }
         assert!(one.includes(last), "a refusal changes nothing");
     }

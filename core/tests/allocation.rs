@@ -7,27 +7,28 @@ use osevent_core::{ClientValue, Interest, Registry};
 use scripted::{ScriptedClient, World, handshake, on_another_thread};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
-/// The system's allocator, which takes a census first where that is wanted: for a census both
-/// locks of the core are needed, so the test hangs, and fails when its time is up, if this thread has one.
+/// The system's allocator, which first asks the registry that is wanted for what all locks of the core are needed
+/// for, so the test hangs, and fails when its time is up, if this thread has one.
 struct Probing;
 
 #[global_allocator]
 static ALLOCATOR: Probing = Probing;
-static REGISTRY: OnceLock<Arc<Registry<ScriptedClient>>> = OnceLock::new();
 static PROBES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static WANTED: Cell<bool> = const { Cell::new(false) };
+    static WANTED: Cell<Option<&'static Registry<ScriptedClient>>> = const { Cell::new(None) };
 }
 
 fn probe() {
-    if WANTED.replace(false) {
-        REGISTRY.get().expect("set before it is wanted").census();
+    if let Some(registry) = WANTED.take() {
+        registry.census();
+        // Looks for the address; nothing is there.
+        registry.hooks().timeout_deregister(1);
         PROBES.fetch_add(1, Ordering::Relaxed);
-        WANTED.set(true);
+        WANTED.set(Some(registry));
     }
 }
 
@@ -51,7 +52,7 @@ unsafe impl GlobalAlloc for Probing {
 fn no_lock_is_held_while_memory_is_allocated_r15() {
     const THREADS: usize = 30;
     let world = World::concurrent();
-    let registry = REGISTRY.get_or_init(|| world.registry.clone());
+    let registry: &'static Registry<_> = &**Box::leak(Box::new(world.registry.clone()));
 
     // The gate grows: more threads are inside than it has room for.
     let (inside, wait_inside) = handshake();
@@ -61,9 +62,9 @@ fn no_lock_is_held_while_memory_is_allocated_r15() {
             let inside = inside.clone();
             let (leave, wait_leave) = handshake();
             let thread = std::thread::spawn(move || {
-                WANTED.set(true);
+                WANTED.set(Some(registry));
                 let call = registry.enter();
-                WANTED.set(false);
+                WANTED.set(None);
                 inside.send();
                 wait_leave.wait();
                 drop(call);
@@ -80,7 +81,7 @@ fn no_lock_is_held_while_memory_is_allocated_r15() {
 
     // The table grows, shrinks and is swept.
     on_another_thread(move || {
-        WANTED.set(true);
+        WANTED.set(Some(registry));
         for round in 0..5 {
             let tokens: Vec<_> = (0..200)
                 .map(|fd| registry.register_fd(fd, Interest::IN, ClientValue(round)).expect("the loop accepts it"))
@@ -91,8 +92,27 @@ fn no_lock_is_held_while_memory_is_allocated_r15() {
         }
         assert_eq!(registry.census().registered, 250);
         registry.close();
-        WANTED.set(false);
+        WANTED.set(None);
     });
     assert!(PROBES.load(Ordering::Relaxed) > of_the_gate + 1_000);
+    world.assert_empty();
+}
+
+#[test]
+fn no_lock_is_held_while_the_places_of_handles_grow_r13_r15() {
+    let world = World::serialized();
+    let registry: &'static Registry<_> = &**Box::leak(Box::new(world.registry.clone()));
+    on_another_thread(move || {
+        let call = registry.enter().expect("it is open");
+        let before = PROBES.load(Ordering::Relaxed);
+        WANTED.set(Some(registry));
+        for place in 0..200 {
+            registry.hooks().timeout_register(16 * place, 1, 0, ClientValue(1)).expect("the loop accepts it");
+        }
+        WANTED.set(None);
+        assert!(PROBES.load(Ordering::Relaxed) > before + 200);
+        drop(call);
+        registry.close();
+    });
     world.assert_empty();
 }
