@@ -62,9 +62,5 @@ mod process;
 mod reactor;
 mod timers;
 
-#[cfg(test)]
-#[path = "../tests/forked_child/mod.rs"]
-mod forked_child;
-
 pub use error::CreateError;
 pub use reactor::Reactor;

@@ -1,12 +1,9 @@
 //! A forked child that drops what it inherited leaves the parent's alone (X7).
 
-#[path = "../../../epoll/tests/forked_child/mod.rs"]
-mod forked_child;
-
 use calloop::RegistrationToken;
-use forked_child::in_forked_child;
 use osevent_calloop::LibxlSource;
 use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
+use osevent_test_kit::in_forked_child;
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;

@@ -1,14 +1,11 @@
 //! A forked child that drops what it inherited leaves the parent's alone (X7).
 
-#[path = "../../../epoll/tests/forked_child/mod.rs"]
-mod forked_child;
-
-use forked_child::in_forked_child;
 use futures_lite::future::{block_on, or, poll_once};
 use osevent_core::{
     Client, ClientValue, Deadline, Interest, LockRule, LoopError, Owner, Readiness, Registry, current_thread,
 };
 use osevent_smol::LibxlSource;
+use osevent_test_kit::in_forked_child;
 use smol::channel::{Receiver, Sender, unbounded};
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::RefCell;

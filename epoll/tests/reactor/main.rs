@@ -6,8 +6,6 @@ mod edges;
 mod fairness;
 mod fds;
 mod forked;
-#[path = "../forked_child/mod.rs"]
-mod forked_child;
 mod lifecycle;
 mod nesting;
 mod stale;

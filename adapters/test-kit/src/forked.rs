@@ -1,18 +1,17 @@
-//! Does a part of a test in a forked child (X7). Whoever needs it includes it, in other crates, too.
+//! A part of a test in a forked child (X7).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Held for the whole of a test whose child takes locks that other tests' threads take, GLib's own say: a child gets
 /// them as they were at its fork, and waits for ever for one that another thread held.
-#[allow(dead_code, reason = "not every loop has locks of its own")]
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does `act`, with the copy that a forked child has of everything, then ends the child with exit(3), which runs the
 /// destructors of thread locals. A panic there is one here.
-pub(crate) fn in_forked_child(act: impl FnOnce()) {
+pub fn in_forked_child(act: impl FnOnce()) {
     // SAFETY: the child only does what the test is about, and never returns from here.
     let child = unsafe { libc::fork() };
     if child == 0 {
