@@ -1,15 +1,15 @@
 //! Nothing is allocated for an event. A test program of its own, because it counts what the allocator is asked for.
 
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
+use osevent_core::{ClientValue, Deadline, Interest};
 use osevent_epoll::Reactor;
+use osevent_test_kit::Counting;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Write, pipe};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     /// This thread's, so that those of the test harness are not counted.
@@ -17,7 +17,7 @@ thread_local! {
 }
 
 // SAFETY: all is passed on to the system's allocator as it came; counting neither allocates nor panics.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: the caller keeps to GlobalAlloc's rules, which are System's.
@@ -31,27 +31,12 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[derive(Default)]
-struct Counter(AtomicUsize);
-
-impl Client for Counter {
-    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-    fn occurred_timeout(&self, _: ClientValue) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Counter {}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_dispatch_allocates_nothing() {
     let reactor = Reactor::new().unwrap();
-    let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Counter::default());
+    let registry = Counting::on(reactor.clone());
     let null = File::options().write(true).open("/dev/null").unwrap();
     let pipes: Vec<_> = (0..40).map(|_| pipe().unwrap()).collect();
     for (reader, writer) in &pipes {
@@ -73,7 +58,7 @@ fn a_dispatch_allocates_nothing() {
         reactor.dispatch().unwrap();
     }
     let allocated = ALLOCATIONS.get() - before;
-    let occurred = registry.client().0.load(Ordering::Relaxed);
+    let occurred = registry.client().occurrences.get();
     assert!(occurred > 30_000, "only {occurred} occurrences");
     assert_eq!(allocated, 0, "in {occurred} occurrences");
 

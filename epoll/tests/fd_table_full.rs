@@ -1,32 +1,15 @@
 //! A process without a free fd. A test program of its own, because it lowers the process's limit.
 
-use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
-};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest};
 use osevent_epoll::{CreateError, Reactor};
+use osevent_test_kit::Counting;
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-#[derive(Default)]
-struct Counter(AtomicUsize);
-
-impl Client for Counter {
-    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-    fn occurred_timeout(&self, _: ClientValue) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Counter {}
 
 #[test]
 fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {
     let reactor = Reactor::new().unwrap();
-    let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Counter::default());
+    let registry = Counting::on(reactor.clone());
     let limit = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
     // SAFETY: `limit` outlives the call.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
@@ -51,6 +34,6 @@ fn s6_without_a_free_fd_a_reactor_still_takes_and_serves_registrations() {
     registry.register_fd(last.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     registry.register_timeout(Deadline::ASAP, ClientValue(3)).unwrap();
     reactor.turn(None).unwrap();
-    assert_eq!(registry.client().0.load(Ordering::Relaxed), 3);
+    assert_eq!(registry.client().occurrences.get(), 3);
     registry.close();
 }

@@ -7,9 +7,10 @@ use osevent_core::{
     Client, ClientValue, Closed, Deadline, Interest, LockRule, Owner, Readiness, Registry, ThreadId, current_thread,
 };
 use osevent_epoll::Reactor;
+use osevent_test_kit::{eventfd, is_readable};
 use std::cell::RefCell;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -51,8 +52,7 @@ impl Owner for Counting {}
 /// Something that is due, of one kind, registered by `client`. What it returns keeps it open.
 fn due(client: &Registry<Counting>, kind: Kind) -> Option<OwnedFd> {
     let fd = match kind {
-        // SAFETY: no pointers; the fd is new.
-        Kind::Fd => unsafe { OwnedFd::from_raw_fd(libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) },
+        Kind::Fd => eventfd(1),
         Kind::AlwaysReady => File::options().write(true).open("/dev/null").unwrap().into(),
         Kind::Past | Kind::Asap => {
             let deadline = if kind == Kind::Asap { Deadline::ASAP } else { Deadline::from_micros(1) };
@@ -113,12 +113,6 @@ fn while_it_closes(client: &Arc<Registry<Counting>>, test: impl FnOnce()) {
     });
 }
 
-fn is_readable(reactor: &Reactor) -> bool {
-    let mut watched = libc::pollfd { fd: reactor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, exclusively ours for the call.
-    unsafe { libc::poll(&raw mut watched, 1, 0) == 1 }
-}
-
 /// As such a loop does after a change. How many dispatches it took.
 fn dispatch_until_nothing_is_left(reactor: &Reactor) -> usize {
     let started = Instant::now();
@@ -127,7 +121,7 @@ fn dispatch_until_nothing_is_left(reactor: &Reactor) -> usize {
         assert!(started.elapsed() < Duration::from_secs(20), "it never ends");
         dispatches += 1;
     }
-    assert!(!is_readable(reactor), "dispatch said 0 with something left");
+    assert!(!is_readable(reactor, 0), "dispatch said 0 with something left");
     dispatches
 }
 
@@ -180,7 +174,7 @@ fn r7_a_file_that_comes_while_another_one_is_refused_is_not_slept_through() {
         AT_THE_GATE.set(Some(Box::new(move || {
             newcomer.get_or_insert_with(|| due(&newcomers, Kind::AlwaysReady));
         })));
-        assert!(reactor.dispatch().unwrap() > 0 || !is_readable(&reactor), "dispatch said 0 with something left");
+        assert!(reactor.dispatch().unwrap() > 0 || !is_readable(&*reactor, 0), "dispatch said 0 with something left");
         assert!(reactor.dispatch().unwrap() > 0);
         assert!(other.client().0.load(Ordering::Relaxed) > 0);
     });

@@ -2,68 +2,13 @@
 
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
 use osevent_calloop::LibxlSource;
-use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
-};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
+use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd, is_readable};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
-
-/// Waits are bounded by this; none comes near it unless something is broken.
-const FOREVER: Duration = Duration::from_secs(20);
-
-type Act = Box<dyn Fn(u64) + Send + Sync>;
-
-/// Logs each occurrence with its thread, then does what the test told it to.
-struct Script {
-    log: Mutex<Vec<(u64, ThreadId)>>,
-    act: Act,
-}
-
-impl Script {
-    fn occurred(&self, value: u64) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push((value, thread::current().id()));
-        (self.act)(value);
-    }
-}
-
-impl Client for Script {
-    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
-        self.occurred(value.0);
-    }
-    fn occurred_timeout(&self, value: ClientValue) {
-        self.occurred(value.0);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Script {}
-
-/// A client on the loop.
-struct Hosted(Arc<Registry<Script>>);
-
-impl Hosted {
-    fn new(event_loop: Arc<dyn EventLoop>, act: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self(Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Script {
-            log: Mutex::default(),
-            act: Box::new(act),
-        }))
-    }
-
-    fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
-    }
-
-    fn log(&self) -> Vec<u64> {
-        let log = self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter().map(|(value, _)| *value).collect()
-    }
-}
-
-fn nothing(_: u64) {}
 
 /// The application's data.
 struct App {
@@ -120,29 +65,6 @@ impl Program {
 
 fn new_loop() -> LibxlSource {
     LibxlSource::new().expect("fds are free")
-}
-
-fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = count.clone();
-    event_loop.on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
-    count
-}
-
-fn eventfd(count: u32) -> OwnedFd {
-    // SAFETY: takes no pointers.
-    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: the kernel has just made it for us.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-fn is_readable(fd: &impl AsFd) -> bool {
-    let mut watched = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, which lives as long as the call.
-    let ready = unsafe { libc::poll(&mut watched, 1, 0) };
-    assert!(ready >= 0, "{}", std::io::Error::last_os_error());
-    ready > 0
 }
 
 /// A program that sleeps in its loop on a thread of its own.
@@ -206,12 +128,12 @@ fn r9_registrations_from_another_thread_wake_the_loop() {
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
     hosted.due(1);
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
+    hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(2));
     assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
-    hosted.0.close();
+    hosted.registry.close();
     let thread = running.stop();
-    assert!(hosted.0.client().log.lock().unwrap().iter().all(|(_, occurred_on)| *occurred_on == thread));
+    assert!(hosted.is_served_by(thread));
 }
 
 #[test]
@@ -219,9 +141,9 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_loop() {
     let running = Running::start();
     let (occurred, told) = mpsc::channel();
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
+    let token = hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
-    hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
+    hosted.registry.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
     running.stop();
 }
@@ -229,7 +151,7 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_loop() {
 #[test]
 fn the_source_tells_how_many_occurrences_a_dispatch_made() {
     let (mut program, event_loop) = Program::with_loop();
-    let hosted = Hosted::new(event_loop, nothing);
+    let hosted = Hosted::logging(event_loop);
     hosted.due(1);
     hosted.due(2);
     program.turn();
@@ -259,34 +181,34 @@ fn what_occurs_reaches_the_applications_data_as_a_stream_and_as_a_future() {
     values.close();
     program.turn_until(|app| app.told.len() == 4);
     assert_eq!(program.app.told, [Some(1), Some(2), Some(3), None]);
-    assert!(!is_readable(&program.calloop), "the source that has ended is not watched any more");
+    assert!(!is_readable(&program.calloop, 0), "the source that has ended is not watched any more");
 }
 
 #[test]
 fn a_disabled_loop_makes_nothing_and_loses_nothing() {
     let (mut program, event_loop) = Program::with_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop, nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop);
     let ready = eventfd(1);
     hosted.due(1);
     program.calloop.handle().disable(&program.token()).unwrap();
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
+    hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     for _ in 0..5 {
         program.turn();
     }
     assert!(hosted.log().is_empty());
-    assert!(!is_readable(&program.calloop), "it does not even wake the loop");
+    assert!(!is_readable(&program.calloop, 0), "it does not even wake the loop");
     program.calloop.handle().enable(&program.token()).unwrap();
     program.turn();
     assert_eq!(hosted.log(), [2, 1]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
 fn a_loop_can_be_disabled_from_its_own_callback_and_updated() {
     let mut program = Program::new();
     let xen = new_loop();
-    let hosted = Hosted::new(xen.event_loop(), nothing);
+    let hosted = Hosted::logging(xen.event_loop());
     let inserted = program.calloop.handle().insert_source(xen, |_, _, app| {
         let token = app.token.expect("set before the turn");
         app.handle.disable(&token).unwrap();
@@ -307,18 +229,18 @@ fn a_loop_can_be_disabled_from_its_own_callback_and_updated() {
 #[test]
 fn a_removed_loop_is_gone_and_leaves_the_event_loop() {
     let (mut program, event_loop) = Program::with_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop.clone(), nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop.clone());
     hosted.due(1);
     program.calloop.handle().remove(program.token());
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     program.turn();
-    assert!(!is_readable(&program.calloop));
+    assert!(!is_readable(&program.calloop, 0));
     assert!(hosted.log().is_empty(), "nothing is dispatched any more");
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     drop(program);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
@@ -326,17 +248,17 @@ fn a_loop_removed_from_its_own_callback_is_gone_after_that_dispatch() {
     let mut program = Program::new();
     let xen = new_loop();
     let event_loop = xen.event_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop, nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop);
     let seen = gone.clone();
     let inserted = program.calloop.handle().insert_source(xen, move |_, _, app| {
         app.handle.remove(app.token.expect("set before the turn"));
-        assert_eq!(seen.load(Ordering::SeqCst), 0, "it is still dispatching");
+        assert_eq!(seen.get(), 0, "it is still dispatching");
     });
     program.app.token = Some(inserted.unwrap());
     hosted.due(1);
     program.turn();
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     hosted.due(2);
     program.turn();
     assert_eq!(hosted.log(), [1]);
@@ -345,29 +267,29 @@ fn a_loop_removed_from_its_own_callback_is_gone_after_that_dispatch() {
 #[test]
 fn an_event_loop_that_ends_first_is_noticed() {
     let (program, event_loop) = Program::with_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop.clone(), nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop.clone());
     let Program { calloop, app } = program;
     drop(calloop);
-    assert_eq!(gone.load(Ordering::SeqCst), 0, "calloop keeps its sources for the handle in the data");
+    assert_eq!(gone.get(), 0, "calloop keeps its sources for the handle in the data");
     drop(app);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     hosted.due(1);
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
 fn a_loop_that_is_in_no_event_loop_is_gone_when_it_is_dropped() {
     let xen = new_loop();
     let event_loop = xen.event_loop();
-    let gone = gone_counter(&event_loop);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    let gone = Count::of_gone(&*event_loop);
+    assert_eq!(gone.get(), 0);
     drop(xen);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
-    let late = gone_counter(&event_loop);
-    assert_eq!(late.load(Ordering::SeqCst), 1, "who asks later is told at once");
+    assert_eq!(gone.get(), 1);
+    let late = Count::of_gone(&*event_loop);
+    assert_eq!(late.get(), 1, "who asks later is told at once");
 }
 
 #[test]
@@ -375,8 +297,8 @@ fn a_loop_inserted_twice_is_refused_and_stays_where_it_is() {
     let mut program = Program::new();
     let xen = new_loop();
     let event_loop = xen.event_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop, nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop);
     let dispatcher = Dispatcher::new(xen, |made, _: &mut (), app: &mut App| app.dispatches.push(made));
     let handle = program.calloop.handle();
     handle.register_dispatcher(dispatcher.clone()).unwrap();
@@ -387,7 +309,7 @@ fn a_loop_inserted_twice_is_refused_and_stays_where_it_is() {
     hosted.due(1);
     program.turn();
     assert_eq!(hosted.log(), [1]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
@@ -395,8 +317,8 @@ fn a_loop_moves_from_one_event_loop_to_another() {
     let (mut one, mut two) = (Program::new(), Program::new());
     let xen = new_loop();
     let event_loop = xen.event_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop, nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop);
     let dispatcher = Dispatcher::new(xen, |_, _: &mut (), _: &mut App| {});
     let token = one.calloop.handle().register_dispatcher(dispatcher.clone()).unwrap();
     hosted.due(1);
@@ -408,15 +330,15 @@ fn a_loop_moves_from_one_event_loop_to_another() {
     assert_eq!(hosted.log(), [1]);
     two.turn();
     assert_eq!(hosted.log(), [1, 2]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
 fn two_loops_share_an_event_loop() {
     let (mut program, event_loop) = Program::with_loop();
-    let of_one = Hosted::new(event_loop, nothing);
+    let of_one = Hosted::logging(event_loop);
     let other = new_loop();
-    let of_two = Hosted::new(other.event_loop(), nothing);
+    let of_two = Hosted::logging(other.event_loop());
     program.insert(other);
     of_one.due(1);
     of_two.due(2);
@@ -438,12 +360,11 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
                 let registry = registry.get().expect("it is set before the turn");
                 registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
                 event_loop.turn(None).unwrap();
-                let log = registry.client().log.lock().unwrap();
-                assert_eq!(log.len(), 2, "it was served inside");
+                assert_eq!(registry.client().log().len(), 2, "it was served inside");
             }
         }
     });
-    assert!(registry.set(hosted.0.clone()).is_ok());
+    assert!(registry.set(hosted.registry.clone()).is_ok());
     hosted.due(1);
     program.turn();
     assert_eq!(hosted.log(), [1, 2]);
@@ -452,7 +373,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
 #[test]
 fn a_panic_in_an_occurrence_reaches_the_caller_and_the_loop_goes_on() {
     let (mut program, event_loop) = Program::with_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let hosted = Hosted::new(event_loop, |value| {
         if value == 1 {
             // Without the panic hook's output.
@@ -464,7 +385,7 @@ fn a_panic_in_an_occurrence_reaches_the_caller_and_the_loop_goes_on() {
     assert!(catch_unwind(AssertUnwindSafe(|| program.turn())).is_err());
     program.turn();
     assert_eq!(hosted.log(), [1, 2]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
@@ -473,8 +394,8 @@ fn an_idle_loop_wakes_nobody() {
     let (occurred, told) = mpsc::channel();
     let hosted = Hosted::new(running.event_loop.clone(), move |value| _ = occurred.send(value));
     let quiet = eventfd(0);
-    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
-    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
+    hosted.registry.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
     hosted.due(3);
     assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
     let sleeps = running.sleeps_again();

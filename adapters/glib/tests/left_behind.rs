@@ -2,8 +2,7 @@
 
 use glib::MainContext;
 use osevent_glib::LibxlSource;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use osevent_test_kit::Count;
 use std::sync::mpsc;
 use std::thread;
 
@@ -19,9 +18,7 @@ fn a_loop_detached_while_its_context_ends_on_another_thread_is_safe_and_leaves_n
     for _ in 0..300 {
         let context = MainContext::new();
         let attached = LibxlSource::builder().attach(&context).expect("fds are free");
-        let gone = Arc::new(AtomicUsize::new(0));
-        let counted = gone.clone();
-        attached.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
+        let gone = Count::of_gone(&*attached.event_loop());
         let (ready, go) = mpsc::channel();
         let ender = thread::spawn(move || {
             ready.send(()).expect("the test waits for it");
@@ -30,7 +27,7 @@ fn a_loop_detached_while_its_context_ends_on_another_thread_is_safe_and_leaves_n
         go.recv().expect("it is about to");
         drop(attached);
         ender.join().expect("it does not panic");
-        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        assert_eq!(gone.get(), 1);
         assert_eq!(open_fds(), before, "nothing is left of the source");
     }
 }

@@ -1,68 +1,14 @@
 //! A reactor on real main contexts.
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
-use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
-};
+use osevent_core::{ClientValue, Deadline, Interest, Registry};
 use osevent_glib::LibxlSource;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
-
-/// Waits are bounded by this; none comes near it unless something is broken.
-const FOREVER: Duration = Duration::from_secs(20);
-
-type Act = Box<dyn Fn(u64) + Send + Sync>;
-
-/// Logs each occurrence with its thread, then does what the test told it to.
-struct Script {
-    log: Mutex<Vec<(u64, ThreadId)>>,
-    act: Act,
-}
-
-impl Script {
-    fn occurred(&self, value: u64) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push((value, thread::current().id()));
-        (self.act)(value);
-    }
-}
-
-impl Client for Script {
-    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
-        self.occurred(value.0);
-    }
-    fn occurred_timeout(&self, value: ClientValue) {
-        self.occurred(value.0);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Script {}
-
-/// A client on the loop.
-struct Hosted(Arc<Registry<Script>>);
-
-impl Hosted {
-    fn new(event_loop: Arc<dyn EventLoop>, act: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self(Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Script {
-            log: Mutex::default(),
-            act: Box::new(act),
-        }))
-    }
-
-    fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
-    }
-
-    fn log(&self) -> Vec<u64> {
-        let log = self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter().map(|(value, _)| *value).collect()
-    }
-}
-
-fn nothing(_: u64) {}
 
 fn attached(context: &MainContext) -> LibxlSource {
     LibxlSource::builder().attach(context).expect("fds are free")
@@ -84,21 +30,6 @@ fn iterate_until(context: &MainContext, done: impl Fn() -> bool) {
         assert!(!late.load(Ordering::Relaxed), "nothing wakes the context");
     }
     alarm.destroy();
-}
-
-fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = count.clone();
-    event_loop.on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
-    count
-}
-
-fn eventfd(count: u32) -> OwnedFd {
-    // SAFETY: takes no pointers.
-    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: the kernel has just made it for us.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 /// A context that runs on a thread of its own until the returned function is called.
@@ -132,12 +63,11 @@ fn occurrences_are_made_on_the_thread_that_runs_the_context() {
     let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
     hosted.due(1);
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
-    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
+    hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(2));
     assert_eq!(told.recv_timeout(FOREVER), Ok(2), "O10");
-    hosted.0.close();
-    let runner = stop();
-    assert!(hosted.0.client().log.lock().unwrap().iter().all(|(_, thread)| *thread == runner));
+    hosted.registry.close();
+    assert!(hosted.is_served_by(stop()));
 }
 
 #[test]
@@ -146,9 +76,9 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_context() {
     let (occurred, told) = mpsc::channel();
     let attached = attached(&context);
     let hosted = Hosted::new(attached.event_loop(), move |value| _ = occurred.send(value));
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
+    let token = hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_millis(20)), Err(mpsc::RecvTimeoutError::Timeout));
-    hosted.0.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
+    hosted.registry.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap();
     assert_eq!(told.recv_timeout(FOREVER), Ok(1));
     stop();
 }
@@ -172,11 +102,11 @@ fn the_priority_orders_it_among_other_sources() {
         });
         idle.attach(Some(&context));
         let ready = eventfd(1);
-        let token = hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+        let token = hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
         while order.lock().unwrap().len() < 2 {
             assert!(context.iteration(false));
             if order.lock().unwrap().last() == Some(&"reactor") {
-                let _ = hosted.0.modify_fd(token.to_handle(), ready.as_raw_fd(), Interest::NONE);
+                let _ = hosted.registry.modify_fd(token.to_handle(), ready.as_raw_fd(), Interest::NONE);
             }
         }
         let expected = if before { ["reactor", "idle"] } else { ["idle", "reactor"] };
@@ -219,11 +149,11 @@ fn a_main_loop_inside_an_occurrence_serves_further_occurrences() {
             if value == 1 {
                 let registry = inner.lock().unwrap().clone().expect("it is there before the iteration");
                 registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                iterate_until(&context, || registry.client().log.lock().unwrap().len() == 2);
+                iterate_until(&context, || registry.client().log().len() == 2);
             }
         }
     });
-    *inner.lock().unwrap() = Some(hosted.0.clone());
+    *inner.lock().unwrap() = Some(hosted.registry.clone());
     hosted.due(1);
     iterate_until(&context, || !hosted.log().is_empty());
     assert_eq!(hosted.log(), [1, 2]);
@@ -237,15 +167,15 @@ fn a_client_keeps_its_loop_on_the_context_though_the_handle_is_dropped() {
     // As in a function that sets a program up, and returns.
     let hosted = {
         let attached = attached(&context);
-        Hosted::new(attached.event_loop(), nothing)
+        Hosted::logging(attached.event_loop())
     };
-    let gone = gone_counter(hosted.0.event_loop());
+    let gone = Count::of_gone(&**hosted.registry.event_loop());
     hosted.due(1);
     iterate_until(&context, || !hosted.log().is_empty());
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
-    hosted.0.close();
+    assert_eq!(gone.get(), 0);
+    hosted.registry.close();
     drop(hosted);
-    assert_eq!(gone.load(Ordering::SeqCst), 1, "nobody needs it any more");
+    assert_eq!(gone.get(), 1, "nobody needs it any more");
     drain(&context);
     assert_eq!(polled_fds(&context), before);
 }
@@ -267,18 +197,18 @@ fn a_detached_loop_is_gone_at_once_and_its_source_at_the_next_iteration() {
     let before = polled_fds(&context);
     let attached = attached(&context);
     let event_loop = attached.event_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop.clone(), nothing);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop.clone());
     hosted.due(1);
     attached.detach();
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     assert!(polled_fds(&context) > before);
     while context.iteration(false) {}
     assert!(hosted.log().is_empty(), "nothing is dispatched any more");
     assert_eq!(polled_fds(&context), before, "the source has gone");
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
@@ -316,13 +246,13 @@ fn attaching_and_detaching_from_other_threads_while_the_context_runs_and_a_clien
                     let (occurred, told) = mpsc::channel();
                     let attached = attached(&context);
                     let event_loop = attached.event_loop();
-                    let gone = gone_counter(&event_loop);
+                    let gone = Count::of_gone(&*event_loop);
                     let hosted = Hosted::new(event_loop, move |_| _ = occurred.send(()));
-                    hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+                    hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
                     told.recv_timeout(FOREVER).expect("it is dispatched");
                     attached.detach();
-                    assert_eq!(gone.load(Ordering::SeqCst), 1);
-                    hosted.0.close();
+                    assert_eq!(gone.get(), 1);
+                    hosted.registry.close();
                 }
             });
         }
@@ -344,16 +274,16 @@ fn a_context_that_ends_first_is_noticed() {
     let context = MainContext::new();
     let attached = attached(&context);
     let event_loop = attached.event_loop();
-    let gone = gone_counter(&event_loop);
-    let hosted = Hosted::new(event_loop.clone(), nothing);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    let gone = Count::of_gone(&*event_loop);
+    let hosted = Hosted::logging(event_loop.clone());
+    assert_eq!(gone.get(), 0);
     drop(context);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     hosted.due(1);
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
     drop(attached);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
@@ -361,11 +291,11 @@ fn a_source_that_somebody_destroys_is_noticed() {
     let context = MainContext::new();
     let attached = attached(&context);
     let event_loop = attached.event_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let hosted = Hosted::new(event_loop.clone(), |_| current_source().destroy());
     hosted.due(1);
     iterate_until(&context, || !hosted.log().is_empty());
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     hosted.due(2);
     drain(&context);
     assert_eq!(hosted.log(), [1]);
@@ -375,8 +305,8 @@ fn a_source_that_somebody_destroys_is_noticed() {
 fn two_reactors_share_a_context() {
     let context = MainContext::new();
     let [one, two] = [attached(&context), attached(&context)];
-    let of_one = Hosted::new(one.event_loop(), nothing);
-    let of_two = Hosted::new(two.event_loop(), nothing);
+    let of_one = Hosted::logging(one.event_loop());
+    let of_two = Hosted::logging(two.event_loop());
     of_one.due(1);
     of_two.due(2);
     iterate_until(&context, || !of_one.log().is_empty() && !of_two.log().is_empty());
@@ -390,7 +320,7 @@ fn two_reactors_share_a_context() {
 fn a_panic_in_an_occurrence_does_not_reach_glib_nor_end_the_loop() {
     let context = MainContext::new();
     let attached = attached(&context);
-    let gone = gone_counter(&attached.event_loop());
+    let gone = Count::of_gone(&*attached.event_loop());
     let hosted = Hosted::new(attached.event_loop(), |value| {
         if value == 1 {
             // Without the panic hook's output.
@@ -401,7 +331,7 @@ fn a_panic_in_an_occurrence_does_not_reach_glib_nor_end_the_loop() {
     hosted.due(2);
     iterate_until(&context, || hosted.log().len() == 2);
     assert_eq!(hosted.log(), [1, 2]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
@@ -416,10 +346,10 @@ fn a_panic_in_a_gone_handler_does_not_reach_glib() {
 fn an_idle_reactor_costs_the_context_nothing() {
     let context = MainContext::new();
     let attached = attached(&context);
-    let hosted = Hosted::new(attached.event_loop(), nothing);
+    let hosted = Hosted::logging(attached.event_loop());
     let quiet = eventfd(0);
-    hosted.0.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
-    hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
+    hosted.registry.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
     // What attaching and registering left to do, if anything.
     drain(&context);
     for _ in 0..10 {

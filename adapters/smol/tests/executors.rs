@@ -1,76 +1,16 @@
 //! A reactor as a task of real executors.
 
 use futures_lite::future::{or, poll_once, yield_now};
-use osevent_core::{
-    Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
-};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
 use osevent_smol::LibxlSource;
+use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd};
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-
-/// Waits are bounded by this; none comes near it unless something is broken.
-const FOREVER: Duration = Duration::from_secs(20);
-
-type Act = Box<dyn Fn(u64) + Send + Sync>;
-
-/// Logs each occurrence, then does what the test told it to.
-struct Script {
-    log: Mutex<Vec<u64>>,
-    act: Act,
-}
-
-impl Script {
-    fn occurred(&self, value: u64) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(value);
-        (self.act)(value);
-    }
-}
-
-impl Client for Script {
-    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
-        self.occurred(value.0);
-    }
-    fn occurred_timeout(&self, value: ClientValue) {
-        self.occurred(value.0);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Script {}
-
-/// A client on the loop.
-struct Hosted(Arc<Registry<Script>>);
-
-impl Hosted {
-    fn new(event_loop: Arc<dyn EventLoop>, act: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self(Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Script {
-            log: Mutex::default(),
-            act: Box::new(act),
-        }))
-    }
-
-    /// What it returns gets each occurrence's value.
-    fn telling(event_loop: Arc<dyn EventLoop>) -> (Self, Receiver<u64>) {
-        let (occurred, told) = unbounded();
-        (Self::new(event_loop, move |value| _ = occurred.try_send(value)), told)
-    }
-
-    fn due(&self, value: u64) {
-        self.0.register_timeout(Deadline::ASAP, ClientValue(value)).unwrap();
-    }
-
-    fn log(&self) -> Vec<u64> {
-        self.0.client().log.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-fn nothing(_: u64) {}
+use std::time::Instant;
 
 fn new_loop() -> (LibxlSource, Arc<dyn EventLoop>) {
     let xen = LibxlSource::new().expect("fds are free");
@@ -78,19 +18,10 @@ fn new_loop() -> (LibxlSource, Arc<dyn EventLoop>) {
     (xen, event_loop)
 }
 
-fn gone_counter(event_loop: &Arc<dyn EventLoop>) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = count.clone();
-    event_loop.on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
-    count
-}
-
-fn eventfd(count: u32) -> OwnedFd {
-    // SAFETY: takes no pointers.
-    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: the kernel has just made it for us.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+/// A client, and what gets each occurrence's value.
+fn telling(event_loop: Arc<dyn EventLoop>) -> (Hosted, Receiver<u64>) {
+    let (occurred, told) = unbounded();
+    (Hosted::new(event_loop, move |value| _ = occurred.try_send(value)), told)
 }
 
 /// The next value, which comes in time.
@@ -104,18 +35,18 @@ async fn next(told: &Receiver<u64>) -> u64 {
 
 /// What a client needs, wherever the loop is polled: registrations made here, and by a thread while it sleeps (R9).
 async fn is_served(event_loop: Arc<dyn EventLoop>) {
-    let (hosted, told) = Hosted::telling(event_loop);
+    let (hosted, told) = telling(event_loop);
     hosted.due(1);
     assert_eq!(next(&told).await, 1);
     let ready = eventfd(1);
-    let (fd, registry) = (ready.as_raw_fd(), hosted.0.clone());
+    let (fd, registry) = (ready.as_raw_fd(), hosted.registry.clone());
     let registering = once_asleep(move || {
         registry.register_fd(fd, Interest::IN, ClientValue(2)).unwrap();
     });
     assert_eq!(next(&told).await, 2);
     assert_eq!(next(&told).await, 2, "O10");
     registering.join().expect("it does not panic");
-    hosted.0.close();
+    hosted.registry.close();
 }
 
 /// Runs `work` on a thread of its own as soon as this one sleeps.
@@ -184,18 +115,18 @@ fn it_is_served_by_tokio() {
     let (xen, event_loop) = new_loop();
     let driving = runtime.spawn(xen);
     runtime.block_on(is_served(event_loop.clone()));
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     driving.abort();
     assert!(runtime.block_on(driving).expect_err("it was aborted").is_cancelled());
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
 fn r9_a_timer_hurried_from_another_thread_wakes_the_task() {
     let (xen, event_loop) = new_loop();
-    let (hosted, told) = Hosted::telling(event_loop);
-    let token = hosted.0.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
-    let registry = hosted.0.clone();
+    let (hosted, told) = telling(event_loop);
+    let token = hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(1)).unwrap();
+    let registry = hosted.registry.clone();
     let hurrying = once_asleep(move || registry.modify_timeout(token.to_handle(), Deadline::ASAP).unwrap());
     let hurried = async { assert_eq!(next(&told).await, 1) };
     smol::block_on(or(forever(xen), hurried));
@@ -206,15 +137,15 @@ fn r9_a_timer_hurried_from_another_thread_wakes_the_task() {
 fn a_cancelled_task_is_a_loop_that_is_gone() {
     let executor = LocalExecutor::new();
     let (xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
-    let (hosted, told) = Hosted::telling(event_loop.clone());
+    let gone = Count::of_gone(&*event_loop);
+    let (hosted, told) = telling(event_loop.clone());
     let driving = executor.spawn(xen);
     smol::block_on(executor.run(async {
         hosted.due(1);
         assert_eq!(next(&told).await, 1);
-        assert_eq!(gone.load(Ordering::SeqCst), 0);
+        assert_eq!(gone.get(), 0);
         assert!(driving.cancel().await.is_none());
-        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        assert_eq!(gone.get(), 1);
         hosted.due(2);
         yield_now().await;
     }));
@@ -222,7 +153,7 @@ fn a_cancelled_task_is_a_loop_that_is_gone() {
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1, 2], "S6");
     drop(executor);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }
 
 #[test]
@@ -230,24 +161,24 @@ fn a_loop_dropped_in_any_state_is_gone_once_and_loses_nothing() {
     for polls in 0..4 {
         for due in [false, true] {
             let (mut xen, event_loop) = new_loop();
-            let gone = gone_counter(&event_loop);
-            let hosted = Hosted::new(event_loop.clone(), nothing);
+            let gone = Count::of_gone(&*event_loop);
+            let hosted = Hosted::logging(event_loop.clone());
             let ready = eventfd(1);
             for _ in 0..polls {
                 assert!(smol::block_on(poll_once(&mut xen)).is_none());
                 // Ready, and perhaps noticed by async-io, perhaps not.
-                hosted.0.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
+                hosted.registry.register_fd(ready.as_raw_fd(), Interest::IN, ClientValue(2)).unwrap();
             }
             if due {
                 hosted.due(1);
             }
             drop(xen);
-            assert_eq!(gone.load(Ordering::SeqCst), 1, "{polls} polls, due: {due}");
+            assert_eq!(gone.get(), 1, "{polls} polls, due: {due}");
             let before = hosted.log().len();
             hosted.due(3);
             event_loop.turn(None).unwrap();
             assert_eq!(hosted.log()[before..].iter().filter(|value| **value != 2).count(), 1 + usize::from(due));
-            assert_eq!(gone.load(Ordering::SeqCst), 1);
+            assert_eq!(gone.get(), 1);
         }
     }
 }
@@ -255,14 +186,14 @@ fn a_loop_dropped_in_any_state_is_gone_once_and_loses_nothing() {
 #[test]
 fn an_executor_that_ends_first_is_noticed() {
     let (xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let executor = Executor::new();
     executor.spawn(xen).detach();
     while executor.try_tick() {}
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
     drop(executor);
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
-    let hosted = Hosted::new(event_loop.clone(), nothing);
+    assert_eq!(gone.get(), 1);
+    let hosted = Hosted::logging(event_loop.clone());
     hosted.due(1);
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1], "S6");
@@ -272,14 +203,14 @@ fn an_executor_that_ends_first_is_noticed() {
 fn a_task_cancelled_from_inside_its_own_occurrence_is_gone_after_it() {
     let executor = Executor::new();
     let (xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let driving = Arc::new(Mutex::new(None::<Task<_>>));
     let (cancelled, told) = unbounded();
     let hosted = Hosted::new(event_loop, {
         let (driving, gone) = (driving.clone(), gone.clone());
         move |_| {
             drop(driving.lock().unwrap().take());
-            assert_eq!(gone.load(Ordering::SeqCst), 0, "it is still dispatching");
+            assert_eq!(gone.get(), 0, "it is still dispatching");
             _ = cancelled.try_send(1);
         }
     });
@@ -287,15 +218,15 @@ fn a_task_cancelled_from_inside_its_own_occurrence_is_gone_after_it() {
     hosted.due(1);
     smol::block_on(executor.run(async { assert_eq!(next(&told).await, 1) }));
     while executor.try_tick() {}
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     assert_eq!(hosted.log(), [1]);
 }
 
 #[test]
 fn a_loop_moves_between_threads_and_executors() {
     let (mut xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
-    let (hosted, told) = Hosted::telling(event_loop);
+    let gone = Count::of_gone(&*event_loop);
+    let (hosted, told) = telling(event_loop);
     for value in 0..20 {
         hosted.due(value);
         let told = &told;
@@ -317,7 +248,7 @@ fn a_loop_moves_between_threads_and_executors() {
         });
     }
     assert_eq!(hosted.log(), (0..20).collect::<Vec<_>>());
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]
@@ -325,8 +256,8 @@ fn two_loops_share_an_executor() {
     let executor = LocalExecutor::new();
     let (one, loop_of_one) = new_loop();
     let (two, loop_of_two) = new_loop();
-    let (of_one, told_one) = Hosted::telling(loop_of_one);
-    let (of_two, told_two) = Hosted::telling(loop_of_two);
+    let (of_one, told_one) = telling(loop_of_one);
+    let (of_two, told_two) = telling(loop_of_two);
     let one = executor.spawn(one);
     executor.spawn(two).detach();
     smol::block_on(executor.run(async {
@@ -351,11 +282,11 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
                 let registry = registry.get().expect("it is set before the poll");
                 registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
                 event_loop.turn(None).unwrap();
-                assert_eq!(registry.client().log.lock().unwrap().len(), 2, "it was served inside");
+                assert_eq!(registry.client().log().len(), 2, "it was served inside");
             }
         }
     });
-    assert!(registry.set(hosted.0.clone()).is_ok());
+    assert!(registry.set(hosted.registry.clone()).is_ok());
     hosted.due(1);
     assert!(smol::block_on(poll_once(&mut xen)).is_none());
     assert_eq!(hosted.log(), [1, 2]);
@@ -364,7 +295,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
 #[test]
 fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
     let (xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let hosted = Hosted::new(event_loop.clone(), |value| {
         if value == 1 {
             // Without the panic hook's output.
@@ -376,7 +307,7 @@ fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
     let executor = LocalExecutor::new();
     let driving = executor.spawn(xen);
     assert!(catch_unwind(AssertUnwindSafe(|| smol::block_on(executor.run(driving)))).is_err());
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
     event_loop.turn(None).unwrap();
     assert_eq!(hosted.log(), [1, 2]);
 }
@@ -384,7 +315,7 @@ fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
 #[test]
 fn who_catches_a_panic_may_poll_again() {
     let (mut xen, event_loop) = new_loop();
-    let gone = gone_counter(&event_loop);
+    let gone = Count::of_gone(&*event_loop);
     let hosted = Hosted::new(event_loop, |value| {
         if value == 1 {
             std::panic::resume_unwind(Box::new("planted"));
@@ -395,7 +326,7 @@ fn who_catches_a_panic_may_poll_again() {
     assert!(catch_unwind(AssertUnwindSafe(|| smol::block_on(poll_once(&mut xen)))).is_err());
     assert!(smol::block_on(poll_once(&mut xen)).is_none());
     assert_eq!(hosted.log(), [1, 2]);
-    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    assert_eq!(gone.get(), 0);
 }
 
 #[test]

@@ -1,29 +1,13 @@
 //! Alone in its process, because it counts what all of the process's threads do.
 
-use osevent_core::{Client, ClientValue, Deadline, Interest, LockRule, Owner, Readiness, Registry, current_thread};
+use osevent_core::{ClientValue, Deadline, Interest};
 use osevent_smol::LibxlSource;
+use osevent_test_kit::{FOREVER, Hosted};
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Waits are bounded by this; none comes near it unless something is broken.
-const FOREVER: Duration = Duration::from_secs(20);
-
-struct Telling(Sender<u64>);
-
-impl Client for Telling {
-    fn occurred_fd(&self, value: ClientValue, _: i32, _: Interest, _: Readiness) {
-        _ = self.0.send(value.0);
-    }
-    fn occurred_timeout(&self, value: ClientValue) {
-        _ = self.0.send(value.0);
-    }
-    fn release(&self) {}
-}
-
-impl Owner for Telling {}
 
 /// How often each thread but this one has gone to sleep, once all sleep: the executor's and async-io's.
 fn sleeps() -> Vec<(String, u64)> {
@@ -58,11 +42,11 @@ fn an_idle_loop_wakes_nobody() {
     let xen = LibxlSource::new().expect("fds are free");
     let event_loop = xen.event_loop();
     let driving = thread::spawn(move || smol::block_on(xen));
-    let registry = Registry::new(event_loop, LockRule::Concurrent, current_thread, |_| Telling(occurred));
+    let hosted = Hosted::new(event_loop, move |value| _ = occurred.send(value));
     let (quiet, _writer) = std::io::pipe().expect("fds are free");
-    registry.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
-    registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
-    registry.register_timeout(Deadline::ASAP, ClientValue(3)).unwrap();
+    hosted.registry.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
+    hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
+    hosted.due(3);
     assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
     // async-io's own thread takes a few tries, 10 ms apart at most, before it leaves the waiting to ours.
     let started = Instant::now();
@@ -77,7 +61,7 @@ fn an_idle_loop_wakes_nobody() {
         before = now;
     }
     assert!(told.try_recv().is_err());
-    registry.register_timeout(Deadline::ASAP, ClientValue(4)).unwrap();
+    hosted.due(4);
     assert_eq!(told.recv_timeout(FOREVER), Ok(4), "it was asleep, not dead");
     assert!(sleeps() > before, "the count counts");
     assert!(!driving.is_finished());

@@ -1,7 +1,21 @@
-//! What the tests of the reactor and of the adapters share, so that it is written once.
+//! What the tests of the reactor and of the adapters share, so that it is written once: clients, and what is done to fds and
+//! processes.
 //!
 //! It fails as tests do: by a panic that says what was expected.
 
+mod count;
+mod counting;
+mod fds;
 mod forked;
+mod hosted;
 
+pub use count::Count;
+pub use counting::Counting;
+pub use fds::{eventfd, is_readable, reuse};
 pub use forked::{alone, in_forked_child};
+pub use hosted::{Hosted, Script};
+
+use std::time::Duration;
+
+/// Waits are bounded by this; none comes near it unless something is broken.
+pub const FOREVER: Duration = Duration::from_secs(20);

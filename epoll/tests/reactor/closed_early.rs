@@ -1,7 +1,8 @@
 //! Clients that close an fd before they say so: whatever the number names when they do, nothing is lost afterwards.
 
-use crate::world::{FOREVER, Occurrence::Fd, World, eventfd, reuse};
+use crate::world::{FOREVER, Occurrence::Fd, World};
 use osevent_core::Interest;
+use osevent_test_kit::{eventfd, reuse};
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 

@@ -1,7 +1,8 @@
 //! A host loop that reports changes only, as tokio's does: it dispatches until nothing is left.
 
-use crate::world::{FOREVER, World, eventfd, micros_now};
+use crate::world::{FOREVER, World, micros_now};
 use osevent_core::{Deadline, Interest};
+use osevent_test_kit::eventfd;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

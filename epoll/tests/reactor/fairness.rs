@@ -1,6 +1,7 @@
-use crate::world::{FOREVER, Occurrence, Occurrence::*, World, eventfd};
+use crate::world::{FOREVER, Occurrence, Occurrence::*, World};
 use osevent_core::{Deadline, Interest};
 use osevent_epoll::Reactor;
+use osevent_test_kit::eventfd;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;

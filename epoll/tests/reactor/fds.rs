@@ -1,5 +1,6 @@
-use crate::world::{FOREVER, Occurrence::Fd, World, eventfd, reuse};
+use crate::world::{FOREVER, Occurrence::Fd, World};
 use osevent_core::{EventLoop, Interest, LoopError, RegistrationError};
+use osevent_test_kit::{eventfd, reuse};
 use std::fs::File;
 use std::io::{Read, Write, pipe};
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,9 @@
-use crate::world::{FOREVER, Occurrence::*, World, eventfd};
+use crate::world::{FOREVER, Occurrence::*, World};
 use osevent_core::{
     Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
 };
 use osevent_epoll::{CreateError, Reactor};
+use osevent_test_kit::{eventfd, reuse};
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -237,7 +238,7 @@ fn a_stolen_fd_is_an_error_not_a_crash() {
     world.fd(&ready, Interest::IN, 1);
     assert!(world.is_readable(FOREVER));
     // Something else replaces the epoll fd.
-    crate::world::reuse(world.reactor.as_fd().as_raw_fd(), &eventfd(0));
+    reuse(world.reactor.as_fd().as_raw_fd(), &eventfd(0));
     assert_eq!(world.reactor.dispatch(), Err(osevent_core::LoopError::Os(libc::EINVAL)));
 }
 

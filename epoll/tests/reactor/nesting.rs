@@ -1,5 +1,6 @@
-use crate::world::{FOREVER, Occurrence::*, World, eventfd, in_ms};
+use crate::world::{FOREVER, Occurrence::*, World, in_ms};
 use osevent_core::{Deadline, Interest};
+use osevent_test_kit::eventfd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,11 +1,12 @@
 //! Seeded disorder on many threads. What must hold whatever the interleaving: no occurrence after a deregistration has
 //! returned, where one outer lock makes that strong form possible (O2, O3), and each timer exactly once (O5).
 
-use crate::world::{eventfd, in_ms};
+use crate::world::in_ms;
 use osevent_core::{
     Client, ClientValue, Deadline, Interest, LockRule, OuterLock, Owner, Readiness, Registry, current_thread,
 };
 use osevent_epoll::Reactor;
+use osevent_test_kit::{eventfd, is_readable};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -144,7 +145,7 @@ fn run(rule: LockRule) -> Arc<Registry<Ledger>> {
         for _ in 0..DISPATCHERS {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    if crate::world::is_readable(reactor.as_raw_fd(), 10) {
+                    if is_readable(&*reactor, 10) {
                         reactor.dispatch().unwrap();
                     }
                 }

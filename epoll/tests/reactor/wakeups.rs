@@ -1,5 +1,6 @@
-use crate::world::{FOREVER, Occurrence, Occurrence::*, World, eventfd, in_ms, is_readable};
+use crate::world::{FOREVER, Occurrence, Occurrence::*, World, in_ms};
 use osevent_core::{Deadline, EventLoop, Interest, LoopError};
+use osevent_test_kit::{eventfd, is_readable};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,7 +117,7 @@ fn a_turn_ends_when_its_interrupt_is_readable() {
     let interrupt = eventfd(1);
     world.reactor.turn(Some(interrupt.as_raw_fd())).unwrap();
     assert_eq!(world.log(), []);
-    assert!(is_readable(interrupt.as_raw_fd(), 0), "it is the caller's to read");
+    assert!(is_readable(&interrupt, 0), "it is the caller's to read");
 }
 
 #[test]

@@ -5,8 +5,9 @@ use osevent_core::{
     current_thread,
 };
 use osevent_epoll::Reactor;
+use osevent_test_kit::is_readable;
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -124,7 +125,7 @@ impl World {
 
     /// Whether the reactor's fd is readable within so many milliseconds.
     pub(crate) fn is_readable(&self, within: i32) -> bool {
-        is_readable(self.reactor.as_raw_fd(), within)
+        is_readable(&*self.reactor, within)
     }
 
     /// Nothing is due, and the fd says so, also after a while in which a timer could have fired.
@@ -134,13 +135,6 @@ impl World {
     }
 }
 
-pub(crate) fn is_readable(fd: RawFd, within: i32) -> bool {
-    let mut watched = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, exclusively ours for the call.
-    let ready = unsafe { libc::poll(&raw mut watched, 1, within) };
-    ready == 1 && watched.revents & libc::POLLIN != 0
-}
-
 pub(crate) fn micros_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros() as i64
 }
@@ -148,21 +142,4 @@ pub(crate) fn micros_now() -> i64 {
 /// So many milliseconds from now; negative ones are the past.
 pub(crate) fn in_ms(millis: i64) -> Deadline {
     Deadline::from_micros(micros_now() + millis * 1_000)
-}
-
-/// An fd that is readable until it is read; with `0`, not before it is written.
-pub(crate) fn eventfd(count: u32) -> OwnedFd {
-    // SAFETY: takes no pointers.
-    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: the kernel has just made it for us.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// Makes `number` name the file of `file`, whatever it named before: what closing it and opening another file does
-/// when no other thread comes between.
-pub(crate) fn reuse(number: RawFd, file: &impl AsRawFd) {
-    // SAFETY: takes no pointers; the test owns both fds.
-    let result = unsafe { libc::dup3(file.as_raw_fd(), number, libc::O_CLOEXEC) };
-    assert_eq!(result, number, "{}", std::io::Error::last_os_error());
 }
