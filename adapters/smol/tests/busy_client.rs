@@ -1,27 +1,17 @@
 //! What a client that is always busy leaves to the executor's other tasks, counted in turns: times are the machine's.
 //! Alone in its process: async-io is one for all threads, and tests beside this one would wake its tasks.
 
-use osevent_core::{Client, ClientValue, Interest, LockRule, Owner, Readiness, Registry, current_thread};
 use osevent_smol::LibxlSource;
+use osevent_test_kit::busy::BusyClient;
 use smol::{Async, LocalExecutor, Timer};
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 const DISPATCHES: usize = 2_000;
-
-struct Nothing;
-
-impl Client for Nothing {
-    fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
-    fn occurred_timeout(&self, _: ClientValue) {}
-    fn release(&self) {}
-}
-
-impl Owner for Nothing {}
 
 /// One of the others.
 #[derive(Default)]
@@ -41,12 +31,7 @@ fn o9_a_busy_client_leaves_tasks_and_timers_their_turns() {
     let (task, timer) = (Waiting::default(), Waiting::default());
     let due = Cell::new(Instant::now());
     let mut xen = LibxlSource::new().expect("fds are free");
-    let client = Registry::new(xen.event_loop(), LockRule::Concurrent, current_thread, |_| Nothing);
-    // More than a dispatch serves. The other ends are closed: ready for ever.
-    let ready: Vec<_> = (0..200).map(|_| std::io::pipe().expect("fds are free").0).collect();
-    for pipe in &ready {
-        client.register_fd(pipe.as_raw_fd(), Interest::IN, ClientValue(1)).unwrap();
-    }
+    let _client = BusyClient::on(xen.event_loop());
 
     let mut dispatches = 0;
     let own = Async::new_nonblocking(OwnedFd::from(std::io::pipe().expect("fds are free").0)).unwrap();

@@ -1,8 +1,9 @@
-//! What the tests of the reactor and of the adapters share, so that it is written once: clients, and what is done to fds and
-//! processes.
+//! What the tests of the reactor and of the adapters share, so that it is written once: clients, what is done to fds and
+//! processes, and the tests that are the same for each loop.
 //!
 //! It fails as tests do: by a panic that says what was expected.
 
+pub mod busy;
 mod count;
 mod counting;
 mod fds;

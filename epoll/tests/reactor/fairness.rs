@@ -1,14 +1,12 @@
 use crate::world::{FOREVER, Occurrence, Occurrence::*, World};
 use osevent_core::{Deadline, Interest};
 use osevent_epoll::Reactor;
+use osevent_test_kit::busy::ROUND;
 use osevent_test_kit::eventfd;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-
-/// What one round can add to a dispatch's budget: a chunk each of fds, timers and always ready fds.
-const ROUND: usize = 3 * 16;
 
 fn never_ending_timer(world: &World, value: u64) {
     world.act(value, move |world| _ = world.timer(Deadline::ASAP, value));
