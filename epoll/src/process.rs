@@ -82,7 +82,7 @@ fn mark(word: &AtomicU64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use osevent_test_kit::in_forked_child;
+    use osevent_test_kit::forked::in_forked_child;
 
     fn by_pid() -> Process {
         Process::Numbered(os::pid())

@@ -341,7 +341,7 @@ impl std::fmt::Debug for Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use osevent_test_kit::in_forked_child;
+    use osevent_test_kit::forked::in_forked_child;
 
     #[test]
     fn x7_a_child_does_not_wait_for_a_lock_that_was_held_at_the_fork() {

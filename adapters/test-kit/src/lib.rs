@@ -7,13 +7,12 @@ pub mod busy;
 mod count;
 mod counting;
 mod fds;
-mod forked;
+pub mod forked;
 mod hosted;
 
 pub use count::Count;
 pub use counting::Counting;
 pub use fds::{eventfd, is_readable, reuse};
-pub use forked::{alone, in_forked_child};
 pub use hosted::{Hosted, Script};
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 use crate::world::{Occurrence::*, World};
 use osevent_core::{ClientValue, Deadline, EventLoop, Interest, LoopError, RegistrationError};
-use osevent_test_kit::{eventfd, in_forked_child};
+use osevent_test_kit::eventfd;
+use osevent_test_kit::forked::in_forked_child;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
