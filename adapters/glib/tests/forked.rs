@@ -3,6 +3,7 @@
 use glib::MainContext;
 use osevent_glib::LibxlSource;
 use osevent_test_kit::forked::{self, Forked, PipeClient, alone, in_a_child, in_forked_child};
+use osevent_test_kit::open_fds;
 
 struct Program {
     client: PipeClient,
@@ -39,13 +40,12 @@ fn what_a_child_drops_goes_on_in_the_parent() {
     in_a_child(|program: Program| {
         let Program { attached, client, context } = program;
         let gone = client.gone().clone();
-        let open_fds = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let before = open_fds();
+        let before = open_fds().len();
         attached.detach();
         drop((client, attached, context));
         assert_eq!(gone.get(), 0, "it is not the child's to end");
         // The reactor's three, two sockets, the context's own, the client's pipe.
-        assert_eq!(before - open_fds(), 8, "its fds are closed there");
+        assert_eq!(before - open_fds().len(), 8, "its fds are closed there");
     });
 }
 

@@ -2,13 +2,9 @@
 
 use glib::MainContext;
 use osevent_glib::LibxlSource;
-use osevent_test_kit::Count;
+use osevent_test_kit::{Count, open_fds};
 use std::sync::mpsc;
 use std::thread;
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
 
 #[test]
 fn a_loop_detached_while_its_context_ends_on_another_thread_is_safe_and_leaves_nothing() {

@@ -2,32 +2,14 @@
 
 use osevent_core::LoopError;
 use osevent_smol::LibxlSource;
-use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// This process's epoll fds.
-fn epoll_fds() -> Vec<RawFd> {
-    let all = std::fs::read_dir("/proc/self/fd").expect("Linux has it").map(|fd| fd.expect("it is listed").path());
-    let epolls = all.filter(|fd| std::fs::read_link(fd).is_ok_and(|file| file.ends_with("anon_inode:[eventpoll]")));
-    epolls.map(|fd| fd.file_name().and_then(|fd| fd.to_str()).expect("a number").parse().expect("a number")).collect()
-}
+use osevent_test_kit::{Count, without_its_epoll_fd};
 
 #[test]
 fn a_reactor_whose_fds_are_gone_resolves_and_is_a_loop_that_is_gone() {
-    let before = epoll_fds();
-    let xen = LibxlSource::new().expect("fds are free");
-    let its = epoll_fds().into_iter().find(|fd| !before.contains(fd)).expect("a reactor has one");
-    let gone = Arc::new(AtomicUsize::new(0));
-    let counted = gone.clone();
-    xen.event_loop().on_gone(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)));
-    // What a program does that closes too much, and then opens something.
-    // SAFETY: takes numbers.
-    let other = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC) };
-    // SAFETY: takes numbers; the reactor's fd, which nobody is using now, names the eventfd from here on.
-    assert_eq!(unsafe { libc::dup3(other, its, libc::O_CLOEXEC) }, its);
+    let xen = without_its_epoll_fd(|| LibxlSource::new().expect("fds are free"));
+    let gone = Count::of_gone(&*xen.event_loop());
 
     let error = smol::block_on(xen);
     assert_eq!(error, LoopError::Os(libc::EINVAL));
-    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.get(), 1);
 }

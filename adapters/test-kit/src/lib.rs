@@ -12,7 +12,7 @@ mod hosted;
 
 pub use count::Count;
 pub use counting::Counting;
-pub use fds::{eventfd, is_readable, reuse};
+pub use fds::{eventfd, flags, is_readable, open_fds, reuse, without_its_epoll_fd};
 pub use hosted::{Hosted, Script};
 
 use std::time::Duration;

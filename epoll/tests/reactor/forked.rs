@@ -1,7 +1,7 @@
 use crate::world::{Occurrence::*, World};
 use osevent_core::{ClientValue, Deadline, EventLoop, Interest, LoopError, RegistrationError};
-use osevent_test_kit::eventfd;
 use osevent_test_kit::forked::in_forked_child;
+use osevent_test_kit::{eventfd, flags};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -41,8 +41,7 @@ fn x7_what_a_child_drops_stays_registered_in_the_parent() {
         assert_eq!(Arc::strong_count(&reactor), 1);
         drop(reactor);
         assert_eq!(kept.strong_count(), 1, "what a handler refers to is not the child's to end");
-        // SAFETY: takes no pointers.
-        assert_eq!(unsafe { libc::fcntl(fd, libc::F_GETFD) }, -1, "the child's fd is closed");
+        assert_eq!(flags(fd), -1, "the child's fd is closed");
     });
     let world = world.unwrap();
     unharmed(&world);
