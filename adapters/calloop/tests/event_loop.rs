@@ -3,7 +3,7 @@
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
 use osevent_calloop::LibxlSource;
 use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
-use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd, is_readable};
+use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, Script, eventfd, is_readable};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -71,7 +71,7 @@ fn new_loop() -> LibxlSource {
 struct Running {
     event_loop: Arc<dyn EventLoop>,
     signal: LoopSignal,
-    kernel_id: u32,
+    kernel_thread: KernelThread,
     thread: JoinHandle<()>,
 }
 
@@ -84,13 +84,11 @@ impl Running {
         let thread = thread::spawn(move || {
             let mut program = Program::new();
             program.insert(xen);
-            // SAFETY: takes and returns numbers.
-            let kernel_id = unsafe { libc::gettid() };
-            starts.send((program.calloop.get_signal(), kernel_id.cast_unsigned())).expect("the test waits for it");
+            starts.send((program.calloop.get_signal(), KernelThread::current())).expect("the test waits for it");
             program.calloop.run(None, &mut program.app, |_| {}).expect("the fds stay open");
         });
-        let (signal, kernel_id) = started.recv_timeout(FOREVER).expect("it starts");
-        Self { event_loop, signal, kernel_id, thread }
+        let (signal, kernel_thread) = started.recv_timeout(FOREVER).expect("it starts");
+        Self { event_loop, signal, kernel_thread, thread }
     }
 
     fn stop(self) -> ThreadId {
@@ -99,24 +97,6 @@ impl Running {
         self.signal.wakeup();
         self.thread.join().expect("it does not panic");
         id
-    }
-
-    /// Waits until its thread sleeps; how often it has gone to sleep by then.
-    fn sleeps_again(&self) -> u64 {
-        let started = Instant::now();
-        while !self.status("State").starts_with('S') {
-            assert!(started.elapsed() < FOREVER, "it does not go back to sleep");
-            thread::yield_now();
-        }
-        self.status("voluntary_ctxt_switches").parse().expect("it is a number")
-    }
-
-    /// What the kernel says of its thread.
-    fn status(&self, name: &str) -> String {
-        let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", self.kernel_id)).expect("it runs");
-        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = lines.find(|(key, _)| *key == name).expect("Linux has that line");
-        value.trim().to_owned()
     }
 }
 
@@ -398,13 +378,13 @@ fn an_idle_loop_wakes_nobody() {
     hosted.registry.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2)).unwrap();
     hosted.due(3);
     assert_eq!(told.recv_timeout(FOREVER), Ok(3), "it is at work");
-    let sleeps = running.sleeps_again();
+    let sleeps = running.kernel_thread.sleeps();
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(running.sleeps_again(), sleeps);
+    assert_eq!(running.kernel_thread.sleeps(), sleeps);
     assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
     hosted.due(4);
     assert_eq!(told.recv_timeout(FOREVER), Ok(4), "it was asleep, not dead");
-    assert!(running.sleeps_again() > sleeps, "the count counts");
+    assert!(running.kernel_thread.sleeps() > sleeps, "the count counts");
     running.stop();
 }
 

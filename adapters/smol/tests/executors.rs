@@ -3,14 +3,13 @@
 use futures_lite::future::{or, poll_once, yield_now};
 use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
 use osevent_smol::LibxlSource;
-use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd};
+use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, Script, eventfd};
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
 fn new_loop() -> (LibxlSource, Arc<dyn EventLoop>) {
     let xen = LibxlSource::new().expect("fds are free");
@@ -51,18 +50,9 @@ async fn is_served(event_loop: Arc<dyn EventLoop>) {
 
 /// Runs `work` on a thread of its own as soon as this one sleeps.
 fn once_asleep(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    // SAFETY: takes and returns numbers.
-    let me = unsafe { libc::gettid() };
+    let me = KernelThread::current();
     thread::spawn(move || {
-        let started = Instant::now();
-        let sleeps = || {
-            let stat = std::fs::read_to_string(format!("/proc/self/task/{me}/stat")).expect("it waits for us");
-            stat.rsplit_once(") ").expect("a name, then the state").1.starts_with('S')
-        };
-        while !sleeps() {
-            assert!(started.elapsed() < FOREVER, "it never sleeps");
-            thread::yield_now();
-        }
+        me.sleeps();
         work();
     })
 }

@@ -2,36 +2,17 @@
 
 use osevent_core::{ClientValue, Deadline, Interest};
 use osevent_smol::LibxlSource;
-use osevent_test_kit::{FOREVER, Hosted};
-use std::fs;
+use osevent_test_kit::{FOREVER, Hosted, KernelThread};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often each thread but this one has gone to sleep, once all sleep: the executor's and async-io's.
-fn sleeps() -> Vec<(String, u64)> {
-    // SAFETY: takes and returns numbers.
-    let me = unsafe { libc::gettid() }.to_string();
-    let started = Instant::now();
-    let all = fs::read_dir("/proc/self/task").expect("Linux has it");
-    let others = all.map(|task| task.expect("it is listed").file_name().into_string().expect("it is a number"));
-    let mut sleeps: Vec<_> = others
-        .filter(|task| *task != me)
-        .map(|task| {
-            let line = |name: &str| {
-                let status = fs::read_to_string(format!("/proc/self/task/{task}/status")).expect("it runs");
-                let mut lines = status.lines().filter_map(|line| line.split_once(':'));
-                lines.find(|(key, _)| *key == name).expect("Linux has that line").1.trim().to_owned()
-            };
-            while !line("State").starts_with('S') {
-                assert!(started.elapsed() < FOREVER, "a thread does not go back to sleep");
-                thread::yield_now();
-            }
-            let count = line("voluntary_ctxt_switches").parse().expect("it is a number");
-            (task, count)
-        })
-        .collect();
+fn sleeps() -> Vec<(KernelThread, u64)> {
+    let me = KernelThread::current();
+    let others = KernelThread::all().into_iter().filter(|thread| *thread != me);
+    let mut sleeps: Vec<_> = others.map(|thread| (thread, thread.sleeps())).collect();
     sleeps.sort();
     sleeps
 }

@@ -9,11 +9,13 @@ mod counting;
 mod fds;
 pub mod forked;
 mod hosted;
+mod kernel_thread;
 
 pub use count::Count;
 pub use counting::Counting;
 pub use fds::{eventfd, flags, is_readable, open_fds, reuse, without_its_epoll_fd};
 pub use hosted::{Hosted, Script};
+pub use kernel_thread::KernelThread;
 
 use std::time::Duration;
 
