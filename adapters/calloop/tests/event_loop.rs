@@ -2,11 +2,11 @@
 
 use calloop::{Dispatcher, LoopHandle, LoopSignal, RegistrationToken};
 use osevent_calloop::LibxlSource;
-use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
-use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, Script, eventfd, is_readable};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest};
+use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, eventfd, is_readable};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -332,19 +332,7 @@ fn two_loops_share_an_event_loop() {
 #[test]
 fn a_turn_inside_an_occurrence_serves_further_occurrences() {
     let (mut program, event_loop) = Program::with_loop();
-    let registry = Arc::new(OnceLock::<Arc<Registry<Script>>>::new());
-    let hosted = Hosted::new(event_loop.clone(), {
-        let registry = registry.clone();
-        move |value| {
-            if value == 1 {
-                let registry = registry.get().expect("it is set before the turn");
-                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                event_loop.turn(None).unwrap();
-                assert_eq!(registry.client().log().len(), 2, "it was served inside");
-            }
-        }
-    });
-    assert!(registry.set(hosted.registry.clone()).is_ok());
+    let hosted = Hosted::nesting(event_loop.clone(), move |_| event_loop.turn(None).unwrap());
     hosted.due(1);
     program.turn();
     assert_eq!(hosted.log(), [1, 2]);
@@ -354,12 +342,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
 fn a_panic_in_an_occurrence_reaches_the_caller_and_the_loop_goes_on() {
     let (mut program, event_loop) = Program::with_loop();
     let gone = Count::of_gone(&*event_loop);
-    let hosted = Hosted::new(event_loop, |value| {
-        if value == 1 {
-            // Without the panic hook's output.
-            std::panic::resume_unwind(Box::new("planted"));
-        }
-    });
+    let hosted = Hosted::panicking(event_loop);
     hosted.due(1);
     hosted.due(2);
     assert!(catch_unwind(AssertUnwindSafe(|| program.turn())).is_err());

@@ -1,9 +1,9 @@
 //! A reactor on real main contexts.
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
-use osevent_core::{ClientValue, Deadline, Interest, Registry};
+use osevent_core::{ClientValue, Deadline, Interest};
 use osevent_glib::LibxlSource;
-use osevent_test_kit::{Count, FOREVER, Hosted, Script, eventfd};
+use osevent_test_kit::{Count, FOREVER, Hosted, eventfd};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -142,22 +142,13 @@ fn current_source() -> glib::Source {
 fn a_main_loop_inside_an_occurrence_serves_further_occurrences() {
     let context = MainContext::new();
     let attached = attached(&context);
-    let inner = Arc::new(Mutex::new(None::<Arc<Registry<Script>>>));
-    let hosted = Hosted::new(attached.event_loop(), {
-        let (context, inner) = (context.clone(), inner.clone());
-        move |value| {
-            if value == 1 {
-                let registry = inner.lock().unwrap().clone().expect("it is there before the iteration");
-                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                iterate_until(&context, || registry.client().log().len() == 2);
-            }
-        }
+    let hosted = Hosted::nesting(attached.event_loop(), {
+        let context = context.clone();
+        move |served| iterate_until(&context, served)
     });
-    *inner.lock().unwrap() = Some(hosted.registry.clone());
     hosted.due(1);
     iterate_until(&context, || !hosted.log().is_empty());
     assert_eq!(hosted.log(), [1, 2]);
-    inner.lock().unwrap().take();
 }
 
 #[test]
@@ -321,12 +312,7 @@ fn a_panic_in_an_occurrence_does_not_reach_glib_nor_end_the_loop() {
     let context = MainContext::new();
     let attached = attached(&context);
     let gone = Count::of_gone(&*attached.event_loop());
-    let hosted = Hosted::new(attached.event_loop(), |value| {
-        if value == 1 {
-            // Without the panic hook's output.
-            std::panic::resume_unwind(Box::new("planted"));
-        }
-    });
+    let hosted = Hosted::panicking(attached.event_loop());
     hosted.due(1);
     hosted.due(2);
     iterate_until(&context, || hosted.log().len() == 2);

@@ -1,14 +1,14 @@
 //! A reactor as a task of real executors.
 
 use futures_lite::future::{or, poll_once, yield_now};
-use osevent_core::{ClientValue, Deadline, EventLoop, Interest, Registry};
+use osevent_core::{ClientValue, Deadline, EventLoop, Interest};
 use osevent_smol::LibxlSource;
-use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, Script, eventfd};
+use osevent_test_kit::{Count, FOREVER, Hosted, KernelThread, eventfd};
 use smol::channel::{Receiver, unbounded};
 use smol::{Executor, LocalExecutor, Task, Timer};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 fn new_loop() -> (LibxlSource, Arc<dyn EventLoop>) {
@@ -264,19 +264,7 @@ fn two_loops_share_an_executor() {
 #[test]
 fn a_turn_inside_an_occurrence_serves_further_occurrences() {
     let (mut xen, event_loop) = new_loop();
-    let registry = Arc::new(OnceLock::<Arc<Registry<Script>>>::new());
-    let hosted = Hosted::new(event_loop.clone(), {
-        let registry = registry.clone();
-        move |value| {
-            if value == 1 {
-                let registry = registry.get().expect("it is set before the poll");
-                registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
-                event_loop.turn(None).unwrap();
-                assert_eq!(registry.client().log().len(), 2, "it was served inside");
-            }
-        }
-    });
-    assert!(registry.set(hosted.registry.clone()).is_ok());
+    let hosted = Hosted::nesting(event_loop.clone(), move |_| event_loop.turn(None).unwrap());
     hosted.due(1);
     assert!(smol::block_on(poll_once(&mut xen)).is_none());
     assert_eq!(hosted.log(), [1, 2]);
@@ -286,12 +274,7 @@ fn a_turn_inside_an_occurrence_serves_further_occurrences() {
 fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
     let (xen, event_loop) = new_loop();
     let gone = Count::of_gone(&*event_loop);
-    let hosted = Hosted::new(event_loop.clone(), |value| {
-        if value == 1 {
-            // Without the panic hook's output.
-            std::panic::resume_unwind(Box::new("planted"));
-        }
-    });
+    let hosted = Hosted::panicking(event_loop.clone());
     hosted.due(1);
     hosted.due(2);
     let executor = LocalExecutor::new();
@@ -306,11 +289,7 @@ fn a_panic_in_an_occurrence_ends_the_task_and_only_that_occurrence_is_lost() {
 fn who_catches_a_panic_may_poll_again() {
     let (mut xen, event_loop) = new_loop();
     let gone = Count::of_gone(&*event_loop);
-    let hosted = Hosted::new(event_loop, |value| {
-        if value == 1 {
-            std::panic::resume_unwind(Box::new("planted"));
-        }
-    });
+    let hosted = Hosted::panicking(event_loop);
     hosted.due(1);
     hosted.due(2);
     assert!(catch_unwind(AssertUnwindSafe(|| smol::block_on(poll_once(&mut xen)))).is_err());

@@ -2,7 +2,8 @@ use osevent_core::{
     Client, ClientValue, Deadline, EventLoop, Interest, LockRule, Owner, Readiness, Registry, current_thread,
 };
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
 type Act = Box<dyn Fn(u64) + Send + Sync>;
@@ -57,6 +58,34 @@ impl Hosted {
     /// One that only logs.
     pub fn logging(event_loop: Arc<dyn EventLoop>) -> Self {
         Self::new(event_loop, |_| {})
+    }
+
+    /// One that panics in the occurrence of 1.
+    pub fn panicking(event_loop: Arc<dyn EventLoop>) -> Self {
+        Self::new(event_loop, |value| {
+            if value == 1 {
+                // Without the panic hook's output.
+                resume_unwind(Box::new("planted"));
+            }
+        })
+    }
+
+    /// One whose occurrence of 1 has 2 due, and then `turn` serve the loop inside of it: until what it is given says that 2
+    /// has occurred.
+    pub fn nesting(event_loop: Arc<dyn EventLoop>, turn: impl Fn(&dyn Fn() -> bool) + Send + Sync + 'static) -> Self {
+        let script = |registry: &Weak<Registry<Script>>| {
+            let registry = registry.clone();
+            let act = move |value| {
+                if value == 1 {
+                    let registry = registry.upgrade().expect("it is there while something occurs");
+                    registry.register_timeout(Deadline::ASAP, ClientValue(2)).unwrap();
+                    turn(&|| registry.client().log() == [1, 2]);
+                    assert_eq!(registry.client().log(), [1, 2], "it was served inside");
+                }
+            };
+            Script { log: Mutex::default(), act: Box::new(act) }
+        };
+        Self { registry: Registry::new(event_loop, LockRule::Concurrent, current_thread, script) }
     }
 
     /// A timeout that has passed.
