@@ -90,6 +90,16 @@ fn each_wrong_host_is_found_and_its_clause_named() {
 }
 
 #[test]
+fn an_edge_triggered_host_is_found_also_if_the_edge_is_seen_late_o10() {
+    let script =
+        r#"{"release":"4.6","files":["event"],"threads":[[{"fd_register":{"slot":0,"file":0,"events":"out"}}]]}"#;
+    let script = Script::parse(script).expect("a script");
+    let integration = WrongIntegration::new(Wrong::LateEdge);
+    let outcome = run_script(&script, &integration, SHORT).expect("there are fds");
+    assert!(!outcome.stuck && outcome.violations.iter().any(|found| found.clause == "O10"), "{outcome:?}");
+}
+
+#[test]
 fn a_late_fd_is_legal_where_there_are_nexuses_o3() {
     let integration = WrongIntegration::new(Wrong::LateFd);
     for release in Release::ALL.iter().filter(|release| release.has_nexuses()) {

@@ -3,7 +3,7 @@
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 use crate::hosts::Adapter;
 use crate::integration::CoreIntegration;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::os::fd::RawFd;
 use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
@@ -26,6 +26,8 @@ pub(super) enum Wrong {
     EmptyInterestWatched,
     /// An fd occurs once until it is modified.
     EdgeTriggered,
+    /// As that, and nothing occurs before the model has looked what is ready: calls 1 and 2 are its own and the script's, 3 is that look.
+    LateEdge,
     /// Hooks and occurrences take the same lock.
     LockAcrossOccurrence,
     /// In 4.2: POLLHUP is passed on as it is.
@@ -52,6 +54,8 @@ impl Integration for WrongIntegration {
             hosting: OnceLock::new(),
             memory: Mutex::default(),
             lock: Mutex::new(()),
+            calls: Mutex::default(),
+            called: Condvar::new(),
         });
         let hosting = self.inner.host(between.clone(), rule)?;
         let _ = between.hosting.set(Arc::downgrade(&hosting));
@@ -70,6 +74,9 @@ struct Between {
     hosting: OnceLock<std::sync::Weak<dyn Hosting>>,
     memory: Mutex<Memory>,
     lock: Mutex<()>,
+    /// How many of the application's have returned.
+    calls: Mutex<usize>,
+    called: Condvar,
 }
 
 #[derive(Default)]
@@ -87,9 +94,12 @@ struct Memory {
 impl Client for Between {
     fn occurred_fd(&self, value: u64, fd: RawFd, events: i16, revents: i16) {
         self.memory.lock().last = Some((fd, value));
+        if self.wrong == Wrong::LateEdge {
+            self.called.wait_while(&mut self.calls.lock(), |calls| *calls < 3);
+        }
         match self.wrong {
             Wrong::DuplicatedFd => self.client.occurred_fd(value, fd + 1000, events, revents),
-            Wrong::EdgeTriggered => {
+            Wrong::EdgeTriggered | Wrong::LateEdge => {
                 let first = {
                     let mut memory = self.memory.lock();
                     let first = !memory.edges.contains(&value);
@@ -194,6 +204,8 @@ impl Hooks for BetweenHosting {
 impl Hosting for BetweenHosting {
     fn call(&self, call: &mut dyn FnMut()) -> bool {
         let called = self.hosting.call(call);
+        *self.between.calls.lock() += 1;
+        self.between.called.notify_all();
         if self.between.wrong == Wrong::LateFd {
             let late = std::mem::take(&mut self.between.memory.lock().late);
             for (fd, value) in late {
