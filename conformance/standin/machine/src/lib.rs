@@ -156,6 +156,11 @@ impl Machine {
     }
 }
 
+/// The guide's programs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/testing-your-program.md")]
+mod guide {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
