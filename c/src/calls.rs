@@ -2,8 +2,10 @@
 //!
 //! C has no destructors, so a client call lies here from `osevent_enter` to `osevent_leave`. Nothing ends it but the
 //! latter, not even the thread's end: exit(3) runs the destructors of thread locals, too, inside libxl's callbacks, where the
-//! ctx must not be freed (X5), and in forked children (S7, X7).
+//! ctx must not be freed ([X5]), and in forked children ([S7], [X7]).
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::Hosted;
 use osevent_core::{ClientCall, Closed, Registry};
 use std::cell::RefCell;

@@ -1,5 +1,7 @@
 //! The ctxs that are hosted, each as the core's client.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::libxl::{Ctx, Functions, Hooks};
 use libc::c_void;
 use osevent_core::{Client, ClientValue, HookCall, Interest, Owner, Readiness, RegistrationError, Registry};
@@ -9,7 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// With the ctx's registry as the user pointer, which [`Registries`] keeps until the ctx is freed (X1).
+/// With the ctx's registry as the user pointer, which [`Registries`] keeps until the ctx is freed ([X1]).
 pub(crate) static HOOKS: Hooks = Hooks {
     fd_register: osevent_hooks::fd_register::<Hosted>,
     fd_modify: osevent_hooks::fd_modify::<Hosted>,
@@ -89,10 +91,10 @@ impl Owner for Hosted {
 }
 
 /// The registries of the ctxs that are hosted. These references keep them alive until their ctxs are freed, as libxl has
-/// their addresses (X1).
+/// their addresses ([X1]).
 #[derive(Default)]
 pub(crate) struct Registries {
-    /// Held for a few instructions, never across a call into libxl (O2).
+    /// Held for a few instructions, never across a call into libxl ([O2]).
     tables: Mutex<Tables>,
     /// Goes with `tables`: told whenever one is taken out.
     freed: Condvar,

@@ -20,10 +20,14 @@
 #![deny(missing_debug_implementations)]
 
 mod calls;
+#[cfg(doc)]
+pub mod contract;
 mod hosted;
 mod libxl;
 mod osevent;
 
+#[cfg(doc)]
+use contract::*;
 pub use libxl::{Ctx, Hooks, Libxl};
 pub use osevent::Osevent;
 
@@ -186,7 +190,7 @@ pub unsafe extern "C" fn osevent_refusal(ev: *const Osevent, ctx: *mut Ctx, text
 /// A reference of our own to what the caller's pointer names.
 ///
 /// # Errors
-/// The result to return: for null, and in a forked child of the process that made it, where nothing of it may be used (X7).
+/// The result to return: for null, and in a forked child of the process that made it, where nothing of it may be used ([X7]).
 ///
 /// # Safety
 /// `ev` is null, or comes from [`osevent_new`] and was not given to [`osevent_free`] yet.

@@ -1,5 +1,7 @@
 //! What `osevent.h` has of libxl's, and libxl has of ours.
 
+#[cfg(doc)]
+use crate::contract::*;
 use libc::{c_int, c_short, c_void, timeval};
 
 /// `libxl_ctx`
@@ -34,7 +36,7 @@ pub struct Libxl {
     pub occurred_timeout: Option<OccurredTimeout>,
     /// `libxl_ctx_free`
     pub ctx_free: Option<CtxFree>,
-    /// Not 0 for Xen 4.2 (O2).
+    /// Not 0 for Xen 4.2 ([O2]).
     pub serialized: c_int,
 }
 

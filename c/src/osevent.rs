@@ -1,3 +1,5 @@
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::{HOOKS, Hosted, Registries};
 use crate::libxl::{Ctx, Functions};
 use osevent_core::{Exclusion, LockRule, Registry, current_thread};
@@ -27,7 +29,7 @@ impl Osevent {
     /// Hosts `ctx` and registers the hooks; false if it is hosted already.
     ///
     /// # Safety
-    /// The ctx has just been allocated and nobody else uses it (X1); `functions` are those of its libxl. It is not freed
+    /// The ctx has just been allocated and nobody else uses it ([X1]); `functions` are those of its libxl. It is not freed
     /// but by us.
     pub(crate) unsafe fn host(&self, ctx: NonNull<Ctx>, functions: Functions) -> bool {
         let added = self.hosted.add(ctx, || {

@@ -1,6 +1,8 @@
 //! osevent-core between a client and any loop: the host that this project offers, seen from the boundary.
 
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Attached, Host};
 use osevent_core::{
     ClientValue, Exclusion, HookCall, Interest, LockRule, Readiness, RegistrationError, Registry, current_thread,
@@ -72,7 +74,7 @@ impl Hooks for Core {
     }
 }
 
-/// What a registering hook does with its answer (R2, R3).
+/// What a registering hook does with its answer ([R2], [R3]).
 fn written(handle: &mut u64, answer: Result<u64, i32>) -> i32 {
     match answer {
         Ok(given) => {

@@ -1,18 +1,20 @@
 //! A client whose strings a case pulls: what libxl has at the boundary, and in each occurrence whatever the case wants.
 //!
-//! Like libxl it has a recursive ctx lock, which it holds in each hook and takes in each occurrence (R1, R15); values
-//! from pools in which the one that was freed last is given out first (R10); and places for handles that are full of
-//! garbage, or of the last registration's handle, when a hook is called (R2). A value stands for an fd and for a timeout
+//! Like libxl it has a recursive ctx lock, which it holds in each hook and takes in each occurrence ([R1], [R15]); values
+//! from pools in which the one that was freed last is given out first ([R10]); and places for handles that are full of
+//! garbage, or of the last registration's handle, when a hook is called ([R2]). A value stands for an fd and for a timeout
 //! at the same time: it identifies nothing.
 //!
-//! Like libxl it does not survive some things: an occurrence inside a hook (O1), a timeout that is over (O5), anything after
-//! the end (X4). It does not abort then. The first such violation is kept, and every wait of the case ends with it.
+//! Like libxl it does not survive some things: an occurrence inside a hook ([O1]), a timeout that is over ([O5]), anything after
+//! the end ([X4]). It does not abort then. The first such violation is kept, and every wait of the case ends with it.
 
 mod ctx_lock;
 mod pool;
 mod state;
 
 use crate::boundary::{Client, Hosting, Rule, WallTime};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::directed::breaks;
 use crate::violation::Violation;
 use anyhow::{Context, bail};
@@ -216,8 +218,8 @@ impl Puppet {
         })
     }
 
-    /// Cancels a timeout as the client's release does: with `{0,0}` (R13), after which it still occurs once (O5); or, for 4.2.0
-    /// and 4.2.1, with `timeout_deregister`. Either may come when the timeout has been taken, or is over (R14).
+    /// Cancels a timeout as the client's release does: with `{0,0}` ([R13]), after which it still occurs once ([O5]); or, for 4.2.0
+    /// and 4.2.1, with `timeout_deregister`. Either may come when the timeout has been taken, or is over ([R14]).
     ///
     /// # Errors
     /// The hook failed, which it must not.
@@ -251,7 +253,7 @@ impl Puppet {
         }
     }
 
-    /// Cancels a timeout as 4.2.0 does: with the address of its handle in place of the handle (R13).
+    /// Cancels a timeout as 4.2.0 does: with the address of its handle in place of the handle ([R13]).
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -267,7 +269,7 @@ impl Puppet {
         })
     }
 
-    /// Has the place for the next registration's handle hold the handle of this one: garbage of the worst kind (R2).
+    /// Has the place for the next registration's handle hold the handle of this one: garbage of the worst kind ([R2]).
     pub fn leave_handle_of(&self, registration: Registration) {
         let mut state = self.state();
         state.garbage = Some(state.registrations[registration.0].handle);
@@ -275,7 +277,7 @@ impl Puppet {
 
     // What has happened.
 
-    /// The value that it was registered with, and that others may have been, too (R10).
+    /// The value that it was registered with, and that others may have been, too ([R10]).
     pub fn value_of(&self, registration: Registration) -> u64 {
         let state = self.state();
         state.registrations[registration.0].value

@@ -1,6 +1,8 @@
 //! What happened at the boundary, step by step, and what was wrong with it.
 
 use crate::boundary::{Rule, WallTime};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::violation::Violation;
 use serde::{Deserialize, Serialize};
 use std::os::fd::RawFd;
@@ -10,7 +12,7 @@ use std::os::fd::RawFd;
 pub struct Step {
     /// Nanoseconds since the record began, of the monotonic clock.
     pub at: u64,
-    /// Microseconds since 1970, of the wall clock that deadlines are of (R11), read after `at`.
+    /// Microseconds since 1970, of the wall clock that deadlines are of ([R11]), read after `at`.
     #[serde(default)]
     pub wall: i64,
     /// The thread, numbered from 0 in the order of their first steps; its name is in [`Record::threads`].

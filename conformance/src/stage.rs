@@ -1,6 +1,8 @@
 //! What a case has: a machine, a host that runs, and ctxs opened between the two.
 
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Attached, Host, Mode};
 use crate::monitor::{Limits, Monitor, Witness};
 use crate::patience::patience;
@@ -188,7 +190,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The next one; it must have been delivered on the loop's thread (E2).
+    /// The next one; it must have been delivered on the loop's thread ([E2]).
     pub(crate) fn next(&self) -> anyhow::Result<Event> {
         match self.delivered.recv_timeout(patience()) {
             Ok(Delivered { event, thread }) => {

@@ -1,10 +1,12 @@
 //! Where the handles of timeouts were written to: libxl 4.2.0 names a timeout by that address, and 4.2.1 by the handle, and
-//! the two releases cannot be told apart (R13).
+//! the two releases cannot be told apart ([R13]).
 //!
 //! Kept for serialized clients only, and never taken out: a blocking call of 4.2.0 deregisters a timeout twice that its own
-//! loop took (R14). An address that comes again replaces what was there, so there are as many as the client has places.
+//! loop took ([R14]). An address that comes again replaces what was there, so there are as many as the client has places.
 
 use crate::Token;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::sync::Lock;
 use crate::table::TokenHasher;
 use core::hash::BuildHasherDefault;

@@ -1,8 +1,10 @@
+#[cfg(doc)]
+use crate::contract::*;
 use crate::{Interest, Readiness, RegistrationError};
 use core::fmt;
 
 /// The hosted library's number for a registration (`for_libxl`): given back verbatim, never
-/// interpreted, not unique (R10).
+/// interpreted, not unique ([R10]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct ClientValue(pub u64);
@@ -16,16 +18,16 @@ pub trait Client: Send + Sync + 'static {
     /// The fd is ready (`libxl_osevent_occurred_fd`). The calling thread is inside the gate, and
     /// under the outer lock if there is one. `asked` is the interest in force when the occurrence was
     /// claimed; while an fd_modify runs, old and new both are. It can arrive after its
-    /// deregistration, unless there is an outer lock (O3).
+    /// deregistration, unless there is an outer lock ([O3]).
     fn occurred_fd(&self, value: ClientValue, fd: i32, asked: Interest, readiness: Readiness);
 
     /// The timeout has expired or was cancelled with `{0,0}` (`libxl_osevent_occurred_timeout`):
-    /// once for each registration (O5). Gate and lock as for [`occurred_fd`](Self::occurred_fd).
+    /// once for each registration ([O5]). Gate and lock as for [`occurred_fd`](Self::occurred_fd).
     fn occurred_timeout(&self, value: ClientValue);
 
     /// The gate is closed and empty: free the client (`libxl_ctx_free`). Called once, on the thread
-    /// that closed the gate or left it last, outside every call into the client (X4, X5), under the
-    /// outer lock if there is one. Hooks are still answered (X2); new calls into the client are
+    /// that closed the gate or left it last, outside every call into the client ([X4], [X5]), under the
+    /// outer lock if there is one. Hooks are still answered ([X2]); new calls into the client are
     /// refused.
     fn release(&self);
 }
@@ -37,7 +39,7 @@ pub trait Client: Send + Sync + 'static {
 /// in any of these calls.
 pub trait Owner: Client {
     /// Nothing is registered any more: [`release`](Client::release) has returned or unwound, and what it left
-    /// behind is swept (X6). Called once, after it, on the same thread, without the outer lock. The
+    /// behind is swept ([X6]). Called once, after it, on the same thread, without the outer lock. The
     /// owner may drop its reference to the registry here.
     fn closed(&self) {}
 
@@ -47,7 +49,7 @@ pub trait Owner: Client {
     fn idle(&self) {}
 
     /// Whether the calling thread is inside a hook of this client, or of any other that this one must not be called under. Nothing is
-    /// dispatched there (O1): a source that a loop reports all the same, run again by a hook, does nothing now, and stays due.
+    /// dispatched there ([O1]): a source that a loop reports all the same, run again by a hook, does nothing now, and stays due.
     ///
     /// With the feature `std` this is known of every hook that comes through [`Registry::hooks`](crate::Registry::hooks).
     /// Without it the owner answers, by what [`hook_called`](Self::hook_called) and [`hook_returns`](Self::hook_returns) tell it.
@@ -68,7 +70,7 @@ pub trait Owner: Client {
     }
 
     /// The hook is about to return to the client, on the same thread: with the registration's handle, or because of what it
-    /// refuses (R3). For the two hooks that end a registration, which have no result, this is the only place
+    /// refuses ([R3]). For the two hooks that end a registration, which have no result, this is the only place
     /// where a wrong handle shows.
     fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
         let _ = (call, answer);
@@ -133,14 +135,14 @@ pub enum HookCall {
     TimeoutModify {
         /// The registration.
         handle: u64,
-        /// Seconds of the wall clock; 0 with no microseconds to cancel (R13).
+        /// Seconds of the wall clock; 0 with no microseconds to cancel ([R13]).
         secs: i64,
         /// Microseconds beside them.
         micros: i64,
     },
     /// `timeout_deregister`
     TimeoutDeregister {
-        /// The registration, also where the client passed the address of its handle (R13).
+        /// The registration, also where the client passed the address of its handle ([R13]).
         handle: u64,
     },
 }

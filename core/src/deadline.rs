@@ -1,10 +1,12 @@
 use crate::RegistrationError;
+#[cfg(doc)]
+use crate::contract::*;
 
 /// An absolute point of the wall clock, in microseconds since 1970: gettimeofday(2)'s clock, by
-/// which libxl stamps its timeouts (R11).
+/// which libxl stamps its timeouts ([R11]).
 ///
 /// The core has no clock. A loop converts a deadline once, when it takes it, to a clock that does
-/// not step (R12). Ordered by time.
+/// not step ([R12]). Ordered by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(i64);
 

@@ -1,7 +1,9 @@
 use crate::Token;
+#[cfg(doc)]
+use crate::contract::*;
 use core::fmt;
 
-/// Libxl's `ERROR_OSEVENT_REG_FAIL`, the negative code that a failing hook may return (R3).
+/// Libxl's `ERROR_OSEVENT_REG_FAIL`, the negative code that a failing hook may return ([R3]).
 const ERROR_OSEVENT_REG_FAIL: i32 = -12;
 
 /// Why a hook failed: what the client did wrong, or what the loop refused.
@@ -10,9 +12,9 @@ const ERROR_OSEVENT_REG_FAIL: i32 = -12;
 pub enum RegistrationError {
     /// The client asked for a negative fd.
     NegativeFd(i32),
-    /// The client asked for a bit that is not poll(2)'s input, priority or output (R6).
+    /// The client asked for a bit that is not poll(2)'s input, priority or output ([R6]).
     UnknownInterest(i16),
-    /// The client's timeval is none: its microseconds are not within 0 to 999,999 (R11).
+    /// The client's timeval is none: its microseconds are not within 0 to 999,999 ([R11]).
     InvalidDeadline {
         /// `tv_sec`
         secs: i64,
@@ -30,7 +32,7 @@ pub enum RegistrationError {
     /// The process has given out 2^63 [tokens](crate::Token), and none is used twice.
     TokensSpent,
     /// The hook was called on a thread that did not come through
-    /// [`Registry::enter`](crate::Registry::enter), which serialized clients must (O2): somebody
+    /// [`Registry::enter`](crate::Registry::enter), which serialized clients must ([O2]): somebody
     /// calls the client around this library.
     OutsideClientCall,
     /// The loop refused.
@@ -47,7 +49,7 @@ pub enum LoopError {
     UnknownToken(Token),
     /// The operating system said no; its errno.
     Os(i32),
-    /// This process is a child that was forked, without exec, from the one that the loop is of (X7).
+    /// This process is a child that was forked, without exec, from the one that the loop is of ([X7]).
     Forked,
     /// This loop cannot do that at all; what it is.
     Unsupported(&'static str),
@@ -55,7 +57,7 @@ pub enum LoopError {
 
 impl RegistrationError {
     /// The code for the hook to return: never zero, positive (an errno where the loop gave one) or
-    /// `ERROR_OSEVENT_REG_FAIL` (R3). Libxl usually makes it the operation's result.
+    /// `ERROR_OSEVENT_REG_FAIL` ([R3]). Libxl usually makes it the operation's result.
     pub fn code(&self) -> i32 {
         match self {
             Self::Loop(LoopError::Os(errno)) if *errno > 0 => *errno,

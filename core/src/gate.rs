@@ -2,7 +2,7 @@
 //!
 //! # What it guarantees
 //! `Client::release` is called once, when no thread is inside, and nobody gets inside afterwards
-//! (X4); never on a thread that is inside (X5). Neither closing nor leaving waits for anybody.
+//! ([X4]); never on a thread that is inside ([X5]). Neither closing nor leaving waits for anybody.
 //!
 //! # Why
 //! All decisions are made under one lock, which is never held across a call. `phase` only goes
@@ -19,15 +19,17 @@
 //!
 //! Everything that a call did happens before the release, because both went through the lock.
 //!
-//! # The outer lock (serialized clients, O2)
+//! # The outer lock (serialized clients, [O2])
 //! It is held by a thread from its outermost `enter` to the `leave` that matches, and through the
-//! release, so that the hooks which the client calls there (X2) are under it, too. It is taken before
+//! release, so that the hooks which the client calls there ([X2]) are under it, too. It is taken before
 //! the count is raised and given back after the count is lowered: a thread that waits for it is not
 //! counted, so a closer has nothing to wait for but the lock itself, and the one who holds that
 //! without being counted is about to be refused or has just left, and gives it back without waiting.
 //! `inside` tells a nested call, which must not take it again; only the thread itself changes its
 //! own entry, so what it reads there cannot be out of date.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::sync::Lock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -40,16 +42,16 @@ use core::num::NonZeroU64;
 #[expect(clippy::exhaustive_structs, reason = "a number, which the host makes")]
 pub struct ThreadId(pub NonZeroU64);
 
-/// How occurrences and other calls into the client may overlap (O2).
+/// How occurrences and other calls into the client may overlap ([O2]).
 #[non_exhaustive]
 pub enum LockRule {
-    /// The client tolerates an occurrence after its deregistration (4.2.2 and later, O3). No lock
+    /// The client tolerates an occurrence after its deregistration (4.2.2 and later, [O3]). No lock
     /// is held across any call.
     Concurrent,
     /// It does not (4.2.0, 4.2.1): one lock is held across every call into the client, so that none
     /// arrives after its deregistration. Every such call of the program must go through
     /// [`Registry::enter`](crate::Registry::enter), and none may wait inside the client for another
-    /// thread's occurrence (E8).
+    /// thread's occurrence ([E8]).
     Serialized(Box<dyn OuterLock>),
 }
 

@@ -1,5 +1,7 @@
 //! The six hooks in the client's own numbers, for whoever binds a client that is written in C.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::{ClientValue, Deadline, HookCall, Interest, Owner, RegistrationError, Registry, Token};
 
 /// A registry's six hooks in the client's own numbers, of [`Registry::hooks`].
@@ -14,7 +16,7 @@ impl<C: Owner> Hooks<'_, C> {
     /// Watches the fd; the handle to give to the client.
     ///
     /// # Errors
-    /// What the hook has to return: never 0 (R3). Nothing is registered, and no handle is to be written.
+    /// What the hook has to return: never 0 ([R3]). Nothing is registered, and no handle is to be written.
     pub fn fd_register(&self, fd: i32, events: i16, value: ClientValue) -> Result<u64, i32> {
         self.answer(HookCall::FdRegister { fd, events, value }, |registry| {
             registry.register_fd(fd, Interest::from_poll(events)?, value).map(Token::to_handle)
@@ -24,7 +26,7 @@ impl<C: Owner> Hooks<'_, C> {
     /// Replaces the fd's interest.
     ///
     /// # Errors
-    /// What the hook has to return: never 0 (R3). The old interest stays in force.
+    /// What the hook has to return: never 0 ([R3]). The old interest stays in force.
     pub fn fd_modify(&self, handle: u64, fd: i32, events: i16) -> Result<(), i32> {
         self.answer(HookCall::FdModify { handle, fd, events }, |registry| {
             registry.modify_fd(handle, fd, Interest::from_poll(events)?).map(|()| handle)
@@ -40,7 +42,7 @@ impl<C: Owner> Hooks<'_, C> {
     }
 
     /// Registers the timeout; the handle to give to the client. `written_to` is the address that the handle is going to be
-    /// written to, by which 4.2.0 names the timeout later (R13); it is compared, never read.
+    /// written to, by which 4.2.0 names the timeout later ([R13]); it is compared, never read.
     ///
     /// # Errors
     /// As for [`fd_register`](Self::fd_register).
@@ -52,10 +54,10 @@ impl<C: Owner> Hooks<'_, C> {
         })
     }
 
-    /// Moves the timeout, in practice to `{0,0}` (R13). One that the loop has taken already is no error (R14).
+    /// Moves the timeout, in practice to `{0,0}` ([R13]). One that the loop has taken already is no error ([R14]).
     ///
     /// # Errors
-    /// What the hook has to return: never 0 (R3). The timeout stays as it is.
+    /// What the hook has to return: never 0 ([R3]). The timeout stays as it is.
     pub fn timeout_modify(&self, handle: u64, secs: i64, micros: i64) -> Result<(), i32> {
         self.answer(HookCall::TimeoutModify { handle, secs, micros }, |registry| {
             registry.modify_timeout(handle, Deadline::from_timeval(secs, micros)?).map(|()| handle)
@@ -63,7 +65,7 @@ impl<C: Owner> Hooks<'_, C> {
         .map(drop)
     }
 
-    /// Ends the timeout's registration. `named` is the handle, or, from 4.2.0, the address that it was written to (R13).
+    /// Ends the timeout's registration. `named` is the handle, or, from 4.2.0, the address that it was written to ([R13]).
     /// The hook has no result, so that it was wrong is told to the owner alone.
     pub fn timeout_deregister(&self, named: u64) {
         let handle = self.0.timeout_named(named);

@@ -1,3 +1,5 @@
+#[cfg(doc)]
+use crate::contract::*;
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -29,7 +31,7 @@ impl Drop for InHook {
     }
 }
 
-/// Whether the calling thread is in a hook of any client: there no client may be called (O1, R15), and nothing waits.
+/// Whether the calling thread is in a hook of any client: there no client may be called ([O1], [R15]), and nothing waits.
 ///
 /// The core makes no occurrence there, for any client.
 pub fn is_in_hook() -> bool {

@@ -1,8 +1,10 @@
 use crate::RegistrationError;
+#[cfg(doc)]
+use crate::contract::*;
 
-/// What the client asked to be told of an fd: poll(2)'s input, priority and output bits (R6).
+/// What the client asked to be told of an fd: poll(2)'s input, priority and output bits ([R6]).
 ///
-/// Empty is legal: the registration stays and makes no occurrence (R5).
+/// Empty is legal: the registration stays and makes no occurrence ([R5]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Interest(u16);
 
@@ -11,7 +13,7 @@ pub struct Interest(u16);
 pub struct Readiness(u16);
 
 impl Interest {
-    /// No occurrence at all (R5).
+    /// No occurrence at all ([R5]).
     pub const NONE: Self = Self(0);
     /// `POLLIN`
     pub const IN: Self = Self(0x01);
@@ -24,7 +26,7 @@ impl Interest {
     /// From the client's `short events`. `POLLERR`, `POLLHUP` and `POLLNVAL` may be named; they are implied.
     ///
     /// # Errors
-    /// [`RegistrationError::UnknownInterest`] for any bit that the contract does not have (R6).
+    /// [`RegistrationError::UnknownInterest`] for any bit that the contract does not have ([R6]).
     pub const fn from_poll(events: i16) -> Result<Self, RegistrationError> {
         let bits = events as u16;
         if bits & !(Self::ALL | Readiness::IMPLIED) != 0 {
@@ -89,7 +91,7 @@ impl Readiness {
     }
 
     /// What poll(2) would report to somebody who asked for `interest`: nothing for an empty one
-    /// (R5), otherwise the asked bits and the implied ones (R6).
+    /// ([R5]), otherwise the asked bits and the implied ones ([R6]).
     #[must_use]
     pub const fn for_interest(self, interest: Interest) -> Self {
         if interest.is_empty() {
@@ -99,7 +101,7 @@ impl Readiness {
     }
 
     /// The same, plus the whole interest where an error, a hang-up or an invalid fd shows: 4.2.0
-    /// and 4.2.1 look at nothing else and would spin (O4).
+    /// and 4.2.1 look at nothing else and would spin ([O4]).
     #[must_use]
     pub(crate) const fn with_interest_on_error(self, interest: Interest) -> Self {
         if self.0 & Self::IMPLIED != 0 { Self(self.0 | interest.0) } else { self }

@@ -3,7 +3,7 @@
 //! libxl has no event loop: through six hooks it asks its host to watch fds and timeouts, and the
 //! host calls back when they occur. This crate is what has to be right between the two, once for all
 //! loops: handles that are looked up and never dereferenced, timeouts that occur exactly once, calls into the
-//! client that are counted so that it can be freed when there are none. Clause ids such as R14 are those of
+//! client that are counted so that it can be freed when there are none. Clause ids such as [R14] are those of
 //! `docs/contract.md`.
 //!
 //! # What it refuses to do
@@ -27,16 +27,16 @@
 //! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: the client's numbers, checked.
 //!
 //! # Threads
-//! Everything may be called from any thread, beside anything else (R1, O8). A [`ClientCall`] belongs
+//! Everything may be called from any thread, beside anything else ([R1], [O8]). A [`ClientCall`] belongs
 //! to the thread that began it. The one thing the crate asks of its surroundings is which thread
 //! it is on ([`ThreadId`]; `current_thread` with the feature `std`).
 //!
 //! # Locks
 //! The order, outermost first: the [`OuterLock`] of [`LockRule::Serialized`], if any; the client's
-//! own lock, which it holds when it calls a hook (R15); the loop's own locks; and inside of all those
+//! own lock, which it holds when it calls a hook ([R15]); the loop's own locks; and inside of all those
 //! one of this crate's two spin locks at a time, for a few instructions, without allocating and never across a
 //! call. So a hook waits for nobody; a loop must not hold a lock that its registration methods
-//! take while it makes an occurrence (O2).
+//! take while it makes an occurrence ([O2]).
 //!
 //! # The shortest program
 //! A loop that watches one fd, a client that registers it and is told.
@@ -123,6 +123,8 @@ extern crate std;
 
 mod addresses;
 mod client;
+#[cfg(doc)]
+pub mod contract;
 mod deadline;
 mod error;
 mod event_loop;
@@ -142,6 +144,8 @@ mod thread;
 mod token;
 
 pub use client::{Client, ClientValue, HookCall, Owner};
+#[cfg(doc)]
+use contract::*;
 pub use deadline::Deadline;
 pub use error::{LoopError, RegistrationError};
 pub use event_loop::{EventLoop, GoneId};

@@ -13,7 +13,7 @@
 //! # Ended
 //! One word of state holds the interest and the mark `ENDED`, which is never cleared. Setting it is
 //! an atomic exchange, so that of expiry, deregistration and sweep exactly one *takes* a timeout
-//! (O5, R14); `{0,0}` takes nothing, it only makes the expiry come soon. An fd's occurrence is
+//! ([O5], [R14]); `{0,0}` takes nothing, it only makes the expiry come soon. An fd's occurrence is
 //! *claimed* by reading the word, a timeout's by taking it; none is claimed after deregistration
 //! has returned, because deregistration has set the mark.
 //!
@@ -22,6 +22,8 @@
 //! that each exchange is one modification; and on a thread that knows that a deregistration
 //! returned, because something synchronized the two, coherence makes the read find the mark.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{ClientValue, Interest, Readiness, Token};
 use alloc::sync::{Arc, Weak};
@@ -105,7 +107,7 @@ impl FdSource {
         self.0.token
     }
 
-    /// The fd to watch, as the client gave it: not a duplicate (O11), and the client's to close.
+    /// The fd to watch, as the client gave it: not a duplicate ([O11]), and the client's to close.
     pub fn fd(&self) -> i32 {
         match self.0.kind {
             Kind::Fd(fd) => fd,
@@ -116,9 +118,9 @@ impl FdSource {
     /// Makes one occurrence on the calling thread, if the registration still stands, the gate is
     /// open and the interest covers something of `readiness`; true if it did.
     ///
-    /// It can take seconds, because the client works in it and waits for its own lock (O12, O8); it
+    /// It can take seconds, because the client works in it and waits for its own lock ([O12], [O8]); it
     /// calls the loop's registration methods; and where a close was waiting for this call, it frees
-    /// the client. Hold no lock that those take (O2). Not from inside a hook (O1). A client written in
+    /// the client. Hold no lock that those take ([O2]). Not from inside a hook ([O1]). A client written in
     /// Rust that unwinds does so through here, and has left the gate then.
     ///
     /// When the gate is closed already, this sets the source's interest to none in the loop, so
@@ -138,7 +140,7 @@ impl TimerSource {
     }
 
     /// Makes the timer's one occurrence on the calling thread, unless somebody took it before
-    /// (O5); true if it did. The rules of [`FdSource::ready`] hold.
+    /// ([O5]); true if it did. The rules of [`FdSource::ready`] hold.
     pub fn expire(self) -> bool {
         self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_timeout(&self.0))
     }

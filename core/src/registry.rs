@@ -2,7 +2,7 @@
 //!
 //! # Walk
 //! Hook → registry → [`EventLoop`]; and back: loop → [`FdSource::ready`] → (ended? gate?) →
-//! [`Client`](crate::Client). No lock is held across any of these arrows, but for the outer lock of serialized clients (O2).
+//! [`Client`](crate::Client). No lock is held across any of these arrows, but for the outer lock of serialized clients ([O2]).
 //!
 //! # Who owns whom
 //! The registry owns the client, the table holds the registrations that stand, and the loop holds its
@@ -15,9 +15,11 @@
 //! know the registration before. That leaves a gap in which a sweep finds the registration in the
 //! table while the loop does not have it yet. So whoever registers looks at the table again afterwards.
 //! If that is before the sweep emptied it, the sweep ends what the loop already has; if it is after, the
-//! one who registered does it. Only sources of the host's own and misplaced hooks get there (X4).
+//! one who registered does it. Only sources of the host's own and misplaced hooks get there ([X4]).
 
 use crate::addresses::Addresses;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::gate::{Closed, Due, Gate, LockRule, ThreadId};
 use crate::registration::{Dispatcher, Kind, Registration, Side};
 use crate::table::Table;
@@ -113,7 +115,7 @@ impl<C: Owner> Registry<C> {
     // The gate.
 
     /// Begins a call into the client on this thread. Calls nest. Every call into the client needs one
-    /// (X4); occurrences are made inside one of their own.
+    /// ([X4]); occurrences are made inside one of their own.
     ///
     /// # Errors
     /// [`Closed`] once [`close`](Self::close) was called, also for a nested call.
@@ -137,9 +139,9 @@ impl<C: Owner> Registry<C> {
     }
 
     /// Closes the gate: no call into the client begins any more. When those in progress are over,
-    /// [`Client::release`](crate::Client::release) is called, what it left registered is swept (X6), the host's own sources
+    /// [`Client::release`](crate::Client::release) is called, what it left registered is swept ([X6]), the host's own sources
     /// included, and [`Owner::closed`] is called: on this thread, now, where none is in progress; on
-    /// that of the last one otherwise, as its call returns (X5). Calling it again does nothing.
+    /// that of the last one otherwise, as its call returns ([X5]). Calling it again does nothing.
     pub fn close(&self) {
         if self.gate.close() == Due::Release {
             self.release();
@@ -171,13 +173,13 @@ impl<C: Owner> Registry<C> {
     /// The fd_register hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
+    /// Nothing is registered; return [`RegistrationError::code`] to the client ([R3]).
     pub fn register_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
         self.add_fd(Side::Client, fd, interest, value)
     }
 
-    /// The fd_modify hook. The handle stays the same (R2).
+    /// The fd_modify hook. The handle stays the same ([R2]).
     ///
     /// # Errors
     /// The old interest stays in force.
@@ -195,7 +197,7 @@ impl<C: Owner> Registry<C> {
     }
 
     /// The fd_deregister hook. No occurrence is claimed after it has returned; one that was
-    /// claimed before may still reach the client (O3), unless there is an outer lock.
+    /// claimed before may still reach the client ([O3]), unless there is an outer lock.
     ///
     /// # Errors
     /// The client passed a wrong handle; nothing has changed. The hook has no result to tell it by.
@@ -209,14 +211,14 @@ impl<C: Owner> Registry<C> {
     /// The timeout_register hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the client (R3).
+    /// Nothing is registered; return [`RegistrationError::code`] to the client ([R3]).
     pub fn register_timeout(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
         self.add_timeout(Side::Client, deadline, value)
     }
 
-    /// The timeout_modify hook, in practice `{0,0}` (R13). A timeout that has been taken already is
-    /// left alone, without an error (R14).
+    /// The timeout_modify hook, in practice `{0,0}` ([R13]). A timeout that has been taken already is
+    /// left alone, without an error ([R14]).
     ///
     /// # Errors
     /// The handle is no timeout's of this registry; nothing has changed.
@@ -228,8 +230,8 @@ impl<C: Owner> Registry<C> {
         Ok(())
     }
 
-    /// The timeout_deregister hook of 4.2.0 and 4.2.1 (R13). One that has been taken already is
-    /// left alone, without an error (R14).
+    /// The timeout_deregister hook of 4.2.0 and 4.2.1 ([R13]). One that has been taken already is
+    /// left alone, without an error ([R14]).
     ///
     /// # Errors
     /// The handle is no timeout's of this registry; nothing has changed.
@@ -241,7 +243,7 @@ impl<C: Owner> Registry<C> {
         Ok(())
     }
 
-    /// The handle of the timeout will be at that address; it is needed for serialized clients only (R13).
+    /// The handle of the timeout will be at that address; it is needed for serialized clients only ([R13]).
     pub(crate) fn note_address(&self, address: u64, token: Token) {
         if self.gate.is_serialized() {
             self.addresses.note(address, token);
@@ -257,7 +259,7 @@ impl<C: Owner> Registry<C> {
     // Sources of the host's own.
 
     /// Watches an fd of the host's own beside the client's: [`Owner::own_fd`] is called while it is
-    /// ready, outside the gate. [`unwatch`](Self::unwatch) it before the fd is closed (S5).
+    /// ready, outside the gate. [`unwatch`](Self::unwatch) it before the fd is closed ([S5]).
     ///
     /// # Errors
     /// Nothing is watched.
@@ -351,7 +353,7 @@ impl<C: Owner> Registry<C> {
         self.table.find(token)
     }
 
-    /// The client's timeout, unless it has been taken (R14).
+    /// The client's timeout, unless it has been taken ([R14]).
     fn find_timeout(&self, handle: u64) -> Result<Option<Arc<Registration>>, RegistrationError> {
         match self.find(handle) {
             Err(RegistrationError::Ended(_)) => Ok(None),

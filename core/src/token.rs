@@ -11,6 +11,8 @@
 //! There are 2^39 blocks of 2^24 tokens: enough for 17,000 registries a second for a year, or, by one registry, for
 //! more registrations than a machine makes.
 
+#[cfg(doc)]
+use crate::contract::*;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -18,14 +20,14 @@ use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Names one registration, for ever: in the whole process no token is used twice, so that a late, doubled or foreign
-/// one is found out by looking it up (R10, R14). Copy it freely.
+/// one is found out by looking it up ([R10], [R14]). Copy it freely.
 ///
 /// As a handle it is what the client keeps in `for_app_registration`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(NonZeroU64);
 
 impl Token {
-    /// Set in every handle: a 64-bit user pointer never has it, which tells the two apart where 4.2.0 passes an address (R13).
+    /// Set in every handle: a 64-bit user pointer never has it, which tells the two apart where 4.2.0 passes an address ([R13]).
     const MARK: u64 = 1 << 63;
     const SERIAL_BITS: u32 = 24;
     const SERIALS: u32 = 1 << Self::SERIAL_BITS;

@@ -1,15 +1,15 @@
 //! Which fd is watched for what, and by whom: the epoll set and what it cannot hold.
 //!
 //! # One entry per fd number
-//! Registrations of the same number share an entry, and the kernel knows the union of their interests (R4). An entry
-//! whose union is empty is not in the kernel's set, which would report hang-ups all the same (R5). Files that epoll
-//! refuses, for which poll(2) always says ready, are *always ready* here (R7).
+//! Registrations of the same number share an entry, and the kernel knows the union of their interests ([R4]). An entry
+//! whose union is empty is not in the kernel's set, which would report hang-ups all the same ([R5]). Files that epoll
+//! refuses, for which poll(2) always says ready, are *always ready* here ([R7]).
 //!
 //! # Keys
 //! An event carries the key of its entry: fd number and generation. Each addition to the kernel's set takes a new
 //! generation, so an event that was collected before an fd was taken out, closed, reused and put in again finds
-//! nothing (R8). Generations repeat after 2^32 additions, all of which would have to be made while one chunk of events
-//! is worked off; even then the client would only get one occurrence too many, which it tolerates (O4).
+//! nothing ([R8]). Generations repeat after 2^32 additions, all of which would have to be made while one chunk of events
+//! is worked off; even then the client would only get one occurrence too many, which it tolerates ([O4]).
 //!
 //! # A client that closes first and tells later
 //! The kernel forgets an fd with its file, or does not, where a duplicate keeps the file open; and the number may name
@@ -22,8 +22,10 @@
 //! - a duplicate keeps the old file in the kernel's set, and then the number names that file again: adding says EEXIST,
 //!   and it is adopted under a new key.
 //! - a duplicate keeps it, and the number never names it again: nobody can take it out; its events find no
-//!   entry. This is the one thing that cannot be mended from here: delete before close (S5).
+//!   entry. This is the one thing that cannot be mended from here: delete before close ([S5]).
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::os::{self, Change};
 use osevent_core::{FdSource, Interest, LoopError, Readiness, Token};
 use std::collections::{BTreeSet, HashMap};
@@ -36,7 +38,7 @@ pub(crate) struct InterestSet {
     fds: HashMap<Token, RawFd>,
     /// The entries that are [`Place::AlwaysReady`] and whose union has a bit that is always ready.
     always_ready: BTreeSet<RawFd>,
-    /// The one of those that was served last: the next one's turn is after it (O9).
+    /// The one of those that was served last: the next one's turn is after it ([O9]).
     served_last: RawFd,
     generations: u32,
     registered: u64,

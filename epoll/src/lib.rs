@@ -6,9 +6,9 @@
 //!
 //! It starts no thread, owns no loop, and never waits, except in [`EventLoop::turn`](osevent_core::EventLoop::turn). Everything may be called on any
 //! thread: a registration made while the loop sleeps makes the fd readable as soon as it is due, without waking
-//! anybody before (R9).
+//! anybody before ([R9]).
 //!
-//! What poll(2) takes is taken, regular files, `/dev/null` and POLLPRI included (R6, R7).
+//! What poll(2) takes is taken, regular files, `/dev/null` and POLLPRI included ([R6], [R7]).
 //!
 //! # The shortest program
 //! A client that wants one timer and one pipe, on a loop that is nothing but poll(2):
@@ -55,6 +55,8 @@
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod alarm;
+#[cfg(doc)]
+pub mod contract;
 mod error;
 mod interest_set;
 mod os;
@@ -62,5 +64,7 @@ mod process;
 mod reactor;
 mod timers;
 
+#[cfg(doc)]
+use contract::*;
 pub use error::CreateError;
 pub use reactor::Reactor;

@@ -1,8 +1,8 @@
 //! Which process this is, so that a forked child does not take for its own what it inherited.
 //!
 //! A child that was forked and did not exec has a copy of its parent's memory and shares its files: what it does to an
-//! epoll set, a timer or a socket, it does to the parent's (X7). A program can avoid to use them there, but hardly
-//! to drop them: exit(3) runs the destructors of thread locals, also where libxl calls it in a child (S7).
+//! epoll set, a timer or a socket, it does to the parent's ([X7]). A program can avoid to use them there, but hardly
+//! to drop them: exit(3) runs the destructors of thread locals, also where libxl calls it in a child ([S7]).
 //!
 //! # How a child is told apart
 //! By a word in a page that the kernel clears in each child that it forks (MADV_WIPEONFORK). Each process
@@ -13,6 +13,8 @@
 //! its parent. Not by a handler of pthread_atfork(3): clone(2) and `_Fork` run none. Before Linux 4.14, which cannot
 //! clear pages, the pid has to do.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::os;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};

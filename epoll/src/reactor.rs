@@ -1,5 +1,7 @@
 use crate::CreateError;
 use crate::alarm::Alarm;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::interest_set::{InterestSet, Key};
 use crate::os;
 use crate::process::Process;
@@ -14,18 +16,18 @@ use std::time::Duration;
 ///
 /// Whoever has a loop watches [`as_fd`](AsFd::as_fd) for input, level style, and calls [`dispatch`](Self::dispatch)
 /// when it is readable. All methods may be called from any thread, at the same time, and from inside an occurrence.
-/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the client makes it (O12).
+/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the client makes it ([O12]).
 ///
 /// # After fork
 /// The fds are close-on-exec. A child that does not exec shares them with its parent, and what it did to them would
-/// change the parent's set (X7). So there the reactor does nothing: [`dispatch`](Self::dispatch), `turn` and registrations
+/// change the parent's set ([X7]). So there the reactor does nothing: [`dispatch`](Self::dispatch), `turn` and registrations
 /// are refused ([`LoopError::Forked`]), deregistrations are ignored, `gone` handlers are neither called nor dropped. Dropping it,
 /// and a registry on it, only gives back the child's own memory and fds. A child may make a reactor of its own.
 pub struct Reactor {
     process: Process,
     epoll: OwnedFd,
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
-    /// `gone` handler: so hooks may wait for it (R15, O2).
+    /// `gone` handler: so hooks may wait for it ([R15], [O2]).
     ///
     /// Whoever panics while holding it has found an invariant of ours broken. The next one uses what there is:
     /// a hook cannot do anything better.
@@ -35,7 +37,7 @@ pub struct Reactor {
 struct State {
     fds: InterestSet,
     timers: Timers,
-    /// Never later than what is due while the lock is free, so nothing is slept through (R9). It is earlier only
+    /// Never later than what is due while the lock is free, so nothing is slept through ([R9]). It is earlier only
     /// while a dispatch is working timers off, which sets it before it ends; if a panic ends it, the fd stays readable
     /// and the next dispatch does.
     alarm: Alarm,
@@ -79,7 +81,7 @@ impl Reactor {
     /// It works in rounds: up to 16 ready fds, then up to 16 due timers, then up to 16 fds that are always ready. It
     /// ends when nothing more is due, or after the round in which [`OCCURRENCES`](Self::OCCURRENCES) or
     /// [`TIME`](Self::TIME) is reached, and leaves [`as_fd`](AsFd::as_fd) readable if something remains. So
-    /// neither the host loop nor anything here starves (O9); an occurrence that takes long cannot be cut short (O12).
+    /// neither the host loop nor anything here starves ([O9]); an occurrence that takes long cannot be cut short ([O12]).
     ///
     /// A host loop that learns of changes only (EPOLLET, tokio) dispatches until the result is 0, which says that
     /// nothing was left: whatever becomes due from then on is a change. So where something remains and no occurrence
@@ -90,7 +92,7 @@ impl Reactor {
     ///
     /// A source can be called once more when it is not ready any more: somebody else, on another thread or in an
     /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that from 4.2.2 on; for
-    /// earlier ones the fd is looked at once more, under the outer lock (O4).
+    /// earlier ones the fd is looked at once more, under the outer lock ([O4]).
     ///
     /// # Errors
     /// The reactor's fds are gone: something in this process closed fds that were not its own. Or this is a

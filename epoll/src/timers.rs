@@ -1,5 +1,7 @@
-//! The timers: by monotonic deadline, then by order of registration (O7).
+//! The timers: by monotonic deadline, then by order of registration ([O7]).
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::os;
 use osevent_core::{Deadline, TimerSource, Token};
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +25,7 @@ impl Timers {
         self.queue.insert(place, source);
     }
 
-    /// Moves it; one that is not here any more is left alone (R14).
+    /// Moves it; one that is not here any more is left alone ([R14]).
     pub(crate) fn modify(&mut self, token: Token, deadline: Deadline) {
         let Some(place) = self.places.get_mut(&token) else { return };
         let source = self.queue.remove(place).expect("each place is in the queue");
@@ -52,11 +54,11 @@ impl Timers {
     }
 }
 
-/// Converts deadlines from the wall clock, which steps, to the monotonic one, once each (R12).
+/// Converts deadlines from the wall clock, which steps, to the monotonic one, once each ([R12]).
 ///
 /// Both are disciplined alike, so between steps their distance is constant. It is measured for each deadline, but kept
 /// as long as the measurement does not contradict it: so equal deadlines stay equal, and nearly equal ones stay in
-/// order (O7), whatever a preemption between the readings does to a measurement.
+/// order ([O7]), whatever a preemption between the readings does to a measurement.
 #[derive(Default)]
 struct Clocks {
     /// Monotonic minus wall, in nanoseconds. At most two [`SLACK`](Self::SLACK)s above the truth after a good

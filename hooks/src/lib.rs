@@ -5,7 +5,7 @@
 //! [`Registry`]. What a hook does is
 //! [`Hooks`]'s; here is only how C calls it.
 //!
-//! Each comes with libxl's lock held, on any thread that is inside libxl (R1). The ids are those of `docs/contract.md`.
+//! Each comes with libxl's lock held, on any thread that is inside libxl ([R1]). The ids are those of `docs/contract.md`.
 //!
 //! ```
 //! use osevent_core::{Client, ClientValue, Interest, Owner, Readiness};
@@ -45,6 +45,10 @@
 
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(doc)]
+pub mod contract;
+#[cfg(doc)]
+use contract::*;
 use libc::timeval;
 use osevent_core::{ClientValue, Hooks, Owner, Registry};
 use std::ffi::{c_int, c_short, c_void};
@@ -56,8 +60,8 @@ compile_error!("a handle is 64 bits, and libxl keeps it in a pointer: build for 
 /// The `fd_register` hook.
 ///
 /// # Safety
-/// `user` is the address of a `Registry<C>`, which is kept until libxl has freed the ctx (X1), and `handle_out` a place that
-/// a handle can be written to; what is there is never read (R2).
+/// `user` is the address of a `Registry<C>`, which is kept until libxl has freed the ctx ([X1]), and `handle_out` a place that
+/// a handle can be written to; what is there is never read ([R2]).
 pub unsafe extern "C" fn fd_register<C: Owner>(
     user: *mut c_void,
     fd: c_int,
@@ -138,7 +142,7 @@ pub unsafe extern "C" fn timeout_modify<C: Owner>(
     code(hooks.timeout_modify(number(handle), deadline.tv_sec, deadline.tv_usec))
 }
 
-/// The `timeout_deregister` hook, which 4.2.0 and 4.2.1 call (R13).
+/// The `timeout_deregister` hook, which 4.2.0 and 4.2.1 call ([R13]).
 ///
 /// # Safety
 /// `user` as for [`fd_register`]. `named` is only compared.

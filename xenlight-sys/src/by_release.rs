@@ -3,6 +3,8 @@
 //! A variant is chosen by the library's [`Release`] when it is loaded. What differs is said in the
 //! comments about `LIBXL_API_VERSION` in `libxl.h`; the releases are those whose header first has the form.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::any::type_name;
 use core::ffi::{c_int, c_void};
 use core::mem::transmute_copy;
@@ -23,7 +25,7 @@ pub enum DomainControl {
 
 /// `libxl_domain_create_restore`: makes a domain of a configuration and a stream that a save wrote.
 ///
-/// The configuration and the domid's address must last until completion (E9). A failed restore may
+/// The configuration and the domid's address must last until completion ([E9]). A failed restore may
 /// have written a domid all the same.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]

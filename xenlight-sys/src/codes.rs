@@ -1,8 +1,10 @@
 //! Error codes, event types, shutdown reasons and flags, as libxl defines them.
 //!
 //! The values are the same in every release; a release only adds to them. A code that is not
-//! listed is legal: libxl passes on what a hook returned (R3), and a newer one may know more.
+//! listed is legal: libxl passes on what a hook returned ([R3]), and a newer one may know more.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::ffi::{c_int, c_uint};
 
 /// The only `version` that `libxl_ctx_alloc` takes (`LIBXL_VERSION`).
@@ -30,11 +32,11 @@ pub const ERROR_TIMEDOUT: c_int = -9;
 pub const ERROR_NOPARAVIRT: c_int = -10;
 /// Nothing there yet: from `libxl_event_check`, no such event.
 pub const ERROR_NOT_READY: c_int = -11;
-/// What a hook returns when it cannot register (R3).
+/// What a hook returns when it cannot register ([R3]).
 pub const ERROR_OSEVENT_REG_FAIL: c_int = -12;
 /// A buffer is too small.
 pub const ERROR_BUFFERFULL: c_int = -13;
-/// The child is not libxl's: from `libxl_childproc_reaped` and for `reaped_callback` (S2).
+/// The child is not libxl's: from `libxl_childproc_reaped` and for `reaped_callback` ([S2]).
 pub const ERROR_UNKNOWN_CHILD: c_int = -14;
 /// A lock could not be taken; 4.5 and later.
 pub const ERROR_LOCK_FAIL: c_int = -15;
@@ -52,9 +54,9 @@ pub const ERROR_CHECKPOINT_DEVICE_NOT_SUPPORTED: c_int = -19;
 pub const ERROR_VNUMA_CONFIG_INVALID: c_int = -20;
 /// There is no such domain; 4.6 and later.
 pub const ERROR_DOMAIN_NOTFOUND: c_int = -21;
-/// The operation was aborted, or has been asked to abort before (E6); 4.6 and later.
+/// The operation was aborted, or has been asked to abort before ([E6]); 4.6 and later.
 pub const ERROR_ABORTED: c_int = -22;
-/// Not found: from `libxl_ao_abort`, the operation is over or completing (E6); 4.6 and later.
+/// Not found: from `libxl_ao_abort`, the operation is over or completing ([E6]); 4.6 and later.
 pub const ERROR_NOTFOUND: c_int = -23;
 /// The domain went away during the operation; 4.6 and later.
 pub const ERROR_DOMAIN_DESTROYED: c_int = -24;
@@ -114,7 +116,7 @@ pub const fn error_name(code: c_int) -> Option<&'static str> {
     })
 }
 
-/// The domain shut down; once per evgen, and a save makes one, too (E11).
+/// The domain shut down; once per evgen, and a save makes one, too ([E11]).
 pub const EVENT_TYPE_DOMAIN_SHUTDOWN: c_uint = 1;
 /// The domain is gone.
 pub const EVENT_TYPE_DOMAIN_DEATH: c_uint = 2;
@@ -139,7 +141,7 @@ pub const SHUTDOWN_REASON_UNKNOWN: c_int = -1;
 pub const SHUTDOWN_REASON_POWEROFF: c_int = 0;
 /// The domain asked to be started again.
 pub const SHUTDOWN_REASON_REBOOT: c_int = 1;
-/// The domain suspended, as it does for a save: not its end (E11).
+/// The domain suspended, as it does for a save: not its end ([E11]).
 pub const SHUTDOWN_REASON_SUSPEND: c_int = 2;
 /// The domain crashed.
 pub const SHUTDOWN_REASON_CRASH: c_int = 3;

@@ -3,6 +3,8 @@
 //! Few structs are laid out here: those that are small and alike in all releases. The others have no
 //! fields; they are made in an [`Opaque`] buffer.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
 use core::fmt;
@@ -23,16 +25,16 @@ pub struct Vminfo {
     pub domid: u32,
 }
 
-/// `libxl_asyncop_how`: how an operation reports that it is complete. libxl copies it (X1).
+/// `libxl_asyncop_how`: how an operation reports that it is complete. libxl copies it ([X1]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncopHow {
     /// `(ctx, rc, for_callback)`: called once, with the ctx unlocked, on any thread that is inside
-    /// libxl, perhaps before the call that began the operation has returned (E1, E9). `None` makes an
+    /// libxl, perhaps before the call that began the operation has returned ([E1], [E9]). `None` makes an
     /// event of type `OPERATION_COMPLETE` instead.
     pub callback: Option<unsafe extern "C" fn(*mut Ctx, c_int, *mut c_void)>,
     /// Which operation it was. Together with `callback` it must be unique while an abort may be under
-    /// way (E6).
+    /// way ([E6]).
     pub u: AsyncopFor,
 }
 
@@ -118,7 +120,7 @@ pub struct VersionInfo {
 /// To be used like this: call libxl's `_init` function on it (zeroed memory is not initialised: some
 /// defaults are not zero), fill it (a `_from_json` function, or a function that returns one), use it,
 /// and call `_dispose` before it is dropped, else what hangs on it leaks. What it was passed to may
-/// keep its address until an asynchronous operation completes (E9).
+/// keep its address until an asynchronous operation completes ([E9]).
 ///
 /// JSON has catches: `_from_json` ignores keys that it does not know and values of the wrong type,
 /// and `_to_json` leaves out what is false, zero or nil.

@@ -3,7 +3,7 @@
 //! libxl's SONAME changes with every release of Xen, while the part of its interface that a host of
 //! its event loop needs has been the same from 4.2 on. So nothing is linked: [`Library::load`] finds
 //! the libxl that is installed, tells its [`Release`], and one binary serves every dom0 and starts
-//! with a clear error on a machine that has none. Clause ids (R2, X1, …) are those of
+//! with a clear error on a machine that has none. Clause ids ([R2], [X1], …) are those of
 //! `docs/contract.md`; "the header" is `libxl.h`, `libxl_event.h` or `libxl_utils.h`.
 //!
 //! # What is here
@@ -20,29 +20,29 @@
 //!
 //! No logic: no method checks its arguments, waits, converts or frees. No libxl struct that varies
 //! by release is laid out. Nothing that blocks inside libxl's own poll loop is bound
-//! (`libxl_event_wait`, `libxl_osevent_beforepoll`; E8). The library is never unloaded.
+//! (`libxl_event_wait`, `libxl_osevent_beforepoll`; [E8]). The library is never unloaded.
 //!
 //! # Rules for every call
 //!
 //! The methods of [`Library`] are `unsafe`: the caller promises what the header asks for, and
 //!
 //! 1. pointers are valid for what the header does with them, for as long as it says: usually the
-//!    call, but the hooks structs, their user pointers and the logger until the ctx is freed (X1),
-//!    and what an asynchronous operation was given until it completes (E9);
+//!    call, but the hooks structs, their user pointers and the logger until the ctx is freed ([X1]),
+//!    and what an asynchronous operation was given until it completes ([E9]);
 //! 2. the ctx came from [`Library::ctx_alloc`] of this very library and has not been freed, nor is
-//!    it freed while the call is in progress (X4);
+//!    it freed while the call is in progress ([X4]);
 //! 3. the call is not made from inside an osevent hook, `fork_replacement`, the logger or
-//!    `disaster` (R15, X9, E4), nor in a child after a fork (X7), except
+//!    `disaster` ([R15], [X9], [E4]), nor in a child after a fork ([X7]), except
 //!    [`Library::postfork_child_noexec`];
 //! 4. no callback given to libxl unwinds.
 //!
 //! # Threads
 //!
 //! [`Library`] is `Send` and `Sync`. libxl locks its ctx: any thread may make any call at any time,
-//! but [`Library::ctx_free`] only when no other call on that ctx is in progress (X4) and
+//! but [`Library::ctx_free`] only when no other call on that ctx is in progress ([X4]) and
 //! [`Library::event_register_callbacks`], [`Library::osevent_register_hooks`] and
-//! [`Library::childproc_setmode`] before others begin (E5, X1). Hooks and callbacks come on
-//! whichever thread is inside libxl (R1, E1). Any call can take long (O12).
+//! [`Library::childproc_setmode`] before others begin ([E5], [X1]). Hooks and callbacks come on
+//! whichever thread is inside libxl ([R1], [E1]). Any call can take long ([O12]).
 //!
 //! Strings that libxl returns as `*mut c_char` were allocated with malloc(3): the caller frees them
 //! with free(3).
@@ -88,6 +88,8 @@ compile_error!(
 pub mod by_release;
 pub mod children;
 pub mod codes;
+#[cfg(doc)]
+pub mod contract;
 mod control;
 pub mod domain;
 mod error;
@@ -98,6 +100,8 @@ mod release;
 mod soname;
 mod symbols;
 
+#[cfg(doc)]
+use contract::*;
 pub use error::LoadError;
 pub use library::Library;
 pub use release::Release;

@@ -1,5 +1,7 @@
 //! Finding and loading libxl.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::ffi::c_void;
 use core::fmt;
 use core::ptr::NonNull;
@@ -74,7 +76,7 @@ impl Library {
 
     /// In a child that was just forked: takes each lock that Xen's libraries share between all their
     /// handles, by opening and closing one of libxenctrl's, as libxl's own children do. Never returns if another
-    /// thread held one of them at the fork: nobody frees it in the child (S9).
+    /// thread held one of them at the fork: nobody frees it in the child ([S9]).
     ///
     /// # Safety
     ///

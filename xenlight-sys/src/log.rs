@@ -1,5 +1,7 @@
 //! The logger that libxl writes to: `xentoollog_logger`, and the formatting of its messages.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 
 /// Never used for a message.
@@ -24,10 +26,10 @@ pub const LEVEL_ERROR: c_uint = 8;
 pub const LEVEL_CRITICAL: c_uint = 9;
 
 /// `xentoollog_logger`: three functions that libxl calls, at every level, on any thread, with the ctx
-/// lock held, and in forked children too (X9). None may wait, call libxl on that ctx or unwind (R15).
+/// lock held, and in forked children too ([X9]). None may wait, call libxl on that ctx or unwind ([R15]).
 ///
 /// Data of the logger's own goes behind it in a `repr(C)` struct that starts with this one. It must
-/// outlive the ctx (X1); `libxl_ctx_free` does not call `destroy`.
+/// outlive the ctx ([X1]); `libxl_ctx_free` does not call `destroy`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Logger {
@@ -52,7 +54,7 @@ pub struct VaList(*mut c_void);
 /// Formats a message into `buffer` and returns the part that was written, without a NUL.
 ///
 /// What does not fit is cut off. Empty if `buffer` is, or if the C library refuses the format.
-/// Allocates nothing itself and takes no lock, so that it may run in a forked child (X9).
+/// Allocates nothing itself and takes no lock, so that it may run in a forked child ([X9]).
 ///
 /// # Safety
 ///

@@ -1,5 +1,7 @@
 //! Which release of Xen a libxl belongs to.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::fmt;
 
 /// A release of Xen, such as 4.17. Point releases cannot be told apart.
@@ -13,15 +15,15 @@ pub struct Release {
 
 impl Release {
     /// The first one that is supported. All of 4.2.x have one SONAME, and so count as 4.2.0: for_user
-    /// is 0, timeouts are deregistered, late occurrences are not tolerated (E3, R13, O3).
+    /// is 0, timeouts are deregistered, late occurrences are not tolerated ([E3], [R13], [O3]).
     pub const V4_2: Self = Self::new(4, 2);
-    /// Nexus pool: late fd occurrences are tolerated (O3, with all of 4.2.2 and later).
+    /// Nexus pool: late fd occurrences are tolerated ([O3], with all of 4.2.2 and later).
     pub const V4_3: Self = Self::new(4, 3);
     /// `libxl_childproc_sigchld_occurred`, selective_reap, parameters for a restore.
     pub const V4_4: Self = Self::new(4, 4);
     /// JSON is read (`_from_json`), `libxl_retrieve_domain_configuration`; fds go when idle.
     pub const V4_5: Self = Self::new(4, 5);
-    /// `libxl_ao_abort` (E6).
+    /// `libxl_ao_abort` ([E6]).
     pub const V4_6: Self = Self::new(4, 6);
     /// `libxl_domain_create_restore` has `send_back_fd`.
     pub const V4_7: Self = Self::new(4, 7);
@@ -29,7 +31,7 @@ impl Release {
     pub const V4_8: Self = Self::new(4, 8);
     /// pause, unpause, shutdown, reboot and others take an `AsyncopHow`.
     pub const V4_13: Self = Self::new(4, 13);
-    /// Blocking calls mixed with hooks no longer hang (E8).
+    /// Blocking calls mixed with hooks no longer hang ([E8]).
     pub const V4_14: Self = Self::new(4, 14);
 
     /// Release `major.minor`.

@@ -1,5 +1,7 @@
 //! The symbol table: one declaration of each function makes its entry, its loading and its caller.
 
+#[cfg(doc)]
+use crate::contract::*;
 use core::any::type_name;
 use core::ffi::{c_char, c_int, c_short, c_uint, c_void};
 use core::fmt;
@@ -139,58 +141,58 @@ macro_rules! symbol_table {
 symbol_table! {
     always {
         /// Makes a ctx. `version` is [`codes::LIBXL_VERSION`](crate::codes::LIBXL_VERSION), `flags` 0;
-        /// the logger must not be NULL (X9). Needs a hypervisor and xenstored: `ERROR_FAIL` without.
+        /// the logger must not be NULL ([X9]). Needs a hypervisor and xenstored: `ERROR_FAIL` without.
         fn ctx_alloc(ctx: *mut *mut Ctx, version: c_int, flags: c_uint, logger: *mut Logger) -> c_int;
-        /// Frees a ctx, NULL included. No other call may be in progress (X4), no operation, child,
-        /// timeout or unfreed event be left (X3, E3), and no callback of libxl's be running on this
-        /// thread (X5). fd_deregister is still called from it (X2).
+        /// Frees a ctx, NULL included. No other call may be in progress ([X4]), no operation, child,
+        /// timeout or unfreed event be left ([X3], [E3]), and no callback of libxl's be running on this
+        /// thread ([X5]). fd_deregister is still called from it ([X2]).
         fn ctx_free(ctx: *mut Ctx) -> c_int;
 
-        /// Gives the ctx its host; right after [`Library::ctx_alloc`], once (X1). Calls no hook.
+        /// Gives the ctx its host; right after [`Library::ctx_alloc`], once ([X1]). Calls no hook.
         fn osevent_register_hooks(ctx: *mut Ctx, hooks: *const OseventHooks, user: *mut c_void);
         /// Tells libxl that `fd` is ready; `for_libxl` and `events` are what fd_register and the last
-        /// fd_modify were given. Never from inside a hook (O1), with no lock held that a hook takes (O2).
+        /// fd_modify were given. Never from inside a hook ([O1]), with no lock held that a hook takes ([O2]).
         fn osevent_occurred_fd(
             ctx: *mut Ctx, for_libxl: *mut c_void, fd: c_int, events: c_short, revents: c_short,
         );
-        /// Tells libxl that a timeout is due: exactly once for each registration (O5). Never from inside
-        /// a hook (O1), with no lock held that a hook takes (O2).
+        /// Tells libxl that a timeout is due: exactly once for each registration ([O5]). Never from inside
+        /// a hook ([O1]), with no lock held that a hook takes ([O2]).
         fn osevent_occurred_timeout(ctx: *mut Ctx, for_libxl: *mut c_void);
 
-        /// Directs events to a callback, before any event is enabled and while no other call runs (E5).
+        /// Directs events to a callback, before any event is enabled and while no other call runs ([E5]).
         fn event_register_callbacks(ctx: *mut Ctx, hooks: *const EventHooks, user: *mut c_void);
         /// Takes one event that no callback took, of the types in the mask and, unless it is `None`, of
-        /// the predicate's choice; `ERROR_NOT_READY` if there is none. Does not wait (E8).
+        /// the predicate's choice; `ERROR_NOT_READY` if there is none. Does not wait ([E8]).
         fn event_check(
             ctx: *mut Ctx, event: *mut *mut Event, typemask: u64,
             predicate: Option<EventPredicate>, predicate_user: *mut c_void,
         ) -> c_int;
-        /// Frees an event, before its ctx is freed (E3).
+        /// Frees an event, before its ctx is freed ([E3]).
         fn event_free(ctx: *mut Ctx, event: *mut Event);
         /// An event as JSON, to be freed with free(3); NULL on failure.
         fn event_to_json(ctx: *mut Ctx, event: *mut Event) -> *mut c_char;
 
-        /// Begins to report one domain's shutdown (once, E11) and death, with this `for_user`.
+        /// Begins to report one domain's shutdown (once, [E11]) and death, with this `for_user`.
         fn evenable_domain_death(
             ctx: *mut Ctx, domid: u32, for_user: u64, evgen: *mut *mut EvgenDomainDeath,
         ) -> c_int;
-        /// Ends it. Events from before can still arrive (E10).
+        /// Ends it. Events from before can still arrive ([E10]).
         fn evdisable_domain_death(ctx: *mut Ctx, evgen: *mut EvgenDomainDeath);
         /// Begins to report ejects of one virtual device (`vdev` is copied), with this `for_user`.
         fn evenable_disk_eject(
             ctx: *mut Ctx, domid: u32, vdev: *const c_char, for_user: u64,
             evgen: *mut *mut EvgenDiskEject,
         ) -> c_int;
-        /// Ends it. Events from before can still arrive (E10).
+        /// Ends it. Events from before can still arrive ([E10]).
         fn evdisable_disk_eject(ctx: *mut Ctx, evgen: *mut EvgenDiskEject);
 
-        /// Says who reaps children; after the osevent hooks, before there is any child (S1, X1).
+        /// Says who reaps children; after the osevent hooks, before there is any child ([S1], [X1]).
         fn childproc_setmode(ctx: *mut Ctx, hooks: *const ChildprocHooks, user: *mut c_void);
         /// Reports that a child ended, with its wait status; 0, or `ERROR_UNKNOWN_CHILD` if it is not one
-        /// of this ctx. Runs callbacks. Never from a signal handler, nor after the ctx was freed (S2).
+        /// of this ctx. Runs callbacks. Never from a signal handler, nor after the ctx was freed ([S2]).
         fn childproc_reaped(ctx: *mut Ctx, pid: pid_t, status: c_int) -> c_int;
         /// In a child that was forked without exec: makes libxl let go of the ctx, the only call on it
-        /// that is legal there (X7).
+        /// that is legal there ([X7]).
         fn postfork_child_noexec(ctx: *mut Ctx);
 
         /// All domains (4.6 and earlier: without domain 0), as an array that
@@ -225,8 +227,8 @@ symbol_table! {
         /// As JSON, to be freed with free(3); NULL on failure. What is false, zero or nil is left out.
         fn domain_config_to_json(ctx: *mut Ctx, config: *mut DomainConfig) -> *mut c_char;
 
-        /// Makes a domain, paused. Configuration and the domid's address must last until completion (E9).
-        /// Can take seconds, with an `AsyncopHow`, too (O12). A failed one may have written a domid.
+        /// Makes a domain, paused. Configuration and the domid's address must last until completion ([E9]).
+        /// Can take seconds, with an `AsyncopHow`, too ([O12]). A failed one may have written a domid.
         fn domain_create_new(
             ctx: *mut Ctx, config: *mut DomainConfig, domid: *mut u32, how: *const AsyncopHow,
             console: *const AsyncprogressHow,
@@ -253,7 +255,7 @@ symbol_table! {
         /// Fills in the domain's nic of that number. It calls `_init` itself.
         fn devid_to_device_nic(ctx: *mut Ctx, domid: u32, devid: c_int, nic: *mut DeviceNic) -> c_int;
         /// Asks the domain to give up the nic, waits for it, and runs the hotplug script. The nic must last
-        /// until completion (E9).
+        /// until completion ([E9]).
         fn device_nic_remove(
             ctx: *mut Ctx, domid: u32, nic: *mut DeviceNic, how: *const AsyncopHow,
         ) -> c_int;
@@ -272,7 +274,7 @@ symbol_table! {
             ctx: *mut Ctx, domid: u32, vdev: *const c_char, disk: *mut DeviceDisk,
         ) -> c_int;
         /// Asks the domain to give up the disk, waits for it, and runs the hotplug script. The disk must
-        /// last until completion (E9).
+        /// last until completion ([E9]).
         fn device_disk_remove(
             ctx: *mut Ctx, domid: u32, disk: *mut DeviceDisk, how: *const AsyncopHow,
         ) -> c_int;
@@ -288,9 +290,9 @@ symbol_table! {
     }
     later {
         /// `(ctx)`, 4.4 and later: reaps those of this ctx's children that have ended. With owner
-        /// mainloop or selective_reap; never from a signal handler (S2).
+        /// mainloop or selective_reap; never from a signal handler ([S2]).
         V4_4 fn childproc_sigchld_occurred(*mut Ctx);
-        /// `(ctx, how)`, 4.6 and later: asks an operation to end early; the return codes are in E6. Calls
+        /// `(ctx, how)`, 4.6 and later: asks an operation to end early; the return codes are in [E6]. Calls
         /// hooks, and may run callbacks, this operation's included, before it returns.
         V4_6 fn ao_abort(*mut Ctx, *const AsyncopHow) -> c_int;
         /// `(ctx, config, json)`, 4.5 and later: fills in a configuration that `_init` was called on.

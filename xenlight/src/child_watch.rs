@@ -2,6 +2,8 @@
 
 use crate::children::{Children, Number, Watched, status_of, wait_for};
 use crate::contain::say;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::fork;
 use crate::hosted::Hosted;
 use core::ffi::{c_int, c_uint, c_void};
@@ -31,7 +33,7 @@ pub(crate) fn hooks(owner: Children) -> &'static sys::ChildprocHooks {
     }
 }
 
-/// The `fork_replacement`: with libxl's lock held, and called again in the child that runs a spawn (S7).
+/// The `fork_replacement`: with libxl's lock held, and called again in the child that runs a spawn ([S7]).
 unsafe extern "C" fn fork(user: *mut c_void) -> libc::pid_t {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
     let registry = unsafe { &*user.cast::<Registry<Hosted>>() };

@@ -1,15 +1,17 @@
-//! Libxl's children (S1): who is told when they exit, and how.
+//! Libxl's children ([S1]): who is told when they exit, and how.
 //!
 //! # By pidfd
 //! Libxl forks through `child_watch::fork`; the parent opens a pidfd of the child and gives it to the loop.
 //! When it is readable, the child's status is looked at without reaping, reported to libxl, and then reaped: until libxl
 //! has heard of it, the pid cannot name another child. Nobody else's children are touched, no
 //! SIGCHLD handler is installed. A child cannot be reported too early, since fork holds libxl's lock
-//! and the report waits for it (S2).
+//! and the report waits for it ([S2]).
 //!
 //! A child whose pidfd cannot be had or watched (the fd table is full, the kernel is older than 5.3) is
-//! looked at again and again, by a timer, which needs no fd: none is ever forgotten (S6).
+//! looked at again and again, by a timer, which needs no fd: none is ever forgotten ([S6]).
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::guarded::Guarded;
 use crate::lock;
 use crate::words::Listener;
@@ -23,7 +25,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Who learns of the deaths of libxl's children, and how (S1).
+/// Who learns of the deaths of libxl's children, and how ([S1]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Children {
@@ -34,11 +36,11 @@ pub enum Children {
     #[default]
     ByPidfd,
     /// Libxl handles SIGCHLD for as long as a ctx of this kind is open, and reaps its own children only. 4.4 and
-    /// later; all ctxs of the process alike (S8); one thread at least leaves SIGCHLD unblocked, and nobody else installs a
-    /// handler, before or after: libxl ends the process when it finds one (S1).
+    /// later; all ctxs of the process alike ([S8]); one thread at least leaves SIGCHLD unblocked, and nobody else installs a
+    /// handler, before or after: libxl ends the process when it finds one ([S1]).
     SelectiveReap,
     /// Libxl handles SIGCHLD while it has children, and reaps every child of the process, also those
-    /// of other ctxs, which then never hear of it (S8): for one ctx in a process of its own, without another handler. 4.4 and
+    /// of other ctxs, which then never hear of it ([S8]): for one ctx in a process of its own, without another handler. 4.4 and
     /// later.
     Libxl,
     /// As [`Libxl`](Self::Libxl), but for as long as the ctx is open.
@@ -56,7 +58,7 @@ impl Children {
         lost && matches!(self, Self::ByPidfd | Self::Host)
     }
 
-    /// Whether libxl would find a handler of somebody else's when it installs its own (S1).
+    /// Whether libxl would find a handler of somebody else's when it installs its own ([S1]).
     pub(crate) fn meet_foreign_handler(self, library: &Path) -> bool {
         if matches!(self, Self::ByPidfd | Self::Host) {
             return false;
@@ -145,7 +147,7 @@ pub(crate) struct Child {
 
 pub(crate) struct Watched {
     pub(crate) token: Token,
-    /// Closed after it was unwatched (S5), once nobody asks for a status by it any more.
+    /// Closed after it was unwatched ([S5]), once nobody asks for a status by it any more.
     pub(crate) pidfd: Arc<OwnedFd>,
 }
 
@@ -175,7 +177,7 @@ impl LiveChildren {
         lock(&self.state).children.is_empty()
     }
 
-    /// Whether this is a forked child of the process that opened the ctx, where nothing of it may be used (X7).
+    /// Whether this is a forked child of the process that opened the ctx, where nothing of it may be used ([X7]).
     pub(crate) fn is_forked(&self) -> bool {
         // SAFETY: no preconditions.
         unsafe { libc::getpid() != self.process }

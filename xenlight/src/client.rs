@@ -1,6 +1,8 @@
 //! What the core tells of a ctx, and where that goes.
 
 use crate::children::Children;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::{DeliverySource, Hosted};
 use crate::trace::Trace;
 use crate::{child_watch, close, delivery, inside, lock, watch, work};
@@ -15,7 +17,7 @@ pub(crate) const LINK: ClientValue = ClientValue(1);
 /// Children are numbered from 1 on.
 pub(crate) const WORK: ClientValue = ClientValue(0);
 
-/// With the ctx's registry as the user pointer, which the ctx's owner keeps until the ctx is freed (X1).
+/// With the ctx's registry as the user pointer, which the ctx's owner keeps until the ctx is freed ([X1]).
 pub(crate) static HOOKS: OseventHooks = OseventHooks {
     fd_register: osevent_hooks::fd_register::<Hosted>,
     fd_modify: osevent_hooks::fd_modify::<Hosted>,

@@ -1,18 +1,18 @@
 //! Closing a ctx, in the only order that libxl survives.
 //!
 //! 1. New work is refused.
-//! 2. Operations are aborted, and they, their children and the reports of those are waited for (X3):
+//! 2. Operations are aborted, and they, their children and the reports of those are waited for ([X3]):
 //!    the loop goes on meanwhile.
 //! 3. Evgens are disabled.
-//! 4. The gate closes; what is in progress ends (X4).
-//! 5. The ctx is freed, outside every call into libxl (X5), with hooks still answered (X2).
-//! 6. Cancelled timeouts that have not occurred are swept (X6); futures and streams end.
+//! 4. The gate closes; what is in progress ends ([X4]).
+//! 5. The ctx is freed, outside every call into libxl ([X5]), with hooks still answered ([X2]).
+//! 6. Cancelled timeouts that have not occurred are swept ([X6]); futures and streams end.
 //!
 //! # Nobody waits
 //! Each step is taken by whichever thread finds that it can be: the core calls [`step`] when no
 //! client call is in progress, which is asked for when the close begins and whenever an operation
 //! or a child has ended. So a drop on the loop's thread does not wait for libxl's lock while another
-//! thread works under it (O12). A blocking close only turns the loop until the last step is done.
+//! thread works under it ([O12]). A blocking close only turns the loop until the last step is done.
 //!
 //! # Why no operation slips through
 //! `start` checks the phase inside the gate. If it saw `Open`, the phase changed later, so the request for
@@ -20,6 +20,8 @@
 //! is in the table. If it came to the gate after the idle moment, it sees `Closing`.
 
 use crate::contain::{contained, say};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::Hosted;
 use crate::{delivery, inside, watch};
 use osevent_core::{LoopError, Registry};
@@ -27,8 +29,8 @@ use std::sync::Arc;
 
 /// Begins to close, unless that has happened.
 ///
-/// Not in a forked child, where the loop and xenstore's socket are the parent's as well (X7). Destructors come
-/// there, too: libxl's children end with exit(3) where a fork fails (S7), and that runs those of the thread's locals.
+/// Not in a forked child, where the loop and xenstore's socket are the parent's as well ([X7]). Destructors come
+/// there, too: libxl's children end with exit(3) where a fork fails ([S7]), and that runs those of the thread's locals.
 pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) {
     if registry.client().children.is_forked() || !registry.client().closing.begin() {
         return;

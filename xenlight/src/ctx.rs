@@ -3,6 +3,8 @@
 use crate::children::{Children, LiveChildren};
 use crate::client::{HOOKS, LINK, QUEUE, WORK};
 use crate::closing::{Closing, Waiter};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::event::{Event, Events, WatchId};
@@ -35,11 +37,11 @@ use xenlight_sys::{Release, codes};
 /// One connection to Xen's toolstack, hosted by an event loop.
 ///
 /// `Send` and `Sync`: any thread may use it at any time. A call can take seconds, because libxl has
-/// one lock for a ctx and works while holding it (O12).
+/// one lock for a ctx and works while holding it ([O12]).
 ///
 /// Dropping it closes it without waiting for anything to end: what is still in progress is aborted, the loop carries on until it has
 /// ended, and frees libxl's ctx then. To abort takes libxl's lock. It is free when that begins, but another thread's
-/// occurrence can take it just then, and the drop waits as long as that works (O12); a program whose loop runs
+/// occurrence can take it just then, and the drop waits as long as that works ([O12]); a program whose loop runs
 /// on one thread, and which drops there, never meets that, nor does one whose ctx has [a thread of its own](Builder::own_thread). Where the loop is gone, a thread of this crate does that.
 /// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
 /// bound to how long that takes.
@@ -74,7 +76,7 @@ impl Builder {
     }
 
     /// Called with each event: on the loop's thread, outside every call into libxl, so that it may
-    /// do anything, running the loop again or dropping the ctx included (E2). A panic in it ends that
+    /// do anything, running the loop again or dropping the ctx included ([E2]). A panic in it ends that
     /// turn of the loop, nothing else; what the loop does with it is said there.
     ///
     /// What may not leave its thread, such as a widget, goes into a task that takes [`Ctx::events`]: see
@@ -85,7 +87,7 @@ impl Builder {
     }
 
     /// Called with each step between libxl and the loop, for diagnosis: on any thread, also from
-    /// inside a hook, where libxl's lock is held. So it must not wait (R15); what it asks of libxl is refused with
+    /// inside a hook, where libxl's lock is held. So it must not wait ([R15]); what it asks of libxl is refused with
     /// [`Error::InsideHook`], and what it drops is let go of later.
     pub fn trace(mut self, tracer: impl Fn(Trace) + Send + Sync + 'static) -> Self {
         self.tracer = Some(Box::new(tracer));
@@ -96,13 +98,13 @@ impl Builder {
     /// only delivers events and results then.
     ///
     /// For programs whose loop must not stand still: libxl can work for seconds, and builds a whole domain inside
-    /// one call (O12). What is different:
+    /// one call ([O12]). What is different:
     /// - Operations begin on that thread, one after the other.
     /// - Watches begin and end there, too. One that libxl refuses is reported as [`EventKind::WatchFailed`](crate::EventKind::WatchFailed).
     /// - [Closing](Ctx::close) goes on there, also when the host's loop has gone.
     ///
     /// Questions such as [`Ctx::domains`] are answered on the calling thread still; libxl's lock is not among what they wait for,
-    /// but with Xen 4.2, where nothing may be asked while that thread is inside libxl (O2).
+    /// but with Xen 4.2, where nothing may be asked while that thread is inside libxl ([O2]).
     /// [`Ctx::child_exited`] does wait for it.
     ///
     /// The thread has the signal mask of the one that opens the ctx, and so have the programs that libxl starts from it.
@@ -215,7 +217,7 @@ impl Ctx {
     }
 
     /// Reports the shutdown and death of a domain, once each, for as long as the watch lives. What has happened already is
-    /// reported, too: a domain that has shut down, is dying, or is not there (E11).
+    /// reported, too: a domain that has shut down, is dying, or is not there ([E11]).
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
@@ -237,7 +239,7 @@ impl Ctx {
     }
 
     /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`].
-    /// Tell each of them, if there are several (S2). True if it was a child of this ctx's. Never from
+    /// Tell each of them, if there are several ([S2]). True if it was a child of this ctx's. Never from
     /// a signal handler. Until [`close`](Self::close) has ended, it may be waiting for a child.
     ///
     /// # Errors
@@ -271,7 +273,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
     /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself. So it is in
-    /// a forked child, where nothing is closed (X7).
+    /// a forked child, where nothing is closed ([X7]).
     pub fn close_blocking(&self) -> Result<(), Error> {
         inside::check()?;
         let hosted = self.registry.client();

@@ -1,18 +1,20 @@
 //! What libxl's callbacks leave for the application, and its way to the loop's thread.
 //!
-//! Libxl runs its callbacks on whichever thread called into it (E1), inside that call (E2). They
+//! Libxl runs its callbacks on whichever thread called into it ([E1]), inside that call ([E2]). They
 //! only push here. The queue's fd is a source on the host's loop, in a registry of its own, because libxl may be registered with
 //! another loop ([`work`](crate::work)). So the host's loop wakes and [`deliver`] runs on its thread, outside every client call and every lock: user code may do
 //! anything there, dropping the `Ctx` or running the loop again included. A nested run delivers
 //! what comes next, so a callback that waits for an operation in a loop of its own is served.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::Hosted;
 use crate::lock;
 use crate::queue::{Item, order};
 use osevent_core::{Registry, current_thread};
 use std::time::Duration;
 
-/// Items for one turn of the loop, so that a flood leaves the host's own sources served (O9).
+/// Items for one turn of the loop, so that a flood leaves the host's own sources served ([O9]).
 const BUDGET: usize = 64;
 
 /// How long a thread that runs the loop leaves the processor to the one that delivers.

@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::contain::say;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::domain_id::DomainId;
 use crate::domain_info::{self, DomainInfo};
@@ -44,7 +46,7 @@ impl fmt::Display for XenVersion {
 /// # Questions
 ///
 /// They are answered before they return: from any thread, also inside callbacks. Each may wait for
-/// libxl's lock while another thread works inside (O12).
+/// libxl's lock while another thread works inside ([O12]).
 impl Ctx {
     /// All domains, domain 0 included, in the order of their numbers.
     ///
@@ -181,7 +183,7 @@ impl Ctx {
 ///
 /// Beginning is not always quick: it waits for libxl's lock, which another thread may hold for
 /// seconds, and libxl builds a PV domain, kernel and ramdisk included, before
-/// [`create`](Ctx::create) returns (O12). A program whose loop must not stop meanwhile gives libxl [a thread of its
+/// [`create`](Ctx::create) returns ([O12]). A program whose loop must not stop meanwhile gives libxl [a thread of its
 /// own](crate::Builder::own_thread), which begins the operations then.
 ///
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
@@ -273,7 +275,7 @@ impl Ctx {
     }
 
     /// Lets a domain that was suspended by a [`save`](Self::save) run on. Then
-    /// [watch it](Self::watch_death) anew, since the save was its one shutdown event (E11).
+    /// [watch it](Self::watch_death) anew, since the save was its one shutdown event ([E11]).
     ///
     /// # Errors
     /// As [above](Self#a-domains-life).
@@ -334,7 +336,7 @@ impl Ctx {
     }
 }
 
-/// Where libxl writes the number of a domain that it makes, for as long as the operation lasts (E9).
+/// Where libxl writes the number of a domain that it makes, for as long as the operation lasts ([E9]).
 pub(crate) struct NewDomain(AtomicU32);
 
 impl NewDomain {

@@ -1,4 +1,6 @@
 use crate::children::Children;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::words::{Line, Words};
 use osevent_core::{LoopError, RegistrationError};
@@ -35,7 +37,7 @@ pub enum Error {
         code: Code,
         /// What libxl said in its log, at the level of errors, while it worked on this. The whole log goes to the `log` crate, target `libxl`.
         words: Words,
-        /// What this ctx's event loop last refused, where `code` says that it did (R3).
+        /// What this ctx's event loop last refused, where `code` says that it did ([R3]).
         refusal: Option<RegistrationError>,
     },
     /// There is no such domain: there was none, or it went away meanwhile. In all releases, from every method that is about a
@@ -80,19 +82,19 @@ pub enum Error {
     InsideCallback(&'static str),
     /// Libxl was called from inside one of its hooks, on the same thread: from a tracer, from the logger while it is told libxl's
     /// words, or from an event loop's registration methods. Libxl holds its lock there and is at work on its lists, so no call may
-    /// come to any ctx (R15). Nothing was begun: have the loop call you later, and try again.
+    /// come to any ctx ([R15]). Nothing was begun: have the loop call you later, and try again.
     #[error(
         "libxl cannot be called from inside its hooks (a tracer, a logger, a loop's own registration): do it later, from the loop"
     )]
     InsideHook,
-    /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process for that (S2). Leave
+    /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process for that ([S2]). Leave
     /// its children to libxl, or open the ctx with [`Children::Host`].
     #[error(
         "this ctx's libxl waits for its children itself ({0:?}): report children to those opened with Children::Host only"
     )]
     ChildrenOf(Children),
     /// The process has a SIGCHLD handler, and libxl, which was asked to install its own, would end the process for
-    /// that (S1). GLib and others may have installed it. Open with [`Children::ByPidfd`], the default, which needs none.
+    /// that ([S1]). GLib and others may have installed it. Open with [`Children::ByPidfd`], the default, which needs none.
     #[error(
         "this process has a SIGCHLD handler already, so libxl cannot have one ({0:?}): open the ctx with Children::ByPidfd"
     )]
@@ -165,7 +167,7 @@ pub enum Error {
     },
 }
 
-/// What a call into libxl returned: a negative number of libxl's, or a positive one that a hook gave it (R3).
+/// What a call into libxl returned: a negative number of libxl's, or a positive one that a hook gave it ([R3]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct Code(pub i32);
@@ -208,7 +210,7 @@ impl Error {
         }
     }
 
-    /// Whether the operation ended because it was asked to abort (E6).
+    /// Whether the operation ended because it was asked to abort ([E6]).
     pub fn is_aborted(&self) -> bool {
         self.code() == Some(Code(codes::ERROR_ABORTED))
     }

@@ -1,5 +1,7 @@
 //! What is told of domains, and the stream of it.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::error::Code;
 use crate::lock;
@@ -31,9 +33,9 @@ pub struct Event {
 pub enum EventKind {
     /// The domain has shut down and is still there. A save does that, too, with
     /// [`ShutdownReason::Suspend`], which is not its end; a watch reports it once only, so make a
-    /// new one after a save and resume (E11).
+    /// new one after a save and resume ([E11]).
     Shutdown(ShutdownReason),
-    /// The domain has come to its end. Xen may list it a little longer, as dying (E11).
+    /// The domain has come to its end. Xen may list it a little longer, as dying ([E11]).
     Death,
     /// The domain ejected the disk.
     Eject {
@@ -116,7 +118,7 @@ impl From<u8> for ShutdownReason {
     }
 }
 
-/// Names a watch of one ctx, for ever (E10). It is the `for_user` that libxl is given.
+/// Names a watch of one ctx, for ever ([E10]). It is the `for_user` that libxl is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WatchId(pub(crate) u64);
 

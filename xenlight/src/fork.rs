@@ -2,10 +2,10 @@
 //!
 //! # The danger
 //! Libxl's children go on inside libxl: the domain destroyer talks to the hypervisor, all let go of
-//! xenstore, long before any of them might exec (S5). Below libxl are locks of the whole process which no
+//! xenstore, long before any of them might exec ([S5]). Below libxl are locks of the whole process which no
 //! `pthread_atfork` guards: libxentoolcore's list of open handles, taken to open or close one, and
 //! libxencall's cache of buffers, taken twice for every hypercall. If another thread holds one of them when a
-//! child is forked, nobody ever frees it in that child: it waits for ever, and with it libxl's operation (S9).
+//! child is forked, nobody ever frees it in that child: it waits for ever, and with it libxl's operation ([S9]).
 //!
 //! # The way out
 //! They cannot be taken beforehand: they have no names outside their libraries. So each child tries them first, by opening and
@@ -17,6 +17,8 @@
 //! about as long as a fork takes.
 
 use crate::contain::say;
+#[cfg(doc)]
+use crate::contract::*;
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use std::io;

@@ -3,6 +3,8 @@
 //! The hooks themselves are osevent-hooks'.
 
 use crate::contain::{contained, say};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::lock;
 use crate::trace::{Trace, Tracer};
 use crate::words::Hearing;
@@ -11,7 +13,7 @@ use std::sync::Mutex;
 
 pub(crate) struct HookState {
     tracer: Option<Tracer>,
-    /// What a hook refused last (R3).
+    /// What a hook refused last ([R3]).
     refusal: Mutex<Option<RegistrationError>>,
 }
 

@@ -6,6 +6,8 @@
 
 use crate::children::LiveChildren;
 use crate::closing::Closing;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::error::{Code, Error};
 use crate::hooks::HookState;
 use crate::inside;
@@ -35,7 +37,7 @@ pub(crate) struct Hosted {
     /// Where libxl has a thread of its own.
     pub(crate) worker: Option<Worker<Registry<Self>>>,
     pub(crate) registry: Weak<Registry<Self>>,
-    /// The registry's own: libxl has its address until the ctx is freed (X1).
+    /// The registry's own: libxl has its address until the ctx is freed ([X1]).
     pub(crate) keep: Mutex<Option<Arc<Registry<Self>>>>,
     pub(crate) logger: Logger,
     pub(crate) library: Library,

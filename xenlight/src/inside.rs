@@ -3,7 +3,7 @@
 //! Libxl calls its hooks and its logger with its lock held, in the middle of work on its lists. From there the application's
 //! tracer, its logger and its loop's registration methods are called. Were they to call libxl on the same thread, which the lock lets in, the
 //! lists would be corrupt afterwards, and an assertion or a crash would follow much later; on another ctx two threads could each hold
-//! what the other one waits for (R15). Occurrences are forbidden there altogether (O1). So:
+//! what the other one waits for ([R15]). Occurrences are forbidden there altogether ([O1]). So:
 //!
 //! - A call that can be refused is refused: [`enter`].
 //! - What cannot be refused, a drop above all, is done later: [`when_idle`].
@@ -12,6 +12,8 @@
 //! Which thread is inside is known to that thread alone, so nothing is shared.
 
 use crate::contain::say;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::error::Error;
 use osevent_core::{ClientCall, ClientValue, Deadline, Owner, Registry, is_in_hook};
 

@@ -1,7 +1,7 @@
 //! Xen's libxl, safe, on any event loop.
 //!
 //! libxl is the library behind `xl`. It wants to be hosted by its program's event loop, and is particular about how; this crate
-//! keeps those rules, so that a program only sees domains, events and futures. Clause ids such as X4 are those
+//! keeps those rules, so that a program only sees domains, events and futures. Clause ids such as [X4] are those
 //! of `docs/contract.md`; `docs/design.md` has the reasons.
 //!
 //! # What is here
@@ -17,7 +17,7 @@
 //! - It has no loop. Any `osevent_core::EventLoop` will do: `osevent-glib`, `osevent-calloop` and `osevent-smol` have
 //!   one each, and `osevent-epoll` makes one of everything that can watch an fd.
 //! - It blocks nowhere in disguise: what blocks is called so ([`Ctx::close_blocking`]). libxl's own
-//!   blocking calls are not offered (E8).
+//!   blocking calls are not offered ([E8]).
 //! - It lays out no struct of libxl's that varies by release, and takes no JSON that libxl would misunderstand.
 //! - It prints nothing: libxl's words go to the `log` crate, target `libxl`. What it says of a failure comes with the [`Error`], too.
 //!
@@ -91,18 +91,18 @@
 //! # Threads
 //! [`Ctx`] is `Send` and `Sync`; every method may be called from any thread, inside callbacks too, but for
 //! `close_blocking`, which refuses that. Calls can take long: libxl has one lock for each ctx and
-//! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop (O12). A program
+//! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop ([O12]). A program
 //! with a user interface opens its ctx with a thread for libxl, [`Builder::own_thread`]; nothing that is begun, ended or
 //! delivered waits for libxl then.
 //!
 //! # Locks
 //! No lock of this crate is held while libxl, the loop or user code is called, with one exception: libxl 4.2 tolerates no
-//! occurrence after its deregistration, so one lock is held across every call into it (O2, O3). Neither rule concerns the user,
-//! but for the [logger](mod@log) and [`Builder::trace`]: they are called under libxl's lock, must not wait, and must not call libxl (X9).
+//! occurrence after its deregistration, so one lock is held across every call into it ([O2], [O3]). Neither rule concerns the user,
+//! but for the [logger](mod@log) and [`Builder::trace`]: they are called under libxl's lock, must not wait, and must not call libxl ([X9]).
 //!
 //! # Processes
 //! libxl forks. Everything here is close-on-exec. In a child that was forked and does not exec, no ctx may
-//! be used; dropping one, or a watch, leaves the parent's alone (X7).
+//! be used; dropping one, or a watch, leaves the parent's alone ([X7]).
 //!
 //! # What needs which release of Xen
 //!
@@ -125,6 +125,8 @@ mod close;
 mod closing;
 mod config;
 mod contain;
+#[cfg(doc)]
+pub mod contract;
 mod ctx;
 mod delivery;
 mod device;
@@ -161,6 +163,8 @@ mod worker;
 
 pub use children::Children;
 pub use config::Config;
+#[cfg(doc)]
+use contract::*;
 pub use ctx::{Builder, Close, Ctx};
 pub use domain::XenVersion;
 pub use domain_id::DomainId;

@@ -1,11 +1,13 @@
 //! Whether the xenstored that libxl talks to is still there.
 //!
 //! Libxl does not tell. When the connection breaks, libxenstore's thread ends; then reading a node says that there is none, setting a
-//! watch fails for no reason that is given or seems to succeed, and no watch fires any more (E15). So a ctx has a connection of its own,
+//! watch fails for no reason that is given or seems to succeed, and no watch fires any more ([E15]). So a ctx has a connection of its own,
 //! on which nothing is ever sent: it is readable once xenstored has gone.
 //!
 //! Where xenstored is another domain's, behind `/dev/xen/xenbus`, there is no such connection.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::event::{Event, EventKind};

@@ -1,6 +1,8 @@
 //! Libxl's log, passed on to the `log` crate and to those whom it concerns.
 
 use crate::contain::contained;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::words::Hearing;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
 use osevent_core::InHook;
@@ -32,7 +34,7 @@ impl Logger {
     }
 }
 
-/// Under libxl's lock, on any thread, and in forked children (X9). There nothing is logged or heard: the
+/// Under libxl's lock, on any thread, and in forked children ([X9]). There nothing is logged or heard: the
 /// application's logger and ours take locks that another thread may have held when the child was forked.
 unsafe extern "C" fn vmessage(
     logger: *mut sys::Logger,

@@ -2,7 +2,7 @@
 //!
 //! # What must live until completion
 //! Libxl keeps the pointers it was given, other than the `AsyncopHow`, until the operation's callback has run
-//! (E9). So each operation owns its [`Request`], which has what was passed, from before the call that starts
+//! ([E9]). So each operation owns its [`Request`], which has what was passed, from before the call that starts
 //! it until its result is delivered; that call's thread has a count of it, too. Both let go before anybody
 //! learns of the end: a file is closed then.
 //!
@@ -12,11 +12,13 @@
 //!
 //! # Which operation a callback is for
 //! `for_callback` is a counted pointer to [`Begun`]. Libxl calls back exactly once if the start
-//! succeeded and never if it failed (E9); either way that count is taken back once. An abort names
+//! succeeded and never if it failed ([E9]); either way that count is taken back once. An abort names
 //! the operation by the same pointer and holds a count meanwhile, so no other operation can have the address
-//! until it is over (E6).
+//! until it is over ([E6]).
 
 use crate::contain::{say, wake};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::delivery;
 use crate::domain_id::DomainId;
 use crate::error::Error;
@@ -76,7 +78,7 @@ impl<T> Operation<T> {
     }
 
     /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as
-    /// long as another thread works inside (O12). Where the ctx has a thread of its own, that one asks, and this does
+    /// long as another thread works inside ([O12]). Where the ctx has a thread of its own, that one asks, and this does
     /// not wait; an operation that it has not begun yet is not begun. What is no operation in this release
     /// [but blocks](crate::Ctx#a-domains-life) is always [`Abort::Over`], and is done all the same.
     ///
@@ -139,11 +141,11 @@ impl<T> Outcome<T> {
 
 /// One thing that is asked of libxl and takes time: what it is asked with, how, and what comes of it.
 ///
-/// Libxl is given pointers into it: it stays where it is until the result is delivered (E9).
+/// Libxl is given pointers into it: it stays where it is until the result is delivered ([E9]).
 pub(crate) trait Request: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Makes the call, and returns what it returns: with anything but 0, no callback comes (E9).
+    /// Makes the call, and returns what it returns: with anything but 0, no callback comes ([E9]).
     ///
     /// The caller is inside the gate, so `ctx` is alive, and `library` is its own.
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int;
@@ -172,7 +174,7 @@ struct Asked {
     /// Until the call that begins it has returned.
     to_begin: bool,
     to_abort: bool,
-    /// Libxl's result, where that came to be delivered before (E1).
+    /// Libxl's result, where that came to be delivered before ([E1]).
     over: Option<c_int>,
 }
 
@@ -387,7 +389,7 @@ fn begin<R: Request>(registry: &Arc<Registry<Hosted>>, begun: &Arc<Begun<R>>, re
     Ok(())
 }
 
-/// Libxl's callback: on any thread inside libxl, with the ctx unlocked (E1).
+/// Libxl's callback: on any thread inside libxl, with the ctx unlocked ([E1]).
 unsafe extern "C" fn completed<R: Request>(ctx: *mut RawCtx, rc: c_int, for_callback: *mut c_void) {
     // SAFETY: `for_callback` is what `begin` gave libxl for this operation, with this callback: a count that is given
     // back here, in the one callback (E9).

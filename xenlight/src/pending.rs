@@ -1,5 +1,7 @@
 //! The operations of a ctx whose callback has not run. What is done with one is in `operation`.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::lock;
@@ -11,7 +13,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Abort {
-    /// It is noted. The operation ends with [`Error::is_aborted`], or with its own result if that came first; either can take long (E6).
+    /// It is noted. The operation ends with [`Error::is_aborted`], or with its own result if that came first; either can take long ([E6]).
     Requested,
     /// It was asked for before.
     AlreadyRequested,

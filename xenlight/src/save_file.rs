@@ -17,6 +17,8 @@
 //! and libxl carries on where they ended.
 
 use crate::config::Config;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::domain::NewDomain;
 use crate::domain_id::DomainId;
@@ -56,7 +58,7 @@ impl Ctx {
     ///
     /// Afterwards the domain is still there, suspended: [`destroy`](Self::destroy) it, or
     /// [`resume`](Self::resume) it. A save that failed or was aborted may leave it suspended as well, and
-    /// an incomplete file. A watch reports the suspension as a shutdown (E11).
+    /// an incomplete file. A watch reports the suspension as a shutdown ([E11]).
     ///
     /// # Errors
     /// [As for all](#a-domains-life), and [`Error::Io`] if the header cannot be written,
@@ -201,7 +203,7 @@ fn write_header(file: &mut impl Write, json: &str, flags: u32) -> io::Result<()>
 }
 
 /// Looks at the beginning of the stream, and leaves it there. Libxl up to 4.22 ends the process if it does not like the stream before
-/// it has come to the first record, which has it start its helper (E14). In what cannot be read twice, a pipe, it cannot be looked at.
+/// it has come to the first record, which has it start its helper ([E14]). In what cannot be read twice, a pipe, it cannot be looked at.
 fn check_stream(file: &mut File) -> Result<(), Error> {
     const IDENT: &[u8; 8] = b"LibxlFmt";
     const VERSION: [u8; 4] = 2_u32.to_be_bytes();

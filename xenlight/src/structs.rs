@@ -1,5 +1,7 @@
 //! Libxl's structs whose layout varies by release: initialised on arrival, disposed of when dropped.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::library::Library;
 use std::fmt;
 use xenlight_sys as sys;
@@ -17,7 +19,7 @@ pub(crate) trait Struct {
 }
 
 /// An initialised `T` that does not move. Whoever gives its address to an operation keeps this until
-/// the operation has ended (E9).
+/// the operation has ended ([E9]).
 pub(crate) struct Owned<T: Struct> {
     opaque: Opaque<T>,
     library: Library,

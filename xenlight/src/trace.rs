@@ -1,7 +1,10 @@
+#[cfg(doc)]
+use crate::contract::*;
+
 /// One step at the boundary between libxl and its event loop, for diagnosis: what libxl asks, or is told.
 ///
 /// Each thread's steps nest: what a hook, an occurrence or the ctx's end begins, it ends with its return. Handles are what
-/// `for_app_registration` holds; they name a registration for ever. Values are libxl's `for_libxl`, which come again (R10).
+/// `for_app_registration` holds; they name a registration for ever. Values are libxl's `for_libxl`, which come again ([R10]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trace {
@@ -41,19 +44,19 @@ pub enum Trace {
     TimeoutModify {
         /// The registration.
         handle: u64,
-        /// Seconds and microseconds of the wall clock; both 0 to cancel (R13).
+        /// Seconds and microseconds of the wall clock; both 0 to cancel ([R13]).
         deadline: (i64, i64),
     },
     /// Libxl calls timeout_deregister (4.2.0 and 4.2.1).
     TimeoutDeregister {
-        /// The registration, also where libxl passes the handle's address (R13).
+        /// The registration, also where libxl passes the handle's address ([R13]).
         handle: u64,
     },
     /// The thread's innermost hook returns.
     HookReturned {
         /// The registration; 0 where it was refused.
         handle: u64,
-        /// What it returns: 0, or why it refused (R3).
+        /// What it returns: 0, or why it refused ([R3]).
         code: i32,
     },
     /// `libxl_osevent_occurred_fd` is about to be called.
@@ -80,5 +83,5 @@ pub enum Trace {
     Freed,
 }
 
-/// Obeys R15: it is called from inside hooks.
+/// Obeys [R15]: it is called from inside hooks.
 pub(crate) type Tracer = Box<dyn Fn(Trace) + Send + Sync>;

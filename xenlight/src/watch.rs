@@ -1,5 +1,7 @@
 //! Watches: what asks libxl for events, and what takes them from it.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::event::{Event, EventKind, WatchId};
@@ -21,7 +23,7 @@ use xenlight_sys::{Release, codes};
 
 /// Asks libxl for events for as long as it lives. No event of it is delivered after its drop, on the thread that delivers.
 ///
-/// Dropping it calls libxl, which may wait for libxl's lock (O12); where the ctx has a thread of its own, that one does.
+/// Dropping it calls libxl, which may wait for libxl's lock ([O12]); where the ctx has a thread of its own, that one does.
 #[must_use = "dropping a watch ends it; `keep` leaves it on until the ctx is closed"]
 pub struct Watch {
     registry: Weak<Registry<Hosted>>,
@@ -34,7 +36,7 @@ impl Watch {
         self.id
     }
 
-    /// Leaves it on until the ctx is closed (E7).
+    /// Leaves it on until the ctx is closed ([E7]).
     pub fn keep(mut self) -> WatchId {
         self.registry = Weak::new();
         self.id
@@ -204,7 +206,7 @@ fn begin(
     Ok(())
 }
 
-/// Reports what became of the domain before it was watched: libxl looks by itself for the ctx's first watch only (E11).
+/// Reports what became of the domain before it was watched: libxl looks by itself for the ctx's first watch only ([E11]).
 ///
 /// Nothing falls between: what happens once the evgen is enabled has libxl look, and what happened before is seen here.
 fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: DomainId, id: WatchId) {
@@ -238,7 +240,7 @@ fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: DomainId, id: Watch
 pub(crate) static HOOKS: EventHooks =
     EventHooks { event_occurs_mask: codes::EVENTMASK_ALL, event_occurs: Some(event_occurs), disaster: Some(disaster) };
 
-/// On any thread inside libxl, with the ctx unlocked (E1).
+/// On any thread inside libxl, with the ctx unlocked ([E1]).
 unsafe extern "C" fn event_occurs(user: *mut c_void, event: *mut RawEvent) {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
     let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.client();
@@ -278,7 +280,7 @@ fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
     Event { domid: DomainId::new(event.domid), watch, kind }
 }
 
-/// Libxl may not be called from here (E4).
+/// Libxl may not be called from here ([E4]).
 unsafe extern "C" fn disaster(user: *mut c_void, _: c_uint, message: *const c_char, errno: c_int) {
     // SAFETY: `user` is the registry, which outlives the ctx (X1).
     let hosted = unsafe { &*user.cast::<Registry<Hosted>>() }.client();

@@ -10,7 +10,7 @@
 //! - An occurrence, or the report of a child, is for whom that was registered or forked: the owner of the frame in which libxl
 //!   did it. What it registers in turn has the same owner again, so the chain goes from the call that began an operation
 //!   to its end. It is noted under the value that an occurrence passes, by which libxl itself finds its fd or
-//!   timeout (a value that comes again, R10, has been registered again).
+//!   timeout (a value that comes again, [R10], has been registered again).
 //! - Fds that serve several operations have no owner: those registered while the ctx opens, which are xenstore's and perhaps the
 //!   SIGCHLD pipe, and devices, the event channels' among them. Of xenstore's, libxl says at debug level which
 //!   of its watches it is about to call; the line is the same from 4.2.0 to 4.22.0, and so is the one that says in whose frame
@@ -22,9 +22,11 @@
 //! and says that this is not certain; to none if there are several.
 //!
 //! # The lock, and forked children
-//! The lock is taken under libxl's (R15) for a few steps without a call out. A forked child, which must not need it (X9), never gets
+//! The lock is taken under libxl's ([R15]) for a few steps without a call out. A forked child, which must not need it ([X9]), never gets
 //! here: the logger looks first which process it is in.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::domain_id::DomainId;
 use crate::lock;
 use std::cell::RefCell;

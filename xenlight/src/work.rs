@@ -1,7 +1,7 @@
 //! The thread that works for a ctx, where it was opened with one.
 //!
 //! It turns a loop of its own, on which libxl registers, and does what would make the host's loop wait for libxl: it begins
-//! operations, aborts them, switches evgens on and off, and closes the ctx (O12). The host's loop has one source of this ctx's: the queue of what
+//! operations, aborts them, switches evgens on and off, and closes the ctx ([O12]). The host's loop has one source of this ctx's: the queue of what
 //! is to be delivered.
 //!
 //! What it finds to do after its loop has ended is done as well. The gate is closed then, and whatever the work tries is refused
@@ -9,6 +9,8 @@
 //! ([`Error::LoopGone`](crate::Error::LoopGone)).
 
 use crate::contain::{contained, say};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosted::Hosted;
 use crate::worker::Worker;
 use osevent_core::Registry;

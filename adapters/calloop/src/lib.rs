@@ -4,13 +4,13 @@
 //! [`EventSource`] that watches one fd, however many fds and timeouts libxl has registered. Every occurrence is made
 //! on the thread that dispatches the event loop, in between its other sources.
 //!
-//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one (O12). A program
+//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
 //! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::own_thread`): then only
 //! events and results come to this event loop.
 //!
 //! # Threads
 //! Calloop's handles stay on their thread; the [event loop](LibxlSource::event_loop) that libxl registers with does not: it is
-//! called on any thread, and wakes the calloop loop as soon as something is due (R9). The `LibxlSource` itself can be sent to
+//! called on any thread, and wakes the calloop loop as soon as something is due ([R9]). The `LibxlSource` itself can be sent to
 //! the thread of its loop, too.
 //!
 //! # Events and results with `&mut Data`
@@ -55,7 +55,7 @@
 //! # What it leaves to the program
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. However busy libxl is, every other source that is ready, and every timer that is due, has a turn between
-//! two dispatches (O9). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each
+//! two dispatches ([O9]). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each
 //! source and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
 //!
 //! Calloop's sources have neither priorities nor names, so there is none to choose. Idle, it wakes no thread.
@@ -99,7 +99,11 @@
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 /// The calloop crate whose event loops take a [`LibxlSource`].
+#[cfg(doc)]
+pub mod contract;
 pub use calloop;
+#[cfg(doc)]
+use contract::*;
 pub use osevent_core::{EventLoop, LoopError};
 pub use osevent_epoll::CreateError;
 

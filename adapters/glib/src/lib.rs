@@ -4,7 +4,7 @@
 //! watches one fd, however many fds and timeouts libxl has registered. The source runs where the context runs: every
 //! occurrence is made on the thread that iterates it, at the priority that you chose.
 //!
-//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one (O12). A program
+//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
 //! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::own_thread`): then only
 //! events and results come to this context.
 //!
@@ -15,7 +15,7 @@
 //! # What it leaves to the program
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. However busy libxl is, every other source of the same priority that is ready has a turn between two
-//! dispatches (O9). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each source
+//! dispatches ([O9]). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each source
 //! and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
 //!
 //! [Priority](Builder::priority) and [name](Builder::name) are GLib's own. Of sources that are ready GLib dispatches
@@ -54,9 +54,13 @@
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod attachment;
+#[cfg(doc)]
+pub mod contract;
 mod source;
 
 /// The glib crate whose contexts [`Builder::attach`] takes.
+#[cfg(doc)]
+use contract::*;
 pub use glib;
 pub use osevent_core::EventLoop;
 pub use osevent_epoll::CreateError;

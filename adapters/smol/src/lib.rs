@@ -5,14 +5,14 @@
 //! So it runs wherever it is spawned or awaited: on smol's `Executor` and `LocalExecutor`, in `smol::block_on`, and on
 //! executors that know nothing of async-io, such as tokio's: async-io has a thread of its own, which waits for them.
 //!
-//! It cannot shorten an occurrence: libxl builds a whole domain inside one (O12), and the executor's thread is busy as
+//! It cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]), and the executor's thread is busy as
 //! long. A program whose other tasks must not wait opens its ctx with a thread for libxl (xenlight's
 //! `Builder::own_thread`): then only events and results come to this executor.
 //!
 //! # Threads
 //! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes
 //! occurrences on all of them, one at a time. The [event loop](LibxlSource::event_loop) that libxl registers with is called on
-//! any thread, and wakes the task as soon as something is due (R9). xenlight's operations and event streams may be
+//! any thread, and wakes the task as soon as something is due ([R9]). xenlight's operations and event streams may be
 //! awaited by any task on any thread, as long as something polls this future.
 //!
 //! On an executor that is not smol's, async-io can be some milliseconds late, 10 at most, if another thread is in
@@ -24,7 +24,7 @@
 //! # What it leaves to the program
 //! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
 //! round is. After each one the task waits for async-io. So however busy libxl is, the executor's other tasks and its
-//! timers have their turn between two dispatches (O9), but for a round that async-io makes in vain now and then.
+//! timers have their turn between two dispatches ([O9]), but for a round that async-io makes in vain now and then.
 //! Measured with a client that always has work, 50 µs at a time: 400 such turns a second, tasks and timers 2.4 ms late at
 //! the median and 3 to 7 ms at worst, and 97 % of the time for the client.
 //!
@@ -64,6 +64,10 @@
 #![cfg(target_os = "linux")]
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(doc)]
+pub mod contract;
+#[cfg(doc)]
+use contract::*;
 pub use osevent_core::{EventLoop, LoopError};
 pub use osevent_epoll::CreateError;
 
@@ -77,7 +81,7 @@ use std::task::{Context, Poll};
 
 /// A reactor as a future, which drives it. Dropping it ends it; see the [crate's documentation](crate#how-it-ends).
 ///
-/// After each dispatch it lets the executor serve other tasks, however busy the client is (O9).
+/// After each dispatch it lets the executor serve other tasks, however busy the client is ([O9]).
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is spawned or awaited"]
 pub struct LibxlSource {

@@ -1,6 +1,8 @@
 //! The two clocks: the client's deadlines are on one of them, the loop sleeps by the other.
 
 use crate::boundary::WallTime;
+#[cfg(doc)]
+use crate::contract::*;
 
 /// Nanoseconds of the monotonic clock.
 pub(super) fn monotonic() -> i64 {
@@ -22,12 +24,12 @@ pub(super) fn nanoseconds((seconds, micros): WallTime) -> i64 {
 pub(super) struct Distance(Option<i64>);
 
 impl Distance {
-    /// When a deadline on the wall clock is due on the monotonic one: never too early (R12).
+    /// When a deadline on the wall clock is due on the monotonic one: never too early ([R12]).
     pub(super) fn due(&mut self, wall: i64) -> i64 {
         wall.saturating_add(self.measure())
     }
 
-    /// An earlier measurement is kept while the new one does not contradict it, so that the order of deadlines is kept (O7).
+    /// An earlier measurement is kept while the new one does not contradict it, so that the order of deadlines is kept ([O7]).
     fn measure(&mut self) -> i64 {
         let (low, high) = (0..4).map(|_| once()).min_by_key(|(low, high)| high - low).expect("four were made");
         match self.0 {

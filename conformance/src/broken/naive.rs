@@ -10,6 +10,8 @@ use super::reentrant::{Held, Reentrant};
 use super::set::Set;
 use super::turn;
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
+#[cfg(doc)]
+use crate::contract::*;
 use anyhow::Context;
 use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -252,7 +254,7 @@ impl HostedClient {
         true
     }
 
-    /// Ends a call; the last one frees the client that is being closed (X4, X5).
+    /// Ends a call; the last one frees the client that is being closed ([X4], [X5]).
     pub(super) fn leave(&self) {
         let me = thread::current().id();
         let mut gate = self.gate();
@@ -261,7 +263,7 @@ impl HostedClient {
         self.free_when_empty(gate);
     }
 
-    /// The outer lock, where there is one (O2).
+    /// The outer lock, where there is one ([O2]).
     pub(super) fn serialize(&self) -> Option<Held<'_>> {
         (self.rule == Rule::Serialized && !self.shared.is(Fault::RuleIgnored)).then(|| self.outer.hold())
     }
@@ -307,12 +309,12 @@ impl HostedClient {
         self.shared.lock().memory.live().any(|(_, registration)| registration.hosted.ptr_eq(&self.me))
     }
 
-    /// What the client has left (X6).
+    /// What the client has left ([X6]).
     fn sweep(&self) {
         self.shared.lock().release_all(|left| left.hosted.ptr_eq(&self.me));
     }
 
-    /// After a change that the loop should know of (R9).
+    /// After a change that the loop should know of ([R9]).
     fn tell_loop(&self, registers: bool) {
         match self.shared.fault {
             Some(Fault::RegistersWithoutWaking) if registers => {}

@@ -6,6 +6,8 @@ use super::memory::{Asked, Reading, Registration};
 use super::naive::{HostedClient, Shared, State};
 use super::set::Wanted;
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// What comes along with any interest (R6).
+/// What comes along with any interest ([R6]).
 pub(super) const ALWAYS: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
 
 pub(super) fn run(shared: &Shared) {
@@ -266,7 +268,7 @@ fn dispatch_timeouts(shared: &Shared) {
     }
 }
 
-/// The timeouts that are due, in the order in which they have to occur (O7).
+/// The timeouts that are due, in the order in which they have to occur ([O7]).
 fn due(shared: &Shared, state: &mut State, now: i64) -> Vec<u64> {
     state.see(shared);
     let mut due: Vec<_> = state

@@ -1,7 +1,9 @@
-//! The hotplug script's end is reported, whoever owns SIGCHLD (S1).
+//! The hotplug script's end is reported, whoever owns SIGCHLD ([S1]).
 
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::report::observe_log;

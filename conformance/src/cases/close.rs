@@ -1,8 +1,10 @@
-//! A ctx is closed, at the worst of times (X1 to X6).
+//! A ctx is closed, at the worst of times ([X1] to [X6]).
 
 use crate::case::Case;
 use crate::cases::application::{Hold, hold_loop};
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, remove_with_running_script, script};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::record::What;

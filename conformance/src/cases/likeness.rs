@@ -2,6 +2,8 @@
 
 use super::device::{asked_to_close, script};
 use crate::case::{Case, Skip};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Adapter, Mode};
 use crate::integration::CoreIntegration;
 use crate::model::{ChildMode, Ctx, Locked, Phase, Release, Removal, Watch};
@@ -133,7 +135,7 @@ static PLAYS: &[Play] = &[
 ];
 
 /// One hook. Registrations are numbered in the order in which they were made, and so are the nexuses of fds, in that of their
-/// first use (R10). Which nexus a timeout gets depends on when the cancelled ones occur.
+/// first use ([R10]). Which nexus a timeout gets depends on when the cancelled ones occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hook {
     FdRegister {

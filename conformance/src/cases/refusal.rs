@@ -1,8 +1,10 @@
-//! The loop refuses (R3).
+//! The loop refuses ([R3]).
 
 use crate::case::Case;
 use crate::cases::device::{self, script};
 use crate::cases::life::expect;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Adapter, Mode};
 use crate::recorder::Recorder;
 use crate::stage::{Stage, eventually};

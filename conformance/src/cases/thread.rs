@@ -1,9 +1,11 @@
-//! Libxl on a thread of its own (O12).
+//! Libxl on a thread of its own ([O12]).
 
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
 use crate::cases::shared_process::children;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::hosts::{Adapter, Mode};
 use crate::patience::patience;
 use crate::stage::{Opened, Stage, eventually, receive};

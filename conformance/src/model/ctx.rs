@@ -7,6 +7,8 @@ use super::operations::Deaths;
 use super::time::Times;
 use super::watch::Watches;
 use crate::boundary::{Client, Hosting};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::violation::Violation;
 use parking_lot::{Condvar, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard};
 use std::cell::{RefCell, RefMut};
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 /// Its functions are found on [`Locked`], which [`call`](Self::call) gives.
 pub struct Ctx {
     pub(super) release: Release,
-    /// `ctx->lock`: recursive, and held in every hook and in every callback of an ev struct (R1).
+    /// `ctx->lock`: recursive, and held in every hook and in every callback of an ev struct ([R1]).
     lock: ReentrantMutex<RefCell<State>>,
     /// Weak, because the host owns the client. Whoever drives the ctx keeps the hosting until the ctx is freed.
     hosting: OnceLock<Weak<dyn Hosting>>,
@@ -70,7 +72,7 @@ pub struct Locked<'a> {
 }
 
 impl Ctx {
-    /// `libxl_ctx_alloc`, which registers nothing (X1).
+    /// `libxl_ctx_alloc`, which registers nothing ([X1]).
     ///
     /// # Errors
     /// No fds for the pretended xenstore.
@@ -103,7 +105,7 @@ impl Ctx {
         })
     }
 
-    /// `libxl_osevent_register_hooks`. Once, before anything else (X1).
+    /// `libxl_osevent_register_hooks`. Once, before anything else ([X1]).
     pub fn register_hooks(&self, hosting: Weak<dyn Hosting>) {
         assert!(self.hosting.set(hosting).is_ok(), "hooks are registered once");
     }
@@ -113,7 +115,7 @@ impl Ctx {
         self.release
     }
 
-    /// Calls into libxl; `name` is for messages. None, and a violation, once the ctx has been freed (X4).
+    /// Calls into libxl; `name` is for messages. None, and a violation, once the ctx has been freed ([X4]).
     pub fn call<R>(&self, name: &'static str, body: impl FnOnce(&Locked<'_>) -> R) -> Option<R> {
         let thread = std::thread::current().id();
         {
@@ -183,7 +185,7 @@ impl Ctx {
         self.changed.notify_all();
     }
 
-    /// `libxl_osevent_occurred_*`: `EGC_INIT`, `CTX_LOCK`, and the assertion that no hook is running (O1).
+    /// `libxl_osevent_occurred_*`: `EGC_INIT`, `CTX_LOCK`, and the assertion that no hook is running ([O1]).
     fn occurrence(&self, name: &'static str, body: impl FnOnce(&Locked<'_>)) {
         self.call(name, |locked| {
             let serial = self.outside.lock().occurrences;
@@ -229,7 +231,7 @@ impl Locked<'_> {
         self.ctx.violation(clause, text);
     }
 
-    /// `libxl__ao_create`: an operation must be over when the ctx is freed (X3).
+    /// `libxl__ao_create`: an operation must be over when the ctx is freed ([X3]).
     pub(super) fn operation_begins(&self) {
         self.state().operations += 1;
     }
@@ -249,7 +251,7 @@ impl Ctx {
         }
     }
 
-    /// X4 and X5, and that it comes once. False if there is nothing left to free.
+    /// [X4] and [X5], and that it comes once. False if there is nothing left to free.
     fn may_be_freed(&self) -> bool {
         let thread = std::thread::current().id();
         let mut outside = self.outside.lock();

@@ -4,6 +4,8 @@ use super::script::{Ending, FileKind, Op, Script};
 use super::world::World;
 use super::{ASAP, Ctx, Locked, Release, TimeCallback};
 use crate::boundary::{Hosting, Integration};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::violation::Violation;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,7 +132,7 @@ impl Run {
         }
     }
 
-    /// O2 or R15.
+    /// [O2] or [R15].
     fn accuse_the_stuck(&self) {
         let stuck = self.ctx.stuck();
         let hook = stuck.iter().find_map(|(_, hook)| *hook);
@@ -260,7 +262,7 @@ impl Run {
         paid
     }
 
-    /// R5: makes the loop turn some times. What spins occurs in each turn.
+    /// [R5]: makes the loop turn some times. What spins occurs in each turn.
     fn look_for_spinning(&self) {
         let mut idle_hang_up = false;
         self.locked("a look", |locked| idle_hang_up = self.world.has_idle_hang_up(locked));

@@ -3,6 +3,8 @@
 use super::ctx::Locked;
 use super::nexus::{Pool, Slot, garbage, place};
 use super::poll;
+#[cfg(doc)]
+use crate::contract::*;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ const EVS: u64 = 0x5000_0000_0000;
 const NEXUSES: u64 = 0x5100_0000_0000;
 
 /// An fd whose interest became empty may still occur once, from before; a few times, where several threads dispatch. A host
-/// that keeps it in its set makes thousands (R5).
+/// that keeps it in its set makes thousands ([R5]).
 const IN_FLIGHT: u32 = 8;
 
 impl Default for Fds {
@@ -91,7 +93,7 @@ impl Locked<'_> {
         ev.for_app = garbage();
     }
 
-    /// `libxl__ev_fd_register`. What it returns is 0 or what the host said (R3).
+    /// `libxl__ev_fd_register`. What it returns is 0 or what the host said ([R3]).
     pub fn fd_register(&self, ev: FdEv, fd: RawFd, events: i16, callback: FdCallback) -> i32 {
         assert!(fd >= 0 && !self.fd_is_registered(ev), "libxl does not do that");
         let (value, for_app) = {
@@ -186,7 +188,7 @@ impl Locked<'_> {
         }
     }
 
-    /// 4.2.2 on: whatever comes is compared with what is there now, and the fd is polled again (O3, O4).
+    /// 4.2.2 on: whatever comes is compared with what is there now, and the fd is polled again ([O3], [O4]).
     fn fd_occurred_for_nexus(&self, value: u64, fd: RawFd) {
         let ev = {
             let mut state = self.state();
@@ -225,7 +227,7 @@ impl Locked<'_> {
         }
     }
 
-    /// 4.2.0 and 4.2.1: the value is the ev struct's address, and what the host says is believed (O3, O4, O11).
+    /// 4.2.0 and 4.2.1: the value is the ev struct's address, and what the host says is believed ([O3], [O4], [O11]).
     fn fd_occurred_for_ev(&self, value: u64, fd: RawFd, _events: i16, revents: i16) {
         let (asked, callback) = {
             let mut state = self.state();
@@ -261,7 +263,7 @@ impl Locked<'_> {
         }
     }
 
-    /// R5. True, and a violation, when it is clear.
+    /// [R5]. True, and a violation, when it is clear.
     fn is_spinning(&self, fds: &mut Fds, ev: FdEv, fd: RawFd) -> bool {
         let ev = &mut fds.evs[ev.0];
         if ev.events != 0 {

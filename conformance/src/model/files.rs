@@ -1,6 +1,8 @@
 //! What the fds of a script are open on.
 
 use super::script::FileKind;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::files::PacketTerminal;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -66,7 +68,7 @@ impl File {
         self.near.as_raw_fd()
     }
 
-    /// Closes the fd and opens something else with the same number, at once (R8).
+    /// Closes the fd and opens something else with the same number, at once ([R8]).
     pub(super) fn replace(&mut self, kind: FileKind) -> io::Result<()> {
         let new = Self::open(kind)?;
         // SAFETY: takes no pointers. Both are open, and the number of the second one stays ours.

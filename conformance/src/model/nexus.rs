@@ -1,12 +1,14 @@
 //! `libxl__osevent_hook_nexus`: what stands for an ev struct at the boundary from 4.2.2 on.
 
+#[cfg(doc)]
+use crate::contract::*;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// `for_app_reg`: where the host's word is kept. The hooks get its address, which is the same for as long as it lives (R13).
+/// `for_app_reg`: where the host's word is kept. The hooks get its address, which is the same for as long as it lives ([R13]).
 pub(super) type Slot = Arc<Mutex<u64>>;
 
-/// Memory that was something else before, or that libxl has freed (R2, O3).
+/// Memory that was something else before, or that libxl has freed ([R2], [O3]).
 pub(super) fn garbage() -> Slot {
     Arc::new(Mutex::new(0x5a5a_5a5a_5a5a_5a5a))
 }
@@ -33,7 +35,7 @@ impl<E: Copy + PartialEq> Pool<E> {
         Self { base, all: Vec::new(), idle: Vec::new() }
     }
 
-    /// `osevent_hook_pre_alloc`. A new one is all zero; a recycled one has its last host's word in it (R2).
+    /// `osevent_hook_pre_alloc`. A new one is all zero; a recycled one has its last host's word in it ([R2]).
     pub(super) fn alloc(&mut self, ev: E) -> usize {
         let at = self.idle.pop().unwrap_or_else(|| {
             self.all.push(Nexus { ev: None, for_app: Slot::default(), idle: false, users: Vec::new() });
@@ -85,7 +87,7 @@ impl<E: Copy + PartialEq> Pool<E> {
         place(value, self.base, 32, self.all.len())
     }
 
-    /// Those that stand for nothing any more, but wait for the host to give them back (O5).
+    /// Those that stand for nothing any more, but wait for the host to give them back ([O5]).
     pub(super) fn owed(&self) -> usize {
         self.all.iter().filter(|nexus| nexus.ev.is_none() && !nexus.idle).count()
     }

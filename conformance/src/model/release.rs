@@ -1,6 +1,8 @@
 //! Which libxl is modelled.
 
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -55,39 +57,39 @@ impl Release {
         }
     }
 
-    /// How it wants to be hosted (O2, O3).
+    /// How it wants to be hosted ([O2], [O3]).
     pub fn rule(self) -> Rule {
         if self.has_nexuses() { Rule::Concurrent } else { Rule::Serialized }
     }
 
-    /// `for_libxl` names a pooled nexus, an fd is polled again, and a timeout is cancelled with `{0,0}` (O3, O4, R13).
+    /// `for_libxl` names a pooled nexus, an fd is polled again, and a timeout is cancelled with `{0,0}` ([O3], [O4], [R13]).
     /// Before, it names the ev struct, and `timeout_deregister` is called.
     pub(crate) fn has_nexuses(self) -> bool {
         self >= Self::V4_2_2
     }
 
-    /// `timeout_deregister` gets the address of the stored value (R13).
+    /// `timeout_deregister` gets the address of the stored value ([R13]).
     pub(crate) fn passes_address(self) -> bool {
         self == Self::V4_2_0
     }
 
     /// An expired timeout counts as deregistered before its callback runs, so the callback's own deregistering does
-    /// not reach the host (R14).
+    /// not reach the host ([R14]).
     pub(crate) fn records_expiry(self) -> bool {
         self >= Self::V4_4
     }
 
-    /// The SIGCHLD pipe goes through the hooks (S4).
+    /// The SIGCHLD pipe goes through the hooks ([S4]).
     pub(crate) fn hooks_sigchld_pipe(self) -> bool {
         self >= Self::V4_4
     }
 
-    /// The xenstore fd goes with the last watch, and the SIGCHLD pipe with the last child (X2).
+    /// The xenstore fd goes with the last watch, and the SIGCHLD pipe with the last child ([X2]).
     pub(crate) fn deregisters_idle_fds(self) -> bool {
         self >= Self::V4_5
     }
 
-    /// `libxl_ao_abort` is there, and with it `time_aborted` (E6, R14).
+    /// `libxl_ao_abort` is there, and with it `time_aborted` ([E6], [R14]).
     pub(crate) fn aborts(self) -> bool {
         self >= Self::V4_6
     }

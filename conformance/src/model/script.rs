@@ -1,6 +1,8 @@
 //! What a run does: data, so that it can be printed, replayed and shortened.
 
 use super::{ChildMode, Release};
+#[cfg(doc)]
+use crate::contract::*;
 use anyhow::Context;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -30,11 +32,11 @@ pub enum Ending {
     /// When those have occurred.
     #[default]
     Calm,
-    /// Before they have (X6).
+    /// Before they have ([X6]).
     Abrupt,
-    /// From inside an occurrence: it must not be freed in there (X5).
+    /// From inside an occurrence: it must not be freed in there ([X5]).
     Inside,
-    /// By several threads at once, while others try to call (X4).
+    /// By several threads at once, while others try to call ([X4]).
     Contended,
 }
 
@@ -47,9 +49,9 @@ pub enum FileKind {
     PipeWriter,
     Socket,
     Event,
-    /// A pseudo-terminal in packet mode, which can have priority input (R6).
+    /// A pseudo-terminal in packet mode, which can have priority input ([R6]).
     Terminal,
-    /// Always ready, and refused by epoll (R7).
+    /// Always ready, and refused by epoll ([R7]).
     Regular,
     /// Likewise.
     Null,

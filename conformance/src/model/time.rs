@@ -3,6 +3,8 @@
 use super::ctx::Locked;
 use super::nexus::{Pool, Slot, garbage, place};
 use crate::boundary::WallTime;
+#[cfg(doc)]
+use crate::contract::*;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,14 +41,14 @@ struct Ev {
     /// 4.2.0, 4.2.1: `for_app_reg` is in the struct.
     for_app: Slot,
     freed: bool,
-    /// In which occurrence it was registered: others of the same one were with the host as early (O7).
+    /// In which occurrence it was registered: others of the same one were with the host as early ([O7]).
     born: Option<u64>,
 }
 
 const EVS: u64 = 0x5200_0000_0000;
 const NEXUSES: u64 = 0x5300_0000_0000;
 
-/// `{0,0}`: at once (R11).
+/// `{0,0}`: at once ([R11]).
 pub const ASAP: WallTime = (0, 0);
 
 impl Default for Times {
@@ -89,7 +91,7 @@ impl Locked<'_> {
         ev.for_app = garbage();
     }
 
-    /// `libxl__ev_time_register_rel`: milliseconds from now, or never, which does not get to the host (R11).
+    /// `libxl__ev_time_register_rel`: milliseconds from now, or never, which does not get to the host ([R11]).
     pub fn time_register_rel(&self, ev: TimeEv, milliseconds: Option<u32>, callback: TimeCallback) -> i32 {
         match milliseconds {
             Some(milliseconds) => self.time_register(ev, after(now(), u64::from(milliseconds) * 1000), callback),
@@ -145,7 +147,7 @@ impl Locked<'_> {
         drop(callback);
     }
 
-    /// Timeouts that were cancelled with `{0,0}` and have not occurred yet (O5).
+    /// Timeouts that were cancelled with `{0,0}` and have not occurred yet ([O5]).
     pub(super) fn timeouts_owed(&self) -> usize {
         self.state().times.nexuses.owed()
     }
@@ -162,7 +164,7 @@ impl Locked<'_> {
     }
 
     /// `time_aborted`, which `libxl_ao_abort` calls for the timeouts of its operation (4.6 on): it deregisters the timeout
-    /// without noting so, and the callback will again (R14).
+    /// without noting so, and the callback will again ([R14]).
     pub fn time_abort(&self, ev: TimeEv) {
         assert!(self.ctx.release.aborts(), "there is no libxl_ao_abort");
         let Some(callback) = self.state().times.evs[ev.0].callback.clone() else { return };
@@ -244,7 +246,7 @@ impl Locked<'_> {
         }
     }
 
-    /// 4.2.2 on: with the occurrence libxl gets its nexus back (O5).
+    /// 4.2.2 on: with the occurrence libxl gets its nexus back ([O5]).
     fn take_nexus(&self, value: u64) -> Option<TimeEv> {
         let mut state = self.state();
         let nexuses = &mut state.times.nexuses;
@@ -289,7 +291,7 @@ impl Locked<'_> {
         Some(TimeEv(at))
     }
 
-    /// The timeouts' half of `afterpoll_internal`: libxl's own loop takes what is due, and the host's is cancelled (R14).
+    /// The timeouts' half of `afterpoll_internal`: libxl's own loop takes what is due, and the host's is cancelled ([R14]).
     pub(super) fn times_after_poll(&self) {
         let now = now();
         loop {

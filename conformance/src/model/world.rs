@@ -4,6 +4,8 @@ use super::files::File;
 use super::script::{Bits, Due, FileKind, Op, Script};
 use super::time::{ASAP, after, now};
 use super::{Cause, Ctx, FdEv, Locked, TimeEv, Watch, poll};
+#[cfg(doc)]
+use crate::contract::*;
 use parking_lot::Mutex;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
@@ -135,7 +137,7 @@ impl World {
         }
     }
 
-    /// Deregisters everything and begins nothing more, so that libxl can be freed (X3). Timeouts may still be owed, and
+    /// Deregisters everything and begins nothing more, so that libxl can be freed ([X3]). Timeouts may still be owed, and
     /// children have yet to be reaped.
     pub(super) fn clear(&self, locked: &Locked<'_>) {
         let (fds, times, watches) = {
@@ -284,7 +286,7 @@ impl World {
         (files[file].fd(), files[file].kind)
     }
 
-    /// What is ready, and who has to hear of it: of several that want a bit, one (R4).
+    /// What is ready, and who has to hear of it: of several that want a bit, one ([R4]).
     pub(super) fn debts(&self, locked: &Locked<'_>) -> Vec<Debt> {
         let files: Vec<_> = self.files.lock().iter().map(|file| (file.fd(), file.kind)).collect();
         let slots: Vec<_> = self.slots.lock().fds.iter().copied().enumerate().collect();
@@ -346,7 +348,7 @@ impl World {
         own.all(|(_, fd, events)| events == 0 || poll(fd, events) == 0)
     }
 
-    /// Whether an fd is there that a level-triggered loop with it in its set would spin on (R5).
+    /// Whether an fd is there that a level-triggered loop with it in its set would spin on ([R5]).
     pub(super) fn has_idle_hang_up(&self, locked: &Locked<'_>) -> bool {
         locked.fds_registered().iter().any(|(_, fd, events)| *events == 0 && poll(*fd, 0) != 0)
     }
@@ -359,7 +361,7 @@ struct Reaction {
     then: Vec<Op>,
 }
 
-/// Whether each registration of the fd would still want something that no other does (R4).
+/// Whether each registration of the fd would still want something that no other does ([R4]).
 fn is_polite(locked: &Locked<'_>, fd: RawFd, ev: FdEv, events: i16) -> bool {
     let mut all: Vec<i16> = locked
         .fds_registered()

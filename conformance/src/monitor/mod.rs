@@ -16,41 +16,41 @@
 //!
 //! | clause | broken when |
 //! |---|---|
-//! | R2 | a hook names a handle that the host gave to no registration that stands; for a timeout, to none ever |
-//! | R3 | a hook returns a negative code other than -12; `timeout_modify` fails; something occurs that was refused |
-//! | R5 | an fd occurs on one thread for the second time since its interest is empty: the first may have been on its way |
-//! | R6 | *watch*: as O10, of an fd that shows nothing but POLLPRI, or an error or hang-up |
-//! | R7 | `fd_register` returns EPERM, which only epoll has a reason for |
-//! | R9 | *watch*: as O10, of an fd that has not occurred since its interest was set |
-//! | R12 | a timeout occurs early by both the wall clock of that moment and the one of when its deadline was set, so that a step of the clock between the two harms neither kind of loop |
-//! | R13 | *concurrent*: the client moves a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it moves one |
-//! | R14 | `timeout_modify` fails for a timeout that has occurred |
-//! | R15 | a hook takes [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a client is called from inside a hook of another, or of its own other than by an occurrence |
-//! | O1 | an occurrence begins inside a hook of the same client, on the same thread |
-//! | O2 | *serialized*: two threads are inside the client; *watch*: somebody does not return while others are inside, or the host's call does not |
-//! | O3 | *serialized*: an fd occurs that has been deregistered |
-//! | O4 | *serialized*: an error or hang-up occurs without a bit of the interest |
-//! | O5 | a timeout occurs that was not registered, has occurred, or was deregistered; one that was due has not occurred after [`Limits::overdue`] in which nobody did anything |
-//! | O6 | as O5 and R12: a registration that outlives its occurrence occurs twice, or too early under the next one's value |
-//! | O7 | on one thread, a timeout occurs after one whose deadline is later and was set when the earlier one's was known already |
-//! | O9 | a timeout is late by 100 ms, and one fd has occurred 200 times meanwhile |
-//! | O10 | *watch*: an fd is ready for [`Limits::overdue`], does not occur, and nobody does anything |
-//! | O11 | an fd occurs under another number than it was registered with, or with a value that was never registered |
-//! | X2 | a hook other than `fd_deregister` is called while the client is freed; an fd is still registered after that; *watch*: a hook does not return there |
-//! | X3 | a timeout is still registered when the client is freed, and was not cancelled |
-//! | X4 | the client is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook comes on another thread then, which shows a call that nobody saw |
-//! | X5 | the client is freed on a thread that is inside it |
+//! | [R2] | a hook names a handle that the host gave to no registration that stands; for a timeout, to none ever |
+//! | [R3] | a hook returns a negative code other than -12; `timeout_modify` fails; something occurs that was refused |
+//! | [R5] | an fd occurs on one thread for the second time since its interest is empty: the first may have been on its way |
+//! | [R6] | *watch*: as [O10], of an fd that shows nothing but POLLPRI, or an error or hang-up |
+//! | [R7] | `fd_register` returns EPERM, which only epoll has a reason for |
+//! | [R9] | *watch*: as [O10], of an fd that has not occurred since its interest was set |
+//! | [R12] | a timeout occurs early by both the wall clock of that moment and the one of when its deadline was set, so that a step of the clock between the two harms neither kind of loop |
+//! | [R13] | *concurrent*: the client moves a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it moves one |
+//! | [R14] | `timeout_modify` fails for a timeout that has occurred |
+//! | [R15] | a hook takes [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a client is called from inside a hook of another, or of its own other than by an occurrence |
+//! | [O1] | an occurrence begins inside a hook of the same client, on the same thread |
+//! | [O2] | *serialized*: two threads are inside the client; *watch*: somebody does not return while others are inside, or the host's call does not |
+//! | [O3] | *serialized*: an fd occurs that has been deregistered |
+//! | [O4] | *serialized*: an error or hang-up occurs without a bit of the interest |
+//! | [O5] | a timeout occurs that was not registered, has occurred, or was deregistered; one that was due has not occurred after [`Limits::overdue`] in which nobody did anything |
+//! | [O6] | as [O5] and [R12]: a registration that outlives its occurrence occurs twice, or too early under the next one's value |
+//! | [O7] | on one thread, a timeout occurs after one whose deadline is later and was set when the earlier one's was known already |
+//! | [O9] | a timeout is late by 100 ms, and one fd has occurred 200 times meanwhile |
+//! | [O10] | *watch*: an fd is ready for [`Limits::overdue`], does not occur, and nobody does anything |
+//! | [O11] | an fd occurs under another number than it was registered with, or with a value that was never registered |
+//! | [X2] | a hook other than `fd_deregister` is called while the client is freed; an fd is still registered after that; *watch*: a hook does not return there |
+//! | [X3] | a timeout is still registered when the client is freed, and was not cancelled |
+//! | [X4] | the client is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook comes on another thread then, which shows a call that nobody saw |
+//! | [X5] | the client is freed on a thread that is inside it |
 //!
 //! # What cannot be seen from here
-//! - *Only in what the client makes of it*: R4 (which of two registrations of an fd is told is the host's choice), R8 and R16 (readiness of
-//!   a file that is gone looks like any other occurrence that comes late), R10 (a host that goes by the value tells the
-//!   wrong one, which R12, O5, O11 or R2 may show), R11 for times that are merely far (R12 and O5 show what comes of it). The model of libxl and
+//! - *Only in what the client makes of it*: [R4] (which of two registrations of an fd is told is the host's choice), [R8] and [R16] (readiness of
+//!   a file that is gone looks like any other occurrence that comes late), [R10] (a host that goes by the value tells the
+//!   wrong one, which [R12], [O5], [O11] or [R2] may show), [R11] for times that are merely far ([R12] and [O5] show what comes of it). The model of libxl and
 //!   the directed cases check these.
-//! - *Nothing to break*: R1, O8 and O12 say what a host has to expect; what becomes of a host that does not shows as something else, or not.
-//! - *What libxl does inside*: X1, X6 (a cancelled timeout that is dropped with the client is right), X8, X9; E and S.
-//! - *What it does to the process*: X7, S3, S5. Fds, children and memory are for cases to look at.
+//! - *Nothing to break*: [R1], [O8] and [O12] say what a host has to expect; what becomes of a host that does not shows as something else, or not.
+//! - *What libxl does inside*: [X1], [X6] (a cancelled timeout that is dropped with the client is right), [X8], [X9]; E and S.
+//! - *What it does to the process*: [X7], [S3], [S5]. Fds, children and memory are for cases to look at.
 //!
-//! A client at which calls cannot be seen, such as libxl behind xenlight, gives hooks, occurrences and its end only: X4, X5 and O2 rest on
+//! A client at which calls cannot be seen, such as libxl behind xenlight, gives hooks, occurrences and its end only: [X4], [X5] and [O2] rest on
 //! those then.
 
 mod check;
@@ -59,6 +59,8 @@ mod say;
 mod watch;
 mod wrap;
 
+#[cfg(doc)]
+use crate::contract::*;
 pub use check::check;
 
 use crate::boundary::{Client, Hosting, Integration, Rule};
@@ -73,11 +75,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// From when on something takes too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Something is due, nobody does anything, and still it does not occur (O5, O10).
+    /// Something is due, nobody does anything, and still it does not occur ([O5], [O10]).
     pub overdue: Duration,
-    /// A hook takes as long as an occurrence on another thread (R15).
+    /// A hook takes as long as an occurrence on another thread ([R15]).
     pub hook: Duration,
-    /// A hook or an occurrence does not return (O2).
+    /// A hook or an occurrence does not return ([O2]).
     pub stuck: Duration,
 }
 

@@ -1,18 +1,20 @@
 //! What a client has registered, as far as the record tells.
 
 use crate::boundary::WallTime;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::record::Record;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// poll(2)'s bits that may be asked for (R6).
+/// poll(2)'s bits that may be asked for ([R6]).
 pub(super) const ASKABLE: i16 = libc::POLLIN | libc::POLLPRI | libc::POLLOUT;
 
-/// What poll(2) reports unasked (R6).
+/// What poll(2) reports unasked ([R6]).
 pub(super) const TROUBLE: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
 
-/// All registrations of one kind, those that have ended included: values and handles come again (R10).
+/// All registrations of one kind, those that have ended included: values and handles come again ([R10]).
 pub(super) struct Registered<T> {
     pub(super) all: Vec<Registration<T>>,
     by_value: HashMap<u64, Vec<usize>>,

@@ -4,6 +4,8 @@ use super::check::{WatchedFd, watched_fds};
 use super::registration::TROUBLE;
 use super::say::say;
 use super::{Monitor, Recorded};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::record::{Record, What};
 use crate::violation::Violation;
 use std::collections::{HashMap, HashSet};
@@ -12,8 +14,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 impl Monitor {
-    /// Looks from time to time, on a thread of its own and until the monitor is dropped, whether anybody is stuck (O2, R15), and
-    /// whether an fd is ready that the host leaves alone though nobody is busy (R6, R9, O10).
+    /// Looks from time to time, on a thread of its own and until the monitor is dropped, whether anybody is stuck ([O2], [R15]), and
+    /// whether an fd is ready that the host leaves alone though nobody is busy ([R6], [R9], [O10]).
     ///
     /// When somebody is stuck, the record goes to `stuck`, once: the case's thread may be the one. Only fds of this process can be
     /// watched.

@@ -2,6 +2,8 @@
 
 use super::Witness;
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
+#[cfg(doc)]
+use crate::contract::*;
 use crate::record::What;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -23,7 +25,7 @@ struct WatchedHosting {
     witness: Witness,
     hosting: Arc<dyn Hosting>,
     rule: Rule,
-    /// The handles by where they were written to, for 4.2.0 (R13).
+    /// The handles by where they were written to, for 4.2.0 ([R13]).
     by_address: Mutex<HashMap<u64, u64>>,
 }
 

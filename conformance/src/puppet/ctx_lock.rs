@@ -1,5 +1,7 @@
-//! The lock of a ctx: a recursive mutex, held in each hook and taken in each occurrence (R1, R15).
+//! The lock of a ctx: a recursive mutex, held in each hook and taken in each occurrence ([R1], [R15]).
 
+#[cfg(doc)]
+use crate::contract::*;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 

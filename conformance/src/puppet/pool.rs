@@ -1,6 +1,8 @@
-//! libxl's pool of nexuses: what was freed last is used first, with what it held (R2, R10).
+//! libxl's pool of nexuses: what was freed last is used first, with what it held ([R2], [R10]).
 
 use super::Registration;
+#[cfg(doc)]
+use crate::contract::*;
 use std::cell::UnsafeCell;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ struct Nexus {
     owner: Option<Registration>,
 }
 
-/// The nexuses' addresses begin here, and have their size in libxl between them (X8).
+/// The nexuses' addresses begin here, and have their size in libxl between them ([X8]).
 const BASE: u64 = 0x5500_0000;
 const SIZE: u64 = 24;
 

@@ -3,6 +3,8 @@
 use super::pool::{Pool, Slot};
 use super::{Act, Occurrence, Registration};
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::violation::Violation;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -36,7 +38,7 @@ pub(super) struct Record {
     pub(super) fd: Option<RawFd>,
     pub(super) nexus: usize,
     pub(super) value: u64,
-    /// A copy of the handle, for uses after the nexus has gone to somebody else (R14).
+    /// A copy of the handle, for uses after the nexus has gone to somebody else ([R14]).
     pub(super) handle: u64,
     pub(super) stands: bool,
     /// How many of its occurrences have begun, and returned.
@@ -84,7 +86,7 @@ impl State {
         record.stands.then(|| pool.slot(record.nexus))
     }
 
-    /// Whom an occurrence is for: nobody, if it is of the past. That it is so is seen by the fd, as libxl does (O3).
+    /// Whom an occurrence is for: nobody, if it is of the past. That it is so is seen by the fd, as libxl does ([O3]).
     pub(super) fn meant(&mut self, value: u64, fd: Option<RawFd>) -> Option<Registration> {
         let owner = self.pool(fd.is_none()).owner(value)?;
         let is_past = |record: &Record| !record.stands && record.value == value && record.fd == fd;

@@ -4,6 +4,7 @@
 //! A step that fails does not keep the later ones from running. Nothing that was not run counts as passed: a step
 //! left out with `--skip`, an ignored test and a skipped case count as skipped.
 
+mod clauses;
 mod published;
 mod release;
 mod steps;

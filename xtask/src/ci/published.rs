@@ -1,5 +1,5 @@
 //! What is to be published: each such crate has what its page on crates.io shows, its README is cut from its documentation,
-//! and its package holds the licences.
+//! in which clauses of the contract are links, and its package holds the licences.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::clauses;
 use super::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -89,11 +90,17 @@ impl Published {
     }
 }
 
-/// The step: one check for each crate.
+/// The step: one check for each crate, and one for the contract in their documentation.
 pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
     let mut tally = Tally::default();
+    let contract = clauses::faults_of_module(&workspace.root)?;
+    for fault in &contract {
+        println!("{fault}");
+    }
+    tally += if contract.is_empty() { Tally::PASSED } else { Tally::FAILED };
     for published in Published::all(workspace)? {
-        let faults = published.faults().with_context(|| published.name.clone())?;
+        let mut faults = published.faults().with_context(|| published.name.clone())?;
+        faults.extend(clauses::faults_of_crate(&workspace.root, &published.folder.join("src"))?);
         for fault in &faults {
             println!("{}: {fault}", published.name);
         }

@@ -3,6 +3,8 @@
 use super::registration::{expect_served, watch};
 use super::sleep::in_micros;
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::directed::{BOTH, BoundaryCase, Opened, Setting, breaks, demand};
 use crate::files::{self, Ready};
 use crate::puppet::{Puppet, Registration, wall_micros, wall_time};
@@ -302,7 +304,7 @@ fn fds(setting: &Setting<'_>) -> anyhow::Result<()> {
     beside.close()
 }
 
-/// Registers some of everything, and says which fds are the client's, and which timeouts have to be cancelled before it ends (X3).
+/// Registers some of everything, and says which fds are the client's, and which timeouts have to be cancelled before it ends ([X3]).
 fn use_much(opened: &Opened) -> anyhow::Result<(BTreeSet<RawFd>, Vec<Registration>)> {
     let (mut own, mut distant) = (BTreeSet::new(), Vec::new());
     for _ in 0..5 {

@@ -1,7 +1,9 @@
-//! What is ready all the time leaves room for the rest (O9).
+//! What is ready all the time leaves room for the rest ([O9]).
 
 use super::registration::{expect_served, watch};
 use super::sleep::in_micros;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::directed::{BOTH, BoundaryCase, Setting};
 use crate::files::Ready;
 use crate::puppet::{Puppet, Registration};

@@ -1,5 +1,7 @@
 //! Hooks: where they are called, what they are given, what they refuse.
 
+#[cfg(doc)]
+use crate::contract::*;
 use crate::directed::{BOTH, BoundaryCase, Opened, Setting, demand};
 use crate::files::Ready;
 use crate::puppet::{Puppet, Registration};
@@ -169,7 +171,7 @@ fn garbage(setting: &Setting<'_>) -> anyhow::Result<()> {
     opened.close()
 }
 
-/// What R3 lets a hook return.
+/// What [R3] lets a hook return.
 fn check_code(what: &str, code: i32) -> anyhow::Result<()> {
     const REFUSED: i32 = -12;
     demand("R3", code > 0 || code == REFUSED, || {

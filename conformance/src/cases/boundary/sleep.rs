@@ -1,7 +1,9 @@
-//! The loop sleeps while something is registered (R9).
+//! The loop sleeps while something is registered ([R9]).
 
 use super::registration::{expect_served, watch};
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::directed::{BOTH, BoundaryCase, Setting};
 use crate::files::Ready;
 use crate::puppet::{wall_micros, wall_time};

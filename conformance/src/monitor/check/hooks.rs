@@ -2,12 +2,14 @@
 
 use super::{Inside, Replay};
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::monitor::registration::{Fd, Timeout};
 use crate::record::What;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// Libxl's `ERROR_OSEVENT_REG_FAIL` (R3).
+/// Libxl's `ERROR_OSEVENT_REG_FAIL` ([R3]).
 const REG_FAIL: i32 = -12;
 
 impl Replay<'_> {

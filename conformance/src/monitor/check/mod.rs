@@ -9,6 +9,8 @@ use super::Limits;
 use super::registration::{ASKABLE, Fd, Registered, Registration, Timeout};
 use super::say::say;
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::record::{Record, Step, What};
 use crate::violation::Violation;
 use std::os::fd::RawFd;
@@ -135,7 +137,7 @@ impl<'a> Replay<'a> {
 
     // Time in which nothing happens.
 
-    /// O5: a timeout that was due, and nobody was inside anything for a long time, and still it has not occurred.
+    /// [O5]: a timeout that was due, and nobody was inside anything for a long time, and still it has not occurred.
     fn look_at_quiet(&mut self, at: usize) {
         let Some(before) = at.checked_sub(1) else { return };
         let since = self.steps(before).at;

@@ -2,11 +2,13 @@
 
 use super::{Inside, Replay};
 use crate::boundary::Rule;
+#[cfg(doc)]
+use crate::contract::*;
 use crate::monitor::registration::{ASKABLE, TROUBLE, micros};
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// O9: a timeout is late by this much, and one fd has meanwhile occurred so often. More than any loop's turn.
+/// [O9]: a timeout is late by this much, and one fd has meanwhile occurred so often. More than any loop's turn.
 const STARVED: (Duration, usize) = (Duration::from_millis(100), 200);
 
 impl Replay<'_> {
@@ -81,7 +83,7 @@ impl Replay<'_> {
         self.clients[self.record.steps[at].client as usize].occurred.push(found);
     }
 
-    /// O7: one with a later deadline, which became known only after this one was, has occurred before it on the same thread.
+    /// [O7]: one with a later deadline, which became known only after this one was, has occurred before it on the same thread.
     fn order(&mut self, at: usize, found: usize) {
         let step = self.steps(at);
         let state = self.state(at);
@@ -106,7 +108,7 @@ impl Replay<'_> {
         }
     }
 
-    /// O9: one fd has occurred again and again while this was due.
+    /// [O9]: one fd has occurred again and again while this was due.
     fn starved(&mut self, at: usize, found: usize) {
         let state = self.state(at);
         let timeout = &state.timeouts.all[found].about;
