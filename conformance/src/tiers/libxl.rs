@@ -5,7 +5,7 @@ use crate::tiers;
 use anyhow::{Context, bail, ensure};
 use libloading::os::unix::Library;
 use osevent_epoll::Reactor;
-use osevent_standin_xenstored::Server;
+use osevent_standin_xenstored::{Server, libxencall_in};
 use std::ffi::{OsString, c_int};
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -18,7 +18,6 @@ use xenlight::{Ctx, DomainId};
 /// The argument for the process that probes. The program may be a [`Suite`](crate::Suite) of other people's.
 pub(crate) const PROBE: &str = "--probe";
 const SOCKET: &str = "XENSTORED_PATH";
-const STANDIN: &str = "libxencall.so";
 /// All parts of the stand-in: no hypercall can reach a real Xen.
 const ALL_IN_FORCE: u32 = 0x1f;
 
@@ -41,16 +40,14 @@ impl Preparation {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let beside = program.parent().unwrap_or(Path::new("."));
-        let standin = [beside.join(STANDIN), beside.join("deps").join(STANDIN), beside.join("..").join(STANDIN)]
-            .into_iter()
-            .find(|path| path.exists())
-            .with_context(|| {
-                format!(
-                    "the stand-in for libxencall, {STANDIN}, is not beside {}; build it with \
-                     `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
-                    program.display()
-                )
-            })?;
+        let folders = [beside.to_owned(), beside.join("deps"), beside.join("..")];
+        let standin = folders.iter().find_map(|folder| libxencall_in(folder).ok().flatten()).with_context(|| {
+            format!(
+                "the stand-in for libxencall, libxencall.so, is not beside {}; build it with \
+                 `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
+                program.display()
+            )
+        })?;
         Ok(Self { standin })
     }
 

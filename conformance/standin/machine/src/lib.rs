@@ -21,12 +21,11 @@ pub use running::Running;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use osevent_standin_xenstored::Server;
+use osevent_standin_xenstored::{Server, libxencall_in};
 use tempfile::TempDir;
 
 /// A pretend machine with domain 0. Dropping it ends its xenstored; programs that still run lose their connection.
@@ -52,27 +51,6 @@ const REASON_SHIFT: u32 = 16;
 /// Where the counter of hypercalls is in the table: after as many words as there can be domains.
 const HYPERCALLS: u64 = 0x7ff0;
 
-/// The file of the stand-in for libxencall.
-const STANDIN: &str = "libxencall.so";
-
-/// Where cargo has put it. That depends on where the package came from: one in another git repository or in a registry has a
-/// number in the file's name, and those of earlier versions lie beside it.
-fn standin_in(folder: &Path) -> io::Result<Option<PathBuf>> {
-    let exact = folder.join(STANDIN);
-    if exact.exists() {
-        return Ok(Some(exact));
-    }
-    let mut newest = None;
-    for file in folder.read_dir()? {
-        let file = file?;
-        let name = file.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("libxencall-") && name.ends_with(".so")) {
-            newest = newest.max(Some((file.metadata()?.modified()?, file.path())));
-        }
-    }
-    Ok(newest.map(|(_, path)| path))
-}
-
 impl Machine {
     /// A machine of its own.
     ///
@@ -82,8 +60,9 @@ impl Machine {
     pub fn new() -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let folder = program.parent().ok_or("this program lies in no folder")?;
-        let standin = standin_in(folder)?
-            .ok_or_else(|| format!("the stand-in for libxencall is not there: {}", folder.join(STANDIN).display()))?;
+        let standin = libxencall_in(folder)?.ok_or_else(|| {
+            format!("the stand-in for libxencall is not there: {}", folder.join("libxencall.so").display())
+        })?;
         let folder = tempfile::tempdir()?;
         let store = Server::bind(folder.path().join("xenstored"))?;
         let table = File::options().read(true).write(true).create_new(true).open(folder.path().join("domains"))?;
@@ -160,29 +139,3 @@ impl Machine {
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/testing-your-program.md")]
 mod guide {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::{Duration, SystemTime};
-
-    #[test]
-    fn the_stand_in_is_found_by_the_names_that_cargo_gives_it_the_newest_of_several() {
-        let folder = tempfile::tempdir().unwrap();
-        let found = || standin_in(folder.path()).unwrap();
-        let file = |name: &str, age| {
-            let path = folder.path().join(name);
-            let file = File::create(&path).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
-            path
-        };
-        file("libxencall-0123456789abcdef.rlib", 0);
-        assert_eq!(found(), None);
-        file("libxencall-89abcdef01234567.so", 60);
-        let newer = file("libxencall-0123456789abcdef.so", 30);
-        file("libxencall-fedcba9876543210.so", 90);
-        assert_eq!(found(), Some(newer));
-        let exact = file("libxencall.so", 120);
-        assert_eq!(found(), Some(exact));
-    }
-}

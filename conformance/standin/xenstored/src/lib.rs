@@ -39,8 +39,10 @@ mod daemon;
 mod path;
 mod request;
 mod server;
+mod shared_object;
 mod tree;
 mod wire;
 
 pub use server::{BindError, Server};
+pub use shared_object::libxencall_in;
 pub use wire::Refusal;
