@@ -189,7 +189,7 @@ impl Ctx {
 /// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
 /// earlier ones they do their work before they return, and what they return is over (contract V).
 ///
-/// What went wrong is the operation's result, also where it could not even be begun; that one is over at once. Each of them can end
+/// What went wrong is the operation's result. An operation that could not be begun is over at once. Each of them can end
 /// with [`Error::Closed`], [`Error::LoopGone`], [`Error::XenstoredLost`], [`Error::InsideHook`]; [`Error::Libxl`], with what libxl
 /// returned and what it said of it; and [`Error::NoSuchDomain`], also where the domain went away meanwhile.
 ///

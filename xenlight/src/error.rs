@@ -49,7 +49,7 @@ pub enum Error {
         /// The domain.
         domid: DomainId,
     },
-    /// The domain is being destroyed already, by an operation of this ctx: await that one. Nothing was begun.
+    /// The domain is being destroyed already, by an operation of this ctx: await that operation. Nothing was begun.
     #[error("domain {domid} is being destroyed already: another destroy of it is at work")]
     BeingDestroyed {
         /// The domain.

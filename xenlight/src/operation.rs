@@ -78,7 +78,7 @@ impl<T> Operation<T> {
     }
 
     /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as
-    /// long as another thread works inside ([O12]). Where the ctx has a thread of its own, that one asks, and this does
+    /// long as another thread works inside ([O12]). Where the ctx has a thread of its own, that thread asks, and this does
     /// not wait; an operation that it has not begun yet is not begun. What is no operation in this release
     /// [but blocks](crate::Ctx#a-domains-life) is always [`Abort::Over`], and is done all the same.
     ///

@@ -23,7 +23,7 @@ use xenlight_sys::{Release, codes};
 
 /// Asks libxl for events for as long as it lives. No event of it is delivered after its drop, on the thread that delivers.
 ///
-/// Dropping it calls libxl, which may wait for libxl's lock ([O12]); where the ctx has a thread of its own, that one does.
+/// Dropping it calls libxl, which may wait for libxl's lock ([O12]); where the ctx has a thread of its own, that thread does.
 #[must_use = "dropping a watch ends it; `keep` leaves it on until the ctx is closed"]
 pub struct Watch {
     registry: Weak<Registry<Hosted>>,
