@@ -160,6 +160,8 @@ struct Begun<R: Request> {
     number: u64,
     task: Task,
     listener: Arc<Listener>,
+    /// [`completed`]: libxl finds what is to be aborted by this, too, and a function need not have one address only.
+    callback: unsafe extern "C" fn(*mut RawCtx, c_int, *mut c_void),
     /// It failed, and its domain was gone then.
     domain_is_gone: AtomicBool,
     /// Until the result is delivered.
@@ -179,9 +181,10 @@ struct Asked {
 }
 
 impl<R: Request> Begun<R> {
-    fn how(this: *const Self) -> AsyncopHow {
+    /// `this` is `self`, as a pointer that libxl may give back.
+    fn how(&self, this: *const Self) -> AsyncopHow {
         let for_callback = this.cast_mut().cast::<c_void>();
-        AsyncopHow { callback: Some(completed::<R>), u: AsyncopFor { for_callback } }
+        AsyncopHow { callback: Some(self.callback), u: AsyncopFor { for_callback } }
     }
 
     /// It has not begun: nobody gets its result.
@@ -265,7 +268,7 @@ impl<R: Request> Pending for Begun<R> {
         if !hosted.operations.contains(self.number) {
             return Ok(Abort::Over);
         }
-        let how = Self::how(self);
+        let how = self.how(self);
         let _attending = hosted.hearing().attend(Some(self.listener.clone()));
         // SAFETY: the ctx lives while `call` does; `how` is read during the call only.
         let rc = unsafe { abort(hosted.raw(&call), &how) };
@@ -306,6 +309,7 @@ pub(crate) fn start<R: Request>(
         number: hosted.operations.number(),
         task,
         listener: task.listener(),
+        callback: completed::<R>,
         domain_is_gone: AtomicBool::new(false),
         request: Mutex::new(Some(request.clone())),
         outcome: Outcome::running(),
@@ -376,7 +380,7 @@ fn begin<R: Request>(registry: &Arc<Registry<Hosted>>, begun: &Arc<Begun<R>>, re
     hosted.hearing().begins(listener);
     // The count that libxl holds.
     let for_libxl = Arc::into_raw(begun.clone());
-    let how = Begun::how(for_libxl);
+    let how = begun.how(for_libxl);
     let rc = request.initiate(hosted.library(), ctx, &how);
     if rc != 0 {
         // SAFETY: from `into_raw` above; an initiator that fails makes no callback (E9), so the
