@@ -1,1 +1,0 @@
-../../docs/contract.rs
