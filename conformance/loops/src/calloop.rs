@@ -1,9 +1,9 @@
 //! A calloop program: an event loop with data of the program's own, told what to do through a channel.
 
-use super::{Attached, Host, survive};
 use anyhow::Context;
 use calloop::channel::{Event, Sender, channel};
 use calloop::{EventLoop, LoopHandle, RegistrationToken};
+use osevent_conformance::hosts::{Attached, Host, survive};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

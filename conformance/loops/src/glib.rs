@@ -1,7 +1,7 @@
 //! A GLib program: a main loop on a main context of its own.
 
-use super::{Attached, Host, Turn};
 use anyhow::Context;
+use osevent_conformance::hosts::{Attached, Host, Turn};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 
@@ -14,7 +14,8 @@ impl Drop for Detaches {
     }
 }
 
-pub(crate) struct GlibHost {
+/// A program on a GLib main loop.
+pub struct GlibHost {
     thread: ThreadId,
     running: Mutex<Option<Running>>,
 }
@@ -26,7 +27,11 @@ struct Running {
 }
 
 impl GlibHost {
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Its thread could not be had.
+    pub fn start() -> anyhow::Result<Self> {
         let context = glib::MainContext::new();
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let (its_context, its_loop) = (context.clone(), main_loop.clone());
@@ -39,7 +44,10 @@ impl GlibHost {
     }
 
     /// The main context, as the application's own sources use it.
-    pub(crate) fn context(&self) -> anyhow::Result<glib::MainContext> {
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub fn context(&self) -> anyhow::Result<glib::MainContext> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(running.as_ref().context("the loop has ended")?.context.clone())
     }

@@ -1,8 +1,8 @@
 //! A smol program: an executor of its own on one thread, with a task for each attachment.
 
-use super::{Attached, Host};
 use anyhow::Context;
 use futures_lite::FutureExt;
+use osevent_conformance::hosts::{Attached, Host};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, unbounded};
 use std::panic::AssertUnwindSafe;

@@ -1,8 +1,8 @@
 //! The integration alone, with the smallest client that there is.
 
-use super::CoreIntegration;
-use crate::boundary::{Client, Hosting, Integration, Rule};
-use crate::hosts::Adapter;
+use osevent_conformance::boundary::{Client, Hosting, Integration, Rule};
+use osevent_conformance::integration::CoreIntegration;
+use osevent_conformance_loops::Adapter;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};

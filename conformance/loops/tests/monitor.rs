@@ -1,9 +1,9 @@
 //! Clients on real loops.
 
-use crate::boundary::{Client, Hosting, Integration, Rule};
-use crate::hosts::Adapter;
-use crate::integration::CoreIntegration;
-use crate::monitor::{Limits, Monitor, Monitored, check};
+use osevent_conformance::boundary::{Client, Hosting, Integration, Rule};
+use osevent_conformance::integration::CoreIntegration;
+use osevent_conformance::monitor::{Limits, Monitor, Monitored, check};
+use osevent_conformance_loops::Adapter;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Sender, channel};

@@ -1,17 +1,17 @@
 //! `--broken`: whether the cases find each fault, and let the host without one pass.
 
-use super::{BROKEN, Broken, Naive};
-use crate::case::Skip;
-use crate::cases::boundary::RANDOM;
-use crate::directed::{BoundaryCase, CASES, Setting};
-use crate::files;
-use crate::isolated::{self, Ended};
-use crate::monitor::{Limits, Monitor};
-use crate::record::Record;
-use crate::tiers::libxl::Preparation;
-use crate::violation::Violation;
 use anyhow::{Context, ensure};
 use comfy_table::{Table, presets};
+use osevent_conformance::Violation;
+use osevent_conformance::broken::{BROKEN, Broken, Naive};
+use osevent_conformance::cases::{ALL as CASES, RANDOM};
+use osevent_conformance::directed::{BoundaryCase, Setting};
+use osevent_conformance::files;
+use osevent_conformance::isolated::{self, Ended};
+use osevent_conformance::monitor::{Limits, Monitor};
+use osevent_conformance::outcome::Skip;
+use osevent_conformance::record::Record;
+use osevent_conformance::standin::Preparation;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,12 +1,10 @@
-//! What a case is, and how it ends.
+//! What a case is.
 
-use crate::directed::BoundaryCase;
 use crate::hosts::{Adapter, Mode};
-use crate::report::Verdict;
 use crate::stage::Stage;
 use crate::tiers;
 use crate::tiers::xen::Type;
-use serde::{Deserialize, Serialize};
+use osevent_conformance::directed::BoundaryCase;
 
 /// One check, of one or several clauses of docs/contract.md.
 pub(crate) struct Case {
@@ -86,41 +84,5 @@ impl From<&'static BoundaryCase> for Listed {
             types: &[],
             play: Play::Boundary(case),
         }
-    }
-}
-
-/// How a case ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    pub(crate) result: Verdict,
-    /// Why, unless it passed.
-    pub(crate) reason: String,
-}
-
-/// An error that says: this cannot be run here.
-#[derive(Debug)]
-pub(crate) struct Skip(pub(crate) String);
-
-impl std::fmt::Display for Skip {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Skip {}
-
-impl Outcome {
-    pub(crate) fn of(result: anyhow::Result<()>) -> Self {
-        match result {
-            Ok(()) => Self { result: Verdict::Passed, reason: String::new() },
-            Err(error) => match error.downcast::<Skip>() {
-                Ok(skip) => Self { result: Verdict::Skipped, reason: skip.0 },
-                Err(error) => Self::failed(format!("{error:#}")),
-            },
-        }
-    }
-
-    pub(crate) fn failed(reason: String) -> Self {
-        Self { result: Verdict::Failed, reason }
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    osevent_conformance::main()
+    osevent_conformance_runner::main()
 }

@@ -1,11 +1,12 @@
 //! The command that runs random scripts for as long as one likes.
 
 use crate::hosts::Adapter;
-use crate::integration::CoreIntegration;
-use crate::model::{Failure, Plan, Release, SHRINKING, Script, replay, run_seeds};
 use anyhow::Context;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
+use osevent_conformance::integration::CoreIntegration;
+use osevent_conformance::model::{Failure, Plan, Release, SHRINKING, Script, replay, run_seeds};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,15 @@ pub(crate) struct Random {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed"])]
     script: Option<PathBuf>,
     /// Be like this release of libxl; like all in turn, if none is named.
-    #[arg(long = "release", value_enum)]
+    #[arg(long = "release", value_parser = release())]
     releases: Vec<Release>,
+}
+
+/// The names of releases.
+fn release() -> impl TypedValueParser<Value = Release> {
+    let named = |name: String| Release::ALL.iter().copied().find(|release| release.name() == name);
+    PossibleValuesParser::new(Release::ALL.iter().map(|release| release.name()))
+        .map(move |name| named(name).expect("it is one of them"))
 }
 
 /// How long a host is waited for. The machine may be busy.

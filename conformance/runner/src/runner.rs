@@ -1,37 +1,32 @@
 //! Which cases run, where and how often; each in a process of its own.
 
-use crate::boundary::Integration;
-use crate::case::{Listed, Outcome, Play};
+use crate::arguments::Arguments;
+use crate::case::Listed;
 use crate::cases;
-use crate::command_line::Arguments;
-use crate::directed::{BoundaryCase, Setting};
-use crate::files;
-use crate::hosts::{Adapter, Host, Mode, Place};
-use crate::integration::CoreIntegration;
-use crate::last_words;
-use crate::monitor::Monitor;
-use crate::patience::{self, Patience};
-use crate::record::Record;
+use crate::hosts::{Adapter, Mode, Place};
+use crate::perform::{Target, perform};
 use crate::report::progress::Progress;
 use crate::report::{self, Report, Row, Run, Verdict, terminal};
-use crate::stage::Stage;
-use crate::tiers::libxl::Preparation;
+use crate::tiers::libxl::probe_apart;
 use crate::tiers::xen::{self, Type, Types};
-use crate::tiers::{self, Machine, Tier};
+use crate::tiers::{self, Tier};
 use anyhow::{Context, ensure};
+use osevent_conformance::files;
+use osevent_conformance::isolated::{describe, wait};
+use osevent_conformance::log_lines;
+use osevent_conformance::outcome::Outcome;
+use osevent_conformance::patience::{self, Patience};
+use osevent_conformance::perform::{RECORD, write};
+use osevent_conformance::record::Record;
+use osevent_conformance::standin::Preparation;
 use osevent_epoll::Reactor;
-use serde::Serialize;
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use xenlight::Ctx;
-
-/// What a case's process may leave in its folder: its [`Record`].
-pub(crate) const RECORD: &str = "record.json";
 
 /// A case's process is killed after this time. An emulated Xen on a busy machine is slow.
 const fn limit(tier: Tier) -> Duration {
@@ -57,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         Tier::Libxl => {
             let (library, name) = libxl("without a hypervisor")?;
             let preparation = Preparation::new()?;
-            preparation.probe(arguments.libxl.as_deref(), arguments.patience())?;
+            probe_apart(&preparation, arguments.libxl.as_deref(), arguments.patience())?;
             (name, Some(library.release()), Some(preparation))
         }
         Tier::Xen => {
@@ -313,36 +308,10 @@ fn run_in_process(
     Ok((outcome, record))
 }
 
-pub(crate) fn describe(status: ExitStatus) -> String {
-    match status.signal() {
-        Some(signal) => format!("was killed by signal {signal}"),
-        None => format!("ended with {status} and no outcome"),
-    }
-}
-
-/// Its status, or `None` where it had to be killed.
-pub(crate) fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
-    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-    // SAFETY: no pointers; the child is ours and not waited for, so the pid names it.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
-    ensure!(fd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
-    // SAFETY: the kernel just gave this fd to nobody else.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, for the length of the call.
-    let ready = unsafe { libc::poll(&mut poll, 1, limit.as_millis() as i32) };
-    if ready == 0 {
-        child.kill()?;
-        child.wait()?;
-        return Ok(None);
-    }
-    Ok(Some(child.wait()?))
-}
-
 /// The other end: runs the one case here.
 pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
     files::remember_inherited();
-    terminal::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
+    log_lines::log_to_stderr(if arguments.log { log::LevelFilter::Trace } else { log::LevelFilter::Info });
     let result = match (
         cases::ALL.iter().find(|case| arguments.cases.iter().any(|name| name == case.name)),
         &*arguments.adapters,
@@ -364,75 +333,6 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// What a case on libxl has below that.
-pub(crate) struct Target<'a> {
-    pub(crate) tier: Tier,
-    /// A kernel for Linux domains on a real Xen, if the user names one.
-    pub(crate) linux: Option<&'a Path>,
-    /// The libxl to load, if the user names one.
-    pub(crate) libxl: Option<&'a Path>,
-    /// The type of the case's domains, if it creates real ones.
-    pub(crate) domains: Option<Type>,
-}
-
-/// Runs the case on this program. What the monitor saw is written beside the outcome.
-pub(crate) fn perform(
-    play: Play,
-    target: Target<'_>,
-    host: Box<dyn Host>,
-    mode: Mode,
-    outcome: &Path,
-) -> anyhow::Result<()> {
-    match play {
-        Play::Stage(run) => {
-            let folder = outcome.parent().unwrap_or(Path::new("."));
-            let machine = Machine::start(target.tier, folder, target.linux, target.domains)?;
-            let library = tiers::library(target.libxl)?;
-            let stage = Stage::set(machine, patience::limits(target.tier.limits()), host, mode, folder, library)?;
-            watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.finish()))
-        }
-        Play::Boundary(case) => perform_at_boundary(case, Box::new(CoreIntegration::new(host)), outcome),
-    }
-}
-
-fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let at_once = outcome.to_owned();
-    monitor.watch(move |record| {
-        let written = write(&at_once.with_file_name(RECORD), &record)
-            .and_then(|()| write(&at_once, &Outcome::of(record.conclude(Ok(())))));
-        // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
-        unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
-    });
-    let (last, path) = (monitor.clone(), outcome.with_file_name(RECORD));
-    last_words::on_abort(move || {
-        if let Err(error) = write(&path, &last.finish()) {
-            log::error!("{error:#}");
-        }
-    })?;
-    let result = run();
-    let record = monitor.finish();
-    write(&outcome.with_file_name(RECORD), &record)?;
-    record.conclude(result)
-}
-
-fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
-    std::fs::write(path, serde_json::to_vec(content)?).with_context(|| format!("cannot write {}", path.display()))
-}
-
-pub(crate) fn perform_at_boundary(
-    case: &BoundaryCase,
-    integration: Box<dyn Integration>,
-    outcome: &Path,
-) -> anyhow::Result<()> {
-    let monitor = Monitor::new(patience::limits(Tier::Model.limits()));
-    let result = watched(&monitor, outcome, || case.perform(Setting::new(&*integration, monitor.clone())));
-    if result.is_err() {
-        // Its end would wait for a loop that a failed case may have left standing.
-        std::mem::forget(integration);
-    }
-    result
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! A loop in a shared object, as `include/osevent_loop.h` declares it.
 
-use super::Turn;
-use super::watching::{Readable, Watch};
 use anyhow::{Context, ensure};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use osevent_conformance::hosts::{Readable, Turn, Watch};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};

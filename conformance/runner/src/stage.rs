@@ -1,23 +1,24 @@
 //! What a case has: a machine, a host that runs, and ctxs opened between the two.
 
-use crate::boundary::Rule;
 #[cfg(doc)]
 use crate::contract::*;
-use crate::hosts::{Attached, Host, Mode};
-use crate::monitor::{Limits, Monitor, Witness};
-use crate::patience::patience;
-use crate::record::What;
+use crate::eventually::eventually;
+use crate::hosts::Mode;
 use crate::recorder::Recorder;
 use crate::tiers::Machine;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::boundary::Rule;
+use osevent_conformance::hosts::{Attached, Host};
+use osevent_conformance::monitor::{Limits, Monitor, Witness};
+use osevent_conformance::patience::patience;
+use osevent_conformance::record::What;
 use osevent_core::EventLoop;
 use osevent_epoll::Reactor;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
 use xenlight::{Builder, Children, Ctx, Event, Library, Release, Trace};
 
 pub(crate) struct Stage {
@@ -210,16 +211,6 @@ impl Events {
             Err(RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
-}
-
-/// Waits until `condition` holds.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) -> anyhow::Result<()> {
-    let end = Instant::now() + patience();
-    while !condition() {
-        ensure!(Instant::now() < end, "not within {:?}: {what}", patience());
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }
 
 /// Waits for a message from another thread.

@@ -5,6 +5,7 @@ use anyhow::bail;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use osevent_conformance::Suite;
 use osevent_conformance::hosts::{Readable, Watch};
+use osevent_conformance_runner::OnLibxl;
 use std::any::Any;
 use std::env;
 use std::os::fd::RawFd;
@@ -26,7 +27,7 @@ impl Watch for NoLoop {
 
 fn main() -> ExitCode {
     if env::var_os(THEIRS).is_some() {
-        return Suite::watching("no-loop", || -> anyhow::Result<NoLoop> { bail!(WHY) }).main();
+        return Suite::watching("no-loop", || -> anyhow::Result<NoLoop> { bail!(WHY) }).with(OnLibxl).main();
     }
     let case = Trial::ignorable_test("cases_on_libxl_are_played_where_there_is_one", are_played);
     libtest_mimic::run(&Arguments::from_args(), vec![case]).exit_code()

@@ -9,7 +9,7 @@ fn compile(folder: &Path, source: &str) -> PathBuf {
     let object = folder.join("loop.so");
     let mut cc = Command::new("cc");
     cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-pthread"]);
-    cc.arg("-I").arg(here.join("include")).arg("-o").arg(&object).arg(here.join("tests/c").join(source));
+    cc.arg("-I").arg(here.join("../include")).arg("-o").arg(&object).arg(here.join("tests/c").join(source));
     let status = cc.status().expect("cc is installed");
     assert!(status.success(), "cc: {status}");
     object

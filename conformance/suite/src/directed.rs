@@ -7,13 +7,13 @@
 mod in_loop;
 
 use crate::boundary::{Hosting, Integration, Rule};
-use crate::case::Skip;
-pub use crate::cases::boundary::ALL as CASES;
 use crate::monitor::{Monitor, Monitored};
+use crate::outcome::Skip;
 use crate::patience::patience;
 use crate::puppet::Puppet;
 use crate::threads::{self, Activity};
 use crate::violation::Violation;
+pub use crate::violation::breaks;
 use anyhow::{bail, ensure};
 pub use in_loop::{Hold, InLoop};
 use std::ops::Deref;
@@ -60,11 +60,6 @@ impl BoundaryCase {
         }
         Ok(())
     }
-}
-
-/// The error of a failed check: the clause that was broken, and what was seen.
-pub fn breaks(clause: &'static str, text: impl Into<String>) -> anyhow::Error {
-    Violation::new(clause, text).into()
 }
 
 /// Unless `holds`, the clause is broken.

@@ -173,8 +173,8 @@ pub fn open() -> anyhow::Result<BTreeSet<RawFd>> {
     Ok(open)
 }
 
-/// Has [`inherited`] tell what is open now: to be called before anything is opened.
-pub(crate) fn remember_inherited() {
+/// Has what is open now told from what a host opens: to be called before anything is opened.
+pub fn remember_inherited() {
     LazyLock::force(&INHERITED);
 }
 

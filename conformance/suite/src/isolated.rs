@@ -1,15 +1,15 @@
 //! A case in a process of its own: this program once more, for a limited time.
 
-use crate::runner::{describe, wait};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::de::DeserializeOwned;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// How such a process ended.
-pub(crate) enum Ended<T> {
+pub enum Ended<T> {
     /// It told its outcome.
     Told(T),
     /// It did not: why, and the end of what it printed.
@@ -19,7 +19,10 @@ pub(crate) enum Ended<T> {
 }
 
 /// Starts this program as `configure` wants it, given the file for the outcome; waits for its end.
-pub(crate) fn run<T: DeserializeOwned>(
+///
+/// # Errors
+/// There is no folder or no process to be had.
+pub fn run<T: DeserializeOwned>(
     limit: Duration,
     configure: impl FnOnce(&mut Command, &Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<Ended<T>> {
@@ -42,4 +45,34 @@ pub(crate) fn run<T: DeserializeOwned>(
             Ended::Died(format!("its process {}\n{tail}", describe(status)).trim_end().to_owned())
         }
     })
+}
+
+/// How it ended without an outcome.
+pub fn describe(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("was killed by signal {signal}"),
+        None => format!("ended with {status} and no outcome"),
+    }
+}
+
+/// Its status, or `None` where it had to be killed.
+///
+/// # Errors
+/// The kernel has no pidfds left, or does not know the child.
+pub fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    // SAFETY: no pointers; the child is ours and not waited for, so the pid names it.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
+    ensure!(fd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
+    // SAFETY: the kernel just gave this fd to nobody else.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, for the length of the call.
+    let ready = unsafe { libc::poll(&mut poll, 1, limit.as_millis() as i32) };
+    if ready == 0 {
+        child.kill()?;
+        child.wait()?;
+        return Ok(None);
+    }
+    Ok(Some(child.wait()?))
 }

@@ -9,13 +9,13 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 /// In a case's process: its patience, in seconds.
-pub(crate) const VARIABLE: &str = "OSEVENT_CONFORMANCE_PATIENCE";
+pub const VARIABLE: &str = "OSEVENT_CONFORMANCE_PATIENCE";
 
 /// The patience with a host of which nothing is known.
-pub(crate) const USUAL: Duration = Duration::from_secs(120);
+pub const USUAL: Duration = Duration::from_secs(120);
 
 /// That of this process.
-pub(crate) fn patience() -> Duration {
+pub fn patience() -> Duration {
     static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
         let named = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
         named.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(USUAL)
@@ -24,7 +24,7 @@ pub(crate) fn patience() -> Duration {
 }
 
 /// The monitor's limits for this process.
-pub(crate) fn limits(of: Limits) -> Limits {
+pub fn limits(of: Limits) -> Limits {
     let patience = patience();
     if patience >= USUAL {
         return of;
@@ -33,7 +33,7 @@ pub(crate) fn limits(of: Limits) -> Limits {
 }
 
 /// The patience with one host.
-pub(crate) struct Patience {
+pub struct Patience {
     usual: Duration,
     seen: Mutex<Seen>,
 }
@@ -47,23 +47,24 @@ struct Seen {
 }
 
 impl Patience {
-    pub(crate) fn new(usual: Duration) -> Self {
+    /// With a host of which nothing is known, this one.
+    pub fn new(usual: Duration) -> Self {
         Self { usual, seen: Mutex::default() }
     }
 
     /// For the next case.
-    pub(crate) fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         self.of(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// After what time the process of a case with this patience is killed, which has `usually` with the usual one.
-    pub(crate) fn limit(usually: Duration, patience: Duration) -> Duration {
+    pub fn limit(usually: Duration, patience: Duration) -> Duration {
         let least = Duration::from_secs(60).min(usually);
         usually.mul_f64((patience.as_secs_f64() / USUAL.as_secs_f64()).min(1.0)).max(least)
     }
 
     /// A case is through that had this patience. Words for the user where the next ones have less.
-    pub(crate) fn learn(&self, patience: Duration, took: Duration, passed: bool) -> Option<String> {
+    pub fn learn(&self, patience: Duration, took: Duration, passed: bool) -> Option<String> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if passed {
             seen.longest = seen.longest.max(took);

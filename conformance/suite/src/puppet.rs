@@ -15,8 +15,7 @@ mod state;
 use crate::boundary::{Client, Hosting, Rule, WallTime};
 #[cfg(doc)]
 use crate::contract::*;
-use crate::directed::breaks;
-use crate::violation::Violation;
+use crate::violation::{Violation, breaks};
 use anyhow::{Context, bail};
 use ctx_lock::{CtxGuard, CtxLock};
 use pool::Slot;

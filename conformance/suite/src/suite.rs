@@ -1,19 +1,21 @@
-//! The suite for loops of other people: all of it, as a test program of theirs.
+//! The suite for loops of other people, as a test program of theirs.
 
 use crate::boundary::Integration;
-use crate::case::{Outcome, Play};
 use crate::cases;
+use crate::directed::BoundaryCase;
 use crate::files;
-use crate::hosts::{Adapter, Host, Mode, Watch, WatchHost};
+use crate::harness::{self, Arguments, Trial};
+use crate::hosts::{Host, Watch, WatchHost};
+use crate::integration::CoreIntegration;
 use crate::isolated::{self, Ended};
+use crate::log_lines;
+use crate::outcome::{Outcome, Verdict};
 use crate::patience::{self, Patience};
-use crate::report::{Verdict, terminal};
-use crate::runner::{Target, perform, perform_at_boundary};
-use crate::tiers::Tier;
-use crate::tiers::libxl::{self, PROBE, Preparation};
+use crate::perform::perform_at_boundary;
+use crate::standin::Preparation;
 use anyhow::Context;
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,11 +27,6 @@ const OUTCOME: &str = "OSEVENT_CONFORMANCE_OUTCOME";
 /// A case's process is killed after this time.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The guide's programs are compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/testing-your-loop.md")]
-struct Guide;
-
 /// All cases on one loop, as the `main` of a test program without harness:
 /// ```toml
 /// [[test]]
@@ -39,19 +36,48 @@ struct Guide;
 /// Each case runs in a process of its own, which is this program once more; so `main` does nothing before
 /// [`Suite::main`]. The program takes the arguments of any other Rust test: a part of a case's name, `--list`, and so on.
 ///
-/// Cases named `boundary` drive the loop with a client that does the worst that libxl can do. Cases named `libxl` drive it
-/// with the libxl that is installed, without a hypervisor, and those named `libxl-thread` with that libxl on a thread of its
-/// own; where none is installed they are ignored, with the reason.
+/// Cases named `boundary` drive the loop with a client that does the worst that libxl can do. [`Suite::with`] adds others.
 ///
 /// docs/testing-your-loop.md is the guide.
 pub struct Suite {
     name: String,
     start: Start,
+    more: Vec<Box<dyn MoreCases>>,
 }
 
 enum Start {
     Host(Box<dyn Fn() -> anyhow::Result<Box<dyn Host>> + Send + Sync>),
     Integration(Box<dyn Fn() -> anyhow::Result<Box<dyn Integration>> + Send + Sync>),
+}
+
+/// A case, as it is named in a [`Suite`].
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Its name, its kind in front: `libxl::close-idle`.
+    pub name: String,
+    /// The clauses that it checks.
+    pub clauses: String,
+}
+
+/// Cases of another crate, which need more than a loop. osevent-conformance-runner has those on libxl.
+pub trait MoreCases: Send + Sync {
+    /// All, in their order.
+    fn named(&self) -> Vec<Named>;
+
+    /// Looks whether they can be played here, once, before the first.
+    ///
+    /// # Errors
+    /// Why not: then they are ignored.
+    fn prepare(&self, patience: Duration) -> anyhow::Result<()>;
+
+    /// Where `prepare` started this program with that first argument: does what it was started for, and says how to exit.
+    fn started_as(&self, first: &OsStr) -> Option<ExitCode>;
+
+    /// Plays the case of that name in this process, which has no other. `outcome` is where its outcome will be written.
+    ///
+    /// # Errors
+    /// It failed, or a [`Skip`](crate::outcome::Skip).
+    fn play(&self, name: &str, host: Box<dyn Host>, outcome: &Path) -> anyhow::Result<()>;
 }
 
 impl Suite {
@@ -61,7 +87,7 @@ impl Suite {
         name: impl Into<String>,
         start: impl Fn() -> anyhow::Result<H> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), start: Start::Host(Box::new(move || Ok(Box::new(start()?)))) }
+        Self::of(name.into(), Start::Host(Box::new(move || Ok(Box::new(start()?)))))
     }
 
     /// For a loop that can watch an fd, which is all that osevent's reactor needs.
@@ -77,50 +103,65 @@ impl Suite {
         name: impl Into<String>,
         start: impl Fn() -> anyhow::Result<I> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), start: Start::Integration(Box::new(move || Ok(Box::new(start()?)))) }
+        Self::of(name.into(), Start::Integration(Box::new(move || Ok(Box::new(start()?)))))
+    }
+
+    fn of(name: String, start: Start) -> Self {
+        Self { name, start, more: Vec::new() }
+    }
+
+    /// With these cases, too.
+    #[must_use]
+    pub fn with(mut self, cases: impl MoreCases + 'static) -> Self {
+        self.more.push(Box::new(cases));
+        self
     }
 
     /// Runs what the command line asks for, and prints the results.
     pub fn main(self) -> ExitCode {
         // Before the arguments are read, of which this is none.
-        if std::env::args_os().nth(1).is_some_and(|first| first == PROBE) {
-            return match libxl::probe(None) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("{error:#}");
-                    ExitCode::FAILURE
-                }
-            };
+        let first = std::env::args_os().nth(1).unwrap_or_default();
+        if let Some(code) = self.more.iter().find_map(|more| more.started_as(&first)) {
+            return code;
         }
-        self.run(patience::patience(), &Arguments::from_args())
+        match Arguments::parse(std::env::args().skip(1)) {
+            Ok(arguments) => self.run(patience::patience(), &arguments),
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::from(2)
+            }
+        }
     }
 
     /// The same with other arguments, and with that patience.
-    pub(crate) fn run(self, patience: Duration, arguments: &Arguments) -> ExitCode {
+    pub fn run(self, patience: Duration, arguments: &Arguments) -> ExitCode {
         if let (Some(case), Some(outcome)) = (std::env::var_os(CASE), std::env::var_os(OUTCOME)) {
             return self.run_inside(&case.to_string_lossy(), Path::new(&outcome));
         }
-        let preparation = prepare(patience).map(Arc::new).map_err(|error| format!("{error:#}"));
-        // Where there is no stand-in, the one case that wants it is skipped.
-        let standin = Preparation::new().ok().map(|standin| Ok(Arc::new(standin)));
-        let patience = Arc::new(Patience::new(patience));
+        // Where there is no stand-in, the one case at the boundary that wants it is skipped.
+        let standin = Preparation::new().ok().map(Arc::new);
+        let learned = Arc::new(Patience::new(patience));
         let mut trials = Vec::new();
-        for case in named_cases() {
-            let prepared = match (case.play, &self.start) {
-                (Play::Boundary(_), _) => standin.clone(),
-                (Play::Stage(_), Start::Host(_)) => Some(preparation.clone()),
-                (Play::Stage(_), Start::Integration(_)) => continue,
-            };
-            trials.push(trial(case, prepared, patience.clone()));
+        for more in &self.more {
+            if matches!(self.start, Start::Integration(_)) {
+                break;
+            }
+            let ready = more.prepare(patience).map_err(|error| format!("{error:#}"));
+            trials.extend(
+                more.named().into_iter().map(|case| trial(case, ready.clone(), standin.clone(), learned.clone())),
+            );
         }
-        println!("{}", self.name);
-        libtest_mimic::run(arguments, trials).exit_code()
+        trials.extend(at_boundary().map(|(case, _)| trial(case, Ok(()), standin.clone(), learned.clone())));
+        if !arguments.list {
+            println!("{}", self.name);
+        }
+        harness::run(arguments, trials)
     }
 
     /// The other end: plays the one case here.
     fn run_inside(self, name: &str, outcome: &Path) -> ExitCode {
         files::remember_inherited();
-        terminal::log_to_stderr(log::LevelFilter::Info);
+        log_lines::log_to_stderr(log::LevelFilter::Info);
         let result = self.play(name, outcome);
         let text = serde_json::to_vec(&Outcome::of(result)).expect("an outcome is plain data");
         let code = match std::fs::write(outcome, text) {
@@ -135,87 +176,66 @@ impl Suite {
     }
 
     fn play(&self, name: &str, outcome: &Path) -> anyhow::Result<()> {
-        let all = named_cases();
-        let chosen = all.iter().find(|case| case.name == name);
-        let NamedCase { play, mode, .. } = chosen.with_context(|| format!("{CASE} names no case: {name}"))?;
-        match (&self.start, *play) {
-            (Start::Host(start), play) => {
-                let target = Target { tier: Tier::Libxl, linux: None, libxl: None, domains: None };
-                perform(play, target, start()?, *mode, outcome)
-            }
-            (Start::Integration(start), Play::Boundary(case)) => perform_at_boundary(case, start()?, outcome),
-            (Start::Integration(_), Play::Stage(_)) => anyhow::bail!("{name} needs osevent"),
-        }
-    }
-}
-
-/// A case as it is named here.
-struct NamedCase {
-    name: String,
-    /// Which it checks.
-    clauses: String,
-    play: Play,
-    mode: Mode,
-}
-
-/// The cases that any loop can run.
-fn named_cases() -> Vec<NamedCase> {
-    let any = cases::ALL.iter().filter(|case| case.adapters == Adapter::ALL);
-    let mut all = Vec::new();
-    for case in any {
-        for &mode in case.modes {
-            let kind = match (case.play, mode) {
-                (Play::Boundary(_), _) => "boundary",
-                (Play::Stage(_), _) if !case.tiers.contains(&Tier::Libxl) => continue,
-                (Play::Stage(_), Mode::Loop) => "libxl",
-                (Play::Stage(_), Mode::Thread) => "libxl-thread",
+        if let Some((_, case)) = at_boundary().find(|(named, _)| named.name == name) {
+            let integration = match &self.start {
+                Start::Host(start) => Box::new(CoreIntegration::new(start()?)),
+                Start::Integration(start) => start()?,
             };
-            let name = format!("{kind}::{}", case.name);
-            all.push(NamedCase { name, clauses: case.clauses.join(" "), play: case.play, mode });
+            return perform_at_boundary(case, integration, outcome);
+        }
+        let more = self.more.iter().find(|more| more.named().iter().any(|named| named.name == name));
+        let more = more.with_context(|| format!("{CASE} names no case: {name}"))?;
+        match &self.start {
+            Start::Host(start) => more.play(name, start()?, outcome),
+            Start::Integration(_) => anyhow::bail!("{name} needs osevent"),
         }
     }
-    all
 }
 
-fn prepare(patience: Duration) -> anyhow::Result<Preparation> {
-    let preparation = Preparation::new()?;
-    preparation.probe(None, patience)?;
-    Ok(preparation)
+fn at_boundary() -> impl Iterator<Item = (Named, &'static BoundaryCase)> {
+    let named =
+        |case: &BoundaryCase| Named { name: format!("boundary::{}", case.name), clauses: case.clauses.join(" ") };
+    cases::ALL.iter().chain(cases::RANDOM).map(move |case| (named(case), *case))
 }
 
-type Prepared = Result<Arc<Preparation>, String>;
-
-/// One case in a process of its own, with what was prepared for it.
-fn trial(NamedCase { name, clauses, .. }: NamedCase, prepared: Option<Prepared>, patience: Arc<Patience>) -> Trial {
+/// One case in a process of its own; `ready` says why not.
+fn trial(
+    Named { name, clauses }: Named,
+    ready: Result<(), String>,
+    standin: Option<Arc<Preparation>>,
+    patience: Arc<Patience>,
+) -> Trial {
     let case = name.clone();
-    Trial::ignorable_test(name, move || {
-        let preparation = match prepared {
-            Some(Err(why)) => return Ok(Completion::ignored_with(why)),
-            Some(Ok(preparation)) => Some(preparation),
-            None => None,
-        };
+    let run = move || {
+        if let Err(why) = &ready {
+            return harness::Ended::Ignored(why.clone());
+        }
         let (begun, given) = (Instant::now(), patience.now());
-        let outcome = play_in_process(&case, preparation.as_deref(), given)?;
+        let outcome = match play_in_process(&case, standin.as_deref(), given) {
+            Ok(outcome) => outcome,
+            Err(error) => return harness::Ended::Failed(format!("{error:#}")),
+        };
         if let Some(words) = patience.learn(given, begun.elapsed(), outcome.result != Verdict::Failed) {
             eprintln!("{words}");
         }
         match outcome.result {
-            Verdict::Passed => Ok(Completion::Completed),
-            Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
-            Verdict::Failed => Err(Failed::from(format!("{}\nThe case checks {clauses}.", outcome.reason))),
+            Verdict::Passed => harness::Ended::Passed,
+            Verdict::Skipped => harness::Ended::Ignored(outcome.reason),
+            Verdict::Failed => harness::Ended::Failed(format!("{}\nThe case checks {clauses}.", outcome.reason)),
         }
-    })
+    };
+    Trial { name, run: Box::new(run) }
 }
 
-fn play_in_process(case: &str, preparation: Option<&Preparation>, patience: Duration) -> anyhow::Result<Outcome> {
+fn play_in_process(case: &str, standin: Option<&Preparation>, patience: Duration) -> anyhow::Result<Outcome> {
     let limit = Patience::limit(LIMIT, patience);
     let ended = isolated::run(limit, |command, outcome| {
         // The same words, since they may say which loop it is.
         command.args(std::env::args_os().skip(1)).env(CASE, case).env(OUTCOME, outcome);
         command.env(patience::VARIABLE, patience.as_secs_f64().to_string());
-        if let Some(preparation) = preparation {
+        if let Some(standin) = standin {
             let folder = outcome.parent().context("the outcome has a folder")?;
-            command.envs(preparation.environment(folder));
+            command.envs(standin.environment(folder));
         }
         Ok(())
     })?;
@@ -223,13 +243,5 @@ fn play_in_process(case: &str, preparation: Option<&Preparation>, patience: Dura
         Ended::Told(outcome) => outcome,
         Ended::Died(why) => Outcome::failed(why),
         Ended::Overdue => Outcome::failed(format!("it took longer than {limit:?} and was killed")),
-    })
-}
-
-/// `--loop FILE`: the suite on the loop of a shared object, which the caller vouches for by naming it.
-pub(crate) fn of_shared_object(path: PathBuf) -> Suite {
-    Suite::watching(path.display().to_string(), move || {
-        // SAFETY: whoever runs the program with this file says that it is a loop as osevent_loop.h has it.
-        unsafe { crate::hosts::SharedObject::load(&path) }
     })
 }

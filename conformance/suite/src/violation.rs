@@ -46,3 +46,8 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+/// The error of a failed check: the clause that was broken, and what was seen.
+pub fn breaks(clause: &'static str, text: impl Into<String>) -> anyhow::Error {
+    Violation::new(clause, text).into()
+}

@@ -4,14 +4,15 @@ use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 #[cfg(doc)]
 use crate::contract::*;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::patience::patience;
-use crate::report::observe_log;
-use crate::stage::{Stage, eventually, receive};
+use crate::stage::{Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::ensure;
 use futures_lite::future::block_on;
+use osevent_conformance::log_lines::observe_log;
+use osevent_conformance::patience::patience;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;

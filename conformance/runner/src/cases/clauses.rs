@@ -26,7 +26,7 @@ static UNCHECKED: &[(&str, &str)] = &[
 ];
 
 /// The table stands between these two lines.
-const BEGIN: &str = "<!-- The table is made by `UPDATE_DOCS=1 cargo test -p osevent-conformance clauses`. -->";
+const BEGIN: &str = "<!-- The table is made by `UPDATE_DOCS=1 cargo test -p osevent-conformance-runner clauses`. -->";
 const END: &str = "<!-- The table ends. -->";
 
 /// One row for each clause, and one for each known bug.
@@ -60,7 +60,7 @@ fn cell(clause: &str, tier: Tier) -> String {
 }
 
 fn document() -> (PathBuf, String) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/contract.md");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract.md");
     let text = fs::read_to_string(&path).expect("the contract is there");
     (path, text)
 }

@@ -1,15 +1,16 @@
 //! A program whose callbacks share its data: what libxl reports arrives with `&mut Data`, by calloop's own means.
 
 use crate::case::Case;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::patience::patience;
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::ensure;
 use calloop::EventLoop;
 use calloop::futures::executor;
 use calloop::stream::StreamSource;
+use osevent_conformance::patience::patience;
 use std::thread::ThreadId;
 use std::time::Instant;
 use xenlight::{Error, Event, EventKind, ShutdownReason};

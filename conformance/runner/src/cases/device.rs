@@ -2,13 +2,14 @@
 
 use crate::case::Case;
 use crate::cases::life::expect;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::record::What;
-use crate::stage::{Opened, Stage, eventually, receive};
+use crate::stage::{Opened, Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::record::What;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write;

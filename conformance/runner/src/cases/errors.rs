@@ -2,13 +2,14 @@
 
 use crate::case::Case;
 use crate::cases::device::script;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Opened, Stage, eventually};
-use crate::threads;
+use crate::stage::{Opened, Stage};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::{block_on, poll_once};
+use osevent_conformance::threads;
 use std::fs::File;
 use std::path::Path;
 use xenlight::{Config, Ctx, DomainId, Error, Operation};
@@ -230,7 +231,7 @@ fn gone_meanwhile(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     let Opened { ctx, hooks, .. } = &opened;
     pretend.add_nic(FIVE, 0, &script(stage, "true")?)?;
-    let timers = || hooks.count(|step| matches!(step, crate::record::What::TimeoutRegister { .. }));
+    let timers = || hooks.count(|step| matches!(step, osevent_conformance::record::What::TimeoutRegister { .. }));
     let before = timers();
     // Ten seconds for the backend, and ten once more after it was forced: two each.
     pretend.clock().set_lag_ms(8_000);

@@ -1,14 +1,15 @@
 //! An application's code that runs inside libxl's hooks, and what it must not do there.
 
 use crate::case::Case;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::record::What;
-use crate::report::observe_log;
-use crate::stage::{Hooks, Stage, eventually, receive};
+use crate::stage::{Hooks, Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{DOMAINS, FIVE, SEVEN};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::log_lines::observe_log;
+use osevent_conformance::record::What;
 use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::AsRawFd;

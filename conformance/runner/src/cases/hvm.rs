@@ -3,15 +3,17 @@
 //! Under emulation each takes seconds to create, so each case has one loop; and each loop a case, which sees libxl talk to a
 //! device model there.
 
-use crate::case::{DomainCase, Skip};
+use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::patience::patience;
-use crate::stage::{Opened, Stage, eventually};
+use crate::stage::{Opened, Stage};
 use crate::tiers::xen::{Dom0, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::outcome::Skip;
+use osevent_conformance::patience::patience;
 use osevent_core::Interest;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};

@@ -9,12 +9,13 @@
 //! The thread that looks is left out: it runs in order to look.
 
 use crate::case::Case;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::record::What;
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::SEVEN;
 use anyhow::{Context, ensure};
+use osevent_conformance::record::What;
 use procfs::process::Process;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

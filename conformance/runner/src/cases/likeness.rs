@@ -1,19 +1,21 @@
 //! The model of libxl beside libxl: both do the same, and make the same hooks.
 
 use super::device::{asked_to_close, script};
-use crate::case::{Case, Skip};
+use crate::case::Case;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::integration::CoreIntegration;
-use crate::model::{ChildMode, Ctx, Locked, Phase, Release, Removal, Watch};
-use crate::patience::patience;
-use crate::record::{Record, What};
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::FIVE;
 use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::integration::CoreIntegration;
+use osevent_conformance::model::{ChildMode, Ctx, Locked, Phase, Release, Removal, Watch};
+use osevent_conformance::outcome::Skip;
+use osevent_conformance::patience::patience;
+use osevent_conformance::record::{Record, What};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,7 +1,6 @@
 //! The cases, a file a theme.
 
 mod application;
-pub(crate) mod boundary;
 mod children;
 #[cfg(test)]
 mod clauses;
@@ -23,6 +22,7 @@ mod xen;
 mod xen_errors;
 
 use crate::case::{Case, DomainCase, Listed};
+use osevent_conformance::cases as boundary;
 use std::sync::LazyLock;
 
 /// All, in the order in which they run.

@@ -3,8 +3,9 @@
 use crate::case::Case;
 use crate::cases::device::remove;
 use crate::cases::life::expect;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, bail, ensure};

@@ -5,9 +5,10 @@ use crate::cases::device::{self, script};
 use crate::cases::life::expect;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::recorder::Recorder;
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::FIVE;
 use anyhow::{Context, ensure};

@@ -3,8 +3,9 @@
 use crate::case::Case;
 use crate::cases::device::{no_child_is_left, script};
 use crate::cases::life::expect;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, GlibHost, Mode};
-use crate::stage::{Stage, eventually, receive};
+use crate::stage::{Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, ensure};

@@ -6,13 +6,14 @@ use crate::cases::life::expect;
 use crate::cases::shared_process::children;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::patience::patience;
-use crate::stage::{Opened, Stage, eventually, receive};
+use crate::stage::{Opened, Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::ensure;
 use futures_lite::future::block_on;
+use osevent_conformance::patience::patience;
 use osevent_core::EventLoop;
 use osevent_epoll::Reactor;
 use std::fs::File;

@@ -3,8 +3,9 @@
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Opened, Stage, eventually};
+use crate::stage::{Opened, Stage};
 use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::ensure;
 use futures_lite::future::block_on;

@@ -2,8 +2,9 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
+use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Stage, eventually};
+use crate::stage::Stage;
 use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;

@@ -11,12 +11,12 @@ pub(crate) mod terminal;
 pub(crate) use files::{Files, Open};
 pub use json::json;
 pub use junit::junit;
+pub use osevent_conformance::outcome::Verdict;
 pub use page::page;
 pub use tap::tap;
-pub(crate) use terminal::observe_log;
 
-use crate::record::Record;
-use crate::violation::Violation;
+use osevent_conformance::Violation;
+use osevent_conformance::record::Record;
 use serde::{Deserialize, Serialize};
 
 /// A whole run.
@@ -139,18 +139,6 @@ pub fn broken(reason: &str, record: Option<&Record>) -> Vec<String> {
 fn is_clause(word: &str) -> bool {
     let digits = word.strip_prefix(|letter: char| letter.is_ascii_uppercase()).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-}
-
-/// How a case ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// What it claims was seen.
-    Passed,
-    /// Something else was.
-    Failed,
-    /// It cannot be run here, for the reason that is given.
-    Skipped,
 }
 
 #[cfg(test)]

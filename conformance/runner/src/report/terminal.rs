@@ -3,8 +3,7 @@
 use super::{Report, Row, Verdict};
 use crate::case::Listed;
 use comfy_table::{Table, presets};
-use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::io::IsTerminal;
 
 /// The cases with their clauses and claims.
 pub(crate) fn list(cases: &[&Listed]) {
@@ -188,44 +187,11 @@ fn counts(rows: &[Row]) -> String {
     format!("{passed} passed, {failed} failed, {skipped} skipped")
 }
 
-type LogObserver = Box<dyn Fn(&log::Record<'_>) + Send + Sync>;
-
-static OBSERVER: OnceLock<LogObserver> = OnceLock::new();
-
-/// Has it called with each line, where the logger is: a case's, which has a process of its own.
-pub(crate) fn observe_log(observer: impl Fn(&log::Record<'_>) + Send + Sync + 'static) {
-    let set = OBSERVER.set(Box::new(observer));
-    debug_assert!(set.is_ok(), "a process has one case");
-}
-
-/// A case's log, which the runner shows when it fails.
-pub(crate) fn log_to_stderr(level: log::LevelFilter) {
-    struct Stderr;
-    impl log::Log for Stderr {
-        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-            true
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            // One write, so that lines of several threads do not mix.
-            let line = format!("{} {}: {}\n", record.level(), record.target(), record.args());
-            let _ = std::io::stderr().write_all(line.as_bytes());
-            if let Some(observer) = OBSERVER.get() {
-                observer(record);
-            }
-        }
-        fn flush(&self) {}
-    }
-    // It fails only where a logger is set already.
-    if log::set_logger(&Stderr).is_ok() {
-        log::set_max_level(level);
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::Record;
-    use crate::violation::Violation;
+    use osevent_conformance::Violation;
+    use osevent_conformance::record::Record;
 
     pub(in crate::report) fn row(name: &str, adapter: &str, result: Verdict) -> Row {
         Row {

@@ -1,23 +1,23 @@
 //! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
 
-use crate::runner::wait;
 use crate::tiers;
 use anyhow::{Context, bail, ensure};
 use libloading::os::unix::Library;
+use osevent_conformance::isolated::wait;
+use osevent_conformance::standin::{Preparation, SOCKET};
 use osevent_epoll::Reactor;
-use osevent_standin_xenstored::{Server, libxencall_in};
-use std::ffi::{OsString, c_int};
+use osevent_standin_xenstored::Server;
+use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use xenlight::{Ctx, DomainId};
 
-/// The argument for the process that probes. The program may be a [`Suite`](crate::Suite) of other people's.
+/// The argument for the process that probes. The program may be a [`Suite`](osevent_conformance::Suite) of other people's.
 pub(crate) const PROBE: &str = "--probe";
-const SOCKET: &str = "XENSTORED_PATH";
 /// All parts of the stand-in: no hypercall can reach a real Xen.
 const ALL_IN_FORCE: u32 = 0x1f;
 
@@ -31,62 +31,31 @@ pub(crate) const DOMAINS: [DomainId; 2] = [FIVE, SEVEN];
 pub(crate) const FIVE: DomainId = DomainId::new(5);
 pub(crate) const SEVEN: DomainId = DomainId::new(7);
 
-/// What the runner has to give to each case's process. Cases without libxl get a wall clock that can be set by it.
-pub(crate) struct Preparation {
-    standin: PathBuf,
-}
-
-impl Preparation {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let beside = program.parent().unwrap_or(Path::new("."));
-        let folders = [beside.to_owned(), beside.join("deps"), beside.join("..")];
-        let standin = folders.iter().find_map(|folder| libxencall_in(folder).ok().flatten()).with_context(|| {
-            format!(
-                "the stand-in for libxencall, libxencall.so, is not beside {}; build it with \
-                 `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
-                program.display()
-            )
-        })?;
-        Ok(Self { standin })
+/// Looks, in a process of its own, whether libxl and the stand-ins go together.
+///
+/// # Errors
+/// They do not, and why; or one of them hangs.
+pub(crate) fn probe_apart(preparation: &Preparation, libxl: Option<&Path>, patience: Duration) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no folder for the stand-ins' files")?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(PROBE).envs(preparation.environment(folder.path())).stdin(Stdio::null());
+    if let Some(libxl) = libxl {
+        command.arg("--libxl").arg(libxl);
     }
-
-    /// Looks, in a process of its own, whether libxl and the stand-ins go together.
-    ///
-    /// # Errors
-    /// They do not, and why; or one of them hangs.
-    pub(crate) fn probe(&self, libxl: Option<&Path>, patience: Duration) -> anyhow::Result<()> {
-        let folder = tempfile::tempdir().context("no folder for the stand-ins' files")?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(PROBE).envs(self.environment(folder.path())).stdin(Stdio::null());
-        if let Some(libxl) = libxl {
-            command.arg("--libxl").arg(libxl);
-        }
-        let said = folder.path().join("said");
-        command.stdout(Stdio::null()).stderr(File::create(&said)?);
-        let mut looks = command.spawn().context("cannot start this program once more")?;
-        let status = wait(&mut looks, patience)?;
-        let words = std::fs::read(&said).unwrap_or_default();
-        let words = String::from_utf8_lossy(&words);
-        let words = words.trim().trim_start_matches("osevent-conformance: ");
-        let Some(status) = status else {
-            bail!(
-                "libxl hangs above the stand-ins: it has not listed the pretend domains and closed its ctx within {patience:?}. {words}"
-            )
-        };
-        ensure!(status.success(), "libxl and the stand-ins below it do not go together: {words}");
-        Ok(())
-    }
-
-    /// `folder` is the case's own.
-    pub(crate) fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
-        [
-            ("LD_PRELOAD", self.standin.clone().into()),
-            (SOCKET, folder.join("xenstored").into()),
-            // Instead of /var/lib/xen and /var/run/xen.
-            ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
-        ]
-    }
+    let said = folder.path().join("said");
+    command.stdout(Stdio::null()).stderr(File::create(&said)?);
+    let mut looks = command.spawn().context("cannot start this program once more")?;
+    let status = wait(&mut looks, patience)?;
+    let words = std::fs::read(&said).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let words = words.trim().trim_start_matches("osevent-conformance: ");
+    let Some(status) = status else {
+        bail!(
+            "libxl hangs above the stand-ins: it has not listed the pretend domains and closed its ctx within {patience:?}. {words}"
+        )
+    };
+    ensure!(status.success(), "libxl and the stand-ins below it do not go together: {words}");
+    Ok(())
 }
 
 /// Has libxl list the pretend domains; fails where the stand-in does not speak the version of Xen's interface that libxl wants.
@@ -108,25 +77,6 @@ pub(crate) fn probe(libxl: Option<&Path>) -> anyhow::Result<()> {
     );
     ensure!(speaks, "libxl {} does not list the pretend domains: {listed:?}", library.release());
     Ok(ctx.close_blocking()?)
-}
-
-/// The wall clock of this process, as all its code reads it through libc.
-#[derive(Clone, Copy)]
-pub(crate) struct WallClock(unsafe extern "C" fn(i64));
-
-impl WallClock {
-    /// `None` where the stand-in is not preloaded.
-    pub(crate) fn find() -> Option<Self> {
-        // SAFETY: include/osevent_xencall.h declares it with this type; a preloaded library is never unloaded.
-        let step = unsafe { Library::this().get(b"osevent_xencall_step_clock_ms") };
-        step.ok().map(|step| Self(*step))
-    }
-
-    /// Sets it forward; by a negative number, back.
-    pub(crate) fn step_ms(self, ms: i64) {
-        // SAFETY: the stand-in's function, callable from any thread.
-        unsafe { (self.0)(ms) };
-    }
 }
 
 /// The pretend machine, in this process.

@@ -3,10 +3,10 @@
 pub(crate) mod libxl;
 pub(crate) mod xen;
 
-use crate::monitor::Limits;
 use anyhow::Context;
 use clap::ValueEnum;
 use libxl::Pretend;
+use osevent_conformance::monitor::Limits;
 use std::path::Path;
 use std::time::Duration;
 use xen::{Dom0, Type};

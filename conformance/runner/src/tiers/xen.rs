@@ -1,9 +1,9 @@
 //! The Xen that this machine runs on, which may be somebody's own and busy: only what was created here is touched.
 
-use crate::case::Skip;
-use crate::stage::eventually;
+use crate::eventually::eventually;
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
+use osevent_conformance::outcome::Skip;
 use osevent_domains::{kernel, linux};
 use serde_json::json;
 use std::fs::{File, OpenOptions};

@@ -2,7 +2,7 @@
 
 use crate::{Outcome, run, sample};
 use libtest_mimic::Completion;
-use osevent_conformance::report::{Verdict, junit};
+use osevent_conformance_runner::report::{Verdict, junit};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 

@@ -41,8 +41,8 @@ fn main() {
 
 fn json_is_read_back() -> Outcome {
     let report = sample::report();
-    let text = osevent_conformance::report::json(&report);
-    let read: osevent_conformance::report::Report = serde_json::from_str(&text)?;
+    let text = osevent_conformance_runner::report::json(&report);
+    let read: osevent_conformance_runner::report::Report = serde_json::from_str(&text)?;
     assert_eq!(read.cases.len(), report.cases.len());
     assert_eq!(read.cases[0].record, report.cases[0].record, "a record comes back as it was");
     Ok(Completion::Completed)

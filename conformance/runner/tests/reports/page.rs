@@ -3,7 +3,7 @@
 use crate::browser::Browser;
 use crate::{Outcome, sample};
 use libtest_mimic::Completion;
-use osevent_conformance::report::{Verdict, page};
+use osevent_conformance_runner::report::{Verdict, page};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use osevent_conformance::Violation;
 use osevent_conformance::record::{Record, Step, What};
-use osevent_conformance::report::{Report, Row, Run, Verdict};
+use osevent_conformance_runner::report::{Report, Row, Run, Verdict};
 
 /// A text that is hard on every format.
 pub(crate) const NASTY: &str =

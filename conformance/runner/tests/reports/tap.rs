@@ -2,7 +2,7 @@
 
 use crate::{Outcome, run, sample};
 use libtest_mimic::Completion;
-use osevent_conformance::report::{Verdict, tap};
+use osevent_conformance_runner::report::{Verdict, tap};
 use serde_json::Value;
 
 /// Prints what the parser makes of standard input: first the sums, then each test; a line of JSON each.

@@ -9,7 +9,6 @@ mod fault;
 mod memory;
 mod naive;
 mod reentrant;
-mod run;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -17,4 +16,3 @@ mod turn;
 
 pub use fault::{BROKEN, Broken, Fault};
 pub use naive::Naive;
-pub(crate) use run::{list, run, run_inside};

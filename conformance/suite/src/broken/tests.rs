@@ -182,7 +182,7 @@ fn a_stale_pointer_names_what_was_registered_next() {
 
 #[test]
 fn each_fault_is_listed_once_and_cites_clauses_of_the_contract() {
-    let contract = include_str!("../../../docs/contract.md");
+    let contract = include_str!("../../../../docs/contract.md");
     let names: HashSet<_> = BROKEN.iter().map(|broken| broken.name).collect();
     assert_eq!(names.len(), BROKEN.len());
     assert!(BROKEN.len() >= 25);

@@ -3,11 +3,11 @@
 use super::registration::{expect_served, watch};
 use super::sleep::in_micros;
 use crate::boundary::Rule;
-use crate::case::Skip;
 use crate::directed::{BOTH, BoundaryCase, Setting, demand};
 use crate::files;
+use crate::outcome::Skip;
 use crate::puppet::{wall_micros, wall_time};
-use crate::tiers::libxl::WallClock;
+use crate::standin::WallClock;
 use anyhow::bail;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};

@@ -15,7 +15,7 @@ mod stale;
 mod taken;
 
 use crate::directed::BoundaryCase;
-pub(crate) use random::ALL as RANDOM;
+pub use random::ALL as RANDOM;
 
 /// All, in the order in which they run.
 pub static ALL: &[&BoundaryCase] = &[

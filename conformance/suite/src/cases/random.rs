@@ -19,7 +19,8 @@ const NEW: &[&str] = &[
     "O5", "O6", "O7", "O8", "O10", "O11", "X2", "X4", "X5", "X6",
 ];
 
-pub(crate) static ALL: &[&BoundaryCase] = &[
+/// One for each group of releases.
+pub static ALL: &[&BoundaryCase] = &[
     &case("model-random-4.2.0", SERIALIZED, |setting| run(setting, Release::V4_2_0)),
     &case("model-random-4.2.1", SERIALIZED, |setting| run(setting, Release::V4_2_1)),
     &case("model-random-4.2.2", CONCURRENT, |setting| run(setting, Release::V4_2_2)),

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 
-pub(crate) struct EpollHost {
+/// A program on this loop.
+pub struct EpollHost {
     commands: Sender<Command>,
     wake: UnixStream,
     thread: ThreadId,
@@ -23,7 +24,11 @@ enum Command {
 }
 
 impl EpollHost {
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Its thread or its fds could not be had.
+    pub fn start() -> anyhow::Result<Self> {
         let (commands, received) = channel();
         let (wake, wakened) = UnixStream::pair().context("no socket pair for the loop's commands")?;
         wakened.set_nonblocking(true)?;

@@ -3,39 +3,31 @@
 use crate::boundary::Rule;
 #[cfg(doc)]
 use crate::contract::*;
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// Releases of libxl that behave alike at the boundary, each named for the first of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Release {
     /// 4.2.0.
     #[serde(rename = "4.2.0")]
-    #[value(name = "4.2.0")]
     V4_2_0,
     /// 4.2.1.
     #[serde(rename = "4.2.1")]
-    #[value(name = "4.2.1")]
     V4_2_1,
     /// 4.2.2 to 4.3.
     #[serde(rename = "4.2.2")]
-    #[value(name = "4.2.2")]
     V4_2_2,
     /// 4.4.
     #[serde(rename = "4.4")]
-    #[value(name = "4.4")]
     V4_4,
     /// 4.5.
     #[serde(rename = "4.5")]
-    #[value(name = "4.5")]
     V4_5,
     /// 4.6 to 4.12.
     #[serde(rename = "4.6")]
-    #[value(name = "4.6")]
     V4_6,
     /// 4.13 and later.
     #[serde(rename = "4.13")]
-    #[value(name = "4.13")]
     V4_13,
 }
 

@@ -6,9 +6,9 @@ mod wrong;
 use super::*;
 use crate::boundary::Integration;
 use crate::broken::Naive;
-use crate::cases::boundary::RANDOM;
+use crate::cases::RANDOM;
 use crate::directed::Setting;
-use crate::hosts::Adapter;
+use crate::hosts::EpollHost;
 use crate::integration::CoreIntegration;
 use crate::monitor::{Limits, Monitor, Monitored};
 use crate::record::{Record, Step, What};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn osevent_core_hosts_each_release_without_a_fault() {
-    let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
+    let integration = CoreIntegration::new(Box::new(EpollHost::start().expect("a loop")));
     for release in Release::ALL {
         for seed in 0..100 {
             let script = Script::generate(seed, *release);
@@ -235,7 +235,7 @@ fn met(record: &Record) -> Met {
 
 #[test]
 fn random_scripts_meet_what_they_are_for() {
-    let integration = CoreIntegration::new(Adapter::Epoll.start().expect("a loop"));
+    let integration = CoreIntegration::new(Box::new(EpollHost::start().expect("a loop")));
     let monitor = Monitor::new(Limits::default());
     let integration: &dyn Integration = &integration;
     let integration = Monitored { integration, monitor: monitor.clone() };

@@ -1,7 +1,7 @@
 //! Hosts that are wrong in one way each: a right one, with somebody in between.
 
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
-use crate::hosts::Adapter;
+use crate::hosts::EpollHost;
 use crate::integration::CoreIntegration;
 use parking_lot::{Condvar, Mutex};
 use std::os::fd::RawFd;
@@ -42,7 +42,7 @@ pub(super) struct WrongIntegration {
 
 impl WrongIntegration {
     pub(super) fn new(wrong: Wrong) -> Self {
-        Self { inner: CoreIntegration::new(Adapter::Epoll.start().expect("a loop")), wrong }
+        Self { inner: CoreIntegration::new(Box::new(EpollHost::start().expect("a loop"))), wrong }
     }
 }
 

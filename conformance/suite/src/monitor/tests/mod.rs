@@ -2,7 +2,6 @@
 
 mod calls;
 mod hooks;
-mod live;
 mod occurrences;
 mod watch;
 

@@ -1,0 +1,34 @@
+//! The program `osevent-conformance`, and the cases on libxl for a suite of other people.
+//!
+//! The cases of the crate `osevent-conformance` need no libxl. Here are those that do, on the loops that osevent has adapters for: over
+//! stand-ins for the hypervisor and xenstored, or on a real Xen. [`OnLibxl`] adds them to another loop's `Suite`.
+
+mod arguments;
+mod broken;
+mod case;
+mod cases;
+mod command_line;
+#[cfg(doc)]
+pub mod contract;
+mod eventually;
+mod hosts;
+mod on_libxl;
+mod perform;
+mod random;
+mod recorder;
+pub mod report;
+mod runner;
+mod shared_object;
+mod stage;
+mod tiers;
+
+pub use command_line::main;
+#[cfg(doc)]
+use contract::*;
+pub use on_libxl::OnLibxl;
+pub use shared_object::SharedObject;
+
+/// The guide's programs are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing-your-loop.md")]
+struct Guide;

@@ -1,0 +1,37 @@
+//! A case's log, which is shown when the case fails.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+type LogObserver = Box<dyn Fn(&log::Record<'_>) + Send + Sync>;
+
+static OBSERVER: OnceLock<LogObserver> = OnceLock::new();
+
+/// Has it called with each line, where the logger is: a case's, which has a process of its own.
+pub fn observe_log(observer: impl Fn(&log::Record<'_>) + Send + Sync + 'static) {
+    let set = OBSERVER.set(Box::new(observer));
+    debug_assert!(set.is_ok(), "a process has one case");
+}
+
+/// Has this process log to where a case's log is kept.
+pub fn log_to_stderr(level: log::LevelFilter) {
+    struct Stderr;
+    impl log::Log for Stderr {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            // One write, so that lines of several threads do not mix.
+            let line = format!("{} {}: {}\n", record.level(), record.target(), record.args());
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            if let Some(observer) = OBSERVER.get() {
+                observer(record);
+            }
+        }
+        fn flush(&self) {}
+    }
+    // It fails only where a logger is set already.
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(level);
+    }
+}

@@ -1,0 +1,70 @@
+//! Plays one case in this process, under the eyes of a monitor.
+
+use crate::boundary::Integration;
+use crate::directed::{BoundaryCase, Setting};
+use crate::last_words;
+use crate::monitor::{Limits, Monitor};
+use crate::outcome::Outcome;
+use crate::patience;
+use anyhow::Context;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a case's process may leave in its folder: its [`Record`](crate::record::Record).
+pub const RECORD: &str = "record.json";
+
+/// From when on something takes too long where there is no libxl.
+pub const LIMITS: Limits =
+    Limits { overdue: Duration::from_secs(10), hook: Duration::from_secs(1), stuck: Duration::from_secs(120) };
+
+/// Plays a case at the boundary. What the monitor saw is written beside the outcome.
+///
+/// # Errors
+/// The case's, or what the monitor found.
+pub fn perform_at_boundary(
+    case: &BoundaryCase,
+    integration: Box<dyn Integration>,
+    outcome: &Path,
+) -> anyhow::Result<()> {
+    let monitor = Monitor::new(patience::limits(LIMITS));
+    let result = watched(&monitor, outcome, || case.perform(Setting::new(&*integration, monitor.clone())));
+    if result.is_err() {
+        // Its end would wait for a loop that a failed case may have left standing.
+        std::mem::forget(integration);
+    }
+    result
+}
+
+/// Runs it while the monitor watches: a call that never returns ends the process, with an outcome, and an abort leaves the record.
+///
+/// # Errors
+/// Its own, or what the monitor found.
+pub fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let at_once = outcome.to_owned();
+    monitor.watch(move |record| {
+        let written = write(&at_once.with_file_name(RECORD), &record)
+            .and_then(|()| write(&at_once, &Outcome::of(record.conclude(Ok(())))));
+        // SAFETY: no preconditions. Nothing is cleaned up: whoever is stuck may hold what that needs.
+        unsafe { libc::_exit(if written.is_ok() { 0 } else { 2 }) }
+    });
+    let (last, path) = (monitor.clone(), outcome.with_file_name(RECORD));
+    last_words::on_abort(move || {
+        if let Err(error) = write(&path, &last.finish()) {
+            log::error!("{error:#}");
+        }
+    })?;
+    let result = run();
+    let record = monitor.finish();
+    write(&outcome.with_file_name(RECORD), &record)?;
+    record.conclude(result)
+}
+
+/// Writes it down for the process that waits for this one.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
+    std::fs::write(path, serde_json::to_vec(content)?).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,65 @@
+//! The stand-in for libxencall, preloaded into a case's process: the wall clock there can be set by it, and libxl finds no
+//! hypervisor but a pretended one.
+
+use anyhow::Context;
+use libloading::os::unix::Library;
+use osevent_standin_xenstored::libxencall_in;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where a case's process looks for xenstored.
+pub const SOCKET: &str = "XENSTORED_PATH";
+
+/// What has to be given to each case's process. Cases without libxl get a wall clock that can be set by it.
+pub struct Preparation {
+    standin: PathBuf,
+}
+
+impl Preparation {
+    /// Looks for the stand-in, beside this program.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn new() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let beside = program.parent().unwrap_or(Path::new("."));
+        let folders = [beside.to_owned(), beside.join("deps"), beside.join("..")];
+        let standin = folders.iter().find_map(|folder| libxencall_in(folder).ok().flatten()).with_context(|| {
+            format!(
+                "the stand-in for libxencall, libxencall.so, is not beside {}; build it with \
+                 `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
+                program.display()
+            )
+        })?;
+        Ok(Self { standin })
+    }
+
+    /// The environment of a case's process. `folder` is the case's own.
+    pub fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
+        [
+            ("LD_PRELOAD", self.standin.clone().into()),
+            (SOCKET, folder.join("xenstored").into()),
+            // Instead of /var/lib/xen and /var/run/xen.
+            ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
+        ]
+    }
+}
+
+/// The wall clock of this process, as all its code reads it through libc.
+#[derive(Clone, Copy)]
+pub(crate) struct WallClock(unsafe extern "C" fn(i64));
+
+impl WallClock {
+    /// `None` where the stand-in is not preloaded.
+    pub(crate) fn find() -> Option<Self> {
+        // SAFETY: include/osevent_xencall.h declares it with this type; a preloaded library is never unloaded.
+        let step = unsafe { Library::this().get(b"osevent_xencall_step_clock_ms") };
+        step.ok().map(|step| Self(*step))
+    }
+
+    /// Sets it forward; by a negative number, back.
+    pub(crate) fn step_ms(self, ms: i64) {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.0)(ms) };
+    }
+}
