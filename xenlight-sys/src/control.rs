@@ -3,8 +3,8 @@
 use core::ffi::{c_int, c_uint, c_void};
 
 use crate::by_release::function;
-use crate::library::SharedObject;
 use crate::log::Logger;
+use crate::shared_object::SharedObject;
 
 /// The two functions, alike from 4.2.0 on.
 pub(crate) struct Control {

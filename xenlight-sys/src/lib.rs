@@ -97,15 +97,15 @@ pub mod event;
 mod library;
 pub mod log;
 mod release;
+mod shared_object;
 mod soname;
 mod symbols;
 
 #[cfg(doc)]
 use contract::*;
 pub use error::LoadError;
-pub use library::Library;
 pub use release::Release;
-pub use symbols::{SYMBOLS, Symbol};
+pub use symbols::{Library, SYMBOLS, Symbol};
 
 /// A `libxl_ctx`: one connection to Xen's toolstack, with its lock, watches and operations.
 ///

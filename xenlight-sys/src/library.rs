@@ -2,31 +2,15 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use core::ffi::c_void;
 use core::fmt;
-use core::ptr::NonNull;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-
-use libloading::os::unix;
+use std::path::Path;
 
 use crate::control::Control;
+use crate::error::LoadError;
 use crate::log::Logger;
-use crate::release::BySoname;
-use crate::soname;
-use crate::symbols::Table;
-use crate::{LoadError, Release};
-
-/// A loaded libxl, with its functions as methods.
-///
-/// It stays loaded for the life of the process, also after this is dropped: pointers to its functions
-/// remain good. See the [crate] for the rules that each call must keep.
-pub struct Library {
-    pub(crate) table: Table,
-    control: Option<Control>,
-    release: Release,
-    path: PathBuf,
-}
+use crate::release::Release;
+use crate::shared_object::SharedObject;
+use crate::symbols::{Library, Table};
 
 impl Library {
     /// Loads the newest libxl that the dynamic linker finds: `libxenlight.so.4.40` down to
@@ -120,69 +104,6 @@ impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Library").field("path", &self.path).field("release", &self.release).finish_non_exhaustive()
     }
-}
-
-/// A shared object that has been loaded for good (RTLD_NODELETE): closing the handle unloads nothing.
-pub(crate) struct SharedObject {
-    handle: unix::Library,
-    path: PathBuf,
-    soname: Option<String>,
-}
-
-impl SharedObject {
-    /// Loads it; what the dynamic linker says is the error.
-    ///
-    /// # Safety
-    ///
-    /// If there is a library of that name, it is a libxl.
-    unsafe fn open(name: &OsStr) -> Result<Self, String> {
-        let flags = unix::RTLD_NOW | unix::RTLD_LOCAL | libc::RTLD_NODELETE;
-        // SAFETY: libxl, by the caller's promise, and the libraries it needs have no initialisers with demands on the caller,
-        // and their finalisers do not run before the process ends.
-        let handle = unsafe { unix::Library::open(Some(name), flags) };
-        let raw = handle.map_err(|error| linker_message(&error))?.into_raw();
-        // SAFETY: the handle is open.
-        let identity = unsafe { soname::identify(raw) };
-        // SAFETY: from `into_raw` above, and wrapped this once.
-        let handle = unsafe { unix::Library::from_raw(raw) };
-        let (path, soname) = match identity {
-            Some(identity) => (identity.path, identity.soname),
-            None => (PathBuf::from(name), None),
-        };
-        Ok(Self { handle, path, soname })
-    }
-
-    /// The address of a symbol that must be there.
-    pub(crate) fn require(&self, symbol: &'static str) -> Result<NonNull<c_void>, LoadError> {
-        self.find(symbol).ok_or_else(|| LoadError::MissingSymbol { library: self.name(), symbol })
-    }
-
-    /// The same, if it is there, in it or a library that it needs.
-    pub(crate) fn find(&self, symbol: &str) -> Option<NonNull<c_void>> {
-        // SAFETY: nothing is read through the pointer here; whoever does knows what is there.
-        let found = unsafe { self.handle.get::<*mut c_void>(symbol) };
-        NonNull::new(found.ok()?.into_raw())
-    }
-
-    fn release(&self) -> Result<Release, LoadError> {
-        let soname = self.soname.as_deref().unwrap_or_default();
-        match Release::by_soname(soname) {
-            BySoname::Release(release) => Ok(release),
-            BySoname::Nothing => Ok(Release::by_symbols(|symbol| self.find(symbol).is_some())),
-            BySoname::TooOld => Err(LoadError::TooOld { library: self.name(), soname: soname.to_owned() }),
-            BySoname::Unknown => Err(LoadError::UnknownRelease { library: self.name(), soname: soname.to_owned() }),
-        }
-    }
-
-    fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-}
-
-/// The dynamic linker's own words.
-fn linker_message(error: &libloading::Error) -> String {
-    use core::error::Error;
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]

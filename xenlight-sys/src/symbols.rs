@@ -1,22 +1,37 @@
-//! The symbol table: one declaration of each function makes its entry, its loading and its caller.
+//! A loaded libxl, and its symbol table: one declaration of each function makes its entry, its loading and its caller.
 
 #[cfg(doc)]
 use crate::contract::*;
 use core::any::type_name;
 use core::ffi::{c_char, c_int, c_short, c_uint, c_void};
 use core::fmt;
+use std::path::PathBuf;
 
 use libc::pid_t;
 
+use crate::Ctx;
 use crate::by_release::{ByRelease, CreateRestore, DomainControl, FreeMemory, RetrieveConfiguration, function};
 use crate::children::ChildprocHooks;
+use crate::control::Control;
 use crate::domain::{
     AsyncopHow, AsyncprogressHow, DeviceDisk, DeviceNic, DomainConfig, Dominfo, RestoreParams, VersionInfo, Vminfo,
 };
+use crate::error::LoadError;
 use crate::event::{Event, EventHooks, EventPredicate, EvgenDiskEject, EvgenDomainDeath, OseventHooks};
-use crate::library::SharedObject;
 use crate::log::Logger;
-use crate::{Ctx, Library, LoadError, Release};
+use crate::release::Release;
+use crate::shared_object::SharedObject;
+
+/// A loaded libxl, with its functions as methods.
+///
+/// It stays loaded for the life of the process, also after this is dropped: pointers to its functions
+/// remain good. See the [crate] for the rules that each call must keep.
+pub struct Library {
+    pub(crate) table: Table,
+    pub(crate) control: Option<Control>,
+    pub(crate) release: Release,
+    pub(crate) path: PathBuf,
+}
 
 /// One of libxl's functions, as this crate declares it.
 #[derive(Clone, Copy)]

@@ -4,8 +4,7 @@
 //! `control/shutdown` in xenstore through the ring that Xen gives a domain, answers by emptying it, and shuts down. When
 //! it is restored it begins anew.
 
-use crate::elf::HEAD;
-use crate::kernel::BASE;
+use crate::elf::{BASE, HEAD};
 
 /// What it says on the console once it answers, in a line of its own.
 pub const UP: &str = "answering: up";

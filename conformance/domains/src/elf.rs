@@ -1,5 +1,8 @@
 //! ELF files for x86-64, without sections: a header, what is loaded, and perhaps notes.
 
+/// Where our own kernels are loaded.
+pub(crate) const BASE: u64 = 0x10_0000;
+
 /// ELF header and two program headers, rounded up; the code follows.
 pub(crate) const HEAD: usize = 64 + 2 * 56 + 16;
 

@@ -1,6 +1,6 @@
 //! Kernels of a handful of instructions each, in ELF files that are written byte by byte.
 
-use crate::elf::{Segments, file};
+use crate::elf::{BASE, Segments, file};
 
 /// A kernel that sleeps for ever, for PV and PVH domains: `SCHEDOP_poll` on no event channel, without a time limit, again
 /// and again; in PVH the processor's own halt.
@@ -47,9 +47,6 @@ fn sched_op(operation: u8) -> Vec<u8> {
     code.extend([0; 24]);
     code
 }
-
-/// Where a kernel is loaded.
-pub(crate) const BASE: u64 = 0x10_0000;
 
 /// An ELF file that Xen starts as a 64-bit kernel in a PV domain, at `pv`, and as a 32-bit one in a PVH domain, at `pvh`.
 fn kernel(name: &str, pv: &[u8], pvh: &[u8]) -> Vec<u8> {

@@ -8,6 +8,7 @@ use std::{
     ptr,
 };
 
+use crate::errno::set_errno;
 use crate::hypercall::execute;
 
 /// An open handle; nothing is behind it.
@@ -167,12 +168,6 @@ unsafe fn call(op: c_uint, arguments: [u64; 5]) -> c_long {
             -1
         }
     }
-}
-
-/// Sets the calling thread's errno.
-pub(crate) fn set_errno(errno: c_int) {
-    // SAFETY: the location is the calling thread's own and valid for its life.
-    unsafe { *libc::__errno_location() = errno };
 }
 
 const PAGE: usize = 4096;

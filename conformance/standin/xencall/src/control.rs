@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    abi, clock, domains,
+    clock, domains,
     domains::{NoDomain, table},
+    errno::set_errno,
 };
 
 /// The version of this interface.
@@ -133,7 +134,7 @@ fn by_errno(result: Result<(), NoDomain>, errno: c_int) -> c_int {
     match result {
         Ok(()) => 0,
         Err(NoDomain) => {
-            abi::set_errno(errno);
+            set_errno(errno);
             -1
         }
     }

@@ -147,19 +147,6 @@ fn announce() {
     unsafe { libc::write(dom_exc_fd(), one.as_ptr().cast(), one.len()) };
 }
 
-/// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
-/// them, and nothing is left to be initialised where `open` is called in a signal handler.
-#[used]
-#[cfg_attr(not(test), unsafe(link_section = ".init_array"))]
-static AT_LOAD: extern "C" fn() = {
-    extern "C" fn at_load() {
-        table();
-        dom_exc_fd();
-        crate::files::prepare();
-    }
-    at_load
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ use std::{
 
 use libc::mode_t;
 
-use crate::{abi::set_errno, domains::table};
+use crate::{domains::table, errno::set_errno};
 
 /// `open(2)`. C callers may leave out `mode`; what the register holds then is only used where they may not.
 #[cfg_attr(not(test), unsafe(no_mangle))]

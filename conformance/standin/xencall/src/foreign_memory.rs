@@ -10,7 +10,7 @@ use std::{
     ptr,
 };
 
-use crate::abi::set_errno;
+use crate::errno::set_errno;
 
 /// An open handle; nothing is behind it.
 #[derive(Debug)]

@@ -51,6 +51,20 @@ pub mod abi;
 pub mod clock;
 pub mod control;
 mod domains;
+mod errno;
 pub mod files;
 pub mod foreign_memory;
 pub mod hypercall;
+
+/// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
+/// them, and nothing is left to be initialised where `open` is called in a signal handler.
+#[used]
+#[cfg_attr(not(test), unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = {
+    extern "C" fn at_load() {
+        domains::table();
+        domains::dom_exc_fd();
+        files::prepare();
+    }
+    at_load
+};
