@@ -45,9 +45,9 @@
 //! latter with a stream of events; `watch-tokio` is one on a loop that has no adapter.
 //!
 //! # Operations and widgets on GLib
-//! Whoever turns the loop delivers, and that can be another thread than the context's: one that closes a ctx on the same loop by
-//! [`Ctx::close_blocking`]. So [`Builder::on_event`] takes what is `Send` and `Sync`. A widget is neither. It goes into a task of
-//! the context's thread, which takes the events as a stream and awaits operations:
+//! The thread that turns the loop delivers. That is not always the context's thread: another one may close a ctx on the same loop
+//! by [`Ctx::close_blocking`]. So [`Builder::on_event`] takes what is `Send` and `Sync`. A widget is neither. It goes into a task
+//! of the context's thread, which takes the events as a stream and awaits operations:
 //!
 //! ```no_run
 //! use futures_lite::StreamExt;
@@ -114,8 +114,8 @@
 //! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
-//! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. Live, 4.17 is tested; the other
-//! releases were gone through in libxl's sources and headers.
+//! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. 4.14, 4.17 and 4.20 are tested
+//! live; the other releases were gone through in libxl's sources and headers.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod child_watch;
