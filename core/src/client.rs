@@ -147,6 +147,13 @@ pub enum HookCall {
     },
 }
 
+impl HookCall {
+    /// Whether the client is told the answer: the two hooks that end a registration have no result.
+    pub const fn has_result(&self) -> bool {
+        !matches!(self, Self::FdDeregister { .. } | Self::TimeoutDeregister { .. })
+    }
+}
+
 impl fmt::Display for HookCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -204,6 +204,7 @@ fn a_hook_is_displayed_with_its_name_first() {
     ];
     for (call, displayed) in calls {
         assert_eq!(call.to_string(), displayed);
+        assert_eq!(call.has_result(), !displayed.contains("deregister"));
     }
 }
 

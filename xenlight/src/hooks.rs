@@ -45,7 +45,6 @@ impl HookState {
     }
 
     pub(crate) fn returns(&self, hearing: &Hearing, call: HookCall, answer: Result<u64, &RegistrationError>) {
-        let has_result = !matches!(call, HookCall::FdDeregister { .. } | HookCall::TimeoutDeregister { .. });
         let (handle, code) = match answer {
             Ok(handle) => (handle, 0),
             Err(error) => {
@@ -54,13 +53,13 @@ impl HookState {
                     HookCall::TimeoutRegister { value, .. } => hearing.refused(value.0, None),
                     _ => {}
                 }
-                if has_result {
+                if call.has_result() {
                     say!(Debug, "{call}: {error}");
                     *lock(&self.refusal) = Some(error.clone());
                 } else {
                     say!(Error, "{call}: {error}");
                 }
-                (named(call), if has_result { error.code() } else { 0 })
+                (named(call), if call.has_result() { error.code() } else { 0 })
             }
         };
         self.trace(Trace::HookReturned { handle, code });

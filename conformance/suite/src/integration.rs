@@ -126,8 +126,9 @@ impl osevent_core::Owner for Hosted {
     }
 
     fn hook_returns(&self, call: HookCall, answer: Result<u64, &RegistrationError>) {
-        // The others have a result.
-        if let (HookCall::FdDeregister { .. } | HookCall::TimeoutDeregister { .. }, Err(error)) = (call, answer) {
+        if let Err(error) = answer
+            && !call.has_result()
+        {
             log::error!("{call}: {error}");
         }
     }
