@@ -1,22 +1,22 @@
 //! libxl's events in a calloop event loop.
 //!
-//! A [`LibxlSource`] puts a reactor (`osevent-epoll`) into a calloop [`EventLoop`](calloop::EventLoop), as one
-//! [`EventSource`] that watches one fd, however many fds and timeouts libxl has registered. Every occurrence is made
-//! on the thread that dispatches the event loop, in between its other sources.
+//! A [`LibxlSource`] adds a reactor (`osevent-epoll`) to a calloop [`EventLoop`](calloop::EventLoop). It is a single
+//! [`EventSource`] that watches a single fd, for all fds and timeouts that libxl registers. Every occurrence (a call into
+//! libxl) is made on the thread that dispatches the event loop.
 //!
-//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
-//! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::own_thread`): then only
-//! events and results come to this event loop.
+//! The source starts no thread. It cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
+//! with a user interface should therefore run libxl on a thread of its own (xenlight's `Builder::own_thread`). Then only
+//! events and results reach this event loop.
 //!
 //! # Threads
-//! Calloop's handles stay on their thread; the [event loop](LibxlSource::event_loop) that libxl registers with does not: it is
-//! called on any thread, and wakes the calloop loop as soon as something is due ([R9]). The `LibxlSource` itself can be sent to
-//! the thread of its loop, too.
+//! Calloop's handles are bound to one thread. The [event loop](LibxlSource::event_loop) that libxl registers with is not: it
+//! may be called on any thread, and wakes the calloop loop as soon as something is due ([R9]). The `LibxlSource` itself can
+//! be sent to the thread of its loop.
 //!
 //! # Events and results with `&mut Data`
-//! libxl's events come from inside an occurrence, where calloop's `Data` is out of reach. So they reach it through
-//! sources of calloop's own, which have its features `stream` and `executor`: a `StreamSource` takes xenlight's
-//! `Ctx::events`, and an executor awaits xenlight's operations.
+//! libxl reports events inside an occurrence, where calloop's `Data` cannot be accessed. They reach `Data` through two of
+//! calloop's own sources, which need its features `stream` and `executor`: a `StreamSource` for xenlight's `Ctx::events`,
+//! and an executor that awaits xenlight's operations.
 //! ```
 //! # struct Error;
 //! # struct Ctx;
@@ -45,41 +45,43 @@
 //! # assert!(app.events == 1 && app.closed && app.destroyed);
 //! # Ok(()) }
 //! ```
-//! Both callbacks run on the loop's thread, outside every occurrence, so they may do anything: call libxl, drop the ctx,
-//! remove sources. Events come in libxl's order, from whichever thread delivers them, and wait while the source is
-//! disabled. Removed, it takes no more; the ctx goes on. An operation whose executor has gone goes on, too, but nobody
-//! learns how it ends. A panic in a `StreamSource`'s callback leaves that source deaf: who catches it inserts another.
+//! Both callbacks run on the loop's thread, outside of all occurrences, so they may call libxl, drop the ctx or remove
+//! sources. Events arrive in libxl's order, from any thread, and wait while the `StreamSource` is disabled. If it is
+//! removed, it receives no more events; the ctx is not affected. If the executor is removed, its operations continue, but
+//! their results are lost. After a panic in its callback, a `StreamSource` receives no more events: a program that catches
+//! the panic has to insert a new one.
 //!
-//! The reactor's own event, the number of occurrences that a dispatch has made, is for diagnosis.
+//! The event of the `LibxlSource`, the number of occurrences that a dispatch has made, is for diagnosis only.
 //!
-//! # What it leaves to the program
-//! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
-//! round is. However busy libxl is, every other source that is ready, and every timer that is due, has a turn between
-//! two dispatches ([O9]). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each
-//! source and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
+//! # Time for other sources
+//! A dispatch begins no new round after 64 occurrences or 2 ms; [`Reactor::dispatch`] explains rounds. Between two
+//! dispatches every other ready source and every due timer is dispatched, even if libxl is always busy ([O9]). Measured
+//! with a client that always has work, in steps of 50 µs: the other sources were dispatched 400 times a second, sources and
+//! timers were late by at most two dispatches (4.9 ms), and the client had 97 % of the time.
 //!
-//! Calloop's sources have neither priorities nor names, so there is none to choose. Idle, it wakes no thread.
+//! Calloop's sources have neither priorities nor names. While libxl is idle, the source wakes no thread.
 //!
 //! # How it pauses and ends
-//! - Disabled: nothing is dispatched until it is enabled. Registrations are accepted and nothing is lost; timeouts are
-//!   late.
-//! - Removed, or the [`EventLoop`](calloop::EventLoop) ends with its last [`LoopHandle`](calloop::LoopHandle) (calloop
-//!   keeps sources as long as there is one), or a `LibxlSource` that is in no event loop is dropped: the loop is gone. What
-//!   waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`]. It is
-//!   told inside calloop's removal, where calloop's own handles may not be used.
-//! - Removed, but kept by a [`Dispatcher`](calloop::Dispatcher): as if disabled. It may be put into another event loop.
+//! - *Disabled*: nothing is dispatched until the source is enabled. Registrations are accepted and no event is lost, but
+//!   timeouts are late.
+//! - *Ended*: the source is removed; or the [`EventLoop`](calloop::EventLoop) and its last
+//!   [`LoopHandle`](calloop::LoopHandle) are dropped (calloop keeps sources until then); or a `LibxlSource` that is in no
+//!   event loop is dropped. The callbacks of [`EventLoop::on_gone`] are called, once. Registrations remain and are served by
+//!   [`EventLoop::turn`]. These callbacks run inside calloop's removal and must not use calloop's handles.
+//! - *Removed, but kept by a [`Dispatcher`](calloop::Dispatcher)*: the same as disabled. It may be inserted into another
+//!   event loop.
 //!
-//! In a child that was forked without exec, none of this touches the parent's: a dropped `LibxlSource` only closes the
-//! child's fds, a removed one stays in the epoll set that calloop's event loop shares with the parent's, and putting it into an
-//! event loop is refused ([`Reactor`](Reactor#after-fork)).
+//! In a child that was forked without exec, none of this affects the parent. A dropped `LibxlSource` only closes the
+//! child's fds. A removed one remains in the epoll set that calloop's event loop shares with the parent. Inserting one into
+//! an event loop is refused ([`Reactor`](Reactor#after-fork)).
 //!
-//! A `LibxlSource` is in one event loop at a time: inserting takes it. A `Dispatcher` that is registered a second time is
-//! refused with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and goes on where it was.
+//! A `LibxlSource` is in one event loop at a time, because inserting takes it by value. A second registration of a
+//! `Dispatcher` fails with calloop's [`IoError`](calloop::Error::IoError), `AlreadyExists`, and leaves the first unchanged.
 //!
 //! # Errors and panics
-//! If the reactor's fds are gone, which means that something in this process closed fds that were not its own, the
-//! loop is gone and calloop's `dispatch` returns the [`LoopError`]. A panic in an occurrence comes out of calloop's
-//! `dispatch`. Only that occurrence is lost: who catches the panic may dispatch again.
+//! If the reactor's fds have been closed, by other code in the process, the loop is gone and calloop's `dispatch` returns
+//! the [`LoopError`]. A panic in an occurrence unwinds out of calloop's `dispatch`. Only that occurrence is lost: a program
+//! that catches the panic may dispatch again.
 //!
 //! # The shortest program
 //! ```
@@ -98,9 +100,9 @@
 #![cfg(target_os = "linux")]
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-/// The calloop crate whose event loops take a [`LibxlSource`].
 #[cfg(doc)]
 pub mod contract;
+/// The calloop crate whose event loops take a [`LibxlSource`].
 pub use calloop;
 #[cfg(doc)]
 use contract::*;
@@ -113,11 +115,11 @@ use osevent_epoll::Reactor;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-/// A reactor as an event source. Dropping it, which removal does, ends it; see the
+/// A reactor as an event source. It ends when it is dropped, for example by removal; see the
 /// [crate's documentation](crate#how-it-pauses-and-ends).
 ///
-/// Its event is the result of the [dispatch](Reactor::dispatch) before it: the number of occurrences, at least one unless
-/// somebody else served what was due.
+/// Its event is the result of a [dispatch](Reactor::dispatch): the number of occurrences. It is at least 1, unless another
+/// thread has already served what was due.
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is inserted into an event loop"]
 pub struct LibxlSource {
@@ -125,17 +127,17 @@ pub struct LibxlSource {
 }
 
 impl LibxlSource {
-    /// Makes a reactor, for [`LoopHandle::insert_source`](calloop::LoopHandle::insert_source).
+    /// Creates a reactor, for [`LoopHandle::insert_source`](calloop::LoopHandle::insert_source).
     ///
     /// # Errors
-    /// No fd is left, or no memory; three fds are needed.
+    /// No memory or no fd is left; it needs three fds.
     pub fn new() -> Result<Self, CreateError> {
         let reactor = Reactor::new()?;
         let watched = Generic::new_with_error(reactor, Interest::READ, Mode::Level);
         Ok(Self { watched: ManuallyDrop::new(watched) })
     }
 
-    /// The loop, for a registry or a ctx. It may outlive `self` and calloop's event loop.
+    /// The event loop, for a registry or a ctx. It may outlive `self` and calloop's event loop.
     pub fn event_loop(&self) -> Arc<dyn EventLoop> {
         self.watched.get_ref().clone()
     }

@@ -1,43 +1,45 @@
 //! libxl's events on a GLib main context.
 //!
-//! A [`LibxlSource`] puts a reactor (`osevent-epoll`) on a [`glib::MainContext`] of your choice, as one source that
-//! watches one fd, however many fds and timeouts libxl has registered. The source runs where the context runs: every
-//! occurrence is made on the thread that iterates it, at the priority that you chose.
+//! A [`LibxlSource`] attaches a reactor (`osevent-epoll`) to a [`glib::MainContext`] of your choice. It is a single source
+//! that watches a single fd, for all fds and timeouts that libxl registers. Every occurrence (a call into libxl) is made
+//! on the thread that iterates the context, at the priority that you chose.
 //!
-//! It starts no thread, and it cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
-//! with a user interface therefore opens its ctx with a thread for libxl (xenlight's `Builder::own_thread`): then only
-//! events and results come to this context.
+//! The source starts no thread. It cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]). A program
+//! with a user interface should therefore run libxl on a thread of its own (xenlight's `Builder::own_thread`). Then only
+//! events and results reach this context.
 //!
 //! # Threads
-//! Everything may be called on any thread. [`Builder::attach`] wakes a context that runs elsewhere. Occurrences may iterate the
-//! context again (a nested main loop): the source can recurse.
+//! Everything may be called on any thread. [`Builder::attach`] wakes a context that runs on another thread. An occurrence may
+//! iterate the context again (a nested main loop): the source can recurse.
 //!
-//! # What it leaves to the program
-//! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
-//! round is. However busy libxl is, every other source of the same priority that is ready has a turn between two
-//! dispatches ([O9]). Measured with a client that always has work, 50 µs at a time: 400 such turns a second, each source
-//! and timer two dispatches late at most, 4.9 ms, and 97 % of the time for the client.
+//! # Time for other sources
+//! A dispatch begins no new round after 64 occurrences or 2 ms; [`Reactor::dispatch`] explains rounds. Between two
+//! dispatches every other ready source of the same priority is dispatched, even if libxl is always busy ([O9]).
+//! Measured with a client that always has work, in steps of 50 µs: the other sources were dispatched 400 times a second,
+//! sources and timers were late by at most two dispatches (4.9 ms), and the client had 97 % of the time.
 //!
-//! [Priority](Builder::priority) and [name](Builder::name) are GLib's own. Of sources that are ready GLib dispatches
-//! those of the highest priority alone: a busy client leaves nothing to lower ones, and gets nothing while higher ones
+//! [Priority](Builder::priority) and [name](Builder::name) are those of GLib. GLib dispatches only the ready sources of
+//! the highest priority. So a busy client starves sources of lower priority, and waits while sources of higher priority
 //! are busy.
 //!
-//! Idle, it wakes no thread.
+//! While libxl is idle, the source wakes no thread.
 //!
 //! # How it ends
-//! - It is [detached](LibxlSource::detach), or nobody has it any more: neither the [`LibxlSource`] nor what [`LibxlSource::event_loop`] returned, which a
-//!   client keeps. A program may so drop the `LibxlSource` and keep its ctx. From then on no dispatch begins on the context. The source itself
-//!   goes at the context's next iteration, for which it is woken, or with the context: GLib before 2.86 cannot remove a source
-//!   from one thread while another ends its context, so the source removes itself.
-//! - The context goes first, or somebody destroys the source: the loop is gone.
+//! - The source is [detached](LibxlSource::detach), or the last reference to it is dropped. The [`LibxlSource`] and each
+//!   [event loop](LibxlSource::event_loop) that it returned are references, and a client keeps its event loop. So a program
+//!   may drop the `LibxlSource` and keep its ctx. After the end no dispatch begins on the context. The context is woken,
+//!   and the source removes itself in the next iteration, or is removed with the context. (GLib before 2.86 cannot remove
+//!   a source on one thread while another thread ends its context.)
+//! - The context ends first, or other code destroys the source.
 //!
-//! Either way what waits in [`EventLoop::on_gone`] is told, once; registrations stay and are served by [`EventLoop::turn`].
+//! In both cases the callbacks of [`EventLoop::on_gone`] are called, once. Registrations remain and are served by
+//! [`EventLoop::turn`].
 //!
-//! In a child that was forked without exec, all of this does nothing to the parent's: see [`Reactor`](Reactor#after-fork).
+//! In a child that was forked without exec, none of this affects the parent: see [`Reactor`](Reactor#after-fork).
 //!
 //! # Panics
-//! A panic in an occurrence never unwinds into GLib: it ends there, after the process's panic hook
-//! ([`std::panic::set_hook`]) has reported it, and the source goes on serving. The occurrence in which it happened is lost.
+//! A panic in an occurrence never unwinds into GLib. The process's panic hook ([`std::panic::set_hook`]) reports it, then it
+//! is caught. Only that occurrence is lost; the source continues.
 //!
 //! # The shortest program
 //! ```
@@ -58,9 +60,9 @@ mod attachment;
 pub mod contract;
 mod source;
 
-/// The glib crate whose contexts [`Builder::attach`] takes.
 #[cfg(doc)]
 use contract::*;
+/// The glib crate whose contexts [`Builder::attach`] takes.
 pub use glib;
 pub use osevent_core::EventLoop;
 pub use osevent_epoll::CreateError;
@@ -70,13 +72,13 @@ use osevent_epoll::Reactor;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-/// A reactor on a main context. It stays there as long as somebody has this or its [event loop](Self::event_loop); see the
-/// [crate's documentation](crate#how-it-ends).
+/// A reactor on a main context. It remains attached as long as this, a clone, or its [event loop](Self::event_loop) exists; see
+/// the [crate's documentation](crate#how-it-ends).
 #[derive(Clone, Debug)]
 #[must_use = "a reactor that nobody uses is taken off the context"]
 pub struct LibxlSource(Arc<Attachment>);
 
-/// How the source shows on the main context.
+/// Priority and name of a source that is not attached yet.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct Builder {
@@ -85,38 +87,38 @@ pub struct Builder {
 }
 
 impl LibxlSource {
-    /// Starts with [`glib::Priority::DEFAULT`] and the name "osevent".
+    /// Creates a builder with [`glib::Priority::DEFAULT`] and the name "osevent".
     pub fn builder() -> Builder {
         Builder { priority: glib::Priority::DEFAULT, name: "osevent".into() }
     }
 
-    /// The loop, for a registry or a ctx, which keeps the reactor on the context. It may outlive `self` and the context.
+    /// The event loop, for a registry or a ctx. It keeps the reactor attached. It may outlive `self` and the context.
     pub fn event_loop(&self) -> Arc<dyn EventLoop> {
         self.0.clone()
     }
 
-    /// Takes the reactor off the context, whoever uses it. From any thread; once more, it does nothing.
+    /// Detaches the reactor from the context, even if clients still use it. May be called on any thread; a second call does
+    /// nothing.
     pub fn detach(&self) {
         self.0.detach();
     }
 }
 
 impl Builder {
-    /// Higher priorities (lower numbers) are dispatched first; lower ones wait while the client is busy, for this is
-    /// how GLib does it.
+    /// Sets the priority. GLib dispatches higher priorities (lower numbers) first, and lower ones wait while the client is busy.
     pub fn priority(self, priority: glib::Priority) -> Self {
         Self { priority, ..self }
     }
 
-    /// What debuggers and profilers show.
+    /// Sets the name that debuggers and profilers show.
     pub fn name(self, name: impl Into<glib::GString>) -> Self {
         Self { name: name.into(), ..self }
     }
 
-    /// Makes a reactor and puts it on `context`, of which it keeps no reference.
+    /// Creates a reactor and attaches it to `context`. It keeps no reference to the context.
     ///
     /// # Errors
-    /// No fd is left, or no memory; five fds are needed.
+    /// No memory or no fd is left; it needs five fds.
     pub fn attach(&self, context: &glib::MainContext) -> Result<LibxlSource, CreateError> {
         let reactor = Reactor::new()?;
         let (leave, left) = UnixStream::pair().map_err(|error| CreateError::new("socketpair", &error))?;

@@ -1,52 +1,51 @@
 //! libxl's events on smol, or on any executor, through async-io.
 //!
-//! A [`LibxlSource`] is a future that drives a reactor (`osevent-epoll`): async-io watches one fd, however many fds and
-//! timeouts libxl has registered, and wakes the task that polls the future. Every occurrence is made inside that poll.
-//! So it runs wherever it is spawned or awaited: on smol's `Executor` and `LocalExecutor`, in `smol::block_on`, and on
-//! executors that know nothing of async-io, such as tokio's: async-io has a thread of its own, which waits for them.
+//! A [`LibxlSource`] is a future that drives a reactor (`osevent-epoll`). async-io watches a single fd, for all fds and
+//! timeouts that libxl registers, and wakes the task that polls the future. Every occurrence (a call into libxl) is made
+//! inside that poll. The future can be spawned or awaited on smol's `Executor` and `LocalExecutor`, in `smol::block_on`,
+//! and on executors without support for async-io, such as tokio's; for these, async-io waits on a thread of its own.
 //!
-//! It cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]), and the executor's thread is busy as
-//! long. A program whose other tasks must not wait opens its ctx with a thread for libxl (xenlight's
-//! `Builder::own_thread`): then only events and results come to this executor.
+//! The future cannot shorten an occurrence: libxl builds a whole domain inside one ([O12]), and blocks the executor's thread
+//! meanwhile. A program whose other tasks must not wait should run libxl on a thread of its own (xenlight's
+//! `Builder::own_thread`). Then only events and results reach this executor.
 //!
 //! # Threads
-//! The future is `Send` and may be polled by one thread now and another later; an executor with several threads makes
-//! occurrences on all of them, one at a time. The [event loop](LibxlSource::event_loop) that libxl registers with is called on
-//! any thread, and wakes the task as soon as something is due ([R9]). xenlight's operations and event streams may be
-//! awaited by any task on any thread, as long as something polls this future.
+//! The future is `Send`, and different threads may poll it. An executor with several threads makes occurrences on all of
+//! them, one at a time. The [event loop](LibxlSource::event_loop) that libxl registers with may be called on any thread, and
+//! wakes the task as soon as something is due ([R9]). Any task on any thread may await xenlight's operations and event
+//! streams, as long as this future is polled.
 //!
-//! On an executor that is not smol's, async-io can be some milliseconds late, 10 at most, if another thread is in
-//! `smol::block_on` at the same time: its own thread steps aside for that one.
+//! On an executor other than smol's, async-io can be up to 10 ms late while another thread is in `smol::block_on`, because
+//! async-io's own thread then leaves the waiting to that thread.
 //!
-//! An occurrence must not wait for another one by blocking on the executor: the future is being polled already.
-//! [`EventLoop::turn`] serves that case.
+//! An occurrence must not block on the executor to wait for another occurrence, because the future is being polled already.
+//! Use [`EventLoop::turn`] there.
 //!
-//! # What it leaves to the program
-//! A dispatch ends after the round in which it has made 64 occurrences or taken 2 ms; [`Reactor::dispatch`] says what a
-//! round is. After each one the task waits for async-io. So however busy libxl is, the executor's other tasks and its
-//! timers have their turn between two dispatches ([O9]), but for a round that async-io makes in vain now and then.
-//! Measured with a client that always has work, 50 µs at a time: 400 such turns a second, tasks and timers 2.4 ms late at
-//! the median and 3 to 7 ms at worst, and 97 % of the time for the client.
+//! # Time for other tasks
+//! A dispatch begins no new round after 64 occurrences or 2 ms; [`Reactor::dispatch`] explains rounds. After each dispatch
+//! the task waits for async-io. So other tasks and timers of the executor run between two dispatches, even if libxl is
+//! always busy ([O9]), except that async-io sometimes polls the task once more without need. Measured with a client that
+//! always has work, in steps of 50 µs: other tasks ran 400 times a second, tasks and timers were late by 2.4 ms (median) and
+//! by 3 to 7 ms at worst, and the client had 97 % of the time.
 //!
-//! Executors have no priorities, and tasks no names, so there is none to choose. Idle, it wakes no thread, async-io's
-//! own included.
+//! Executors have no priorities, and tasks have no names. While libxl is idle, the future wakes no thread, including that of
+//! async-io.
 //!
 //! # How it ends
-//! - It is dropped: its task is cancelled, its executor ends, or it was never polled. It can be dropped at any time;
-//!   there is one point at which it waits, and nothing is in its hands there. Then the loop is gone: what
-//!   waits in [`EventLoop::on_gone`] is told, once, by whoever drops it; registrations stay and are served by
-//!   [`EventLoop::turn`].
-//! - It resolves: the reactor's fds are gone, which means that something in this process closed fds that were not its
-//!   own. The loop is gone then, too.
+//! - The future is dropped: its task is cancelled, its executor ends, or it was never polled. It may be dropped at any
+//!   time. The callbacks of [`EventLoop::on_gone`] are called, once, on the thread that drops it. Registrations remain
+//!   and are served by [`EventLoop::turn`].
+//! - The future resolves: the reactor's fds have been closed, by other code in the process. The loop is gone then, too.
 //!
-//! In a child that was forked without exec, the parent's is left alone: a dropped `LibxlSource` only closes the child's fds and
-//! stays in the epoll set that async-io shares with the parent's, and one that is polled resolves ([`Reactor`](Reactor#after-fork)).
+//! In a child that was forked without exec, none of this affects the parent. A dropped `LibxlSource` only closes the child's
+//! fds and remains in the epoll set that async-io shares with the parent. One that is polled resolves
+//! ([`Reactor`](Reactor#after-fork)).
 //!
-//! It takes part in one task at a time, because polling takes it by `&mut` and it is not `Clone`.
+//! Only one task at a time can poll the future, because polling needs `&mut` and it is not `Clone`.
 //!
 //! # Panics
-//! A panic in an occurrence comes out of the poll, and most executors drop a future that panicked: then
-//! the loop is gone. Who catches the panic inside the task may poll again; only that occurrence is lost.
+//! A panic in an occurrence unwinds out of the poll. Most executors drop a future that panicked; then the loop is gone. A
+//! task that catches the panic may poll the future again; only that occurrence is lost.
 //!
 //! # The shortest program
 //! ```
@@ -79,9 +78,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A reactor as a future, which drives it. Dropping it ends it; see the [crate's documentation](crate#how-it-ends).
+/// A future that drives a reactor. It ends when it is dropped; see the [crate's documentation](crate#how-it-ends).
 ///
-/// After each dispatch it lets the executor serve other tasks, however busy the client is ([O9]).
+/// After each dispatch it lets the executor run other tasks, even if the client is always busy ([O9]).
 #[derive(Debug)]
 #[must_use = "nothing is dispatched before it is spawned or awaited"]
 pub struct LibxlSource {
@@ -89,13 +88,13 @@ pub struct LibxlSource {
 }
 
 impl LibxlSource {
-    /// Makes a reactor and shows it to async-io.
+    /// Creates a reactor and registers it with async-io.
     ///
     /// # Errors
-    /// No fd is left, or no memory; three fds are needed.
+    /// No memory or no fd is left; it needs three fds.
     ///
     /// # Panics
-    /// async-io does, if it is used for the first time and gets neither fds nor its thread.
+    /// async-io panics if this is its first use in the process and it gets no fds or no thread.
     pub fn new() -> Result<Self, CreateError> {
         // Not `Async::new`: an epoll fd has no non-blocking mode.
         let watched = Async::new_nonblocking(Reactor::new()?);
@@ -103,7 +102,7 @@ impl LibxlSource {
         Ok(Self { watched: ManuallyDrop::new(watched) })
     }
 
-    /// The loop, for a registry or a ctx. It may outlive `self` and the executor.
+    /// The event loop, for a registry or a ctx. It may outlive `self` and the executor.
     pub fn event_loop(&self) -> Arc<dyn EventLoop> {
         self.watched.get_ref().clone()
     }
@@ -122,7 +121,7 @@ impl LibxlSource {
 }
 
 impl Future for LibxlSource {
-    /// Why it cannot go on.
+    /// The reason why it cannot continue.
     type Output = LoopError;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<LoopError> {
