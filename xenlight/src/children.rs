@@ -25,27 +25,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Who learns of the deaths of libxl's children, and how ([S1]).
+/// How the exits of libxl's child processes are noticed ([S1]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Children {
-    /// The event loop waits for each of libxl's children by a pidfd of it, and for nothing else. No signal handler; the application may have
-    /// its own. Works with all releases, and with several ctxs.
+    /// The event loop waits for each child of libxl by a pidfd. No signal handler is installed, and the application may have
+    /// its own. Works with all releases and with several ctxs.
     ///
-    /// The application must not reap them behind its back: no `waitpid(-1, …)`, and SIGCHLD not ignored.
+    /// The application must not reap these children: it must not call `waitpid(-1, …)` and must not ignore SIGCHLD.
     #[default]
     ByPidfd,
-    /// Libxl handles SIGCHLD for as long as a ctx of this kind is open, and reaps its own children only. 4.4 and
-    /// later; all ctxs of the process alike ([S8]); one thread at least leaves SIGCHLD unblocked, and nobody else installs a
-    /// handler, before or after: libxl ends the process when it finds one ([S1]).
+    /// libxl handles SIGCHLD while a ctx of this kind is open, and reaps only its own children. Needs Xen 4.4 or later. All
+    /// ctxs of the process must use this ([S8]). At least one thread must leave SIGCHLD unblocked. No other code may install
+    /// a SIGCHLD handler, before or after: libxl ends the process when it finds one ([S1]).
     SelectiveReap,
-    /// Libxl handles SIGCHLD while it has children, and reaps every child of the process, also those
-    /// of other ctxs, which then never hear of it ([S8]): for one ctx in a process of its own, without another handler. 4.4 and
+    /// libxl handles SIGCHLD while it has children, and reaps every child of the process. Other ctxs would never learn of
+    /// their children ([S8]), so this is for a single ctx in a process without another SIGCHLD handler. Needs Xen 4.4 or
     /// later.
     Libxl,
-    /// As [`Libxl`](Self::Libxl), but for as long as the ctx is open.
+    /// The same as [`Libxl`](Self::Libxl), but for as long as the ctx is open.
     LibxlAlways,
-    /// The application has its own handler, and reports children with
+    /// The application has its own SIGCHLD handler and reports children with
     /// [`Ctx::child_exited`](crate::Ctx::child_exited).
     Host,
 }

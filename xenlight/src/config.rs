@@ -19,16 +19,16 @@ use uuid::Uuid;
 use xenlight_sys::domain::DomainConfig;
 use xenlight_sys::{self as sys, Release};
 
-/// A domain's configuration, as libxl's JSON (`libxl_domain_config`).
+/// The configuration of a domain, as libxl's JSON (`libxl_domain_config`).
 ///
-/// Its keys are those of libxl's own types, which `libxl_types.idl` in Xen's source lists, and grow
-/// with the releases. [`from_json`](Self::from_json) sees to what can be seen without libxl; what the loaded libxl would not
-/// understand as it is meant is refused where the configuration is used.
+/// Its keys are the fields of libxl's types, which are listed in `libxl_types.idl` of Xen's sources. Newer releases have more
+/// keys. [`from_json`](Self::from_json) checks what can be checked without libxl. The methods that use a configuration
+/// check the rest, and refuse what the loaded libxl would misread.
 #[derive(Clone, PartialEq)]
 pub struct Config(Map<String, Value>);
 
 impl Config {
-    /// Takes JSON such as [`to_json`](Self::to_json) or `xl create -n` make. The least is
+    /// Parses JSON, such as the output of [`to_json`](Self::to_json) or `xl create -n`. A minimal configuration is
     ///
     /// ```
     /// let config = xenlight::Config::from_json(
@@ -40,9 +40,8 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`], with the place: it is no JSON; a key comes twice; name, type, or the part for that type
-    /// are missing; or there is something that would end the process inside libxl (parts for two types,
-    /// CPUs of a number beyond reason).
+    /// [`Error::Config`], with the place: the text is not JSON; a key is repeated; the name, the type, or the part for this
+    /// type is missing; or libxl would end the process because of it (parts for two types, far too high CPU numbers).
     pub fn from_json(json: &str) -> Result<Self, Error> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let value = Unique.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
@@ -59,14 +58,16 @@ impl Config {
         Ok(Self(config))
     }
 
-    /// Has `xl` read a configuration file of its own kind: runs `xl create -q -n` on it, as root in dom0, and
-    /// takes the JSON that this prints.
+    /// Reads a configuration file of `xl`. It runs `xl create -q -n` on the file, which needs root in dom0, and parses the JSON
+    /// that `xl` prints.
     ///
-    /// Blocks until `xl` has ended, a few hundred milliseconds. Not with [`Children::Libxl`](crate::Children::Libxl) or
-    /// [`LibxlAlways`](crate::Children::LibxlAlways), which take away its exit status.
+    /// Blocks until `xl` has ended, for a few hundred milliseconds. Does not work with
+    /// [`Children::Libxl`](crate::Children::Libxl) and [`LibxlAlways`](crate::Children::LibxlAlways), because libxl then reaps
+    /// `xl`.
     ///
     /// # Errors
-    /// [`Error::Xl`] with `xl`'s own words, or if there is no `xl`; [`Error::Config`] as [`from_json`](Self::from_json).
+    /// [`Error::Xl`] with the message of `xl`, or if `xl` is not installed; [`Error::Config`] as for
+    /// [`from_json`](Self::from_json).
     pub fn from_xl_file(file: impl AsRef<Path>) -> Result<Self, Error> {
         let file = file.as_ref();
         let failed = |words: String| Error::Xl { file: file.to_owned(), words };
@@ -84,12 +85,12 @@ impl Config {
         Self::from_json(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// The JSON, in several lines.
+    /// The JSON, on several lines.
     pub fn to_json(&self) -> String {
         format!("{:#}", Value::Object(self.0.clone()))
     }
 
-    /// The domain's name; empty where a domain's own configuration has none.
+    /// The domain's name. Empty if the configuration was read from a domain that has no name.
     pub fn name(&self) -> &str {
         text(&self.0, "c_info", "name")
     }

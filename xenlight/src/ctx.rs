@@ -34,23 +34,25 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use xenlight_sys::{Release, codes};
 
-/// One connection to Xen's toolstack, hosted by an event loop.
+/// A connection to Xen's toolstack, hosted by an event loop.
 ///
-/// `Send` and `Sync`: any thread may use it at any time. A call can take seconds, because libxl has
-/// one lock for a ctx and works while holding it ([O12]).
+/// It is `Send` and `Sync`: any thread may use it at any time. A call can take seconds, because libxl has one lock for each
+/// ctx and works while holding it ([O12]).
 ///
-/// Dropping it closes it without waiting for anything to end: what is still in progress is aborted, the loop carries on until it has
-/// ended, and frees libxl's ctx then. To abort takes libxl's lock. It is free when that begins, but another thread's
-/// occurrence can take it just then, and the drop waits as long as that works ([O12]); a program whose loop runs
-/// on one thread, and which drops there, never meets that, nor does one whose ctx has [a thread of its own](Builder::own_thread). Where the loop is gone, a thread of this crate does that.
-/// An operation that ignores its abort, or runs in Xen 4.5 and earlier, which have none, puts no
-/// bound to how long that takes.
-/// A creation that is aborted can leave a half-made domain behind, which is logged ([`Error::Unfinished`]).
+/// # Dropping
+/// A drop closes the ctx and does not wait for the end. Operations are aborted. When they have ended, the loop frees libxl's
+/// ctx; if the loop is gone, a thread of this crate does it. There is no time limit if an operation ignores its abort, or if
+/// Xen is 4.5 or earlier and has no abort. An aborted creation can leave an unfinished domain behind, which is logged
+/// ([`Error::Unfinished`]).
+///
+/// Aborting takes libxl's lock. If an occurrence on another thread takes the lock at this moment, the drop waits for the
+/// occurrence ([O12]). This cannot happen if the loop runs on a single thread and the ctx is dropped there, or if the ctx has
+/// [a thread of its own](Builder::own_thread).
 pub struct Ctx {
     pub(crate) registry: Arc<Registry<Hosted>>,
 }
 
-/// How a [`Ctx`] shall be opened.
+/// Options for opening a [`Ctx`].
 #[must_use = "nothing is opened before `open`"]
 pub struct Builder {
     library: Library,
@@ -69,65 +71,67 @@ enum WorksOn {
 }
 
 impl Builder {
-    /// Who learns of the deaths of libxl's children; by pidfd, if this is not called.
+    /// Sets how the exits of libxl's child processes are noticed. The default is [`Children::ByPidfd`].
     pub fn children(mut self, children: Children) -> Self {
         self.children = children;
         self
     }
 
-    /// Called with each event: on the loop's thread, outside every call into libxl, so that it may
-    /// do anything, running the loop again or dropping the ctx included ([E2]). A panic in it ends that
-    /// turn of the loop, nothing else; what the loop does with it is said there.
+    /// Sets a callback for events. It is called on the thread of the loop, outside of libxl, and may run the loop again or drop
+    /// the ctx ([E2]). A panic in it ends only that iteration of the loop; the documentation of the adapter says what the loop
+    /// does with a panic.
     ///
-    /// What may not leave its thread, such as a widget, goes into a task that takes [`Ctx::events`]: see
-    /// [the crate's documentation](crate#operations-and-widgets-on-glib).
+    /// Values that must stay on their thread, such as widgets, cannot be used here. Use them in a task that reads
+    /// [`Ctx::events`]: see [the crate's documentation](crate#operations-and-widgets-on-glib).
     pub fn on_event(mut self, callback: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Arc::new(callback));
         self
     }
 
-    /// Called with each step between libxl and the loop, for diagnosis: on any thread, also from
-    /// inside a hook, where libxl's lock is held. So it must not wait ([R15]); what it asks of libxl is refused with
-    /// [`Error::InsideHook`], and what it drops is let go of later.
+    /// Sets a callback for each step between libxl and the loop, for diagnosis. It is called on any thread, also inside hooks,
+    /// where libxl's lock is held. It must not wait ([R15]). Calls into libxl fail there with [`Error::InsideHook`], and what it
+    /// drops is released later.
     pub fn trace(mut self, tracer: impl Fn(Trace) + Send + Sync + 'static) -> Self {
         self.tracer = Some(Box::new(tracer));
         self
     }
 
-    /// Gives libxl a thread of its own, until the ctx is closed. The host's loop, the one that [`open`](Self::open) is given,
-    /// only delivers events and results then.
+    /// Runs libxl on a thread of its own until the ctx is closed. The host's loop, which is passed to [`open`](Self::open),
+    /// then only delivers events and results.
     ///
-    /// For programs whose loop must not stand still: libxl can work for seconds, and builds a whole domain inside
-    /// one call ([O12]). What is different:
+    /// This is for programs whose loop must not block: libxl can work for seconds, and builds a whole domain inside one call
+    /// ([O12]). The differences are:
     /// - Operations begin on that thread, one after the other.
-    /// - Watches begin and end there, too. One that libxl refuses is reported as [`EventKind::WatchFailed`](crate::EventKind::WatchFailed).
-    /// - [Closing](Ctx::close) goes on there, also when the host's loop has gone.
+    /// - Watches begin and end there, too. If libxl refuses a watch, an
+    ///   [`EventKind::WatchFailed`](crate::EventKind::WatchFailed) reports it.
+    /// - [Closing](Ctx::close) continues there, also when the host's loop is gone.
     ///
-    /// Questions such as [`Ctx::domains`] are answered on the calling thread still; libxl's lock is not among what they wait for,
-    /// but with Xen 4.2, where nothing may be asked while that thread is inside libxl ([O2]).
-    /// [`Ctx::child_exited`] does wait for it.
+    /// Queries such as [`Ctx::domains`] still run on the calling thread. They do not wait for libxl's lock, except with
+    /// Xen 4.2, where no query may run while that thread is inside libxl ([O2]). [`Ctx::child_exited`] does wait for the lock.
     ///
-    /// The thread has the signal mask of the one that opens the ctx, and so have the programs that libxl starts from it.
+    /// The thread inherits the signal mask of the thread that opens the ctx. So do the programs that libxl starts.
     pub fn own_thread(mut self) -> Self {
         self.works_on = WorksOn::OwnThread;
         self
     }
 
-    /// As [`own_thread`](Self::own_thread), on a loop of the caller's, which the thread [turns](EventLoop::turn) and nobody
-    /// else dispatches: an `osevent_epoll::Reactor`, or something that observes one. For tests and diagnosis.
+    /// The same as [`own_thread`](Self::own_thread), but the thread [runs](EventLoop::turn) a given loop, which nothing else
+    /// may dispatch: an `osevent_epoll::Reactor` or a wrapper of one. For tests and diagnosis.
     pub fn thread(mut self, works_on: Arc<dyn EventLoop>) -> Self {
         self.works_on = WorksOn::Thread(works_on);
         self
     }
 
-    /// Opens it on this loop, which it keeps until it is closed. From any thread; takes a few milliseconds. The process has to be able to open 16 files more,
-    /// because libxl ends the process where it finds none.
+    /// Opens the ctx on `event_loop`, and keeps the loop until the ctx is closed. May be called on any thread; takes a few
+    /// milliseconds. The process must be able to open 16 more files, because libxl ends the process if it gets no fd.
     ///
     /// # Errors
-    /// [`Error::Open`] with advice where libxl cannot reach Xen; [`Error::Unsupported`] for a way
-    /// of owning children that the loaded release does not have, [`Error::SigchldTaken`] for one that this process cannot
-    /// have, [`Error::SigchldIgnored`] where it can have none; [`Error::LoopGone`]; [`Error::Io`] and
-    /// [`Error::Registration`] where fds have run out or the loop refuses.
+    /// - [`Error::Open`], with advice: libxl cannot reach Xen.
+    /// - [`Error::Unsupported`]: the loaded release does not have the chosen [`Children`].
+    /// - [`Error::SigchldTaken`]: the chosen [`Children`] needs a SIGCHLD handler, and the process already has one.
+    /// - [`Error::SigchldIgnored`]: the process ignores SIGCHLD.
+    /// - [`Error::LoopGone`]: the loop has ended.
+    /// - [`Error::Io`], [`Error::Registration`]: no fds are left, or the loop refuses.
     pub fn open(self, event_loop: Arc<dyn EventLoop>) -> Result<Ctx, Error> {
         inside::check()?;
         let release = self.library.release();
@@ -192,15 +196,15 @@ impl Builder {
 }
 
 impl Ctx {
-    /// Opens a ctx with default options and no event callback; see [`events`](Self::events).
+    /// Opens a ctx with default options and without an event callback; see [`events`](Self::events).
     ///
     /// # Errors
-    /// As [`Builder::open`].
+    /// The same as for [`Builder::open`].
     pub fn open(library: &Library, event_loop: Arc<dyn EventLoop>) -> Result<Self, Error> {
         Self::builder(library).open(event_loop)
     }
 
-    /// A ctx with options.
+    /// Creates a builder with default options.
     pub fn builder(library: &Library) -> Builder {
         Builder {
             library: library.clone(),
@@ -211,13 +215,13 @@ impl Ctx {
         }
     }
 
-    /// The library it belongs to.
+    /// The library of this ctx.
     pub fn library(&self) -> &Library {
         &self.registry.client().library
     }
 
-    /// Reports the shutdown and death of a domain, once each, for as long as the watch lives. What has happened already is
-    /// reported, too: a domain that has shut down, is dying, or is not there ([E11]).
+    /// Reports the shutdown and the death of a domain, once each, while the watch exists. It also reports what has happened
+    /// before: that the domain has shut down, is dying, or does not exist ([E11]).
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
@@ -225,7 +229,7 @@ impl Ctx {
         watch::watch_death(&self.registry, domid)
     }
 
-    /// Reports that the domain ejects the medium of a disk; `vdev` as in its configuration, for instance `hdc`.
+    /// Reports that the domain ejects the medium of a disk. `vdev` is the name in the configuration, for instance `hdc`.
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::LoopGone`].
@@ -233,17 +237,17 @@ impl Ctx {
         watch::watch_eject(&self.registry, domid, vdev)
     }
 
-    /// The events from now on, as a stream; each stream gets all. Beside the callback, if there is one.
+    /// A stream of the events from now on. Each stream gets all events, and so does the callback, if there is one.
     pub fn events(&self) -> Events {
         self.registry.client().events.stream()
     }
 
-    /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`].
-    /// Tell each of them, if there are several ([S2]). True if it was a child of this ctx's. Never from
-    /// a signal handler. Until [`close`](Self::close) has ended, it may be waiting for a child.
+    /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`]. Returns true if it was a
+    /// child of this ctx. If there are several ctxs, report the child to each of them ([S2]). Must not be called in a signal
+    /// handler. Report children until [`close`](Self::close) has ended, because the close may wait for one.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::ChildrenOf`] where libxl handles SIGCHLD itself.
+    /// [`Error::Closed`]; [`Error::ChildrenOf`] if libxl handles SIGCHLD itself.
     pub fn child_exited(&self, pid: i32, status: i32) -> Result<bool, Error> {
         let hosted = self.registry.client();
         let children = hosted.children.owner();
@@ -257,23 +261,22 @@ impl Ctx {
         Ok(rc == 0)
     }
 
-    /// Begins to close: no new work is taken, operations are aborted, the loop carries on until
-    /// they have ended, and the future resolves when libxl's ctx is freed and nothing is registered.
-    /// Any thread may await it; the loop must run meanwhile. It ends after the last callback has returned, so a callback must
-    /// not wait for it, nor for a thread that does.
+    /// Begins to close: new work is refused and operations are aborted. The future resolves when the operations have ended,
+    /// libxl's ctx is freed and nothing is registered. Any thread may await it; the loop must run meanwhile. It resolves after
+    /// the last callback has returned, so a callback must not wait for it, nor for a thread that waits for it.
     pub fn close(&self) -> Close {
         close::begin(&self.registry);
         Close { registry: self.registry.clone(), waiter: self.registry.client().closing.waiter() }
     }
 
-    /// Closes, and turns the loop itself on this thread until that is done. For programs whose loop does not run (any more),
-    /// or whose loop this thread is to run: other ctxs on the same loop are served, and their events delivered, here
-    /// meanwhile. A panic in a callback of theirs ends this call, and not the close.
+    /// Closes the ctx, and runs the loop on this thread until that is done. This is for programs whose loop does not run, or no
+    /// longer runs, or runs on this thread. Other ctxs on the same loop are served meanwhile, and their events are delivered on
+    /// this thread. A panic in one of their callbacks ends this call, but not the close.
     ///
     /// # Errors
-    /// [`Error::InsideCallback`] where it would wait for its caller; nothing has changed then.
-    /// [`Error::Loop`] if the loop cannot wait, or that of the ctx's own thread; the close goes on by itself. So it is in
-    /// a forked child, where nothing is closed ([X7]).
+    /// [`Error::InsideCallback`] if it would wait for its own caller; nothing has changed then. [`Error::Loop`] if the loop, or
+    /// the loop of the ctx's own thread, cannot wait; the close continues by itself. It also fails with [`Error::Loop`] in a
+    /// forked child, where nothing is closed ([X7]).
     pub fn close_blocking(&self) -> Result<(), Error> {
         inside::check()?;
         let hosted = self.registry.client();
@@ -284,7 +287,7 @@ impl Ctx {
         Ok(close::run(&self.registry)?)
     }
 
-    /// What is registered with the loop and in progress, for diagnosis and tests.
+    /// Counts what is registered with the loop and what is in progress, for diagnosis and tests.
     pub fn census(&self) -> Census {
         census(&self.registry)
     }
@@ -377,7 +380,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// A ctx that is being closed: resolves when that is done. Dropping it changes nothing.
+/// A future that resolves when a ctx is closed. Dropping it does not stop the close.
 #[must_use = "the ctx closes without being awaited, but nobody learns when"]
 pub struct Close {
     registry: Arc<Registry<Hosted>>,
@@ -385,7 +388,7 @@ pub struct Close {
 }
 
 impl Close {
-    /// What is still registered and in progress.
+    /// Counts what is still registered and in progress.
     pub fn census(&self) -> Census {
         census(&self.registry)
     }

@@ -14,16 +14,16 @@ use xenlight_sys::domain::{AsyncopHow, DeviceDisk, DeviceNic};
 
 /// # Devices
 ///
-/// Begun from any thread, also inside callbacks; the device is looked for before the call returns,
-/// and its absence is its error. `remove_…` asks the domain to let go of it, `destroy_…` does not. Both wait for
+/// These operations may be begun on any thread and inside callbacks. The device is looked up before the call returns; if it
+/// does not exist, the operation fails. `remove_…` asks the domain to release the device, `destroy_…` does not. Both wait for
 /// the backend, up to 10 s, and then for the hotplug script, a child process, up to 40 s.
 impl Ctx {
-    /// Takes a network interface away; `devid` counts from 0.
+    /// Removes a network interface. `devid` counts from 0.
     ///
     /// # Errors
-    /// [`Error::Libxl`], with `ERROR_TIMEDOUT` (or `ERROR_FAIL` in older releases) where the domain
-    /// or the script took too long; there is no such interface: `ERROR_NOTFOUND`, `ERROR_FAIL` or
-    /// `ERROR_INVAL`, by release. [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
+    /// [`Error::Libxl`] with `ERROR_TIMEDOUT` (`ERROR_FAIL` in older releases) if the domain or the script took too long;
+    /// [`Error::Libxl`] with `ERROR_NOTFOUND`, `ERROR_FAIL` or `ERROR_INVAL`, depending on the release, if there is no such
+    /// interface; [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::LoopGone`], [`Error::Format`].
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
@@ -37,10 +37,10 @@ impl Ctx {
         })
     }
 
-    /// Takes a network interface away without asking the domain.
+    /// Removes a network interface without asking the domain.
     ///
     /// # Errors
-    /// As for [`remove_nic`](Self::remove_nic).
+    /// The same as for [`remove_nic`](Self::remove_nic).
     pub fn destroy_nic(&self, domid: DomainId, devid: u32) -> Operation<()> {
         Operation::begun(|| {
             self.take_nic(
@@ -52,20 +52,20 @@ impl Ctx {
         })
     }
 
-    /// Takes a disk away; `vdev` as in its configuration, for instance `xvda`.
+    /// Removes a disk. `vdev` is the name in the configuration, for instance `xvda`.
     ///
     /// # Errors
-    /// As for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
+    /// The same as for [`remove_nic`](Self::remove_nic), and [`Error::Nul`].
     pub fn remove_disk(&self, domid: DomainId, vdev: &str) -> Operation<()> {
         Operation::begun(|| {
             self.take_disk(Task::on("remove a disk", domid), domid, vdev, sys::Library::device_disk_remove)
         })
     }
 
-    /// Takes a disk away without asking the domain.
+    /// Removes a disk without asking the domain.
     ///
     /// # Errors
-    /// As for [`remove_disk`](Self::remove_disk).
+    /// The same as for [`remove_disk`](Self::remove_disk).
     pub fn destroy_disk(&self, domid: DomainId, vdev: &str) -> Operation<()> {
         Operation::begun(|| {
             self.take_disk(Task::on("destroy a disk", domid), domid, vdev, sys::Library::device_disk_destroy)

@@ -25,15 +25,15 @@ use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration}
 use xenlight_sys::domain::{AsyncopHow, DomainConfig};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 
-/// The hypervisor that runs, whatever release the library is of. As text, `4.17.7`.
+/// The version of the running hypervisor, which can differ from that of the library. Displayed as `4.17.7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct XenVersion {
-    /// The first number.
+    /// The major version number.
     pub major: u32,
-    /// The second.
+    /// The minor version number.
     pub minor: u32,
-    /// What follows, such as `.7` or `-rc3`.
+    /// The rest of the version, such as `.7` or `-rc3`.
     pub extra: String,
 }
 
@@ -43,15 +43,15 @@ impl fmt::Display for XenVersion {
     }
 }
 
-/// # Questions
+/// # Queries
 ///
-/// They are answered before they return: from any thread, also inside callbacks. Each may wait for
-/// libxl's lock while another thread works inside ([O12]).
+/// Queries return their answer at once. They may be called on any thread and inside callbacks. Each may wait for libxl's lock
+/// while another thread works under it ([O12]).
 impl Ctx {
-    /// All domains, domain 0 included, in the order of their numbers.
+    /// All domains, including domain 0, in the order of their numbers.
     ///
     /// # Errors
-    /// [`Error::Libxl`] with `ERROR_FAIL` where Xen refused; [`Error::Closed`]; [`Error::Format`].
+    /// [`Error::Libxl`] with `ERROR_FAIL` if Xen refused; [`Error::Closed`]; [`Error::Format`].
     pub fn domains(&self) -> Result<Vec<DomainInfo>, Error> {
         self.ask(Task::without("list the domains"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
@@ -79,7 +79,7 @@ impl Ctx {
     /// The state of one domain.
     ///
     /// # Errors
-    /// [`Error::NoSuchDomain`]. Otherwise as [`domains`](Self::domains).
+    /// [`Error::NoSuchDomain`], and those of [`domains`](Self::domains).
     pub fn info(&self, domid: DomainId) -> Result<DomainInfo, Error> {
         self.ask(Task::on("ask for a domain's state", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
@@ -88,7 +88,7 @@ impl Ctx {
         })
     }
 
-    /// The domain's name; `None` if it has none, as while it is being made or taken down.
+    /// The domain's name. `None` if it has no name, which happens while it is being created or destroyed.
     ///
     /// # Errors
     /// [`Error::NoSuchDomain`], [`Error::XenstoredLost`] or [`Error::Closed`].
@@ -104,10 +104,10 @@ impl Ctx {
         })
     }
 
-    /// The domain of this name, if there is one. Asks for all domains first.
+    /// The domain with this name, if there is one. Queries all domains first.
     ///
     /// # Errors
-    /// [`Error::Nul`], [`Error::XenstoredLost`], [`Error::Closed`], or what libxl says.
+    /// [`Error::Nul`], [`Error::XenstoredLost`], [`Error::Closed`], or an error of libxl.
     pub fn find(&self, name: &str) -> Result<Option<DomainId>, Error> {
         let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
         self.ask(Task::without("find a domain by its name"), |question| {
@@ -122,12 +122,12 @@ impl Ctx {
         })
     }
 
-    /// Whether the loaded libxl understands the configuration as it is meant. [`create`](Self::create) and
-    /// the others ask for themselves; this is to know beforehand. It does not tell whether such a domain can be made.
+    /// Checks that the loaded libxl reads the configuration correctly. [`create`](Self::create) and the other methods do this
+    /// check themselves; use this to check in advance. It does not tell whether such a domain can be created.
     ///
     /// # Errors
-    /// [`Error::Config`] with the first place that libxl would swallow wrongly;
-    /// [`Error::Unsupported`] with Xen 4.4 and earlier, which take no JSON; [`Error::Closed`].
+    /// [`Error::Config`] with the first place that libxl would misread; [`Error::Unsupported`] with Xen 4.4 and earlier, which
+    /// do not read JSON; [`Error::Closed`].
     pub fn check_config(&self, config: &Config) -> Result<(), Error> {
         self.understand(config).map(drop)
     }
@@ -178,38 +178,35 @@ impl Ctx {
 
 /// # A domain's life
 ///
-/// Each of these begins an operation, from any thread, also inside callbacks. The future resolves
-/// when it has ended; the loop must run until then.
+/// Each of these methods begins an operation. It may be called on any thread and inside callbacks. The future resolves when
+/// the operation has ended; the loop must run until then.
 ///
-/// Beginning is not always quick: it waits for libxl's lock, which another thread may hold for
-/// seconds, and libxl builds a PV domain, kernel and ramdisk included, before
-/// [`create`](Ctx::create) returns ([O12]). A program whose loop must not stop meanwhile gives libxl [a thread of its
-/// own](crate::Builder::own_thread), which begins the operations then.
+/// Beginning an operation can take long. It waits for libxl's lock, which another thread may hold for seconds. And libxl
+/// builds a PV domain, including kernel and ramdisk, before [`create`](Ctx::create) returns ([O12]). A program whose loop must
+/// not block should run libxl on [a thread of its own](crate::Builder::own_thread), which then begins the operations.
 ///
-/// `pause`, `unpause`, `shutdown`, `reboot` and `config` are operations from Xen 4.13 on. With
-/// earlier ones they do their work before they return, and what they return is over (contract V).
+/// `pause`, `unpause`, `shutdown`, `reboot` and `config` are asynchronous from Xen 4.13 on. With earlier releases they block
+/// until the work is done, and the returned operation has ended already (contract V).
 ///
-/// What went wrong is the operation's result. An operation that could not be begun is over at once. Each of them can end
-/// with [`Error::Closed`], [`Error::LoopGone`], [`Error::XenstoredLost`], [`Error::InsideHook`]; [`Error::Libxl`], with what libxl
-/// returned and what it said of it; and [`Error::NoSuchDomain`], also where the domain went away meanwhile.
+/// All errors are the result of the operation. If an operation cannot be begun, it ends at once. Each operation can end
+/// with [`Error::Closed`], [`Error::LoopGone`], [`Error::XenstoredLost`] or [`Error::InsideHook`]; with [`Error::Libxl`], which
+/// has libxl's code and log lines; and with [`Error::NoSuchDomain`], also if the domain was destroyed meanwhile.
 ///
-/// [`Error::Protected`]: what would end, stop or move domain 0 or xenstored's domain (pause, shutdown, reboot, destroy,
-/// save, resume) is refused. A domain's number is used again when the domain is gone: what is asked of a domain that may be
-/// gone can meet another.
+/// [`Error::Protected`]: domain 0 and the domain of xenstored cannot be ended, stopped or moved (pause, shutdown, reboot,
+/// destroy, save, resume). Xen reuses the number of a domain when the domain is gone, so a call with an old number can affect
+/// another domain.
 impl Ctx {
-    /// Makes a domain, paused: [`unpause`](Self::unpause) lets it begin. Resolves to its number.
+    /// Creates a domain and resolves to its number. The domain is paused: [`unpause`](Self::unpause) starts it.
     ///
-    /// A uuid that the configuration does not have is made up.
+    /// If the configuration has no uuid, a new one is generated.
     ///
-    /// Of a create that fails, libxl destroys what there is so far. If that fails, too, the log says
-    /// so, and the domain can be [found](Self::find) by its name. One that is aborted, by
-    /// [`Operation::abort`] or by closing the ctx, may leave a domain behind, which is to be
-    /// destroyed: [`Error::Unfinished`] has its number.
+    /// If the creation fails, libxl destroys the unfinished domain. If this fails, too, the log has a message, and the domain
+    /// can be [found](Self::find) by its name. A creation that is aborted, by [`Operation::abort`] or by closing the ctx, may
+    /// leave an unfinished domain behind, which has to be destroyed: [`Error::Unfinished`] has its number.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life), and [`Error::Config`] where the configuration is not what libxl would
-    /// understand, before anything is done; [`Error::Unsupported`] with Xen 4.4 and earlier,
-    /// which take no JSON.
+    /// Those [above](Self#a-domains-life); [`Error::Config`] if libxl would misread the configuration, before anything is done;
+    /// [`Error::Unsupported`] with Xen 4.4 and earlier, which do not read JSON.
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx) -> Result<(), xenlight::Error> {
@@ -234,59 +231,60 @@ impl Ctx {
     /// Stops the domain's virtual CPUs.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life).
+    /// See [above](Self#a-domains-life).
     pub fn pause(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("pause a domain", domid), self.library().sys().domain_pause(), domid)
     }
 
-    /// Lets the domain's virtual CPUs run; a new domain begins.
+    /// Lets the domain's virtual CPUs run. This starts a new domain.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life).
+    /// See [above](Self#a-domains-life).
     pub fn unpause(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::on("unpause a domain", domid), self.library().sys().domain_unpause(), domid)
     }
 
-    /// Asks the domain to power itself off. The operation ends when the domain has taken note, not when
-    /// it is off: [`watch_death`](Self::watch_death) tells that. One that does not listen lets it run
-    /// into libxl's limit of 60 s, `ERROR_TIMEDOUT`, unless it is aborted.
+    /// Asks the domain to power itself off. The operation ends when the domain has acknowledged the request, not when it is
+    /// off: [`watch_death`](Self::watch_death) reports that. If the domain does not answer, the operation fails after libxl's
+    /// limit of 60 s with `ERROR_TIMEDOUT`, unless it is aborted.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without drivers of Xen's.
+    /// Those [above](Self#a-domains-life); `ERROR_NOPARAVIRT` for an HVM domain without Xen drivers.
     pub fn shutdown(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("shut a domain down", domid), self.library().sys().domain_shutdown(), domid)
     }
 
-    /// Asks the domain to shut down in order to be started again, which is left to the caller: on
-    /// [`ShutdownReason::Reboot`](crate::ShutdownReason::Reboot), destroy it and create it anew. The operation ends as that of [`shutdown`](Self::shutdown).
+    /// Asks the domain to shut down for a reboot. The caller has to restart it: on
+    /// [`ShutdownReason::Reboot`](crate::ShutdownReason::Reboot), destroy the domain and create it again. The operation ends
+    /// when the domain has acknowledged the request, the same as [`shutdown`](Self::shutdown).
     ///
     /// # Errors
-    /// As for [`shutdown`](Self::shutdown).
+    /// The same as for [`shutdown`](Self::shutdown).
     pub fn reboot(&self, domid: DomainId) -> Operation<()> {
         self.control(Task::stopping("reboot a domain", domid), self.library().sys().domain_reboot(), domid)
     }
 
-    /// Destroys the domain, whatever it does.
+    /// Destroys the domain, without its cooperation.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another destroy of the domain, on this ctx, is at work.
+    /// Those [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another operation of this ctx destroys the domain.
     pub fn destroy(&self, domid: DomainId) -> Operation<()> {
         self.begin(Task::destroying("destroy a domain", domid), Destroy(domid))
     }
 
-    /// Lets a domain that was suspended by a [`save`](Self::save) run on. Then
-    /// [watch it](Self::watch_death) anew, since the save was its one shutdown event ([E11]).
+    /// Resumes a domain that was suspended by a [`save`](Self::save). Afterwards create a new
+    /// [watch](Self::watch_death), because the save was the only shutdown event of the old one ([E11]).
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life).
+    /// See [above](Self#a-domains-life).
     pub fn resume(&self, domid: DomainId) -> Operation<()> {
         self.begin(Task::stopping("resume a domain", domid), Resume(domid))
     }
 
-    /// The domain's present configuration, such as to make another like it: without `c_info.domid`.
+    /// The domain's present configuration. It has no `c_info.domid`, so it can be used to create another domain.
     ///
     /// # Errors
-    /// As [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
+    /// Those [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
     pub fn config(&self, domid: DomainId) -> Operation<Config> {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// The number by which Xen knows a domain until it is gone; then the number is used again.
+/// The number of a domain. Xen reuses it when the domain is gone.
 ///
-/// A type of its own, so that it is not taken for the number of a device. Shown, and read, as the number. Any
-/// number can be one; those that no domain can have (32752 and above) are told when they are used, by
-/// [`Error::NoSuchDomain`](crate::Error::NoSuchDomain).
+/// It is a separate type, so that it cannot be confused with the number of a device. It is displayed and parsed as a decimal
+/// number. Any `u32` is accepted; a number that no domain can have (32752 and above) results in
+/// [`Error::NoSuchDomain`](crate::Error::NoSuchDomain) when it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainId(u32);
 
@@ -16,7 +16,7 @@ impl DomainId {
     /// Domain 0, which manages the host.
     pub const DOM0: Self = Self(0);
 
-    /// The domain of this number.
+    /// Creates an id from a number.
     pub const fn new(number: u32) -> Self {
         Self(number)
     }

@@ -19,53 +19,53 @@ use xenlight_sys::{self as sys, Release};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DomainInfo {
-    /// Its number, until it is gone.
+    /// Its number.
     pub domid: DomainId,
-    /// Its uuid; nil for domain 0.
+    /// Its uuid, which is nil for domain 0.
     pub uuid: Uuid,
     /// How it is virtualized.
     pub kind: DomainKind,
-    /// One of its virtual CPUs is on a physical one.
+    /// One of its virtual CPUs runs on a physical CPU.
     pub running: bool,
-    /// All its virtual CPUs wait for something.
+    /// All its virtual CPUs are waiting.
     pub blocked: bool,
     /// It is paused.
     pub paused: bool,
-    /// It has shut down, for this reason, and is still there.
+    /// The reason for its shutdown, if it has shut down and still exists.
     pub shutdown: Option<ShutdownReason>,
     /// It is being destroyed.
     pub dying: bool,
-    /// What it has claimed and does not use yet, in KiB.
+    /// Memory that it has claimed and does not use yet, in KiB.
     pub outstanding_memory_kib: u64,
-    /// What it has, in KiB.
+    /// Its current memory, in KiB.
     pub current_memory_kib: u64,
-    /// What it shares with others, in KiB.
+    /// Memory that it shares with other domains, in KiB.
     pub shared_memory_kib: u64,
-    /// What has been paged out, in KiB.
+    /// Memory that has been paged out, in KiB.
     pub paged_memory_kib: u64,
-    /// What it may have, in KiB.
+    /// Its maximum memory, in KiB.
     pub max_memory_kib: u64,
-    /// The time that its virtual CPUs have run, added up.
+    /// The total time that its virtual CPUs have run.
     pub cpu_time: Duration,
-    /// The highest number of a virtual CPU; one less than their count.
+    /// The highest number of a virtual CPU, which is one less than their count.
     pub max_vcpu_id: u32,
-    /// The virtual CPUs that are online.
+    /// How many virtual CPUs are online.
     pub vcpus_online: u32,
-    /// The CPU pool that it is in.
+    /// The number of its CPU pool.
     pub cpupool: u32,
 }
 
-/// How a domain is virtualized. Shown as libxl and xl write it: `pv`, `pvh`, `hvm`.
+/// How a domain is virtualized. Displayed as in libxl and xl: `pv`, `pvh`, `hvm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DomainKind {
     /// Paravirtualized.
     Pv,
-    /// By the processor's virtualization, without a device model. Xen 4.9 and earlier call it PV.
+    /// Hardware virtualization without a device model. Xen 4.9 and earlier report it as PV.
     Pvh,
-    /// By the processor's virtualization, with a device model.
+    /// Hardware virtualization with a device model.
     Hvm,
-    /// Libxl does not say.
+    /// libxl does not report it.
     Unknown,
 }
 

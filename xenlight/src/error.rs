@@ -10,126 +10,131 @@ use std::path::PathBuf;
 use xenlight_sys::Release;
 use xenlight_sys::codes;
 
-/// What went wrong, by who can do something about it. Shown, it is complete: what another error is the reason of is shown with that
-/// one's words, which is then no [source](std::error::Error::source) besides.
+/// An error of this crate. The variants tell who can act on it.
+///
+/// The displayed text is complete: it includes the text of an underlying error, which is therefore not returned by
+/// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no libxl, or none that can be used.
+    /// No usable libxl was found.
     #[error(transparent)]
     Load(#[from] xenlight_sys::LoadError),
-    /// Libxl made no ctx.
+    /// libxl could not open a ctx.
     #[error("libxl cannot be opened: {code}{}; {advice}", quoted(words))]
     Open {
-        /// What libxl returned.
+        /// The code that libxl returned.
         code: Code,
-        /// What libxl said in its log.
+        /// The lines of libxl's log about it.
         words: Words,
-        /// What probably is the matter, from a look at this machine.
+        /// The probable cause on this machine.
         advice: &'static str,
     },
-    /// Libxl refused a call, or the operation failed.
+    /// libxl refused a call, or an operation failed.
     #[error("cannot {doing}: {code}{}{}", refusal.as_ref().map(|why| format!(" ({why})")).unwrap_or_default(), quoted(words))]
     Libxl {
-        /// What was tried.
+        /// The action that failed.
         doing: &'static str,
-        /// What libxl returned. `ERROR_FAIL`, as a rule; `words` have the reason.
+        /// The code that libxl returned. Mostly `ERROR_FAIL`; `words` has the cause.
         code: Code,
-        /// What libxl said in its log, at the level of errors, while it worked on this. The whole log goes to the `log` crate, target `libxl`.
+        /// The lines that libxl logged at error level while it worked on this. The whole log goes to the `log` crate, target
+        /// `libxl`.
         words: Words,
-        /// What this ctx's event loop last refused, where `code` says that it did ([R3]).
+        /// The last refusal of this ctx's event loop, if `code` shows that the loop refused ([R3]).
         refusal: Option<RegistrationError>,
     },
-    /// There is no such domain: there was none, or it went away meanwhile. In all releases, from every method that is about a
-    /// domain, except for a [watch of its death](crate::Ctx::watch_death). Numbers that no domain can have (32752 and above) included.
+    /// There is no such domain: it never existed, or was destroyed meanwhile. Every method that takes a domain returns this, with
+    /// all releases, except a [watch of its death](crate::Ctx::watch_death). It includes numbers that no domain can have (32752
+    /// and above).
     #[error("cannot {doing}: there is no domain {domid}")]
     NoSuchDomain {
-        /// What was tried.
+        /// The action that failed.
         doing: &'static str,
         /// The domain.
         domid: DomainId,
     },
-    /// The domain is being destroyed already, by an operation of this ctx: await that operation. Nothing was begun.
+    /// Another operation of this ctx is already destroying the domain: await that operation. Nothing was begun.
     #[error("domain {domid} is being destroyed already: another destroy of it is at work")]
     BeingDestroyed {
         /// The domain.
         domid: DomainId,
     },
-    /// The domain may not be ended, stopped or moved, because the host depends on it: domain 0, or xenstored's own. Libxl was
-    /// not called.
+    /// The domain must not be ended, stopped or moved, because the host depends on it: it is domain 0 or the domain of
+    /// xenstored. libxl was not called.
     #[error("cannot {doing}: domain {domid} {role}")]
     Protected {
-        /// What was tried.
+        /// The action that failed.
         doing: &'static str,
         /// The domain.
         domid: DomainId,
-        /// What the host has it for.
+        /// The role of the domain on this host.
         role: &'static str,
     },
-    /// The ctx is closed, or being closed.
+    /// The ctx is closed or being closed.
     #[error("the ctx is closed")]
     Closed,
-    /// The host's event loop is gone, so nobody would ever complete the operation. Attach a loop anew and open another ctx on it.
+    /// The host's event loop is gone, so no operation can complete. Open another ctx on a new loop.
     #[error("the event loop of this ctx has ended: no operation can be completed any more")]
     LoopGone,
-    /// Xenstored has ended, or has been started anew: this ctx's watches are lost, and libxl cannot reconnect. An
-    /// [`EventKind::Disaster`](crate::EventKind::Disaster) has told so, or will. Questions to the hypervisor, as
-    /// [`Ctx::domains`](crate::Ctx::domains), are answered still. Close this ctx and open another one.
+    /// xenstored has ended or was restarted. The watches of this ctx are lost, and libxl cannot reconnect. An
+    /// [`EventKind::Disaster`](crate::EventKind::Disaster) reports it, before or after this error. Queries of the hypervisor,
+    /// such as [`Ctx::domains`](crate::Ctx::domains), still work. Close this ctx and open another one.
     #[error("the connection to xenstored is lost: close this ctx and open another one, once xenstored runs")]
     XenstoredLost,
-    /// A blocking call was made from inside an event callback, the logger, or another call into libxl: it would wait for its own caller.
+    /// A blocking call was made inside an event callback, the logger, or another call into libxl. It would wait for its own
+    /// caller.
     #[error("{0} cannot be called from inside a callback: it would wait for itself; use the future instead")]
     InsideCallback(&'static str),
-    /// Libxl was called from inside one of its hooks, on the same thread: from a tracer, from the logger while it is told libxl's
-    /// words, or from an event loop's registration methods. Libxl holds its lock there and is at work on its lists, so no call may
-    /// come to any ctx ([R15]). Nothing was begun: have the loop call you later, and try again.
+    /// libxl was called inside one of its hooks, on the same thread: in a tracer, in the logger while it logs a line of libxl, or
+    /// in a registration method of an event loop. libxl holds its lock there and is changing its lists, so no ctx may be called
+    /// ([R15]). Nothing was begun: try again later, from the loop.
     #[error(
         "libxl cannot be called from inside its hooks (a tracer, a logger, a loop's own registration): do it later, from the loop"
     )]
     InsideHook,
-    /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process for that ([S2]). Leave
-    /// its children to libxl, or open the ctx with [`Children::Host`].
+    /// A child was reported to a ctx whose libxl handles SIGCHLD itself and would end the process because of the report ([S2]).
+    /// Do not report children to it, or open the ctx with [`Children::Host`].
     #[error(
         "this ctx's libxl waits for its children itself ({0:?}): report children to those opened with Children::Host only"
     )]
     ChildrenOf(Children),
-    /// The process has a SIGCHLD handler, and libxl, which was asked to install its own, would end the process for
-    /// that ([S1]). GLib and others may have installed it. Open with [`Children::ByPidfd`], the default, which needs none.
+    /// The process already has a SIGCHLD handler, perhaps from GLib. The chosen [`Children`] makes libxl install its own, and
+    /// libxl would end the process ([S1]). Use [`Children::ByPidfd`], the default, which needs no handler.
     #[error(
         "this process has a SIGCHLD handler already, so libxl cannot have one ({0:?}): open the ctx with Children::ByPidfd"
     )]
     SigchldTaken(Children),
-    /// The process ignores SIGCHLD, inherited perhaps from the one that started it: the kernel then keeps no child's status, and
-    /// libxl would take each of its children for failed. Set SIGCHLD to its default action before the ctx is opened.
+    /// The process ignores SIGCHLD; it may have inherited this from its parent. The kernel then keeps no exit status of children,
+    /// and libxl would treat each of its children as failed. Set SIGCHLD to its default action before you open the ctx.
     #[error("this process ignores SIGCHLD, so libxl would never learn how its children end: set it to SIG_DFL first")]
     SigchldIgnored,
-    /// The loaded libxl is too old for it.
+    /// The loaded libxl is too old for this call.
     #[error("{what} needs Xen {needs} or later; libxl {loaded} is loaded")]
     Unsupported {
-        /// What was asked for.
+        /// The missing function.
         what: &'static str,
-        /// The first release that can do it.
+        /// The first release that has it.
         needs: Release,
-        /// The one that is loaded.
+        /// The loaded release.
         loaded: Release,
     },
-    /// A domain's configuration that libxl would have taken for another one.
+    /// The configuration of a domain is invalid, or libxl would misread it.
     #[error("the domain's configuration is wrong at {path}: {problem}")]
     Config {
-        /// Where, as `b_info.max_memkb`.
+        /// The place, for instance `b_info.max_memkb`.
         path: String,
-        /// What is wrong there, and what would be right.
+        /// What is wrong there, and what is allowed.
         problem: String,
     },
-    /// `xl` did not make sense of a configuration file.
+    /// `xl` could not read a configuration file.
     #[error("xl cannot read {}: {words}", file.display())]
     Xl {
         /// The file.
         file: PathBuf,
-        /// What `xl` said, or why it did not run.
+        /// The message of `xl`, or why it did not run.
         words: String,
     },
-    /// A create or restore was aborted, and has left the domain behind, half made: destroy it.
+    /// A create or restore was aborted and has left an unfinished domain behind: destroy it.
     #[error("{reason}; domain {domid} is left behind, unfinished: destroy it")]
     Unfinished {
         /// The domain.
@@ -137,43 +142,43 @@ pub enum Error {
         /// How the operation ended.
         reason: Box<Error>,
     },
-    /// A file that is not what `xl save` writes, or of a kind that cannot be restored.
+    /// The file was not written by `xl save`, is damaged, or has a format that cannot be restored.
     #[error("this is no save file that can be restored: {0}")]
     SaveFile(&'static str),
-    /// A string with a NUL byte in it cannot be passed to libxl.
+    /// A string contains a NUL byte and cannot be passed to libxl.
     #[error("{0} has a NUL byte in it")]
     Nul(&'static str),
     /// The operating system refused.
     #[error("cannot {doing}: {reason}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         doing: &'static str,
-        /// Why not.
+        /// The cause.
         reason: io::Error,
     },
-    /// The event loop refused a source of the ctx's own.
+    /// The event loop refused a source of the ctx itself.
     #[error("the event loop refused: {0}")]
     Loop(LoopError),
-    /// The event loop refused to register a source of the ctx's own.
+    /// The event loop refused to register a source of the ctx itself.
     #[error("cannot register with the event loop: {0}")]
     Registration(RegistrationError),
-    /// Text from libxl, or from a program of Xen's, that is not what it should be.
+    /// The output of libxl, or of a Xen program, cannot be parsed.
     #[error("cannot understand {what}: {problem}")]
     Format {
-        /// Whose.
+        /// Which output.
         what: &'static str,
         /// What is wrong with it.
         problem: String,
     },
 }
 
-/// What a call into libxl returned: a negative number of libxl's, or a positive one that a hook gave it ([R3]).
+/// The result code of a call into libxl: a negative code of libxl, or a positive code that a hook returned ([R3]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number, which is all that it can be")]
 pub struct Code(pub i32);
 
 impl Code {
-    /// Libxl's name for it, for instance `ERROR_TIMEDOUT`.
+    /// libxl's name of the code, for instance `ERROR_TIMEDOUT`.
     pub fn name(self) -> Option<&'static str> {
         codes::error_name(self.0)
     }
@@ -201,7 +206,7 @@ impl Error {
         Self::Config { path: path.to_owned(), problem: problem.to_owned() }
     }
 
-    /// Libxl's code, where it is libxl that failed.
+    /// The code of libxl, if libxl failed.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Libxl { code, .. } | Self::Open { code, .. } => Some(*code),
@@ -210,17 +215,17 @@ impl Error {
         }
     }
 
-    /// Whether the operation ended because it was asked to abort ([E6]).
+    /// Whether the operation was aborted ([E6]).
     pub fn is_aborted(&self) -> bool {
         self.code() == Some(Code(codes::ERROR_ABORTED))
     }
 
-    /// Whether there is no such domain.
+    /// Whether the domain does not exist.
     pub fn is_no_such_domain(&self) -> bool {
         matches!(self, Self::NoSuchDomain { .. })
     }
 
-    /// What libxl said about it in its log. Empty where it said nothing, or was not called.
+    /// The lines of libxl's log about the error. Empty if libxl logged nothing or was not called.
     pub fn words(&self) -> &[Line] {
         match self {
             Self::Libxl { words, .. } | Self::Open { words, .. } => words,

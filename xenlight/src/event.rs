@@ -15,13 +15,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use xenlight_sys::codes;
 
-/// Something happened that a [`Watch`](crate::Watch) asked for.
+/// An event of libxl. Most events were requested by a [`Watch`](crate::Watch).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
     /// The domain; 0 for a [`Disaster`](EventKind::Disaster).
     pub domid: DomainId,
-    /// The watch that asked. `None` where libxl reports without being asked.
+    /// The watch that requested the event. `None` for an event that no watch requested.
     pub watch: Option<WatchId>,
     /// What happened.
     pub kind: EventKind,
@@ -31,40 +31,39 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The domain has shut down and is still there. A save does that, too, with
-    /// [`ShutdownReason::Suspend`], which is not its end; a watch reports it once only, so make a
-    /// new one after a save and resume ([E11]).
+    /// The domain has shut down and still exists. A save causes this, too, with [`ShutdownReason::Suspend`], which is not the
+    /// end of the domain. A watch reports only one shutdown, so create a new watch after a save and resume ([E11]).
     Shutdown(ShutdownReason),
-    /// The domain has come to its end. Xen may list it a little longer, as dying ([E11]).
+    /// The domain has been destroyed. Xen may list it for a short time, as dying ([E11]).
     Death,
-    /// The domain ejected the disk.
+    /// The domain has ejected the disk.
     Eject {
         /// The virtual device, for instance `hdc`.
         vdev: String,
         /// The whole event as libxl's JSON, with the disk's configuration.
         json: String,
     },
-    /// Libxl lost track: events of the type, or all of them, may be missing from now on. Ask for
-    /// the state of the domains, or open another ctx. Where xenstored has gone, which libxl does not notice, this crate tells so.
+    /// libxl can no longer report all events: events of one type, or of all types, may be missing from now on. Query the state
+    /// of the domains, or open another ctx. This crate also reports the loss of xenstored this way, which libxl does not notice.
     Disaster {
-        /// Libxl's words.
+        /// The message of libxl.
         message: String,
         /// The errno, if there is one.
         errno: i32,
     },
-    /// The watch reports nothing, because libxl refused it. Only where the ctx has [a thread of its own](crate::Builder::own_thread):
-    /// otherwise making the watch fails.
+    /// libxl refused the watch, so it reports nothing. Only with [a thread of its own](crate::Builder::own_thread): without one,
+    /// the method that creates the watch fails.
     WatchFailed {
-        /// What libxl returned.
+        /// The code that libxl returned.
         code: Code,
-        /// What it said in its log.
+        /// The lines of libxl's log about it.
         words: Words,
     },
-    /// A type that this crate does not know, as libxl's JSON.
+    /// An event of a type that this crate does not know.
     Other {
-        /// Libxl's number of the type.
+        /// libxl's number of the type.
         number: u32,
-        /// The whole event.
+        /// The whole event, as libxl's JSON.
         json: String,
     },
 }
@@ -75,21 +74,21 @@ pub enum EventKind {
 pub enum ShutdownReason {
     /// It powered itself off.
     Poweroff,
-    /// It wants to be started again.
+    /// It wants to be rebooted.
     Reboot,
-    /// It was suspended, for a save or a migration: not its end.
+    /// It was suspended, for a save or a migration. This is not its end.
     Suspend,
     /// It crashed.
     Crash,
-    /// Its watchdog ran out.
+    /// Its watchdog expired.
     Watchdog,
-    /// It wants to be made anew in place.
+    /// It wants to be restarted in place.
     SoftReset,
     /// A number that this crate does not know.
     Other(u8),
 }
 
-/// As xl writes it; the number of one that this crate does not know.
+/// Displayed as xl writes it. A reason that this crate does not know is displayed as its number.
 impl fmt::Display for ShutdownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -118,7 +117,7 @@ impl From<u8> for ShutdownReason {
     }
 }
 
-/// Names a watch of one ctx, for ever ([E10]). It is the `for_user` that libxl is given.
+/// Identifies a watch of one ctx. It is never reused ([E10]). libxl gets it as `for_user`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WatchId(pub(crate) u64);
 
@@ -132,16 +131,16 @@ impl WatchId {
     }
 }
 
-/// The events of a ctx, from when this was made. It ends when the ctx is closed.
+/// A stream of the events of a ctx, from the moment of its creation on. It ends when the ctx is closed.
 ///
-/// Poll it from any task on any thread. It holds what has not been taken, without a bound.
+/// Any task on any thread may poll it. It buffers events that have not been taken, without a limit.
 ///
 /// ```no_run
 /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
 /// use futures_lite::StreamExt;
 /// use xenlight::EventKind;
 ///
-/// // The stream before the watch: a domain that is dead already is reported at once.
+/// // Create the stream before the watch, because a dead domain is reported at once.
 /// let mut events = ctx.events();
 /// let watch = ctx.watch_death(domid)?;
 /// while let Some(event) = events.next().await {

@@ -1,28 +1,30 @@
-//! Xen's libxl, safe, on any event loop.
+//! A safe interface to Xen's libxl, on any event loop.
 //!
-//! libxl is the library behind `xl`. It wants to be hosted by its program's event loop, and is particular about how; this crate
-//! keeps those rules, so that a program only sees domains, events and futures. Clause ids such as [X4] are those
-//! of `docs/contract.md`; `docs/design.md` has the reasons.
+//! libxl is the library behind `xl`. It runs in the event loop of its program, and has strict rules for this. xenlight
+//! keeps these rules; a program only sees domains, events and futures. Ids such as [X4] are clauses of
+//! `docs/contract.md`. `docs/design.md` explains the design.
 //!
-//! # What is here
-//! - [`Library`]: the libxl of this machine, loaded at run time. A program starts without one, and is told so.
-//! - [`Ctx`]: a connection to Xen's toolstack, on a loop. It lists domains and leads them through their life:
+//! # Overview
+//! - [`Library`]: the libxl of this machine, loaded at run time. If there is none, the program starts anyway and gets an
+//!   error.
+//! - [`Ctx`]: a connection to Xen's toolstack, on an event loop. It lists domains and controls them:
 //!   [`create`](Ctx::create), [`pause`](Ctx::pause), [`shutdown`](Ctx::shutdown), [`save`](Ctx::save) and others.
-//! - [`Operation`]: what such a call returns, a future that can be [aborted](Operation::abort).
-//! - [`Watch`], [`Event`]: a domain's shutdown and death, the ejects of a disk; by a
-//!   [callback](Builder::on_event) or as a [stream](Ctx::events).
-//! - [`Config`]: a domain's configuration, as libxl's JSON.
+//! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort).
+//! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
+//!   [stream](Ctx::events).
+//! - [`Config`]: the configuration of a domain, as libxl's JSON.
 //!
-//! # What it refuses to do
-//! - It has no loop. Any `osevent_core::EventLoop` will do: `osevent-glib`, `osevent-calloop` and `osevent-smol` have
-//!   one each, and `osevent-epoll` makes one of everything that can watch an fd.
-//! - It blocks nowhere in disguise: what blocks is called so ([`Ctx::close_blocking`]). libxl's own
-//!   blocking calls are not offered ([E8]).
-//! - It lays out no struct of libxl's that varies by release, and takes no JSON that libxl would misunderstand.
-//! - It prints nothing: libxl's words go to the `log` crate, target `libxl`. What it says of a failure comes with the [`Error`], too.
+//! # What it does not do
+//! - It has no event loop. Any `osevent_core::EventLoop` works: `osevent-glib`, `osevent-calloop` and `osevent-smol` provide
+//!   one each, and `osevent-epoll` works with any loop that can watch an fd.
+//! - It has no blocking calls except those with `blocking` in the name ([`Ctx::close_blocking`]) and those documented as
+//!   such. libxl's own blocking calls are not offered ([E8]).
+//! - It defines no struct of libxl whose layout varies by release, and accepts no JSON that libxl would misread.
+//! - It prints nothing. The log of libxl goes to the `log` crate, target `libxl`. The log lines about a failure are also
+//!   in its [`Error`].
 //!
 //! # The shortest program
-//! It prints when a domain shuts down or is gone.
+//! It prints a line when a domain shuts down or is destroyed.
 //!
 //! ```no_run
 //! use xenlight::{Ctx, Library};
@@ -40,14 +42,15 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The repository has whole programs, among its [examples](https://github.com/osevent/osevent/tree/main/examples): `watch-glib`
-//! greets new domains, heeds signals and ends in order. `watch-calloop` and `watch-smol` are the same on other loops, the
-//! latter with a stream of events; `watch-tokio` is one on a loop that has no adapter.
+//! The repository has complete programs among its [examples](https://github.com/osevent/osevent/tree/main/examples).
+//! `watch-glib` also handles new domains, signals and an orderly shutdown. `watch-calloop` and `watch-smol` do the same on
+//! other loops; the latter reads events from a stream. `watch-tokio` runs on a loop that has no adapter.
 //!
 //! # Operations and widgets on GLib
-//! The thread that turns the loop delivers. That is not always the context's thread: another one may close a ctx on the same loop
-//! by [`Ctx::close_blocking`]. So [`Builder::on_event`] takes what is `Send` and `Sync`. A widget is neither. It goes into a task
-//! of the context's thread, which takes the events as a stream and awaits operations:
+//! Events and results are delivered on the thread that runs the loop. This is not always the thread of the context: another
+//! thread runs the loop while it calls [`Ctx::close_blocking`] for a ctx on the same loop. So the callback of
+//! [`Builder::on_event`] must be `Send` and `Sync`. A widget is neither. Use widgets in a task on the thread of the context,
+//! which takes the events as a stream and awaits operations:
 //!
 //! ```no_run
 //! use futures_lite::StreamExt;
@@ -70,52 +73,53 @@
 //!             label.set_text(&format!("domain {}: {:?}", event.domid, event.kind));
 //!         }
 //!     });
-//!     // It keeps its place on the context; the stream ends when it is closed.
+//!     // The ctx keeps the source attached to the context. The stream ends when the ctx is closed.
 //!     Ok(ctx)
 //! }
 //! ```
-//! On calloop a `StreamSource` and an executor do this, which `osevent-calloop` shows.
+//! On calloop, use a `StreamSource` and an executor; `osevent-calloop` has an example.
 //!
 //! # The life of a ctx
-//! *Open*: [`Ctx::open`], or [`Ctx::builder`] for a callback and a choice of who owns [`Children`].
+//! *Opening*: [`Ctx::open`], or [`Ctx::builder`] for options such as an event callback and the way of waiting for
+//! [`Children`].
 //!
-//! *At work*: nothing happens unless the loop runs. Events and the results of operations are delivered
-//! by the loop's thread, outside of libxl and of every lock, in the order in which libxl reported them. So user code may do anything there: begin
-//! operations, run the loop again, drop the `Ctx`.
+//! *Running*: nothing happens unless the loop runs. The thread of the loop delivers events and the results of operations, in
+//! libxl's order, outside of libxl and without any lock. So user code may begin operations, run the loop again or drop the
+//! `Ctx` there.
 //!
-//! *Closed*: by dropping it, which does not wait; by awaiting [`Ctx::close`]; by [`Ctx::close_blocking`]. In all three
-//! cases new work is refused, operations are aborted, they and libxl's children come to their end, and then libxl's
-//! ctx is freed. An operation that does not heed its abort has no time limit. If the loop has gone, a thread of
-//! this crate turns it to the end.
+//! *Closing*: drop it, which does not wait; or await [`Ctx::close`]; or call [`Ctx::close_blocking`]. In all three cases new
+//! work is refused and operations are aborted. When the operations and the child processes of libxl have ended, libxl's ctx
+//! is freed. There is no time limit for an operation that ignores its abort. If the loop is gone, a thread of this crate
+//! runs it until the ctx is closed.
 //!
 //! # Threads
-//! [`Ctx`] is `Send` and `Sync`; every method may be called from any thread, inside callbacks too, but for
-//! `close_blocking`, which refuses that. Calls can take long: libxl has one lock for each ctx and
-//! works while holding it, and it builds a whole domain inside [`Ctx::create`] or inside a turn of the loop ([O12]). A program
-//! with a user interface opens its ctx with a thread for libxl, [`Builder::own_thread`]; nothing that is begun, ended or
-//! delivered waits for libxl then.
+//! [`Ctx`] is `Send` and `Sync`. Every method may be called on any thread and inside callbacks, except `close_blocking`,
+//! which fails inside callbacks. Calls can take long: libxl has one lock for each ctx and works while holding it. It builds a
+//! whole domain inside [`Ctx::create`] or inside an iteration of the loop ([O12]). A program with a user interface should run
+//! libxl on a thread of its own, with [`Builder::own_thread`]: then beginning and closing an operation or a watch, and
+//! delivery, do not wait for libxl.
 //!
 //! # Locks
 //! No lock of this crate is held while libxl, the loop or user code is called, with one exception: libxl 4.2 tolerates no
-//! occurrence after its deregistration, so one lock is held across every call into it ([O2], [O3]). Neither rule concerns the user,
-//! but for the [logger](mod@log) and [`Builder::trace`]: they are called under libxl's lock, must not wait, and must not call libxl ([X9]).
+//! occurrence after its deregistration, so one lock is held across every call into it ([O2], [O3]). Only two callbacks run
+//! under libxl's lock: the [logger](mod@log) and [`Builder::trace`]. They must not wait and must not call libxl ([X9]).
 //!
 //! # Processes
-//! libxl forks. Everything here is close-on-exec. In a child that was forked and does not exec, no ctx may
-//! be used; dropping one, or a watch, leaves the parent's alone ([X7]).
+//! libxl forks. All fds of this crate are close-on-exec. In a child that was forked and does not exec, no ctx may be used;
+//! dropping a ctx or a watch there does not affect the parent ([X7]).
 //!
-//! # What needs which release of Xen
+//! # Required releases of Xen
 //!
-//! | release | what |
+//! | release | functions |
 //! |---|---|
-//! | 4.2 | the least; domains, events, pause, unpause, shutdown, reboot, destroy, devices |
-//! | 4.4 | libxl's own ways of handling [`Children`]; by pidfd works with all |
+//! | 4.2 | domains, events, pause, unpause, shutdown, reboot, destroy, devices |
+//! | 4.4 | libxl's own ways of waiting for [`Children`]; pidfds work with all releases |
 //! | 4.5 | [`Config`]: create, save, restore, [`Ctx::config`] |
 //! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
-//! A function that the loaded libxl does not have is [`Error::Unsupported`], which says what it needs. 4.14, 4.17 and 4.20 are tested
-//! live; the other releases were gone through in libxl's sources and headers.
+//! A function that the loaded libxl does not have returns [`Error::Unsupported`] with the required release. 4.14, 4.17 and
+//! 4.20 are tested live. For the other releases, libxl's sources and headers were read.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod child_watch;

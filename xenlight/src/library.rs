@@ -5,39 +5,39 @@ use xenlight_sys as sys;
 
 pub use sys::Release;
 
-/// A loaded libxl. Cheap to clone; it stays loaded until the process ends.
+/// A loaded libxl. It is cheap to clone, and stays loaded until the process ends.
 #[derive(Clone, Debug)]
 pub struct Library(Arc<sys::Library>);
 
 impl Library {
-    /// Loads the newest libxl that the dynamic linker finds, where it looks for every program's libraries: whoever sets
-    /// `LD_LIBRARY_PATH` for this process chooses it, as he chooses the C library. From any thread.
+    /// Loads the newest libxl that the dynamic linker finds in its usual directories, which `LD_LIBRARY_PATH` can extend. May be
+    /// called on any thread.
     ///
     /// # Errors
-    /// [`Error::Load`]: there is none, or it is none that can be used. The message says what to install.
+    /// [`Error::Load`]: no usable libxl was found. The message says what to install.
     pub fn load() -> Result<Self, Error> {
         Ok(Self(Arc::new(sys::Library::load()?)))
     }
 
-    /// Loads the libxl at `path`, as for a Xen that is installed beside the system's.
+    /// Loads the libxl at `path`, for instance that of a second Xen installation.
     ///
     /// # Safety
-    /// The file is a libxl, as Xen's sources make it: loading a library runs what is in it, and what it exports is called
-    /// as libxl's headers declare it.
+    /// The file must be a libxl, built from Xen's sources. Loading a library runs code in it, and its functions are called as
+    /// libxl's headers declare them.
     ///
     /// # Errors
-    /// As for [`load`](Self::load).
+    /// The same as for [`load`](Self::load).
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         // SAFETY: the caller's promise.
         Ok(Self(Arc::new(unsafe { sys::Library::open(path)? })))
     }
 
-    /// Which release of Xen it belongs to; all of 4.2.x count as 4.2.
+    /// The release of Xen that it belongs to. All 4.2.x releases count as 4.2.
     pub fn release(&self) -> Release {
         self.0.release()
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -41,14 +41,15 @@ use std::task::{Context, Poll, Waker};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 
-/// An operation that libxl carries out: it has begun, and resolves to its result. One that could not be begun is over, with the reason.
+/// An operation of libxl that has begun. The future resolves to its result. If the operation could not be begun, the future
+/// resolves to the error at once.
 ///
-/// The result is delivered by the loop's thread; await it on any. Dropping this does not end the
-/// operation: [`abort`](Self::abort) asks for that. Closing the ctx ends it, too.
+/// The thread of the loop delivers the result; any thread may await it. Dropping the future does not end the operation.
+/// [`abort`](Self::abort) requests its end, and so does closing the ctx.
 ///
 /// ```no_run
 /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
-/// // Begins here; a domain that does not listen would take libxl's 60 s.
+/// // Begins here. If the domain does not answer, libxl waits for 60 s.
 /// let shutdown = ctx.shutdown(domid);
 /// # let impatient = true;
 /// if impatient {
@@ -77,13 +78,13 @@ impl<T> Operation<T> {
         begin().unwrap_or_else(|error| Self::ready(Err(error)))
     }
 
-    /// Asks libxl to end the operation early. From any thread; it may wait for libxl's lock, for as
-    /// long as another thread works inside ([O12]). Where the ctx has a thread of its own, that thread asks, and this does
-    /// not wait; an operation that it has not begun yet is not begun. What is no operation in this release
-    /// [but blocks](crate::Ctx#a-domains-life) is always [`Abort::Over`], and is done all the same.
+    /// Asks libxl to end the operation early. May be called on any thread. It may wait for libxl's lock while another thread
+    /// works under it ([O12]). If the ctx has a thread of its own, that thread makes the request and this call does not wait;
+    /// an operation that has not begun yet is then not begun at all. For operations that
+    /// [block with this release](crate::Ctx#a-domains-life) the result is always [`Abort::Over`]; their work is done.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or what libxl says.
+    /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or an error of libxl.
     pub fn abort(&self) -> Result<Abort, Error> {
         self.pending.as_ref().map_or(Ok(Abort::Over), |pending| pending.clone().abort())
     }

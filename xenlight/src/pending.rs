@@ -9,15 +9,16 @@ use core::ffi::c_int;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// What became of a request to abort.
+/// The result of a request to abort an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Abort {
-    /// It is noted. The operation ends with [`Error::is_aborted`], or with its own result if that came first; either can take long ([E6]).
+    /// libxl has accepted the request. The operation ends with [`Error::is_aborted`], or with its own result if that comes first.
+    /// Both can take long ([E6]).
     Requested,
-    /// It was asked for before.
+    /// An abort was requested before.
     AlreadyRequested,
-    /// The operation is over, or its completion is under way.
+    /// The operation has ended or is about to complete.
     Over,
 }
 

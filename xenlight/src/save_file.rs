@@ -48,21 +48,22 @@ const LONGEST: u32 = 16 << 20;
 
 /// # Saving and restoring
 ///
-/// To and from files that `xl restore` and `xl save` take and make, of Xen 4.5 and later. See
-/// [above](#a-domains-life) for what an operation is, and its errors.
+/// The files have the format of `xl save` and `xl restore` of Xen 4.5 and later. See [above](#a-domains-life) for operations
+/// and their errors.
 impl Ctx {
-    /// Suspends the domain and saves it to `file`, from its present position on; the file is closed when the operation has ended.
+    /// Suspends the domain and saves it to `file`, from the file's present position on. The file is closed when the operation
+    /// has ended.
     ///
-    /// `config` is what a restore shall make: [`config`](Self::config) has it, before. The header is
-    /// written before this returns, so a pipe must have a reader on another thread.
+    /// `config` is the configuration for a later restore; get it with [`config`](Self::config) before the save. The header is
+    /// written before this returns, so a pipe needs a reader on another thread.
     ///
-    /// Afterwards the domain is still there, suspended: [`destroy`](Self::destroy) it, or
-    /// [`resume`](Self::resume) it. A save that failed or was aborted may leave it suspended as well, and
-    /// an incomplete file. A watch reports the suspension as a shutdown ([E11]).
+    /// Afterwards the domain still exists and is suspended: [`destroy`](Self::destroy) or [`resume`](Self::resume) it. A save
+    /// that failed or was aborted may also leave the domain suspended, and the file incomplete. A watch reports the suspension
+    /// as a shutdown ([E11]).
     ///
     /// # Errors
-    /// [As for all](#a-domains-life), and [`Error::Io`] if the header cannot be written,
-    /// [`Error::Config`], and [`Error::Unsupported`] with Xen 4.4 and earlier.
+    /// [Those of all operations](#a-domains-life); [`Error::Io`] if the header cannot be written; [`Error::Config`];
+    /// [`Error::Unsupported`] with Xen 4.4 and earlier.
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), Box<dyn std::error::Error>> {
@@ -91,14 +92,15 @@ impl Ctx {
         })
     }
 
-    /// Makes a domain of a file that [`save`](Self::save) or `xl save` has written, from its present
-    /// position on; paused, as [`create`](Self::create) does, and with the same to be said about failures. The file is closed when the operation has ended.
+    /// Restores a domain from a file of [`save`](Self::save) or `xl save`, from the file's present position on. As with
+    /// [`create`](Self::create), the domain is paused, and a failure or an abort can leave an unfinished domain behind. The file
+    /// is closed when the operation has ended.
     ///
-    /// The domain must not exist any more: its name would be there twice.
+    /// The saved domain must not exist any more, because the restored one has the same name.
     ///
     /// # Errors
-    /// As for [`create`](Self::create), and [`Error::SaveFile`] where the file is damaged, no save file, or
-    /// one of another age of Xen than the library's; [`Error::Io`] where it cannot be read.
+    /// Those of [`create`](Self::create); [`Error::SaveFile`] if the file is damaged, is not a save file, or has a stream
+    /// format that the loaded release cannot read; [`Error::Io`] if it cannot be read.
     pub fn restore(&self, file: impl Into<OwnedFd>) -> Operation<DomainId> {
         Operation::begun(|| {
             let mut file = File::from(file.into());

@@ -1,23 +1,24 @@
 #[cfg(doc)]
 use crate::contract::*;
 
-/// One step at the boundary between libxl and its event loop, for diagnosis: what libxl asks, or is told.
+/// A step between libxl and its event loop, for diagnosis: a call of libxl to the loop, or of the loop to libxl.
 ///
-/// Each thread's steps nest: what a hook, an occurrence or the ctx's end begins, it ends with its return. Handles are what
-/// `for_app_registration` holds; they name a registration for ever. Values are libxl's `for_libxl`, which come again ([R10]).
+/// On each thread the steps nest: each hook, occurrence and `libxl_ctx_free` has one step for its call and one for its return.
+/// A handle is the value of `for_app_registration`; it identifies a registration and is never reused. A value is libxl's
+/// `for_libxl`, which libxl does reuse ([R10]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trace {
-    /// Libxl calls fd_register.
+    /// libxl calls `fd_register`.
     FdRegister {
         /// The fd.
         fd: i32,
         /// poll(2)'s bits.
         events: i16,
-        /// What occurrences have to pass.
+        /// The value that occurrences pass.
         value: u64,
     },
-    /// Libxl calls fd_modify.
+    /// libxl calls `fd_modify`.
     FdModify {
         /// The registration.
         handle: u64,
@@ -26,60 +27,60 @@ pub enum Trace {
         /// poll(2)'s bits.
         events: i16,
     },
-    /// Libxl calls fd_deregister.
+    /// libxl calls `fd_deregister`.
     FdDeregister {
         /// The registration.
         handle: u64,
         /// The fd.
         fd: i32,
     },
-    /// Libxl calls timeout_register.
+    /// libxl calls `timeout_register`.
     TimeoutRegister {
         /// Seconds and microseconds of the wall clock.
         deadline: (i64, i64),
-        /// What the occurrence has to pass.
+        /// The value that the occurrence passes.
         value: u64,
     },
-    /// Libxl calls timeout_modify.
+    /// libxl calls `timeout_modify`.
     TimeoutModify {
         /// The registration.
         handle: u64,
         /// Seconds and microseconds of the wall clock; both 0 to cancel ([R13]).
         deadline: (i64, i64),
     },
-    /// Libxl calls timeout_deregister (4.2.0 and 4.2.1).
+    /// libxl calls `timeout_deregister` (4.2.0 and 4.2.1).
     TimeoutDeregister {
-        /// The registration, also where libxl passes the handle's address ([R13]).
+        /// The registration. It is also given where libxl passes the address of the handle ([R13]).
         handle: u64,
     },
     /// The thread's innermost hook returns.
     HookReturned {
-        /// The registration; 0 where it was refused.
+        /// The registration; 0 if it was refused.
         handle: u64,
-        /// What it returns: 0, or why it refused ([R3]).
+        /// The result of the hook: 0, or the code of the refusal ([R3]).
         code: i32,
     },
     /// `libxl_osevent_occurred_fd` is about to be called.
     FdOccurrence {
-        /// What libxl registered the fd with.
+        /// The value that libxl registered the fd with.
         value: u64,
         /// The fd.
         fd: i32,
-        /// What was asked.
+        /// The requested events, as poll(2)'s bits.
         events: i16,
-        /// What was observed.
+        /// The observed events, as poll(2)'s bits.
         revents: i16,
     },
     /// `libxl_osevent_occurred_timeout` is about to be called.
     TimeoutOccurrence {
-        /// What libxl registered the timeout with.
+        /// The value that libxl registered the timeout with.
         value: u64,
     },
     /// The thread's innermost occurrence has returned.
     OccurrenceReturned,
     /// `libxl_ctx_free` is about to be called.
     Free,
-    /// It has returned: no step follows.
+    /// `libxl_ctx_free` has returned. No step follows.
     Freed,
 }
 

@@ -21,9 +21,11 @@ use std::sync::{Arc, Weak};
 use xenlight_sys::event::{Event as RawEvent, EventHooks};
 use xenlight_sys::{Release, codes};
 
-/// Asks libxl for events for as long as it lives. No event of it is delivered after its drop, on the thread that delivers.
+/// A request to libxl for events. It ends when it is dropped. If it is dropped on the thread that delivers events, none of its
+/// events is delivered afterwards.
 ///
-/// Dropping it calls libxl, which may wait for libxl's lock ([O12]); where the ctx has a thread of its own, that thread does.
+/// Dropping it calls libxl, which may wait for libxl's lock ([O12]). If the ctx has a thread of its own, that thread makes the
+/// call.
 #[must_use = "dropping a watch ends it; `keep` leaves it on until the ctx is closed"]
 pub struct Watch {
     registry: Weak<Registry<Hosted>>,
@@ -31,12 +33,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What its events carry in [`Event::watch`].
+    /// The id that its events have in [`Event::watch`].
     pub fn id(&self) -> WatchId {
         self.id
     }
 
-    /// Leaves it on until the ctx is closed ([E7]).
+    /// Keeps the watch until the ctx is closed ([E7]).
     pub fn keep(mut self) -> WatchId {
         self.registry = Weak::new();
         self.id

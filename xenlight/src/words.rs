@@ -37,21 +37,23 @@ use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, Weak};
 
-/// One line of libxl's log, at the level of errors.
+/// A line of libxl's log, at error level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
-    /// What it says, without the place in libxl's source: at most 400 bytes. Control characters are blanks.
+    /// The text without the place in libxl's source: at most 400 bytes. Control characters are replaced by blanks.
     pub text: String,
-    /// The domain that libxl says it is about; Xen 4.10 and later, and not of every line.
+    /// The domain that the line names. Only with Xen 4.10 and later, and only in some lines.
     pub domid: Option<DomainId>,
-    /// Whether it is certainly about the call or operation that failed. If not, it was the only one at work on the ctx, or one of several on that domain.
+    /// Whether the line is certainly about the call or operation that failed. If not, the operation was the only one in progress
+    /// on the ctx, or one of several on this domain.
     pub certain: bool,
 }
 
-/// What libxl said about a failure, in its order; empty if it said nothing.
+/// The lines of libxl's log about a failure, in order. Empty if libxl logged nothing.
 ///
-/// At most 16 lines: of more, the first and the last eight. Shown, it is the first two and the last, shortened.
+/// It has at most 16 lines: of a longer log, the first eight and the last eight. The displayed text is the first two lines
+/// and the last one, shortened.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Words(Option<Arc<[Line]>>);
 
