@@ -2,11 +2,11 @@ use crate::RegistrationError;
 #[cfg(doc)]
 use crate::contract::*;
 
-/// An absolute point of the wall clock, in microseconds since 1970: gettimeofday(2)'s clock, by
-/// which libxl stamps its timeouts ([R11]).
+/// A point in time of the wall clock, in microseconds since 1970. libxl's timeouts use this clock, that of gettimeofday(2)
+/// ([R11]).
 ///
-/// The core has no clock. A loop converts a deadline once, when it takes it, to a clock that does
-/// not step ([R12]). Ordered by time.
+/// The core has no clock. A loop converts each deadline once, when it is registered, to a clock that does not step ([R12]).
+/// Deadlines are ordered by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(i64);
 
@@ -14,11 +14,11 @@ impl Deadline {
     /// `{0,0}`: as soon as possible.
     pub const ASAP: Self = Self(0);
 
-    /// From a `struct timeval`. Seconds before 1970 are the past; those beyond microseconds in 63
-    /// bits become the latest deadline there is, 292,000 years ahead.
+    /// Converts a `struct timeval`. Times before 1970 become [`ASAP`](Self::ASAP). Times that do not fit into 63 bits of
+    /// microseconds become the latest deadline, 292,000 years ahead.
     ///
     /// # Errors
-    /// [`RegistrationError::InvalidDeadline`] when `micros` is not within 0 to 999,999.
+    /// [`RegistrationError::InvalidDeadline`] if `micros` is not from 0 to 999,999.
     pub const fn from_timeval(secs: i64, micros: i64) -> Result<Self, RegistrationError> {
         if micros < 0 || micros > 999_999 {
             return Err(RegistrationError::InvalidDeadline { secs, micros });
@@ -29,7 +29,7 @@ impl Deadline {
         Ok(Self(secs.saturating_mul(1_000_000).saturating_add(micros)))
     }
 
-    /// From microseconds since 1970; negative ones are [`ASAP`](Self::ASAP).
+    /// Converts microseconds since 1970. Negative values become [`ASAP`](Self::ASAP).
     pub const fn from_micros(micros: i64) -> Self {
         Self(if micros < 0 { 0 } else { micros })
     }

@@ -6,34 +6,34 @@ use core::fmt;
 /// Libxl's `ERROR_OSEVENT_REG_FAIL`, the negative code that a failing hook may return ([R3]).
 const ERROR_OSEVENT_REG_FAIL: i32 = -12;
 
-/// Why a hook failed: what the client did wrong, or what the loop refused.
+/// The reason why a hook failed: an error of the client, or a refusal of the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistrationError {
-    /// The client asked for a negative fd.
+    /// The client passed a negative fd.
     NegativeFd(i32),
-    /// The client asked for a bit that is not poll(2)'s input, priority or output ([R6]).
+    /// The client passed an event bit that is not one of poll(2)'s input, priority or output ([R6]).
     UnknownInterest(i16),
-    /// The client's timeval is none: its microseconds are not within 0 to 999,999 ([R11]).
+    /// The client passed an invalid timeval: its microseconds are not from 0 to 999,999 ([R11]).
     InvalidDeadline {
         /// `tv_sec`
         secs: i64,
         /// `tv_usec`
         micros: i64,
     },
-    /// This registry never gave out that handle: it is made up, or another registry's.
+    /// This registry never returned this handle. It is invalid or belongs to another registry.
     UnknownHandle(u64),
     /// The registration has been deregistered already, or its timeout has occurred.
     Ended(Token),
-    /// An fd hook was called with a timeout's handle, or the other way round, or with another fd than was registered.
+    /// An fd hook was called with the handle of a timeout, or a timeout hook with that of an fd, or the fd is not the registered
+    /// one.
     Mismatched(Token),
     /// The client has been freed; nothing can be registered any more.
     Closed,
-    /// The process has given out 2^63 [tokens](crate::Token), and none is used twice.
+    /// The process has used all 2^63 [tokens](crate::Token). None is used twice.
     TokensSpent,
-    /// The hook was called on a thread that did not come through
-    /// [`Registry::enter`](crate::Registry::enter), which serialized clients must ([O2]): somebody
-    /// calls the client around this library.
+    /// The hook was called on a thread that is not inside [`Registry::enter`](crate::Registry::enter), which serialized clients
+    /// need ([O2]). Some code calls the client without entering.
     OutsideClientCall,
     /// The loop refused.
     Loop(LoopError),
@@ -47,17 +47,17 @@ pub enum LoopError {
     BadFd(i32),
     /// The token is not registered with this loop.
     UnknownToken(Token),
-    /// The operating system said no; its errno.
+    /// The operating system refused, with this errno.
     Os(i32),
-    /// This process is a child that was forked, without exec, from the one that the loop is of ([X7]).
+    /// This process was forked, without exec, from the process that created the loop ([X7]).
     Forked,
-    /// This loop cannot do that at all; what it is.
+    /// This loop does not support the given function.
     Unsupported(&'static str),
 }
 
 impl RegistrationError {
-    /// The code for the hook to return: never zero, positive (an errno where the loop gave one) or
-    /// `ERROR_OSEVENT_REG_FAIL` ([R3]). Libxl usually makes it the operation's result.
+    /// The code that the hook has to return. It is never 0: it is a positive number (an errno, if the loop gave one) or
+    /// `ERROR_OSEVENT_REG_FAIL` ([R3]). libxl usually makes it the result of the operation.
     pub fn code(&self) -> i32 {
         match self {
             Self::Loop(LoopError::Os(errno)) if *errno > 0 => *errno,

@@ -3,118 +3,113 @@ use crate::contract::*;
 use crate::{Deadline, FdSource, Interest, LoopError, Readiness, TimerSource, Token};
 use alloc::boxed::Box;
 
-/// What a host's event loop does for the client.
+/// The event loop of a host.
 ///
-/// The six registration methods are called from inside the client's hooks: on any thread ([R1]), with
-/// the client's own lock held by the caller, and the outer lock if there is one, but no other lock of
-/// this crate. So they must not wait: not for a dispatch in flight, not for the loop's thread, not
-/// for a lock that is held across [`FdSource::ready`] or [`TimerSource::expire`] ([R15], [O2]). They
-/// must not call the client, and must not make an occurrence before they return ([O1]); on another
-/// thread one may come sooner. They are also called without any lock: for sources of the host's
-/// own, by the sweep at the end of a close, by the end of an unclosed [`Registry`](crate::Registry), and
-/// `modify_fd` from inside [`FdSource::ready`] while the gate is closing. They must not panic.
+/// The six registration methods are called inside the client's hooks: on any thread ([R1]), while the caller holds the
+/// client's own lock, and the outer lock if there is one, but no other lock of this crate. They must not wait for a dispatch in
+/// progress, for the thread of the loop, or for a lock that is held across [`FdSource::ready`] or [`TimerSource::expire`]
+/// ([R15], [O2]). They must not call the client. They must not make an occurrence before they return ([O1]); another thread
+/// may make one earlier. They must not panic.
 ///
-/// In return the loop holds a source for as long as it likes and drops it where it likes: a source
-/// that the client is done with answers an occurrence by doing nothing, so a loop that lets go late
-/// is slow, never wrong.
+/// They are also called without any lock: for sources of the host itself, at the end of a close, when an unclosed
+/// [`Registry`](crate::Registry) is dropped, and, in the case of `modify_fd`, inside [`FdSource::ready`] while the gate is
+/// closing.
+///
+/// The loop may keep a source as long as it wants and drop it anywhere. A source whose registration has ended ignores
+/// occurrences, so dropping it late is never an error.
 pub trait EventLoop: Send + Sync {
-    /// Watches `source.fd()` for `interest` and calls [`FdSource::ready`] while it is there, level style ([O10]).
+    /// Watches `source.fd()` for `interest` and calls [`FdSource::ready`] while it is ready (level-triggered, [O10]).
     ///
-    /// Every fd that poll(2) takes is legal, regular files included ([R7]), and the same fd can be
-    /// there several times at once, each with an interest of its own ([R4]). An empty interest keeps
-    /// the source without any occurrence, not even for an error or a hang-up ([R5]). When this
-    /// returns, a loop that sleeps on another thread already watches the fd, or has been woken to
+    /// Every fd that poll(2) accepts is allowed, including regular files ([R7]). The same fd may be registered several times,
+    /// each time with its own interest ([R4]). With an empty interest the source makes no occurrence, not even for an error or
+    /// a hang-up ([R5]). When this returns, a loop that sleeps on another thread already watches the fd, or has been woken to
     /// do so ([R9]).
     ///
     /// # Errors
-    /// Nothing has changed, and the source is dropped. Libxl does not survive a failure here for
-    /// its SIGCHLD pipe ([S6]), so a loop fails only when it has to.
+    /// Nothing has changed, and the source is dropped. libxl does not survive an error for its SIGCHLD pipe ([S6]), so a loop
+    /// should only fail if it must.
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError>;
 
-    /// Replaces the interest of the source that has `token`. What [`add_fd`](Self::add_fd) promises holds for the new interest.
+    /// Replaces the interest of the source with `token`. The rules of [`add_fd`](Self::add_fd) apply to the new interest.
     ///
     /// # Errors
-    /// The old interest stays in force.
+    /// The old interest remains.
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError>;
 
-    /// Ends the watch. When this returns, the client may close the fd, and the same number may come
-    /// back in an `add_fd` for another file ([R8]): readiness of the old file is never reported to
-    /// the new source. Unknown tokens are ignored. It may come from inside that very source's
-    /// occurrence ([R16]).
+    /// Removes the fd. When this returns, the client may close the fd, and the same number may be added again for another file
+    /// ([R8]). Readiness of the old file must never be reported to the new source. Unknown tokens are ignored. This may be
+    /// called inside an occurrence of the same source ([R16]).
     fn remove_fd(&self, token: Token);
 
-    /// Calls [`TimerSource::expire`] once `deadline` has passed: never before it ([R12]), due timers
-    /// in the order of their deadlines and, between equal ones, of their registration ([O7]), also
-    /// after a step of the wall clock. [`Deadline::ASAP`] and the past are due at once, which still
-    /// means after this method has returned ([R11], [O1]).
+    /// Calls [`TimerSource::expire`] when `deadline` has passed, never earlier ([R12]). Due timers expire in the order of their
+    /// deadlines, and timers with equal deadlines in the order of registration ([O7]), also after a step of the wall clock.
+    /// [`Deadline::ASAP`] and times in the past are due at once, but not before this method has returned ([R11], [O1]).
     ///
     /// # Errors
     /// Nothing has changed, and the source is dropped.
     fn add_timer(&self, source: TimerSource, deadline: Deadline) -> Result<(), LoopError>;
 
-    /// Moves the timer's deadline, wakes the loop where it is now earlier ([R9]). A timer that the
-    /// loop has already taken is left alone ([R14]). It cannot fail: libxl would not notice ([R3]), and
-    /// a lost `{0,0}` is a hang ([O5]).
+    /// Changes the deadline of the timer, and wakes the loop if it is now earlier ([R9]). A timer that the loop has already taken
+    /// is ignored ([R14]). This cannot fail: libxl ignores errors here ([R3]), and a lost `{0,0}` makes it hang ([O5]).
     fn modify_timer(&self, token: Token, deadline: Deadline);
 
-    /// Forgets the timer. One that the loop has already taken, and unknown tokens, are ignored.
+    /// Removes the timer. A timer that the loop has already taken, and an unknown token, are ignored.
     fn remove_timer(&self, token: Token);
 
-    /// Looks again what of `asked` the fd is ready for now, just before an occurrence that a
-    /// [serialized](crate::LockRule::Serialized) client would take at its word ([O4]). The outer lock is held, for which the
-    /// occurrence may have waited while its holder read the fd empty. Nothing occurs where nothing is ready any more.
-    /// Not called for other clients, which look by themselves.
+    /// Checks which events of `asked` the fd is ready for now. It is called just before an occurrence of a
+    /// [serialized](crate::LockRule::Serialized) client, which would trust an outdated report ([O4]): while the occurrence waited
+    /// for the outer lock, which is now held, another thread may have read all data. If nothing is ready any more, no
+    /// occurrence is made. It is not called for other clients, which check by themselves.
     ///
-    /// It must not wait: poll(2) with a timeout of 0 is what is meant. What is provided takes the report for still true.
-    /// A loop that passes everything on to another one passes this on, too.
+    /// It must not wait: call poll(2) with a timeout of 0. The default returns `reported` unchanged. A loop that wraps another
+    /// one has to forward this call.
     fn confirm(&self, fd: i32, asked: Interest, reported: Readiness) -> Readiness {
         let _ = (fd, asked);
         reported
     }
 
-    /// Waits on the calling thread until something here is due, or until the fd `interrupt`, if one is given, is
-    /// readable, then dispatches at most as much as one turn of the host loop would. The fd is looked at and not read; its
-    /// owner keeps it open until this returns.
+    /// Runs one iteration of the loop on the calling thread. It waits until something is due, or until the fd `interrupt`, if
+    /// given, is readable. Then it dispatches at most as much as one iteration of the host loop. The fd is polled but not read;
+    /// its owner must keep it open until this returns.
     ///
-    /// Closing uses it where the host loop does not run, or is the caller. It may be called from
-    /// any thread, beside the host loop, and inside a dispatch.
+    /// A close uses this when the host loop does not run, or when it runs on the closing thread. It may be called on any
+    /// thread, at the same time as the host loop, and inside a dispatch.
     ///
     /// # Errors
-    /// The loop cannot wait, for instance because its fds are gone, or [`LoopError::BadFd`] where `interrupt` is not open;
-    /// nothing was dispatched.
+    /// The loop cannot wait, for instance because its fds have been closed; [`LoopError::BadFd`] if `interrupt` is not open.
+    /// Nothing was dispatched.
     fn turn(&self, interrupt: Option<i32>) -> Result<(), LoopError>;
 
-    /// Calls `gone` once, when the host loop has let go of everything here and will never dispatch
-    /// again; at once, when that is so already. No lock is held then; the thread is the one which
-    /// ended the loop. Registrations go on to be accepted afterwards ([S6]): [`turn`](Self::turn)
-    /// serves them.
+    /// Calls `gone` once, when the host loop has ended and will never dispatch again; if it has ended already, at once. It is
+    /// called on the thread that ends the loop, without a lock. Registrations are still accepted afterwards ([S6]), and
+    /// [`turn`](Self::turn) serves them.
     ///
     /// The loop keeps `gone` until it has called it, or until [`forget_gone`](Self::forget_gone).
     fn on_gone(&self, gone: Box<dyn FnOnce() + Send>) -> GoneId;
 
-    /// Drops what [`on_gone`](Self::on_gone) was given, uncalled. One that was called already is ignored.
+    /// Drops a handler of [`on_gone`](Self::on_gone) without calling it. A handler that was called already is ignored.
     ///
-    /// It may come while another thread ends the loop, or from inside a handler, this one included. A handler is taken
-    /// out either here or by the thread that ends the loop, never by both: if here, it is never called; if
-    /// there, it is called in full, and that call may go on, or be about to begin, when this returns. This does not
-    /// wait for it, because its caller may hold a lock that the handler takes, or be the handler. So what the handler
-    /// refers to has to be its own, or referred to weakly.
+    /// This may be called while another thread ends the loop, and inside a handler, including the same one. A handler is removed
+    /// either here, and is then never called; or by the thread that ends the loop, and is then called. In the second case the
+    /// call may still be in progress, or not have begun, when this returns. This does not wait for the call, because the caller
+    /// may hold a lock that the handler takes, or may be the handler. So a handler has to own what it uses, or hold weak
+    /// references.
     ///
-    /// No lock of the loop is held while the handler is dropped, which may run the host's code.
+    /// No lock of the loop is held while the handler is dropped, because this may run code of the host.
     fn forget_gone(&self, id: GoneId);
 }
 
-/// Names what one call of [`EventLoop::on_gone`] left with that loop. Not `Clone`, so nothing is forgotten twice.
+/// Identifies a handler of [`EventLoop::on_gone`]. It is not `Clone`, so that no handler is forgotten twice.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GoneId(u64);
 
 impl GoneId {
-    /// For loops: their own number for a handler, which they do not give to another one.
+    /// Creates an id. For implementations of [`EventLoop`], which must not use a number twice.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, for the loop that made it.
+    /// The number, for the loop that created it.
     pub const fn number(&self) -> u64 {
         self.0
     }

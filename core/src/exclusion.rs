@@ -1,7 +1,7 @@
 use crate::OuterLock;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// The [`OuterLock`] of a program with std: whoever waits for it sleeps. It is not fair.
+/// An [`OuterLock`] for programs with std. Waiting threads sleep. It is not fair.
 #[derive(Debug, Default)]
 pub struct Exclusion {
     held: Mutex<bool>,

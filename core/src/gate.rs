@@ -37,21 +37,21 @@ use core::fmt;
 use core::mem;
 use core::num::NonZeroU64;
 
-/// Names a thread: no two that are alive at once have the same, and none changes its own.
+/// Identifies a thread. Two threads that exist at the same time have different ids, and the id of a thread never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number, which the host makes")]
 pub struct ThreadId(pub NonZeroU64);
 
-/// How occurrences and other calls into the client may overlap ([O2]).
+/// Whether occurrences and other calls into the client may overlap ([O2]).
 #[non_exhaustive]
 pub enum LockRule {
-    /// The client tolerates an occurrence after its deregistration (4.2.2 and later, [O3]). No lock
-    /// is held across any call.
+    /// For a client that tolerates an occurrence after its deregistration (4.2.2 and later, [O3]). No lock is held across a
+    /// call.
     Concurrent,
-    /// It does not (4.2.0, 4.2.1): one lock is held across every call into the client, so that none
-    /// arrives after its deregistration. Every such call of the program must go through
-    /// [`Registry::enter`](crate::Registry::enter), and none may wait inside the client for another
-    /// thread's occurrence ([E8]).
+    /// For a client that does not tolerate it (4.2.0, 4.2.1). One lock is held across every call into the client, so that no
+    /// occurrence arrives after its deregistration. The program must make every call into the client inside
+    /// [`Registry::enter`](crate::Registry::enter), and no call may wait inside the client for an occurrence of another thread
+    /// ([E8]).
     Serialized(Box<dyn OuterLock>),
 }
 
@@ -64,18 +64,18 @@ impl fmt::Debug for LockRule {
     }
 }
 
-/// A mutual exclusion that may be held for seconds, so it should put waiters to sleep.
+/// A mutex that may be held for seconds. Waiting threads should sleep.
 ///
-/// Locked and unlocked on the same thread; never locked twice by one for the same client. Two clients
-/// may share one as long as no call into one is made from inside a call into the other.
+/// It is locked and unlocked on the same thread. A thread never locks it twice for the same client. Two clients may share one
+/// if no call into one client is made inside a call into the other.
 pub trait OuterLock: Send + Sync {
-    /// Waits until it is free and takes it. Must not panic.
+    /// Waits until the lock is free and takes it. Must not panic.
     fn lock(&self);
-    /// Gives it back. Called on the thread that took it, also while that unwinds. Must not panic.
+    /// Releases the lock. Called on the thread that holds it, also while the thread unwinds. Must not panic.
     fn unlock(&self);
 }
 
-/// The client is being freed, or is freed: no call into it can begin.
+/// The client is freed or being freed, so no call into it can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct Closed;

@@ -8,17 +8,17 @@ std::thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// While it lives, the calling thread [is in a hook](is_in_hook).
+/// A guard that marks the calling thread as [being in a hook](is_in_hook).
 ///
-/// [`Hooks`](crate::Hooks) begins one in each hook. A binding begins one wherever else the client calls the program's code with
-/// its own lock held: its logger, say. They nest.
+/// [`Hooks`](crate::Hooks) creates one in each hook. A binding has to create one wherever else the client calls code of the
+/// program under the client's own lock, for instance in the logger. Guards nest.
 #[derive(Debug)]
 #[must_use = "the thread is in a hook while this lives"]
 // Neither Send nor Sync: it counts for the thread that began it.
 pub struct InHook(PhantomData<*const ()>);
 
 impl InHook {
-    /// Begins one, on this thread.
+    /// Creates a guard for the calling thread.
     pub fn begin() -> Self {
         DEPTH.set(DEPTH.get() + 1);
         Self(PhantomData)
@@ -31,9 +31,8 @@ impl Drop for InHook {
     }
 }
 
-/// Whether the calling thread is in a hook of any client: there no client may be called ([O1], [R15]), and nothing waits.
-///
-/// The core makes no occurrence there, for any client.
+/// Whether the calling thread is in a hook of any client. In a hook, no client may be called ([O1], [R15]) and the thread must
+/// not wait. The core makes no occurrence there, for any client.
 pub fn is_in_hook() -> bool {
     DEPTH.get() > 0
 }

@@ -2,18 +2,18 @@ use crate::RegistrationError;
 #[cfg(doc)]
 use crate::contract::*;
 
-/// What the client asked to be told of an fd: poll(2)'s input, priority and output bits ([R6]).
+/// The events of an fd that the client asks for: poll(2)'s input, priority and output bits ([R6]).
 ///
-/// Empty is legal: the registration stays and makes no occurrence ([R5]).
+/// It may be empty: the registration then remains and makes no occurrence ([R5]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Interest(u16);
 
-/// What was observed of an fd: poll(2)'s bits, error, hang-up and invalid included.
+/// The observed events of an fd: poll(2)'s bits, including error, hang-up and invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Readiness(u16);
 
 impl Interest {
-    /// No occurrence at all ([R5]).
+    /// The empty interest: no occurrences ([R5]).
     pub const NONE: Self = Self(0);
     /// `POLLIN`
     pub const IN: Self = Self(0x01);
@@ -23,10 +23,11 @@ impl Interest {
     pub const OUT: Self = Self(0x04);
     const ALL: u16 = 0x07;
 
-    /// From the client's `short events`. `POLLERR`, `POLLHUP` and `POLLNVAL` may be named; they are implied.
+    /// Converts the client's `short events`. `POLLERR`, `POLLHUP` and `POLLNVAL` are accepted and have no effect, because they
+    /// are always implied.
     ///
     /// # Errors
-    /// [`RegistrationError::UnknownInterest`] for any bit that the contract does not have ([R6]).
+    /// [`RegistrationError::UnknownInterest`] for any other bit ([R6]).
     pub const fn from_poll(events: i16) -> Result<Self, RegistrationError> {
         let bits = events as u16;
         if bits & !(Self::ALL | Readiness::IMPLIED) != 0 {
@@ -35,17 +36,17 @@ impl Interest {
         Ok(Self(bits & Self::ALL))
     }
 
-    /// As poll(2)'s `events`.
+    /// Converts to poll(2)'s `events`.
     pub const fn to_poll(self) -> i16 {
         self.0 as i16
     }
 
-    /// Whether nothing is asked.
+    /// Whether no event is asked for.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// What either asks.
+    /// The events of both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -75,23 +76,23 @@ impl Readiness {
     pub const NVAL: Self = Self(0x20);
     const IMPLIED: u16 = 0x38;
 
-    /// From poll(2)'s `revents`; bits beyond those six are left out.
+    /// Converts poll(2)'s `revents`. Bits other than these six are dropped.
     pub const fn from_poll(revents: i16) -> Self {
         Self(revents as u16 & (Interest::ALL | Self::IMPLIED))
     }
 
-    /// As poll(2)'s `revents`.
+    /// Converts to poll(2)'s `revents`.
     pub const fn to_poll(self) -> i16 {
         self.0 as i16
     }
 
-    /// Whether nothing was observed.
+    /// Whether no event was observed.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// What poll(2) would report to somebody who asked for `interest`: nothing for an empty one
-    /// ([R5]), otherwise the asked bits and the implied ones ([R6]).
+    /// The events that poll(2) would report for `interest`: none for an empty interest ([R5]), otherwise the bits of the
+    /// interest and the implied bits ([R6]).
     #[must_use]
     pub const fn for_interest(self, interest: Interest) -> Self {
         if interest.is_empty() {

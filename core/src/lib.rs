@@ -1,17 +1,15 @@
-//! The registration state machine that runs Xen's libxl inside any event loop.
+//! The registration state machine that runs Xen's libxl in any event loop.
 //!
-//! libxl has no event loop: through six hooks it asks its host to watch fds and timeouts, and the
-//! host calls back when they occur. This crate is what has to be right between the two, once for all
-//! loops: handles that are looked up and never dereferenced, timeouts that occur exactly once, calls into the
-//! client that are counted so that it can be freed when there are none. Clause ids such as [R14] are those of
-//! `docs/contract.md`.
+//! libxl has no event loop. Through six hooks it asks its host to watch fds and timeouts, and the host calls libxl when they
+//! occur. This crate implements the rules between the two, once for all loops. Handles are looked up and never dereferenced.
+//! Each timeout occurs exactly once. Calls into the client are counted, so that it is freed when none is in progress. Ids
+//! such as [R14] are clauses of `docs/contract.md`.
 //!
-//! # What it refuses to do
-//! It has no clock, no fd and no thread: time and readiness come in from a loop, work goes out to it.
-//! It knows neither libxl nor an operating system, contains no unsafe code, needs `alloc` and not
-//! `std`, and prints nothing. A client's token is a number to it.
+//! # What it does not do
+//! It has no clock, no fd and no thread: a loop supplies time and readiness, and watches what is registered. It depends on
+//! neither libxl nor an operating system. It contains no unsafe code, needs `alloc` but not `std`, and prints nothing.
 //!
-//! # Map
+//! # Overview
 //! ```text
 //!        hooks                                  registrations
 //! Client ───────▶ Registry ── Token, table ────▶ EventLoop
@@ -19,27 +17,26 @@
 //!   │   occurrence  │    gate, outer lock          │ FdSource::ready
 //!   └───────────────┴──────────────────────────────┘ TimerSource::expire
 //! ```
-//! - [`EventLoop`]: what a host's loop does; an adapter implements it.
-//! - [`Client`]: what is hosted, and [`Owner`]: whoever hosts it. Whoever binds libxl implements both, for one type.
-//! - [`Registry`]: between them. Its hooks are called by the client ([`Registry::hooks`] has them in the client's own numbers), its gate ([`Registry::enter`],
-//!   [`Registry::close`]) by everybody who calls the client.
+//! - [`EventLoop`]: the host's loop. Adapters implement it.
+//! - [`Client`]: the hosted library; [`Owner`]: the code that hosts it. A binding of libxl implements both, for one type.
+//! - [`Registry`]: connects the two. The client calls its hooks ([`Registry::hooks`] has them with the client's own numbers).
+//!   All code that calls the client passes its gate ([`Registry::enter`], [`Registry::close`]).
 //! - [`FdSource`], [`TimerSource`]: the loop's references to registrations.
-//! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: the client's numbers, checked.
+//! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: checked types for the client's numbers.
 //!
 //! # Threads
-//! Everything may be called from any thread, beside anything else ([R1], [O8]). A [`ClientCall`] belongs
-//! to the thread that began it. The one thing the crate asks of its surroundings is which thread
-//! it is on ([`ThreadId`]; `current_thread` with the feature `std`).
+//! Everything may be called on any thread, at the same time ([R1], [O8]). A [`ClientCall`] belongs to the thread that began it.
+//! The crate needs a function that identifies the calling thread ([`ThreadId`]); with the feature `std`, `current_thread` is
+//! one.
 //!
 //! # Locks
-//! The order, outermost first: the [`OuterLock`] of [`LockRule::Serialized`], if any; the client's
-//! own lock, which it holds when it calls a hook ([R15]); the loop's own locks; and inside of all those
-//! one of this crate's two spin locks at a time, for a few instructions, without allocating and never across a
-//! call. So a hook waits for nobody; a loop must not hold a lock that its registration methods
-//! take while it makes an occurrence ([O2]).
+//! The lock order, outermost first: the [`OuterLock`] of [`LockRule::Serialized`], if there is one; the client's own lock, which
+//! it holds when it calls a hook ([R15]); the locks of the loop; one of the two locks of this crate. The latter are held for a
+//! few instructions, without allocation, and never across a call. So a hook does not wait for another thread's work. A loop
+//! must not hold a lock that its registration methods take while it makes an occurrence ([O2]).
 //!
 //! # The shortest program
-//! A loop that watches one fd, a client that registers it and is told.
+//! A loop that watches one fd, and a client that registers the fd.
 //!
 //! ```
 //! use osevent_core::*;
@@ -111,8 +108,8 @@
 //! ```
 //!
 //! # Features
-//! - `std` (off by default): a thread that waits for a spin lock yields its processor to the holder
-//!   instead of burning it, and `current_thread` names threads. Programs with std want it.
+//! - `std` (off by default): the locks are those of the standard library, so that a waiting thread sleeps instead of spinning.
+//!   `current_thread`, `is_in_hook`, `InHook` and `Exclusion` are available. Programs with std should enable it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]

@@ -95,19 +95,19 @@ impl Registration {
     }
 }
 
-/// The loop's reference to an fd registration. Keep it as long as the loop may still report the
-/// fd; clone it into a batch of readiness that is worked off later. It may be dropped anywhere,
-/// under the loop's own locks included, and keeps neither client nor loop alive.
+/// The loop's reference to an fd registration. Keep it as long as the loop may still report the fd. A loop that collects ready
+/// fds and handles them later can keep clones. It may be dropped anywhere, also under the loop's own locks. It keeps neither
+/// the client nor the loop alive.
 #[derive(Clone)]
 pub struct FdSource(pub(crate) Arc<Registration>);
 
 impl FdSource {
-    /// Which registration this is.
+    /// The token of the registration.
     pub fn token(&self) -> Token {
         self.0.token
     }
 
-    /// The fd to watch, as the client gave it: not a duplicate ([O11]), and the client's to close.
+    /// The fd to watch: the client's own number, not a duplicate ([O11]). The client closes it.
     pub fn fd(&self) -> i32 {
         match self.0.kind {
             Kind::Fd(fd) => fd,
@@ -115,32 +115,32 @@ impl FdSource {
         }
     }
 
-    /// Makes one occurrence on the calling thread, if the registration still stands, the gate is
-    /// open and the interest covers something of `readiness`; true if it did.
+    /// Makes an occurrence on the calling thread and returns true, if the registration has not ended, the gate is open, and the
+    /// interest includes a bit of `readiness`. Otherwise it returns false.
     ///
-    /// It can take seconds, because the client works in it and waits for its own lock ([O12], [O8]); it
-    /// calls the loop's registration methods; and where a close was waiting for this call, it frees
-    /// the client. Hold no lock that those take ([O2]). Not from inside a hook ([O1]). A client written in
-    /// Rust that unwinds does so through here, and has left the gate then.
+    /// This can take seconds, because the client works in it and waits for its own lock ([O12], [O8]). It calls the loop's
+    /// registration methods. It frees the client if a close waits for this call. So hold no lock that these calls take ([O2]).
+    /// It must not be called inside a hook ([O1]). A panic of a client written in Rust unwinds through this call, which has left
+    /// the gate by then.
     ///
-    /// When the gate is closed already, this sets the source's interest to none in the loop, so
-    /// that a level-triggered loop does not spin until the client is freed.
+    /// If the gate is closed, this sets the interest of the source in the loop to none, so that a level-triggered loop does not
+    /// spin until the client is freed.
     pub fn ready(&self, readiness: Readiness) -> bool {
         self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_fd(&self.0, readiness))
     }
 }
 
-/// The loop's reference to a timeout registration. As with [`FdSource`], it may be dropped anywhere.
+/// The loop's reference to a timeout registration. Like an [`FdSource`], it may be dropped anywhere.
 pub struct TimerSource(pub(crate) Arc<Registration>);
 
 impl TimerSource {
-    /// Which registration this is.
+    /// The token of the registration.
     pub fn token(&self) -> Token {
         self.0.token
     }
 
-    /// Makes the timer's one occurrence on the calling thread, unless somebody took it before
-    /// ([O5]); true if it did. The rules of [`FdSource::ready`] hold.
+    /// Makes the only occurrence of the timer on the calling thread and returns true, unless the timer has been taken before
+    /// ([O5]). The rules of [`FdSource::ready`] apply.
     pub fn expire(self) -> bool {
         self.0.registry.upgrade().is_some_and(|registry| registry.dispatch_timeout(&self.0))
     }

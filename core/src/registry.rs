@@ -33,11 +33,11 @@ use core::marker::PhantomData;
 
 /// The registrations of one client with one loop, and the gate to the client.
 ///
-/// All methods may be called from any thread. None waits, except for a few instructions of another
-/// thread, and, for the outer lock of a serialized client, [`enter`](Self::enter) and the closing one.
+/// All methods may be called on any thread. None waits for more than a few instructions of another thread, with one exception:
+/// with a serialized client, [`enter`](Self::enter) and the close wait for the outer lock.
 ///
-/// Whoever owns the client keeps the registry until [`Owner::closed`] has been called. One that is
-/// dropped unclosed takes its sources out of the loop, and does not call [`Client::release`](crate::Client::release).
+/// The owner has to keep the registry until [`Owner::closed`] has been called. A registry that is dropped without a close
+/// removes its sources from the loop and does not call [`Client::release`](crate::Client::release).
 pub struct Registry<C: Owner> {
     gate: Gate,
     table: Table,
@@ -49,22 +49,22 @@ pub struct Registry<C: Owner> {
     this: Weak<Self>,
 }
 
-/// How much is there, for diagnosis: another thread may have changed it meanwhile.
+/// Counts for diagnosis. Another thread may have changed them meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "hosts add up those of several registries")]
 pub struct Census {
-    /// Registrations that stand: the client's and the host's own.
+    /// Registrations that have not ended, of the client and of the host itself.
     pub registered: usize,
-    /// Registrations that still have a reference, the loop's and those in flight included.
+    /// Registrations that are still referenced, also by the loop and by calls in progress.
     pub alive: usize,
-    /// Threads inside the client, other than one that releases it.
+    /// Threads inside the client, without the one that releases it.
     pub in_flight: usize,
 }
 
-/// A call into the client: while it lives, the client is not freed. It belongs to its thread.
+/// A guard for a call into the client. While it exists, the client is not freed. It belongs to its thread.
 ///
-/// Dropping it can free the client, if the gate was closed meanwhile; so nothing of the client may be
-/// in use then, and no lock that a hook takes.
+/// Dropping it frees the client if the gate was closed meanwhile. So at that moment nothing of the client may be in use, and no
+/// lock may be held that a hook takes.
 #[must_use = "the client may only be called while this lives"]
 pub struct ClientCall<'a, C: Owner> {
     registry: &'a Registry<C>,
@@ -73,9 +73,9 @@ pub struct ClientCall<'a, C: Owner> {
 }
 
 impl<C: Owner> Registry<C> {
-    /// A registry for the client that `client` makes, hosted by `event_loop`.
+    /// Creates a registry on `event_loop`, for the client that `client` returns.
     ///
-    /// `current_thread` names the calling thread: a different value for each thread that is alive.
+    /// `current_thread` identifies the calling thread. It returns a different value for each thread that exists.
     pub fn new(
         event_loop: Arc<dyn EventLoop>,
         rule: LockRule,
@@ -98,12 +98,12 @@ impl<C: Owner> Registry<C> {
         &self.client
     }
 
-    /// The loop that hosts it.
+    /// The event loop that hosts the client.
     pub fn event_loop(&self) -> &Arc<dyn EventLoop> {
         &self.event_loop
     }
 
-    /// What is there now.
+    /// The current counts.
     pub fn census(&self) -> Census {
         Census {
             registered: self.table.len(),
@@ -114,43 +114,44 @@ impl<C: Owner> Registry<C> {
 
     // The gate.
 
-    /// Begins a call into the client on this thread. Calls nest. Every call into the client needs one
-    /// ([X4]); occurrences are made inside one of their own.
+    /// Begins a call into the client on this thread. Every call into the client needs one ([X4]); occurrences have their own.
+    /// Calls nest.
     ///
     /// # Errors
-    /// [`Closed`] once [`close`](Self::close) was called, also for a nested call.
+    /// [`Closed`] after [`close`](Self::close), also for a nested call.
     pub fn enter(&self) -> Result<ClientCall<'_, C>, Closed> {
         self.gate.enter()?;
         Ok(ClientCall { registry: self, not_send: PhantomData })
     }
 
-    /// Whether the calling thread is inside the client: there it must not wait for a close.
+    /// Whether the calling thread is inside the client. If so, it must not wait for a close.
     pub fn is_inside(&self) -> bool {
         self.gate.current_is_inside()
     }
 
-    /// Calls [`Owner::idle`] when no call into the client is in progress: now, or when the last one
-    /// leaves, on that thread. Asking twice before it came is asking once; asking in it recurses. Once
-    /// [`close`](Self::close) was called it does not become due any more.
+    /// Calls [`Owner::idle`] when no call into the client is in progress: now, or later on the thread whose call ends last.
+    /// Several requests result in one call. A request inside [`Owner::idle`] recurses. After [`close`](Self::close) there are
+    /// no more such calls.
     pub fn when_idle(&self) {
         if self.gate.when_idle() == Due::Idle {
             self.client.idle();
         }
     }
 
-    /// Closes the gate: no call into the client begins any more. When those in progress are over,
-    /// [`Client::release`](crate::Client::release) is called, what it left registered is swept ([X6]), the host's own sources
-    /// included, and [`Owner::closed`] is called: on this thread, now, where none is in progress; on
-    /// that of the last one otherwise, as its call returns ([X5]). Calling it again does nothing.
+    /// Closes the gate: from now on no call into the client can begin. When the calls in progress have ended,
+    /// [`Client::release`](crate::Client::release) is called. Then all remaining registrations are removed ([X6]), including those
+    /// of the host itself, and [`Owner::closed`] is called. If no call is in progress, this happens now, on this thread.
+    /// Otherwise it happens on the thread whose call ends last, when that call returns ([X5]). A second close does nothing.
     pub fn close(&self) {
         if self.gate.close() == Due::Release {
             self.release();
         }
     }
 
-    /// As [`close`](Self::close), on this thread or not at all: where a call is in progress nothing is closed, and
-    /// [`Owner::idle`] comes once there is none, as by [`when_idle`](Self::when_idle), for another try. For a client that takes long to
-    /// be freed, or that is to be freed on a thread of its own. Its owner keeps new calls away, or it may come to nothing again and again.
+    /// Closes on this thread or not at all. If a call is in progress, nothing is closed; [`Owner::idle`] is then called when
+    /// there is none, as after [`when_idle`](Self::when_idle), so that the owner can try again. Otherwise this is the same as
+    /// [`close`](Self::close). Use it for a client that takes long to free, or that has to be freed on a certain thread. The
+    /// owner has to prevent new calls; otherwise every try may fail.
     pub fn close_here(&self) {
         if self.gate.close_here() == Due::Release {
             self.release();
@@ -170,19 +171,19 @@ impl<C: Owner> Registry<C> {
 
     // The hooks; `hooks` has them in the client's own numbers.
 
-    /// The fd_register hook.
+    /// The `fd_register` hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the client ([R3]).
+    /// Nothing is registered. Return [`RegistrationError::code`] to the client ([R3]).
     pub fn register_fd(&self, fd: i32, interest: Interest, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
         self.add_fd(Side::Client, fd, interest, value)
     }
 
-    /// The fd_modify hook. The handle stays the same ([R2]).
+    /// The `fd_modify` hook. The handle remains the same ([R2]).
     ///
     /// # Errors
-    /// The old interest stays in force.
+    /// The old interest remains.
     pub fn modify_fd(&self, handle: u64, fd: i32, interest: Interest) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
@@ -196,11 +197,11 @@ impl<C: Owner> Registry<C> {
         Ok(modified?)
     }
 
-    /// The fd_deregister hook. No occurrence is claimed after it has returned; one that was
-    /// claimed before may still reach the client ([O3]), unless there is an outer lock.
+    /// The `fd_deregister` hook. No occurrence is claimed after it has returned. An occurrence that was claimed before may still
+    /// reach the client ([O3]), unless there is an outer lock.
     ///
     /// # Errors
-    /// The client passed a wrong handle; nothing has changed. The hook has no result to tell it by.
+    /// The client passed a wrong handle; nothing has changed. The hook itself has no result.
     pub fn deregister_fd(&self, handle: u64, fd: i32) -> Result<(), RegistrationError> {
         self.check_hook()?;
         let registration = self.find(handle)?;
@@ -208,20 +209,20 @@ impl<C: Owner> Registry<C> {
         if self.remove(&registration) { Ok(()) } else { Err(RegistrationError::Ended(registration.token)) }
     }
 
-    /// The timeout_register hook.
+    /// The `timeout_register` hook.
     ///
     /// # Errors
-    /// Nothing is registered; return [`RegistrationError::code`] to the client ([R3]).
+    /// Nothing is registered. Return [`RegistrationError::code`] to the client ([R3]).
     pub fn register_timeout(&self, deadline: Deadline, value: ClientValue) -> Result<Token, RegistrationError> {
         self.check_hook()?;
         self.add_timeout(Side::Client, deadline, value)
     }
 
-    /// The timeout_modify hook, in practice `{0,0}` ([R13]). A timeout that has been taken already is
-    /// left alone, without an error ([R14]).
+    /// The `timeout_modify` hook, in practice with `{0,0}` ([R13]). A timeout that has already been taken is ignored, without an
+    /// error ([R14]).
     ///
     /// # Errors
-    /// The handle is no timeout's of this registry; nothing has changed.
+    /// The handle is not that of a timeout of this registry; nothing has changed.
     pub fn modify_timeout(&self, handle: u64, deadline: Deadline) -> Result<(), RegistrationError> {
         self.check_hook()?;
         if let Some(registration) = self.find_timeout(handle)? {
@@ -230,11 +231,11 @@ impl<C: Owner> Registry<C> {
         Ok(())
     }
 
-    /// The timeout_deregister hook of 4.2.0 and 4.2.1 ([R13]). One that has been taken already is
-    /// left alone, without an error ([R14]).
+    /// The `timeout_deregister` hook of 4.2.0 and 4.2.1 ([R13]). A timeout that has already been taken is ignored, without an
+    /// error ([R14]).
     ///
     /// # Errors
-    /// The handle is no timeout's of this registry; nothing has changed.
+    /// The handle is not that of a timeout of this registry; nothing has changed.
     pub fn deregister_timeout(&self, handle: u64) -> Result<(), RegistrationError> {
         self.check_hook()?;
         if let Some(registration) = self.find_timeout(handle)? {
@@ -258,8 +259,8 @@ impl<C: Owner> Registry<C> {
 
     // Sources of the host's own.
 
-    /// Watches an fd of the host's own beside the client's: [`Owner::own_fd`] is called while it is
-    /// ready, outside the gate. [`unwatch`](Self::unwatch) it before the fd is closed ([S5]).
+    /// Watches an fd of the host itself. [`Owner::own_fd`] is called while it is ready, outside the gate.
+    /// [`unwatch`](Self::unwatch) it before the fd is closed ([S5]).
     ///
     /// # Errors
     /// Nothing is watched.
@@ -267,7 +268,7 @@ impl<C: Owner> Registry<C> {
         self.add_fd(Side::Owner, fd, interest, value)
     }
 
-    /// Calls [`Owner::own_timeout`] once, when `deadline` has passed, outside the gate.
+    /// Calls [`Owner::own_timeout`] once when `deadline` has passed, outside the gate.
     ///
     /// # Errors
     /// Nothing is watched.
@@ -275,9 +276,9 @@ impl<C: Owner> Registry<C> {
         self.add_timeout(Side::Owner, deadline, value)
     }
 
-    /// Ends what `watch_fd` or `watch_deadline` began; true unless it had ended before. For a timer,
-    /// true means that [`Owner::own_timeout`] is never called for it. A call of [`Owner::own_fd`]
-    /// that was claimed before this may still be in progress, or about to begin, on another thread.
+    /// Ends a watch of `watch_fd` or `watch_deadline`. Returns true unless it had ended before. For a timer, true means that
+    /// [`Owner::own_timeout`] is never called for it. For an fd, a call of [`Owner::own_fd`] that was claimed earlier may still
+    /// be in progress, or about to begin, on another thread.
     pub fn unwatch(&self, token: Token) -> bool {
         match self.find(token.to_handle()) {
             Ok(registration) if registration.side == Side::Owner => self.remove(&registration),
@@ -479,7 +480,7 @@ impl<C: Owner> Drop for Registry<C> {
 }
 
 impl<C: Owner> ClientCall<'_, C> {
-    /// The client, to be called.
+    /// The client. It may be called while this guard exists.
     pub fn client(&self) -> &C {
         &self.registry.client
     }

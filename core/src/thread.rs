@@ -2,7 +2,7 @@ use crate::ThreadId;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// The calling thread's name, for [`Registry::new`](crate::Registry::new): a number never given to another thread.
+/// The id of the calling thread, for [`Registry::new`](crate::Registry::new). It is never given to another thread.
 pub fn current_thread() -> ThreadId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     std::thread_local! {

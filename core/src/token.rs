@@ -19,10 +19,10 @@ use core::mem;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Names one registration, for ever: in the whole process no token is used twice, so that a late, doubled or foreign
-/// one is found out by looking it up ([R10], [R14]). Copy it freely.
+/// Identifies a registration. No token is used twice in the process, so a late, repeated or foreign token is detected when it
+/// is looked up ([R10], [R14]).
 ///
-/// As a handle it is what the client keeps in `for_app_registration`.
+/// Its handle is the value that the client keeps in `for_app_registration`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(NonZeroU64);
 
@@ -41,13 +41,13 @@ impl Token {
         }
     }
 
-    /// What to store in `for_app_registration`. Never zero. It needs all 64 bits of the pointer.
+    /// The value for `for_app_registration`. It is never 0 and needs all 64 bits of the pointer.
     pub const fn to_handle(self) -> u64 {
         self.0.get()
     }
 
-    /// From what came back. `None` when no token looks so; whether it names a live registration,
-    /// or one of this registry, only the registry knows.
+    /// Converts a handle back. `None` if the value cannot be a token. Only the registry knows whether a token belongs to it and
+    /// whether its registration still exists.
     pub const fn from_handle(handle: u64) -> Option<Self> {
         match NonZeroU64::new(handle) {
             Some(bits) if handle & Self::MARK != 0 => Some(Self(bits)),
