@@ -1,20 +1,19 @@
-//! The reactor for C: `libosevent.so` and `libosevent.a`, which `include/osevent.h` declares and documents.
+//! The reactor for C programs: `libosevent.so` and `libosevent.a`. `include/osevent.h` declares and documents the functions.
 //!
-//! It is for C programs that use libxl's own interface and have a loop of any kind. This crate is the other side of that header: nothing
-//! here is for Rust programs, which take `osevent-epoll`, and `xenlight` on top.
+//! It is for C programs that use libxl's own interface, with any event loop. Rust programs use `osevent-epoll` and `xenlight`
+//! instead.
 //!
-//! # What it refuses to do
-//! It neither links nor loads libxl: the functions come from the program, with each ctx. It starts no thread, installs
-//! no handler, prints nothing, and calls nobody but libxl.
+//! # What it does not do
+//! It neither links nor loads libxl: the program passes libxl's functions with each ctx. It starts no thread, installs no
+//! signal handler, prints nothing, and calls no code except libxl.
 //!
 //! # Handles
-//! A ctx is named by its `libxl_ctx` pointer, which is looked up and never followed. So a call that comes after the
-//! ctx was freed, or twice, is an error. If the address belongs to a newer ctx by then, the call is one on that ctx, which
-//! is alive and whose gate counts it like any other. The `osevent` pointer itself is a counted reference:
-//! a call holds one of its own until it returns.
+//! A ctx is identified by its `libxl_ctx` pointer. The pointer is looked up and never dereferenced, so a call after the ctx was
+//! freed is an error. If a newer ctx has the same address, the call affects the newer one, which exists and whose gate counts
+//! the call. The `osevent` pointer is a counted reference: each call holds its own until it returns.
 //!
 //! # Panics
-//! Nothing here panics but where an invariant of this project is broken. That ends the process at the border to C.
+//! Only a broken invariant of this project panics. The panic ends the process before it reaches C code.
 #![cfg(target_os = "linux")]
 #![expect(clippy::missing_safety_doc, reason = "include/osevent.h says what callers promise")]
 #![deny(missing_debug_implementations)]

@@ -1,4 +1,4 @@
-//! What `osevent.h` has of libxl's, and libxl has of ours.
+//! The types of libxl that `osevent.h` uses, and the hooks that libxl gets.
 
 #[cfg(doc)]
 use crate::contract::*;
@@ -36,7 +36,7 @@ pub struct Libxl {
     pub occurred_timeout: Option<OccurredTimeout>,
     /// `libxl_ctx_free`
     pub ctx_free: Option<CtxFree>,
-    /// Not 0 for Xen 4.2 ([O2]).
+    /// Nonzero for Xen 4.2 ([O2]).
     pub serialized: c_int,
 }
 

@@ -115,8 +115,8 @@ impl FdSource {
         }
     }
 
-    /// Makes an occurrence on the calling thread and returns true, if the registration has not ended, the gate is open, and the
-    /// interest includes a bit of `readiness`. Otherwise it returns false.
+    /// Makes an occurrence on the calling thread and returns true, if the registration has not ended, the gate is open, and
+    /// poll(2) would report a bit of `readiness` for the interest. Otherwise it returns false.
     ///
     /// This can take seconds, because the client works in it and waits for its own lock ([O12], [O8]). It calls the loop's
     /// registration methods. It frees the client if a close waits for this call. So hold no lock that these calls take ([O2]).

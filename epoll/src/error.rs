@@ -1,12 +1,12 @@
 use std::fmt;
 
-/// Why there is no reactor, or nothing to wait on it with.
+/// The reason why a reactor, or the source of an adapter, could not be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// This process has as many files open as it may.
+    /// The process has reached its limit of open files.
     TooManyFiles,
-    /// The machine has as many files open as it may, or no memory for one more.
+    /// The machine has reached its limit of open files, or has no memory left.
     OutOfResources,
     /// The operating system refused for another reason.
     Os {
@@ -18,7 +18,7 @@ pub enum CreateError {
 }
 
 impl CreateError {
-    /// For a system call that made no fd; adapters that need some of their own use it, too.
+    /// Creates the error for a system call that failed to create an fd. Adapters use it for their own fds.
     pub fn new(call: &'static str, error: &std::io::Error) -> Self {
         Self::from_call(call, error.raw_os_error().unwrap_or(libc::EIO))
     }

@@ -1,17 +1,17 @@
-//! One epoll fd that runs libxl's events inside any event loop.
+//! Runs libxl's events in any event loop, through one epoll fd.
 //!
-//! A [`Reactor`] holds the fds and timers of any number of clients in one epoll set. An application
-//! with any loop at all watches [`Reactor`]'s fd for input and calls [`Reactor::dispatch`] when it is readable: that is the whole
-//! of it. The adapters to GLib and others do just that.
+//! A [`Reactor`] holds the fds and timers of any number of clients in one epoll set. An application with any event loop only
+//! has to watch the reactor's fd for input and to call [`Reactor::dispatch`] when it is readable. The adapters to GLib and
+//! other loops do the same.
 //!
-//! It starts no thread, owns no loop, and never waits, except in [`EventLoop::turn`](osevent_core::EventLoop::turn). Everything may be called on any
-//! thread: a registration made while the loop sleeps makes the fd readable as soon as it is due, without waking
-//! anybody before ([R9]).
+//! A reactor starts no thread, has no loop, and never waits, except in
+//! [`EventLoop::turn`](osevent_core::EventLoop::turn). Everything may be called on any thread. A registration made while the
+//! loop sleeps does not wake the loop; the fd becomes readable when the registration is due ([R9]).
 //!
-//! What poll(2) takes is taken, regular files, `/dev/null` and POLLPRI included ([R6], [R7]).
+//! Everything that poll(2) accepts can be registered, including regular files, `/dev/null` and POLLPRI ([R6], [R7]).
 //!
 //! # The shortest program
-//! A client that wants one timer and one pipe, on a loop that is nothing but poll(2):
+//! A client with one timer and one pipe, on a loop that consists of poll(2):
 //! ```
 //! use osevent_core::{Deadline, EventLoop, Client, ClientValue, Interest, LockRule, Readiness, Registry, current_thread, Owner};
 //! use osevent_epoll::Reactor;

@@ -12,17 +12,17 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// An event loop's inside without the loop: all fds and timers of any number of clients behind one fd.
+/// All fds and timers of any number of clients behind one fd.
 ///
-/// Whoever has a loop watches [`as_fd`](AsFd::as_fd) for input, level style, and calls [`dispatch`](Self::dispatch)
-/// when it is readable. All methods may be called from any thread, at the same time, and from inside an occurrence.
-/// None but [`turn`](EventLoop::turn) waits; an occurrence takes as long as the client makes it ([O12]).
+/// The program's loop watches [`as_fd`](AsFd::as_fd) for input, level-triggered, and calls [`dispatch`](Self::dispatch) when it
+/// is readable. All methods may be called on any thread, at the same time, and inside an occurrence. Only
+/// [`turn`](EventLoop::turn) waits. An occurrence can take long, because the client works in it ([O12]).
 ///
 /// # After fork
-/// The fds are close-on-exec. A child that does not exec shares them with its parent, and what it did to them would
-/// change the parent's set ([X7]). So there the reactor does nothing: [`dispatch`](Self::dispatch), `turn` and registrations
-/// are refused ([`LoopError::Forked`]), deregistrations are ignored, `gone` handlers are neither called nor dropped. Dropping it,
-/// and a registry on it, only gives back the child's own memory and fds. A child may make a reactor of its own.
+/// The fds are close-on-exec. A child that does not exec shares them with its parent, and changes would affect the parent
+/// ([X7]). So the reactor does nothing in the child: [`dispatch`](Self::dispatch), `turn` and registrations are refused
+/// ([`LoopError::Forked`]), deregistrations are ignored, and `gone` handlers are neither called nor dropped. Dropping the
+/// reactor, or a registry on it, only releases memory and fds of the child. A child may create its own reactor.
 pub struct Reactor {
     process: Process,
     epoll: OwnedFd,
@@ -65,10 +65,10 @@ impl Reactor {
     /// A dispatch begins no further round after this time.
     pub const TIME: Duration = Duration::from_millis(2);
 
-    /// A reactor with nothing registered. It takes three fds.
+    /// Creates a reactor without registrations. It uses three fds.
     ///
     /// # Errors
-    /// The process or the machine is out of something; [`CreateError`] says of what.
+    /// The process or the machine lacks a resource; [`CreateError`] says which.
     pub fn new() -> Result<Arc<Self>, CreateError> {
         let epoll = os::new_epoll().map_err(|errno| CreateError::from_call("epoll_create1", errno))?;
         let alarm = Alarm::new(epoll.as_fd())?;
@@ -76,27 +76,26 @@ impl Reactor {
         Ok(Arc::new(Self { process: Process::current(), epoll, state: Mutex::new(state) }))
     }
 
-    /// Makes the occurrences that are due and returns how many that were. It does not wait for any to become due.
+    /// Makes the occurrences that are due and returns their number. It does not wait.
     ///
-    /// It works in rounds: up to 16 ready fds, then up to 16 due timers, then up to 16 fds that are always ready. It
-    /// ends when nothing more is due, or after the round in which [`OCCURRENCES`](Self::OCCURRENCES) or
-    /// [`TIME`](Self::TIME) is reached, and leaves [`as_fd`](AsFd::as_fd) readable if something remains. So
-    /// neither the host loop nor anything here starves ([O9]); an occurrence that takes long cannot be cut short ([O12]).
+    /// It works in rounds. A round serves up to 16 ready fds, then up to 16 due timers, then up to 16 fds that are always ready.
+    /// It ends when nothing more is due, or after the round in which [`OCCURRENCES`](Self::OCCURRENCES) or [`TIME`](Self::TIME)
+    /// is reached. [`as_fd`](AsFd::as_fd) remains readable if something is left. So neither the host loop nor any source here
+    /// starves ([O9]). A single occurrence that takes long cannot be interrupted ([O12]).
     ///
-    /// A host loop that learns of changes only (EPOLLET, tokio) dispatches until the result is 0, which says that
-    /// nothing was left: whatever becomes due from then on is a change. So where something remains and no occurrence
-    /// was made, because a client that is being closed refused them all, the result is 1.
+    /// A host loop that is edge-triggered (EPOLLET, tokio) has to dispatch until the result is 0. The result 0 means that nothing
+    /// is left, and that whatever becomes due from then on is a new edge. If no occurrence was made but something is left,
+    /// because a client that is being closed refused all occurrences, the result is 1.
     ///
-    /// A panic in an occurrence comes out of here. The reactor is whole then, and the next dispatch goes on where
-    /// this one stopped; only that occurrence is lost.
+    /// A panic in an occurrence unwinds out of this call. Only that occurrence is lost; the reactor remains usable, and the next
+    /// dispatch continues.
     ///
-    /// A source can be called once more when it is not ready any more: somebody else, on another thread or in an
-    /// occurrence just before, may have served it after the kernel was asked. Libxl tolerates that from 4.2.2 on; for
-    /// earlier ones the fd is looked at once more, under the outer lock ([O4]).
+    /// An occurrence can be made for an fd that is no longer ready, because another thread or an earlier occurrence has served
+    /// it after the kernel reported it. libxl tolerates this from 4.2.2 on. For earlier releases the fd is checked again under
+    /// the outer lock ([O4]).
     ///
     /// # Errors
-    /// The reactor's fds are gone: something in this process closed fds that were not its own. Or this is a
-    /// [forked child](Self#after-fork).
+    /// The reactor's fds have been closed, by other code in the process, or this is a [forked child](Self#after-fork).
     pub fn dispatch(&self) -> Result<usize, LoopError> {
         self.check_process()?;
         let now = os::monotonic();
@@ -119,8 +118,8 @@ impl Reactor {
         }
     }
 
-    /// To be called by an adapter when its host loop ended or let go of the reactor, and will not dispatch any more. Calls what
-    /// [`on_gone`](EventLoop::on_gone) left, on this thread. There is no way back. What is registered stays so. In a
+    /// An adapter has to call this when its host loop has ended or has removed the reactor, and will not dispatch any more. It
+    /// calls the handlers of [`on_gone`](EventLoop::on_gone) on this thread. It cannot be undone. Registrations remain. In a
     /// [forked child](Self#after-fork) it does nothing.
     pub fn detach(&self) {
         if self.is_forked() {
@@ -137,14 +136,14 @@ impl Reactor {
         }
     }
 
-    /// Whether no host loop shall dispatch it any more: [`detach`](Self::detach) was called, or this is a
-    /// [forked child](Self#after-fork).
+    /// Whether [`detach`](Self::detach) was called, or this is a [forked child](Self#after-fork). Then no host loop should
+    /// dispatch it.
     pub fn is_detached(&self) -> bool {
         self.is_forked() || self.state().host.is_gone
     }
 
-    /// Whether this process is a forked child of the one that made it. An adapter that is dropped there leaves alone
-    /// what its host loop shares with the parent: sockets, and other epoll sets.
+    /// Whether this process is a forked child of the one that created the reactor. An adapter that is dropped there must not
+    /// change what its host loop shares with the parent: sockets and other epoll sets.
     pub fn is_forked(&self) -> bool {
         !self.process.is_current()
     }
@@ -322,7 +321,7 @@ impl Drop for Reactor {
 }
 
 impl AsFd for Reactor {
-    /// Readable when a dispatch would do something. To be watched for input, level style, and for nothing else.
+    /// The fd to watch for input, level-triggered, and for nothing else. It is readable when a dispatch would do something.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }

@@ -1,11 +1,11 @@
 //! libxl's six event hooks as C functions, answered by an osevent-core registry.
 //!
-//! For whoever binds libxl by himself: these are the functions of `libxl_osevent_hooks`, once for each type of client. The
-//! user pointer that goes to `libxl_osevent_register_hooks` with them is the address of that client's
-//! [`Registry`]. What a hook does is
-//! [`Hooks`]'s; here is only how C calls it.
+//! This crate is for other bindings of libxl. Its functions are those of `libxl_osevent_hooks`, generic over the type of the
+//! client. The user pointer for `libxl_osevent_register_hooks` must be the address of the client's [`Registry`]. The functions
+//! only convert the arguments; [`Hooks`] documents what each hook does.
 //!
-//! Each comes with libxl's lock held, on any thread that is inside libxl ([R1]). The ids are those of `docs/contract.md`.
+//! libxl calls the hooks on any thread that is inside libxl, and holds its lock ([R1]). Ids such as [R1] are clauses of
+//! `docs/contract.md`.
 //!
 //! ```
 //! use osevent_core::{Client, ClientValue, Interest, Owner, Readiness};
@@ -60,8 +60,8 @@ compile_error!("a handle is 64 bits, and libxl keeps it in a pointer: build for 
 /// The `fd_register` hook.
 ///
 /// # Safety
-/// `user` is the address of a `Registry<C>`, which is kept until libxl has freed the ctx ([X1]), and `handle_out` a place that
-/// a handle can be written to; what is there is never read ([R2]).
+/// `user` must be the address of a `Registry<C>` that exists until libxl has freed the ctx ([X1]). `handle_out` must be valid for
+/// writing a handle; it is never read ([R2]).
 pub unsafe extern "C" fn fd_register<C: Owner>(
     user: *mut c_void,
     fd: c_int,
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn fd_register<C: Owner>(
 /// The `fd_modify` hook.
 ///
 /// # Safety
-/// `user` as for [`fd_register`], and `handle_in_out` is where the client keeps a handle.
+/// `user` as for [`fd_register`]. `handle_in_out` must point to a handle.
 pub unsafe extern "C" fn fd_modify<C: Owner>(
     user: *mut c_void,
     fd: c_int,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn fd_deregister<C: Owner>(user: *mut c_void, fd: c_int, h
 /// The `timeout_register` hook.
 ///
 /// # Safety
-/// As for [`fd_register`].
+/// The same as for [`fd_register`].
 pub unsafe extern "C" fn timeout_register<C: Owner>(
     user: *mut c_void,
     handle_out: *mut *mut c_void,
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn timeout_register<C: Owner>(
 /// The `timeout_modify` hook.
 ///
 /// # Safety
-/// As for [`fd_modify`].
+/// The same as for [`fd_modify`].
 pub unsafe extern "C" fn timeout_modify<C: Owner>(
     user: *mut c_void,
     handle_in_out: *mut *mut c_void,
