@@ -1,7 +1,7 @@
-//! Functions whose parameters changed from release to release: one variant for each form.
+//! Functions whose parameters changed between releases, with a variant for each form.
 //!
-//! A variant is chosen by the library's [`Release`] when it is loaded. What differs is said in the
-//! comments about `LIBXL_API_VERSION` in `libxl.h`; the releases are those whose header first has the form.
+//! The [`Release`] of the loaded library determines the variant. The comments about `LIBXL_API_VERSION` in `libxl.h` describe
+//! the changes. The releases given here are the first whose header has the form.
 
 #[cfg(doc)]
 use crate::contract::*;
@@ -23,10 +23,10 @@ pub enum DomainControl {
     Asynchronous(unsafe extern "C" fn(*mut Ctx, u32, *const AsyncopHow) -> c_int),
 }
 
-/// `libxl_domain_create_restore`: makes a domain of a configuration and a stream that a save wrote.
+/// `libxl_domain_create_restore`: creates a domain from a configuration and the stream of a save.
 ///
-/// The configuration and the domid's address must last until completion ([E9]). A failed restore may
-/// have written a domid all the same.
+/// The configuration and the address of the domid must remain valid until completion ([E9]). A restore that fails may have
+/// written a domid.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum CreateRestore {
@@ -68,8 +68,8 @@ pub enum CreateRestore {
     ),
 }
 
-/// `libxl_retrieve_domain_configuration`: the present configuration of a domain, into one that `_init`
-/// was called on.
+/// `libxl_retrieve_domain_configuration`: writes the present configuration of a domain to a struct that was initialized with
+/// `_init`.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "who calls it must know each form")]
 pub enum RetrieveConfiguration {
@@ -77,7 +77,7 @@ pub enum RetrieveConfiguration {
     Missing,
     /// `(ctx, domid, config out)`: 4.5 to 4.12. Blocks until it is done.
     Blocking(unsafe extern "C" fn(*mut Ctx, u32, *mut DomainConfig) -> c_int),
-    /// `(ctx, domid, config out, how)`: 4.13 and later. The configuration must last until completion.
+    /// `(ctx, domid, config out, how)`: 4.13 and later. The configuration must remain valid until completion.
     Asynchronous(unsafe extern "C" fn(*mut Ctx, u32, *mut DomainConfig, *const AsyncopHow) -> c_int),
 }
 

@@ -1,16 +1,16 @@
 //! Error codes, event types, shutdown reasons and flags, as libxl defines them.
 //!
-//! The values are the same in every release; a release only adds to them. A code that is not
-//! listed is legal: libxl passes on what a hook returned ([R3]), and a newer one may know more.
+//! The values are the same in all releases; newer releases only add some. Other codes are possible: libxl returns the code of a
+//! hook ([R3]), and a newer libxl may have more codes.
 
 #[cfg(doc)]
 use crate::contract::*;
 use core::ffi::{c_int, c_uint};
 
-/// The only `version` that `libxl_ctx_alloc` takes (`LIBXL_VERSION`).
+/// The only `version` that `libxl_ctx_alloc` accepts (`LIBXL_VERSION`).
 pub const LIBXL_VERSION: c_int = 0;
 
-/// A cause that has no code of its own (`ERROR_NONSPECIFIC`).
+/// An error without a code of its own (`ERROR_NONSPECIFIC`).
 pub const ERROR_NONSPECIFIC: c_int = -1;
 /// The `version` given to `libxl_ctx_alloc` is not supported.
 pub const ERROR_VERSION: c_int = -2;
@@ -26,13 +26,13 @@ pub const ERROR_INVAL: c_int = -6;
 pub const ERROR_BADFAIL: c_int = -7;
 /// The domain did not answer in time.
 pub const ERROR_GUEST_TIMEDOUT: c_int = -8;
-/// A time limit of libxl's own ran out.
+/// A time limit of libxl has expired.
 pub const ERROR_TIMEDOUT: c_int = -9;
-/// The domain has no paravirtual drivers that could do this.
+/// The domain does not have the paravirtual drivers that are needed.
 pub const ERROR_NOPARAVIRT: c_int = -10;
-/// Nothing there yet: from `libxl_event_check`, no such event.
+/// Not available yet: from `libxl_event_check`, there is no such event.
 pub const ERROR_NOT_READY: c_int = -11;
-/// What a hook returns when it cannot register ([R3]).
+/// The code for a hook that cannot register ([R3]).
 pub const ERROR_OSEVENT_REG_FAIL: c_int = -12;
 /// A buffer is too small.
 pub const ERROR_BUFFERFULL: c_int = -13;
@@ -42,7 +42,7 @@ pub const ERROR_UNKNOWN_CHILD: c_int = -14;
 pub const ERROR_LOCK_FAIL: c_int = -15;
 /// The domain has no stored configuration; 4.5 and later.
 pub const ERROR_JSON_CONFIG_EMPTY: c_int = -16;
-/// The device is there already; 4.5 and later.
+/// The device exists already; 4.5 and later.
 pub const ERROR_DEVICE_EXISTS: c_int = -17;
 /// The checkpoint's device operations do not match; 4.5 and later, where 4.5 and 4.6 call it
 /// `ERROR_REMUS_DEVOPS_DOES_NOT_MATCH`.
@@ -56,13 +56,13 @@ pub const ERROR_VNUMA_CONFIG_INVALID: c_int = -20;
 pub const ERROR_DOMAIN_NOTFOUND: c_int = -21;
 /// The operation was aborted, or has been asked to abort before ([E6]); 4.6 and later.
 pub const ERROR_ABORTED: c_int = -22;
-/// Not found: from `libxl_ao_abort`, the operation is over or completing ([E6]); 4.6 and later.
+/// Not found: from `libxl_ao_abort`, the operation has ended or is completing ([E6]); 4.6 and later.
 pub const ERROR_NOTFOUND: c_int = -23;
-/// The domain went away during the operation; 4.6 and later.
+/// The domain was destroyed during the operation; 4.6 and later.
 pub const ERROR_DOMAIN_DESTROYED: c_int = -24;
 /// This release no longer has the feature; 4.6 and later.
 pub const ERROR_FEATURE_REMOVED: c_int = -25;
-/// QEMU did not keep to its monitor protocol; 4.12 and later.
+/// QEMU violated its monitor protocol; 4.12 and later.
 pub const ERROR_PROTOCOL_ERROR_QMP: c_int = -26;
 /// QEMU's monitor sent an error of unknown class; 4.12 and later.
 pub const ERROR_UNKNOWN_QMP_ERROR: c_int = -27;
@@ -77,7 +77,7 @@ pub const ERROR_QMP_DEVICE_NOT_FOUND: c_int = -31;
 /// QEMU's answer is not what this libxl expects; 4.12 and later.
 pub const ERROR_QEMU_API: c_int = -32;
 
-/// The name that libxl's headers give to `code`, or `None` for 0 and for codes that they do not list.
+/// The name of `code` in libxl's headers. `None` for 0 and for codes that are not listed.
 pub const fn error_name(code: c_int) -> Option<&'static str> {
     Some(match code {
         ERROR_NONSPECIFIC => "ERROR_NONSPECIFIC",
@@ -116,9 +116,9 @@ pub const fn error_name(code: c_int) -> Option<&'static str> {
     })
 }
 
-/// The domain shut down; once per evgen, and a save makes one, too ([E11]).
+/// The domain shut down. Reported once per evgen; a save also causes it ([E11]).
 pub const EVENT_TYPE_DOMAIN_SHUTDOWN: c_uint = 1;
-/// The domain is gone.
+/// The domain was destroyed.
 pub const EVENT_TYPE_DOMAIN_DEATH: c_uint = 2;
 /// The domain ejected a removable disk.
 pub const EVENT_TYPE_DISK_EJECT: c_uint = 3;
@@ -130,7 +130,7 @@ pub const EVENT_TYPE_DOMAIN_CREATE_CONSOLE_AVAILABLE: c_uint = 5;
 /// A mask of every type of event, the unknown ones included (`LIBXL_EVENTMASK_ALL`).
 pub const EVENTMASK_ALL: u64 = u64::MAX;
 
-/// The mask that has the bit of this one type of event. `kind` is below 64.
+/// The mask for a single type of event. `kind` must be less than 64.
 pub const fn event_mask(kind: c_uint) -> u64 {
     1 << kind
 }
@@ -139,19 +139,19 @@ pub const fn event_mask(kind: c_uint) -> u64 {
 pub const SHUTDOWN_REASON_UNKNOWN: c_int = -1;
 /// The domain powered itself off.
 pub const SHUTDOWN_REASON_POWEROFF: c_int = 0;
-/// The domain asked to be started again.
+/// The domain asked for a reboot.
 pub const SHUTDOWN_REASON_REBOOT: c_int = 1;
-/// The domain suspended, as it does for a save: not its end ([E11]).
+/// The domain suspended, for instance for a save. This is not its end ([E11]).
 pub const SHUTDOWN_REASON_SUSPEND: c_int = 2;
 /// The domain crashed.
 pub const SHUTDOWN_REASON_CRASH: c_int = 3;
-/// The domain's watchdog ran out.
+/// The domain's watchdog expired.
 pub const SHUTDOWN_REASON_WATCHDOG: c_int = 4;
 /// The domain asked for a soft reset; 4.7 and later.
 pub const SHUTDOWN_REASON_SOFT_RESET: c_int = 5;
 
 /// For [`Library::domain_suspend`](crate::Library::domain_suspend): log more (`LIBXL_SUSPEND_DEBUG`).
 pub const SUSPEND_DEBUG: c_int = 1;
-/// For [`Library::domain_suspend`](crate::Library::domain_suspend): the domain runs on while most of
-/// its memory is written (`LIBXL_SUSPEND_LIVE`).
+/// For [`Library::domain_suspend`](crate::Library::domain_suspend): the domain continues to run while most of its memory is
+/// written (`LIBXL_SUSPEND_LIVE`).
 pub const SUSPEND_LIVE: c_int = 2;

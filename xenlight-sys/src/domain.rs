@@ -1,7 +1,7 @@
-//! What libxl takes and returns about domains, devices and operations.
+//! Structs of libxl for domains, devices and operations.
 //!
-//! Few structs are laid out here: those that are small and alike in all releases. The others have no
-//! fields; they are made in an [`Opaque`] buffer.
+//! Only small structs with the same layout in all releases are defined with their fields. The others have no fields and are
+//! created in an [`Opaque`] buffer.
 
 #[cfg(doc)]
 use crate::contract::*;
@@ -15,7 +15,7 @@ use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 use crate::Ctx;
 use crate::event::Event;
 
-/// `libxl_vminfo`: an entry of what [`Library::list_vm`](crate::Library::list_vm) returns; 20 bytes.
+/// `libxl_vminfo`: an entry of the array of [`Library::list_vm`](crate::Library::list_vm); 20 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vminfo {
@@ -25,16 +25,15 @@ pub struct Vminfo {
     pub domid: u32,
 }
 
-/// `libxl_asyncop_how`: how an operation reports that it is complete. libxl copies it ([X1]).
+/// `libxl_asyncop_how`: how an operation reports its completion. libxl copies it ([X1]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncopHow {
-    /// `(ctx, rc, for_callback)`: called once, with the ctx unlocked, on any thread that is inside
-    /// libxl, perhaps before the call that began the operation has returned ([E1], [E9]). `None` makes an
-    /// event of type `OPERATION_COMPLETE` instead.
+    /// `(ctx, rc, for_callback)`: called once, with the ctx unlocked, on any thread that is inside libxl. It may be called before
+    /// the call that began the operation has returned ([E1], [E9]). With `None`, the completion is an event of type
+    /// `OPERATION_COMPLETE` instead.
     pub callback: Option<unsafe extern "C" fn(*mut Ctx, c_int, *mut c_void)>,
-    /// Which operation it was. Together with `callback` it must be unique while an abort may be under
-    /// way ([E6]).
+    /// Identifies the operation. Together with `callback` it must be unique while an abort may be in progress ([E6]).
     pub u: AsyncopFor,
 }
 
@@ -55,12 +54,12 @@ impl fmt::Debug for AsyncopFor {
     }
 }
 
-/// `libxl_asyncprogress_how`: how an operation reports a step on its way. libxl copies it.
+/// `libxl_asyncprogress_how`: how an operation reports its progress. libxl copies it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncprogressHow {
-    /// `(ctx, event, for_callback)`: as with `event_occurs`, the event is the application's to free.
-    /// `None` leaves the event to the event hooks and `libxl_event_check`.
+    /// `(ctx, event, for_callback)`: the application has to free the event, as with `event_occurs`. With `None`, the event goes
+    /// to the event hooks or `libxl_event_check`.
     pub callback: Option<unsafe extern "C" fn(*mut Ctx, *mut Event, *mut c_void)>,
     /// Becomes the event's `for_user`.
     pub for_event: u64,
@@ -68,7 +67,7 @@ pub struct AsyncprogressHow {
     pub for_callback: *mut c_void,
 }
 
-/// A `libxl_domain_config`: all that makes a domain. Its layout varies by release.
+/// A `libxl_domain_config`: the configuration of a domain. Its layout varies by release.
 #[repr(C)]
 #[derive(Debug)]
 pub struct DomainConfig {
@@ -82,9 +81,9 @@ pub struct Dominfo {
     _opaque: [u8; 0],
 }
 
-/// A `libxl_domain_restore_params` (4.4 and later): what a restore must know about the stream.
+/// A `libxl_domain_restore_params` (4.4 and later): describes the stream for a restore.
 ///
-/// A stream of format 2, which 4.6 and later write, wants `{"stream_version": 2}`; `_init` says 1.
+/// A stream of format 2, which 4.6 and later write, needs `{"stream_version": 2}`. `_init` sets 1.
 #[repr(C)]
 #[derive(Debug)]
 pub struct RestoreParams {
@@ -105,32 +104,31 @@ pub struct DeviceDisk {
     _opaque: [u8; 0],
 }
 
-/// A `libxl_version_info`: of the hypervisor that runs, not of the library. Its layout varies by release.
+/// A `libxl_version_info`: the version of the running hypervisor, not of the library. Its layout varies by release.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VersionInfo {
     _opaque: [u8; 0],
 }
 
-/// Zeroed memory for one `T` whose size varies by release, far more than any release needs.
+/// Zeroed memory for a `T` whose size varies by release. It is much larger than any release needs.
 ///
-/// The largest struct, `libxl_domain_config`, has 1,232 to 1,400 bytes in the releases from 4.13 to
-/// 4.22; this has [`OPAQUE_SIZE`]. It does not move, whoever owns it.
+/// The largest struct, `libxl_domain_config`, has 1,232 to 1,400 bytes in the releases 4.13 to 4.22. This has [`OPAQUE_SIZE`]
+/// bytes. Its address never changes.
 ///
-/// To be used like this: call libxl's `_init` function on it (zeroed memory is not initialised: some
-/// defaults are not zero), fill it (a `_from_json` function, or a function that returns one), use it,
-/// and call `_dispose` before it is dropped, else what hangs on it leaks. What it was passed to may
-/// keep its address until an asynchronous operation completes ([E9]).
+/// How to use it: call libxl's `_init` function on it, because some defaults are not zero. Fill it in with a `_from_json`
+/// function or another function of libxl. Use it. Call `_dispose` before it is dropped; otherwise the memory that it points to
+/// leaks. An asynchronous operation may use its address until completion ([E9]).
 ///
-/// JSON has catches: `_from_json` ignores keys that it does not know and values of the wrong type,
-/// and `_to_json` leaves out what is false, zero or nil.
+/// Note on JSON: `_from_json` ignores unknown keys and values of the wrong type, and `_to_json` omits values that are false,
+/// zero or nil.
 #[derive(Debug)]
 pub struct Opaque<T> {
     address: NonNull<u8>,
     of: PhantomData<T>,
 }
 
-/// The bytes of an [`Opaque`].
+/// The size of an [`Opaque`], in bytes.
 pub const OPAQUE_SIZE: usize = 64 * 1024;
 
 const OPAQUE_LAYOUT: Layout = match Layout::from_size_align(OPAQUE_SIZE, 16) {
@@ -139,7 +137,7 @@ const OPAQUE_LAYOUT: Layout = match Layout::from_size_align(OPAQUE_SIZE, 16) {
 };
 
 impl<T> Opaque<T> {
-    /// Allocates it, all bytes 0.
+    /// Allocates a buffer of zero bytes.
     pub fn zeroed() -> Self {
         // SAFETY: the layout's size is not 0.
         let address = unsafe { alloc_zeroed(OPAQUE_LAYOUT) };
@@ -149,7 +147,7 @@ impl<T> Opaque<T> {
         }
     }
 
-    /// The address to give to libxl, the same until the drop.
+    /// The address for libxl. It does not change until the drop.
     pub fn as_ptr(&self) -> *mut T {
         self.address.as_ptr().cast()
     }

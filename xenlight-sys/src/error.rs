@@ -3,33 +3,33 @@
 use core::error::Error;
 use core::fmt;
 
-/// Why no libxl could be loaded, and what to do about it.
+/// The reason why libxl could not be loaded. The displayed text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The dynamic linker could load none of these.
+    /// The dynamic linker could not load any of these files.
     NotFound {
-        /// The names or the path that were tried, in this order.
+        /// The names or the path that were tried, in order.
         tried: Vec<String>,
-        /// What the dynamic linker said: about a library that is there but cannot be loaded (one that
-        /// it needs is missing, say), if there is such a one; else about the last that was tried.
+        /// The message of the dynamic linker. If a library exists but cannot be loaded, for instance because a dependency is
+        /// missing, the message is about it; otherwise it is about the last one that was tried.
         message: String,
     },
-    /// The library lacks a symbol that its release must have: it is no libxl, or a broken one.
+    /// The library lacks a symbol that its release must have. It is not a libxl, or is broken.
     MissingSymbol {
         /// The library's path.
         library: String,
         /// The symbol.
         symbol: &'static str,
     },
-    /// A libxl of Xen 4.1 or earlier, which has no event interface.
+    /// The library is of Xen 4.1 or earlier, which has no event interface.
     TooOld {
         /// The library's path.
         library: String,
         /// Its SONAME.
         soname: String,
     },
-    /// A libxl whose SONAME follows no numbering known here: calling it would be guesswork.
+    /// The library has a SONAME from which its release cannot be determined.
     UnknownRelease {
         /// The library's path.
         library: String,

@@ -1,51 +1,48 @@
 //! Raw bindings to Xen's libxl, loaded at run time.
 //!
-//! libxl's SONAME changes with every release of Xen, while the part of its interface that a host of
-//! its event loop needs has been the same from 4.2 on. So nothing is linked: [`Library::load`] finds
-//! the libxl that is installed, tells its [`Release`], and one binary serves every dom0 and starts
-//! with a clear error on a machine that has none. Clause ids ([R2], [X1], …) are those of
-//! `docs/contract.md`; "the header" is `libxl.h`, `libxl_event.h` or `libxl_utils.h`.
+//! libxl's SONAME changes with every release of Xen, but the event interface has been the same since 4.2. So nothing is linked.
+//! [`Library::load`] loads the installed libxl and determines its [`Release`]. One binary runs in every dom0, and on a machine
+//! without libxl it starts and gets a clear error. Ids such as [R2] are clauses of `docs/contract.md`. "The header" is
+//! `libxl.h`, `libxl_event.h` or `libxl_utils.h`.
 //!
-//! # What is here
+//! # Overview
 //!
-//! - [`Library`]: a method for each function that every supported release has. For one that came
-//!   later, the method returns an `Option` of the function; for one whose parameters changed, an
-//!   enum with a variant for each form ([`by_release`]).
+//! - [`Library`]: a method for each function that all supported releases have. For a function of later releases, the method
+//!   returns an `Option` of the function. For a function whose parameters changed, it returns an enum with a variant for each
+//!   form ([`by_release`]).
 //! - [`event`], [`children`], [`log`]: the structs of hooks that libxl calls, and the head of an event.
-//! - [`domain`]: structs that libxl takes or fills. Those whose layout varies by release have no
-//!   fields: they are made in an [`Opaque`](domain::Opaque) buffer and read and written as JSON.
+//! - [`domain`]: structs that libxl reads or fills in. Structs whose layout varies by release have no fields. They are created
+//!   in an [`Opaque`](domain::Opaque) buffer and are read and written as JSON.
 //! - [`codes`]: error codes, event types, shutdown reasons, and their names.
 //!
-//! # What it refuses to do
+//! # What it does not do
 //!
-//! No logic: no method checks its arguments, waits, converts or frees. No libxl struct that varies
-//! by release is laid out. Nothing that blocks inside libxl's own poll loop is bound
-//! (`libxl_event_wait`, `libxl_osevent_beforepoll`; [E8]). The library is never unloaded.
+//! It has no logic: no method checks its arguments, waits, converts or frees. It defines no struct of libxl whose layout varies
+//! by release. It does not bind functions that run libxl's own poll loop (`libxl_event_wait`, `libxl_osevent_beforepoll`;
+//! [E8]). It never unloads the library.
 //!
 //! # Rules for every call
 //!
-//! The methods of [`Library`] are `unsafe`: the caller promises what the header asks for, and
+//! The methods of [`Library`] are `unsafe`. The caller has to follow the header and these rules:
 //!
-//! 1. pointers are valid for what the header does with them, for as long as it says: usually the
-//!    call, but the hooks structs, their user pointers and the logger until the ctx is freed ([X1]),
-//!    and what an asynchronous operation was given until it completes ([E9]);
-//! 2. the ctx came from [`Library::ctx_alloc`] of this very library and has not been freed, nor is
-//!    it freed while the call is in progress ([X4]);
-//! 3. the call is not made from inside an osevent hook, `fork_replacement`, the logger or
-//!    `disaster` ([R15], [X9], [E4]), nor in a child after a fork ([X7]), except
-//!    [`Library::postfork_child_noexec`];
-//! 4. no callback given to libxl unwinds.
+//! 1. Pointers are valid as long as the header requires. Usually this is the duration of the call. The hooks structs, their user
+//!    pointers and the logger are valid until the ctx is freed ([X1]), and the arguments of an asynchronous operation until it
+//!    completes ([E9]).
+//! 2. The ctx is from [`Library::ctx_alloc`] of the same library, has not been freed, and is not freed while the call is in
+//!    progress ([X4]).
+//! 3. The call is not made inside an osevent hook, `fork_replacement`, the logger or `disaster` ([R15], [X9], [E4]), nor in a
+//!    child after a fork ([X7]), except [`Library::postfork_child_noexec`].
+//! 4. No callback that is passed to libxl unwinds.
 //!
 //! # Threads
 //!
-//! [`Library`] is `Send` and `Sync`. libxl locks its ctx: any thread may make any call at any time,
-//! but [`Library::ctx_free`] only when no other call on that ctx is in progress ([X4]) and
-//! [`Library::event_register_callbacks`], [`Library::osevent_register_hooks`] and
-//! [`Library::childproc_setmode`] before others begin ([E5], [X1]). Hooks and callbacks come on
-//! whichever thread is inside libxl ([R1], [E1]). Any call can take long ([O12]).
+//! [`Library`] is `Send` and `Sync`. libxl locks its ctx, so any thread may make any call at any time, with two exceptions:
+//! [`Library::ctx_free`] is only allowed when no other call on that ctx is in progress ([X4]).
+//! [`Library::event_register_callbacks`], [`Library::osevent_register_hooks`] and [`Library::childproc_setmode`] have to come
+//! before all other calls ([E5], [X1]). Hooks and callbacks run on any thread that is inside libxl ([R1], [E1]). Any call can
+//! take long ([O12]).
 //!
-//! Strings that libxl returns as `*mut c_char` were allocated with malloc(3): the caller frees them
-//! with free(3).
+//! Strings that libxl returns as `*mut c_char` are allocated with malloc(3). The caller frees them with free(3).
 //!
 //! # The shortest program
 //!
@@ -107,9 +104,9 @@ pub use error::LoadError;
 pub use release::Release;
 pub use symbols::{Library, SYMBOLS, Symbol};
 
-/// A `libxl_ctx`: one connection to Xen's toolstack, with its lock, watches and operations.
+/// A `libxl_ctx`: a connection to Xen's toolstack, with its lock, watches and operations.
 ///
-/// Only libxl makes one; see [`Library::ctx_alloc`].
+/// Only libxl creates it; see [`Library::ctx_alloc`].
 #[repr(C)]
 #[derive(Debug)]
 pub struct Ctx {

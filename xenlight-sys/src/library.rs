@@ -13,28 +13,26 @@ use crate::shared_object::SharedObject;
 use crate::symbols::{Library, Table};
 
 impl Library {
-    /// Loads the newest libxl that the dynamic linker finds: `libxenlight.so.4.40` down to
-    /// `libxenlight.so.4.3`, then `libxenlight.so.2.0`, the name that all of 4.2.x have.
+    /// Loads the newest libxl that the dynamic linker finds: it tries `libxenlight.so.4.40` down to `libxenlight.so.4.3`, then
+    /// `libxenlight.so.2.0`, the name of all 4.2.x.
     ///
-    /// From any thread. Takes the dynamic linker's lock and reads files; it runs no code of libxl's
-    /// but its initialisers.
+    /// May be called on any thread. It takes the dynamic linker's lock and reads files. Of libxl's code it runs only the
+    /// initializers.
     ///
     /// # Errors
     ///
-    /// [`LoadError::NotFound`] if there is none that can be loaded; the other kinds are about the first
-    /// that could.
+    /// [`LoadError::NotFound`] if none can be loaded. The other errors are about the first library that could be loaded.
     pub fn load() -> Result<Self, LoadError> {
         let names = (3..=40).rev().map(|minor| format!("libxenlight.so.4.{minor}"));
         Self::load_first(names.chain(["libxenlight.so.2.0".to_owned()]))
     }
 
-    /// Loads the libxl at `path`, whatever the file is called. A name without a slash is looked for
-    /// as the dynamic linker does it.
+    /// Loads the libxl at `path`, with any file name. The dynamic linker searches its directories for a name without a slash.
     ///
     /// # Safety
     ///
-    /// The file is a libxl, as Xen's sources make it: loading a library runs what is in it, and what it exports is called as
-    /// libxl's headers declare it.
+    /// The file must be a libxl, built from Xen's sources. Loading a library runs code in it, and its functions are called as
+    /// libxl's headers declare them.
     ///
     /// # Errors
     ///
@@ -47,24 +45,24 @@ impl Library {
         Self::of(object)
     }
 
-    /// The release that this libxl belongs to. All of 4.2.x count as 4.2; if its SONAME does not tell
-    /// the release, this is the last one that changed something that matters here (contract V).
+    /// The release of this libxl. All of 4.2.x count as 4.2. If the SONAME does not tell the release, this is the newest release
+    /// of contract V whose symbol the library exports.
     pub fn release(&self) -> Release {
         self.release
     }
 
-    /// The file, as the dynamic linker found it.
+    /// The path of the file, as the dynamic linker found it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// In a child that was just forked: takes each lock that Xen's libraries share between all their
-    /// handles, by opening and closing one of libxenctrl's, as libxl's own children do. Never returns if another
-    /// thread held one of them at the fork: nobody frees it in the child ([S9]).
+    /// Takes and releases each lock that Xen's libraries share between their handles. Call it in a child that was just forked. It
+    /// opens and closes a handle of libxenctrl, as libxl's own children do. If another thread held one of the locks at the
+    /// fork, this never returns, because the lock is never released in the child ([S9]).
     ///
     /// # Safety
     ///
-    /// The logger is good for the length of the call.
+    /// The logger must be valid during the call.
     pub unsafe fn try_locks(&self, logger: *mut Logger) {
         if let Some(control) = &self.control {
             // SAFETY: the caller's promise.

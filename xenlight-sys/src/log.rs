@@ -1,4 +1,4 @@
-//! The logger that libxl writes to: `xentoollog_logger`, and the formatting of its messages.
+//! The logger of libxl, `xentoollog_logger`, and the formatting of its messages.
 
 #[cfg(doc)]
 use crate::contract::*;
@@ -25,40 +25,38 @@ pub const LEVEL_ERROR: c_uint = 8;
 /// `XTL_CRITICAL`, the most important.
 pub const LEVEL_CRITICAL: c_uint = 9;
 
-/// `xentoollog_logger`: three functions that libxl calls, at every level, on any thread, with the ctx
-/// lock held, and in forked children too ([X9]). None may wait, call libxl on that ctx or unwind ([R15]).
+/// `xentoollog_logger`: three functions. libxl calls them for all levels, on any thread, under the ctx lock, and in forked
+/// children ([X9]). They must not wait, call libxl on that ctx, or unwind ([R15]).
 ///
-/// Data of the logger's own goes behind it in a `repr(C)` struct that starts with this one. It must
-/// outlive the ctx ([X1]); `libxl_ctx_free` does not call `destroy`.
+/// A logger with data is a `repr(C)` struct that starts with this one. It must outlive the ctx ([X1]); `libxl_ctx_free` does
+/// not call `destroy`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Logger {
-    /// `(logger, level, errno or -1, context or NULL, format, arguments)`: one message, without a
-    /// newline; see [`format_message`].
+    /// `(logger, level, errno or -1, context or NULL, format, arguments)`: a message without a newline; see [`format_message`].
     pub vmessage: unsafe extern "C" fn(*mut Logger, c_uint, c_int, *const c_char, *const c_char, VaList),
-    /// `(logger, context or NULL, what, percent, done, total)`: how far a long step has come; `done` is
-    /// 0 when it begins.
+    /// `(logger, context or NULL, what, percent, done, total)`: the progress of a long step; `done` is 0 when it begins.
     pub progress: Option<unsafe extern "C" fn(*mut Logger, *const c_char, *const c_char, c_int, c_ulong, c_ulong)>,
-    /// `(logger)`: called by `xtl_logger_destroy` alone, which libxl never calls on a logger it was given.
+    /// `(logger)`: only called by `xtl_logger_destroy`, which libxl never calls for the program's logger.
     pub destroy: unsafe extern "C" fn(*mut Logger),
 }
 
-/// A C `va_list` as a parameter of a function: good for one use within the call that brought it.
+/// A C `va_list` as a function parameter. It can be used once, during the call that received it.
 ///
-/// It is a pointer in both ABIs that this crate supports: x86-64's `va_list` is an array, which decays,
-/// and aarch64's is a struct of 32 bytes, of which the caller makes a copy and passes its address.
+/// It is a pointer in both ABIs that this crate supports. On x86-64, `va_list` is an array, which decays to a pointer. On
+/// aarch64, it is a struct of 32 bytes; the caller copies it and passes the address.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct VaList(*mut c_void);
 
 /// Formats a message into `buffer` and returns the part that was written, without a NUL.
 ///
-/// What does not fit is cut off. Empty if `buffer` is, or if the C library refuses the format.
-/// Allocates nothing itself and takes no lock, so that it may run in a forked child ([X9]).
+/// A message that does not fit is truncated. The result is empty if `buffer` is empty or the C library rejects the format. It
+/// does not allocate and takes no lock, so it may run in a forked child ([X9]).
 ///
 /// # Safety
 ///
-/// `format` and `arguments` are those that this call of [`Logger::vmessage`] was given.
+/// `format` and `arguments` must be those of the current call of [`Logger::vmessage`].
 pub unsafe fn format_message(buffer: &mut [u8], format: *const c_char, arguments: VaList) -> &[u8] {
     // SAFETY: the buffer is writable for its length; the caller passes on what C's caller promised
     // about format and arguments, which are moved in here, hence used once.

@@ -6,7 +6,7 @@ use core::fmt;
 
 /// A release of Xen, such as 4.17. Point releases cannot be told apart.
 ///
-/// The constants are the releases that changed something for a host of libxl (contract V).
+/// The constants are the releases with changes for a host of libxl (contract V).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
     major: u32,
@@ -14,37 +14,37 @@ pub struct Release {
 }
 
 impl Release {
-    /// The first one that is supported. All of 4.2.x have one SONAME, and so count as 4.2.0: for_user
-    /// is 0, timeouts are deregistered, late occurrences are not tolerated ([E3], [R13], [O3]).
+    /// The first supported release. All of 4.2.x have the same SONAME and are treated as 4.2.0: `for_user` is 0, timeouts are
+    /// deregistered, and late occurrences are not tolerated ([E3], [R13], [O3]).
     pub const V4_2: Self = Self::new(4, 2);
-    /// Nexus pool: late fd occurrences are tolerated ([O3], with all of 4.2.2 and later).
+    /// Late fd occurrences are tolerated (from 4.2.2 on, [O3]).
     pub const V4_3: Self = Self::new(4, 3);
-    /// `libxl_childproc_sigchld_occurred`, selective_reap, parameters for a restore.
+    /// `libxl_childproc_sigchld_occurred`, selective reaping, parameters for a restore.
     pub const V4_4: Self = Self::new(4, 4);
-    /// JSON is read (`_from_json`), `libxl_retrieve_domain_configuration`; fds go when idle.
+    /// `_from_json` functions, `libxl_retrieve_domain_configuration`; idle fds are deregistered ([X2]).
     pub const V4_5: Self = Self::new(4, 5);
     /// `libxl_ao_abort` ([E6]).
     pub const V4_6: Self = Self::new(4, 6);
     /// `libxl_domain_create_restore` has `send_back_fd`.
     pub const V4_7: Self = Self::new(4, 7);
-    /// `libxl_get_free_memory` has 64 bits.
+    /// `libxl_get_free_memory` writes 64 bits.
     pub const V4_8: Self = Self::new(4, 8);
     /// pause, unpause, shutdown, reboot and others take an `AsyncopHow`.
     pub const V4_13: Self = Self::new(4, 13);
-    /// Blocking calls mixed with hooks no longer hang ([E8]).
+    /// Blocking calls no longer hang when hooks are used ([E8]).
     pub const V4_14: Self = Self::new(4, 14);
 
-    /// Release `major.minor`.
+    /// Creates the release `major.minor`.
     pub const fn new(major: u32, minor: u32) -> Self {
         Self { major, minor }
     }
 
-    /// The 4 of 4.17.
+    /// The major number: 4 for 4.17.
     pub const fn major(self) -> u32 {
         self.major
     }
 
-    /// The 17 of 4.17.
+    /// The minor number: 17 for 4.17.
     pub const fn minor(self) -> u32 {
         self.minor
     }

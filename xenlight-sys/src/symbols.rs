@@ -24,8 +24,8 @@ use crate::shared_object::SharedObject;
 
 /// A loaded libxl, with its functions as methods.
 ///
-/// It stays loaded for the life of the process, also after this is dropped: pointers to its functions
-/// remain good. See the [crate] for the rules that each call must keep.
+/// It stays loaded until the process ends, also after this is dropped, so pointers to its functions remain valid. See the
+/// [crate] for the rules for every call.
 pub struct Library {
     pub(crate) table: Table,
     pub(crate) control: Option<Control>,
@@ -33,18 +33,18 @@ pub struct Library {
     pub(crate) path: PathBuf,
 }
 
-/// One of libxl's functions, as this crate declares it.
+/// A function of libxl, as this crate declares it.
 #[derive(Clone, Copy)]
 pub struct Symbol {
     /// Its name in the library, `libxl_…`.
     pub name: &'static str,
-    /// The first release that has it. Later ones must have it, too, or else they are not loaded.
+    /// The first release that has it. A later release without it is not loaded.
     pub since: Release,
     signature: fn(Release) -> &'static str,
 }
 
 impl Symbol {
-    /// The type that this crate calls it with in `release`, as text; meant for tests and reports.
+    /// The type that this crate uses for it with `release`, as text. For tests and reports.
     pub fn signature(&self, release: Release) -> &'static str {
         (self.signature)(release)
     }
@@ -155,186 +155,184 @@ macro_rules! symbol_table {
 
 symbol_table! {
     always {
-        /// Makes a ctx. `version` is [`codes::LIBXL_VERSION`](crate::codes::LIBXL_VERSION), `flags` 0;
-        /// the logger must not be NULL ([X9]). Needs a hypervisor and xenstored: `ERROR_FAIL` without.
+        /// Creates a ctx. `version` is [`codes::LIBXL_VERSION`](crate::codes::LIBXL_VERSION), `flags` is 0, and the logger must
+        /// not be NULL ([X9]). Fails with `ERROR_FAIL` without a hypervisor or xenstored.
         fn ctx_alloc(ctx: *mut *mut Ctx, version: c_int, flags: c_uint, logger: *mut Logger) -> c_int;
-        /// Frees a ctx, NULL included. No other call may be in progress ([X4]), no operation, child,
-        /// timeout or unfreed event be left ([X3], [E3]), and no callback of libxl's be running on this
-        /// thread ([X5]). fd_deregister is still called from it ([X2]).
+        /// Frees a ctx; NULL is allowed. No other call may be in progress ([X4]). No operation, child, timeout or unfreed event
+        /// may be left ([X3], [E3]). It must not be called in a callback of libxl ([X5]). It calls `fd_deregister` ([X2]).
         fn ctx_free(ctx: *mut Ctx) -> c_int;
 
-        /// Gives the ctx its host; right after [`Library::ctx_alloc`], once ([X1]). Calls no hook.
+        /// Sets the hooks of the host. Call it once, right after [`Library::ctx_alloc`] ([X1]). It calls no hook.
         fn osevent_register_hooks(ctx: *mut Ctx, hooks: *const OseventHooks, user: *mut c_void);
-        /// Tells libxl that `fd` is ready; `for_libxl` and `events` are what fd_register and the last
-        /// fd_modify were given. Never from inside a hook ([O1]), with no lock held that a hook takes ([O2]).
+        /// Reports that `fd` is ready. `for_libxl` is the value of `fd_register`, `events` that of `fd_register` or the last
+        /// `fd_modify`. Must not be called in a hook ([O1]) or with a lock held that a hook takes ([O2]).
         fn osevent_occurred_fd(
             ctx: *mut Ctx, for_libxl: *mut c_void, fd: c_int, events: c_short, revents: c_short,
         );
-        /// Tells libxl that a timeout is due: exactly once for each registration ([O5]). Never from inside
-        /// a hook ([O1]), with no lock held that a hook takes ([O2]).
+        /// Reports that a timeout is due, exactly once for each registration ([O5]). Must not be called in a hook ([O1]) or with
+        /// a lock held that a hook takes ([O2]).
         fn osevent_occurred_timeout(ctx: *mut Ctx, for_libxl: *mut c_void);
 
-        /// Directs events to a callback, before any event is enabled and while no other call runs ([E5]).
+        /// Sets callbacks for events. Call it before any event is enabled and while no other call is in progress ([E5]).
         fn event_register_callbacks(ctx: *mut Ctx, hooks: *const EventHooks, user: *mut c_void);
-        /// Takes one event that no callback took, of the types in the mask and, unless it is `None`, of
-        /// the predicate's choice; `ERROR_NOT_READY` if there is none. Does not wait ([E8]).
+        /// Takes an event that was not passed to a callback, whose type is in the mask and which the predicate, if any, accepts.
+        /// `ERROR_NOT_READY` if there is none. Does not wait ([E8]).
         fn event_check(
             ctx: *mut Ctx, event: *mut *mut Event, typemask: u64,
             predicate: Option<EventPredicate>, predicate_user: *mut c_void,
         ) -> c_int;
         /// Frees an event, before its ctx is freed ([E3]).
         fn event_free(ctx: *mut Ctx, event: *mut Event);
-        /// An event as JSON, to be freed with free(3); NULL on failure.
+        /// Returns an event as JSON, to be freed with free(3); NULL on failure.
         fn event_to_json(ctx: *mut Ctx, event: *mut Event) -> *mut c_char;
 
-        /// Begins to report one domain's shutdown (once, [E11]) and death, with this `for_user`.
+        /// Enables events for the shutdown (once, [E11]) and death of a domain, with this `for_user`.
         fn evenable_domain_death(
             ctx: *mut Ctx, domid: u32, for_user: u64, evgen: *mut *mut EvgenDomainDeath,
         ) -> c_int;
-        /// Ends it. Events from before can still arrive ([E10]).
+        /// Disables the events. Earlier events can still arrive ([E10]).
         fn evdisable_domain_death(ctx: *mut Ctx, evgen: *mut EvgenDomainDeath);
-        /// Begins to report ejects of one virtual device (`vdev` is copied), with this `for_user`.
+        /// Enables events for ejects of a virtual device, with this `for_user`. `vdev` is copied.
         fn evenable_disk_eject(
             ctx: *mut Ctx, domid: u32, vdev: *const c_char, for_user: u64,
             evgen: *mut *mut EvgenDiskEject,
         ) -> c_int;
-        /// Ends it. Events from before can still arrive ([E10]).
+        /// Disables the events. Earlier events can still arrive ([E10]).
         fn evdisable_disk_eject(ctx: *mut Ctx, evgen: *mut EvgenDiskEject);
 
-        /// Says who reaps children; after the osevent hooks, before there is any child ([S1], [X1]).
+        /// Sets which code reaps children. Call it after the osevent hooks are set and before there is a child ([S1], [X1]).
         fn childproc_setmode(ctx: *mut Ctx, hooks: *const ChildprocHooks, user: *mut c_void);
-        /// Reports that a child ended, with its wait status; 0, or `ERROR_UNKNOWN_CHILD` if it is not one
-        /// of this ctx. Runs callbacks. Never from a signal handler, nor after the ctx was freed ([S2]).
+        /// Reports that a child has ended, with its wait status. The result is 0, or `ERROR_UNKNOWN_CHILD` if it is not a child
+        /// of this ctx. Runs callbacks. Must not be called in a signal handler or after the ctx was freed ([S2]).
         fn childproc_reaped(ctx: *mut Ctx, pid: pid_t, status: c_int) -> c_int;
-        /// In a child that was forked without exec: makes libxl let go of the ctx, the only call on it
-        /// that is legal there ([X7]).
+        /// Makes libxl release the ctx in a child that was forked without exec. This is the only call with the ctx that is
+        /// allowed there ([X7]).
         fn postfork_child_noexec(ctx: *mut Ctx);
 
-        /// All domains (4.6 and earlier: without domain 0), as an array that
-        /// [`Library::vminfo_list_free`] frees; NULL on failure. Stub domains are left out. Slow with many.
+        /// Returns all domains except stub domains (4.6 and earlier: also without domain 0), as an array for
+        /// [`Library::vminfo_list_free`]; NULL on failure. Slow with many domains.
         fn list_vm(ctx: *mut Ctx, count: *mut c_int) -> *mut Vminfo;
-        /// Frees what [`Library::list_vm`] returned.
+        /// Frees the array of [`Library::list_vm`].
         fn vminfo_list_free(list: *mut Vminfo, count: c_int);
-        /// The state of all domains, domain 0 included, as an array that [`Library::dominfo_list_free`]
-        /// frees; NULL on failure. How far apart its entries are varies by release: as far as
-        /// [`Library::dominfo_init`] clears. Quicker than [`Library::list_vm`].
+        /// Returns the state of all domains, including domain 0, as an array for [`Library::dominfo_list_free`]; NULL on failure.
+        /// The size of an entry varies by release: it is the number of bytes that [`Library::dominfo_init`] clears. Faster than
+        /// [`Library::list_vm`].
         fn list_domain(ctx: *mut Ctx, count: *mut c_int) -> *mut Dominfo;
-        /// Frees what [`Library::list_domain`] returned.
+        /// Frees the array of [`Library::list_domain`].
         fn dominfo_list_free(list: *mut Dominfo, count: c_int);
-        /// Fills in the state of one domain. An unknown one: `ERROR_INVAL`, `ERROR_DOMAIN_NOTFOUND` from
-        /// 4.6 on.
+        /// Fills in the state of a domain. If it does not exist: `ERROR_INVAL`, or `ERROR_DOMAIN_NOTFOUND` from 4.6 on.
         fn domain_info(ctx: *mut Ctx, info: *mut Dominfo, domid: u32) -> c_int;
-        /// Makes a `Dominfo` out of raw memory.
+        /// Initializes a `Dominfo` in raw memory.
         fn dominfo_init(info: *mut Dominfo);
-        /// Frees what hangs on it.
+        /// Frees the memory that it points to.
         fn dominfo_dispose(info: *mut Dominfo);
-        /// As JSON, to be freed with free(3); NULL on failure. What is false, zero or nil is left out.
+        /// Returns it as JSON, to be freed with free(3); NULL on failure. Values that are false, zero or nil are omitted.
         fn dominfo_to_json(ctx: *mut Ctx, info: *mut Dominfo) -> *mut c_char;
-        /// The domain's name, to be freed with free(3); NULL if there is none.
+        /// Returns the domain's name, to be freed with free(3); NULL if it has none.
         fn domid_to_name(ctx: *mut Ctx, domid: u32) -> *mut c_char;
-        /// The domain of that name. Asks for all domains first.
+        /// Finds the domain with this name. Queries all domains first.
         fn name_to_domid(ctx: *mut Ctx, name: *const c_char, domid: *mut u32) -> c_int;
 
-        /// Makes a `DomainConfig` out of raw memory.
+        /// Initializes a `DomainConfig` in raw memory.
         fn domain_config_init(config: *mut DomainConfig);
-        /// Frees what hangs on it.
+        /// Frees the memory that it points to.
         fn domain_config_dispose(config: *mut DomainConfig);
-        /// As JSON, to be freed with free(3); NULL on failure. What is false, zero or nil is left out.
+        /// Returns it as JSON, to be freed with free(3); NULL on failure. Values that are false, zero or nil are omitted.
         fn domain_config_to_json(ctx: *mut Ctx, config: *mut DomainConfig) -> *mut c_char;
 
-        /// Makes a domain, paused. Configuration and the domid's address must last until completion ([E9]).
-        /// Can take seconds, with an `AsyncopHow`, too ([O12]). A failed one may have written a domid.
+        /// Creates a domain, paused. The configuration and the address of `domid` must remain valid until completion ([E9]). Can
+        /// take seconds, also with an `AsyncopHow` ([O12]). It may write `domid` even if it fails.
         fn domain_create_new(
             ctx: *mut Ctx, config: *mut DomainConfig, domid: *mut u32, how: *const AsyncopHow,
             console: *const AsyncprogressHow,
         ) -> c_int;
-        /// Suspends the domain and writes its state to `fd`, which must last until completion; `flags`
-        /// are `codes::SUSPEND_…`. It stays, suspended, also after a failure: destroy or resume it.
+        /// Suspends the domain and writes its state to `fd`, which must remain open until completion. `flags` are
+        /// `codes::SUSPEND_…`. The domain remains suspended, also after a failure: destroy or resume it.
         fn domain_suspend(
             ctx: *mut Ctx, domid: u32, fd: c_int, flags: c_int, how: *const AsyncopHow,
         ) -> c_int;
-        /// Lets a suspended domain run on. `suspend_cancel` 1: co-operative, its suspend call returns
-        /// "cancelled", which its kernel must support; 0: it is made to set itself up anew.
+        /// Resumes a suspended domain. With `suspend_cancel` 1, its suspend call returns "cancelled", which its kernel must
+        /// support. With 0, its kernel has to set itself up again, as after a restore.
         fn domain_resume(
             ctx: *mut Ctx, domid: u32, suspend_cancel: c_int, how: *const AsyncopHow,
         ) -> c_int;
-        /// Destroys a domain, whatever it does.
+        /// Destroys a domain, without its cooperation.
         fn domain_destroy(ctx: *mut Ctx, domid: u32, how: *const AsyncopHow) -> c_int;
 
-        /// Makes a `DeviceNic` out of raw memory.
+        /// Initializes a `DeviceNic` in raw memory.
         fn device_nic_init(nic: *mut DeviceNic);
-        /// Frees what hangs on it.
+        /// Frees the memory that it points to.
         fn device_nic_dispose(nic: *mut DeviceNic);
-        /// As JSON, to be freed with free(3); NULL on failure.
+        /// Returns it as JSON, to be freed with free(3); NULL on failure.
         fn device_nic_to_json(ctx: *mut Ctx, nic: *mut DeviceNic) -> *mut c_char;
-        /// Fills in the domain's nic of that number. It calls `_init` itself.
+        /// Fills in the domain's network interface with this number. It calls `_init` itself.
         fn devid_to_device_nic(ctx: *mut Ctx, domid: u32, devid: c_int, nic: *mut DeviceNic) -> c_int;
-        /// Asks the domain to give up the nic, waits for it, and runs the hotplug script. The nic must last
-        /// until completion ([E9]).
+        /// Asks the domain to release the interface, waits for it, and runs the hotplug script. `nic` must remain valid until
+        /// completion ([E9]).
         fn device_nic_remove(
             ctx: *mut Ctx, domid: u32, nic: *mut DeviceNic, how: *const AsyncopHow,
         ) -> c_int;
-        /// Like [`Library::device_nic_remove`], without asking the domain.
+        /// The same as [`Library::device_nic_remove`], without asking the domain.
         fn device_nic_destroy(
             ctx: *mut Ctx, domid: u32, nic: *mut DeviceNic, how: *const AsyncopHow,
         ) -> c_int;
-        /// Makes a `DeviceDisk` out of raw memory.
+        /// Initializes a `DeviceDisk` in raw memory.
         fn device_disk_init(disk: *mut DeviceDisk);
-        /// Frees what hangs on it.
+        /// Frees the memory that it points to.
         fn device_disk_dispose(disk: *mut DeviceDisk);
-        /// As JSON, to be freed with free(3); NULL on failure.
+        /// Returns it as JSON, to be freed with free(3); NULL on failure.
         fn device_disk_to_json(ctx: *mut Ctx, disk: *mut DeviceDisk) -> *mut c_char;
-        /// Fills in the domain's disk of that virtual device, such as `xvda`. It calls `_init` itself.
+        /// Fills in the domain's disk with this virtual device, such as `xvda`. It calls `_init` itself.
         fn vdev_to_device_disk(
             ctx: *mut Ctx, domid: u32, vdev: *const c_char, disk: *mut DeviceDisk,
         ) -> c_int;
-        /// Asks the domain to give up the disk, waits for it, and runs the hotplug script. The disk must
-        /// last until completion ([E9]).
+        /// Asks the domain to release the disk, waits for it, and runs the hotplug script. `disk` must remain valid until
+        /// completion ([E9]).
         fn device_disk_remove(
             ctx: *mut Ctx, domid: u32, disk: *mut DeviceDisk, how: *const AsyncopHow,
         ) -> c_int;
-        /// Like [`Library::device_disk_remove`], without asking the domain.
+        /// The same as [`Library::device_disk_remove`], without asking the domain.
         fn device_disk_destroy(
             ctx: *mut Ctx, domid: u32, disk: *mut DeviceDisk, how: *const AsyncopHow,
         ) -> c_int;
 
-        /// About the hypervisor that runs; belongs to the ctx. NULL on failure.
+        /// Returns the version of the running hypervisor; NULL on failure. The ctx owns the struct.
         fn get_version_info(ctx: *mut Ctx) -> *const VersionInfo;
-        /// As JSON, to be freed with free(3); NULL on failure. It does not write to `info`.
+        /// Returns it as JSON, to be freed with free(3); NULL on failure. It does not write to `info`.
         fn version_info_to_json(ctx: *mut Ctx, info: *mut VersionInfo) -> *mut c_char;
     }
     later {
-        /// `(ctx)`, 4.4 and later: reaps those of this ctx's children that have ended. With owner
-        /// mainloop or selective_reap; never from a signal handler ([S2]).
+        /// `(ctx)`, 4.4 and later: reaps the children of this ctx that have ended. For the modes mainloop and selective_reap. Must
+        /// not be called in a signal handler ([S2]).
         V4_4 fn childproc_sigchld_occurred(*mut Ctx);
-        /// `(ctx, how)`, 4.6 and later: asks an operation to end early; the return codes are in [E6]. Calls
-        /// hooks, and may run callbacks, this operation's included, before it returns.
+        /// `(ctx, how)`, 4.6 and later: asks an operation to end early; the return codes are in [E6]. It calls hooks, and may run
+        /// callbacks, including that of this operation, before it returns.
         V4_6 fn ao_abort(*mut Ctx, *const AsyncopHow) -> c_int;
-        /// `(ctx, config, json)`, 4.5 and later: fills in a configuration that `_init` was called on.
-        /// Unknown keys and values of the wrong type are ignored in silence.
+        /// `(ctx, config, json)`, 4.5 and later: fills in a configuration that was initialized with `_init`. Unknown keys and
+        /// values of the wrong type are ignored without an error.
         V4_5 fn domain_config_from_json(*mut Ctx, *mut DomainConfig, *const c_char) -> c_int;
-        /// `(params)`, 4.4 and later: makes a `RestoreParams` out of raw memory.
+        /// `(params)`, 4.4 and later: initializes a `RestoreParams` in raw memory.
         V4_4 fn domain_restore_params_init(*mut RestoreParams);
-        /// `(params)`, 4.4 and later: frees what hangs on it.
+        /// `(params)`, 4.4 and later: frees the memory that it points to.
         V4_4 fn domain_restore_params_dispose(*mut RestoreParams);
-        /// `(ctx, params, json)`, 4.5 and later: fills in one that `_init` was called on.
+        /// `(ctx, params, json)`, 4.5 and later: fills in a struct that was initialized with `_init`.
         V4_5 fn domain_restore_params_from_json(*mut Ctx, *mut RestoreParams, *const c_char) -> c_int;
-        /// `(ctx, nic, json)`, 4.5 and later: fills in one that `_init` was called on.
+        /// `(ctx, nic, json)`, 4.5 and later: fills in a struct that was initialized with `_init`.
         V4_5 fn device_nic_from_json(*mut Ctx, *mut DeviceNic, *const c_char) -> c_int;
-        /// `(ctx, disk, json)`, 4.5 and later: fills in one that `_init` was called on.
+        /// `(ctx, disk, json)`, 4.5 and later: fills in a struct that was initialized with `_init`.
         V4_5 fn device_disk_from_json(*mut Ctx, *mut DeviceDisk, *const c_char) -> c_int;
     }
     changed {
         /// Stops the domain's virtual CPUs.
         domain_pause: DomainControl;
-        /// Lets the domain's virtual CPUs run; a new domain begins.
+        /// Lets the domain's virtual CPUs run. This starts a new domain.
         domain_unpause: DomainControl;
-        /// Asks the domain to shut down. 4.13 and later: complete when it has taken note, which one that
-        /// does not listen never does: a time limit of 60 s, or abort it.
+        /// Asks the domain to shut down. From 4.13 on the operation completes when the domain has acknowledged the request, or
+        /// fails after 60 s; it can be aborted.
         domain_shutdown: DomainControl;
-        /// Asks the domain to reboot; completion as with shutdown.
+        /// Asks the domain to reboot. It completes in the same way as a shutdown.
         domain_reboot: DomainControl;
-        /// Makes a domain out of a saved state.
+        /// Creates a domain from a saved state.
         domain_create_restore: CreateRestore;
         /// The present configuration of a domain.
         retrieve_domain_configuration: RetrieveConfiguration;
