@@ -5,7 +5,6 @@ use crate::client::{HOOKS, LINK, QUEUE, WORK};
 use crate::closing::{Closing, Waiter};
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::event::{Event, Events, WatchId};
 use crate::hooks::HookState;
@@ -33,6 +32,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use xenlight_sys::{Release, codes};
+use xenlight_types::DomainId;
 
 /// A connection to Xen's toolstack, hosted by an event loop.
 ///

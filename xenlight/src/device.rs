@@ -1,7 +1,6 @@
 //! Taking a domain's devices away.
 
 use crate::ctx::Ctx;
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::json::object;
 use crate::operation::{self, Operation, Request};
@@ -11,6 +10,7 @@ use core::ffi::c_int;
 use std::ffi::CString;
 use xenlight_sys as sys;
 use xenlight_sys::domain::{AsyncopHow, DeviceDisk, DeviceNic};
+use xenlight_types::DomainId;
 
 /// # Devices
 ///

@@ -5,7 +5,6 @@ use crate::contain::say;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
-use crate::domain_id::DomainId;
 use crate::domain_info::{self, DomainInfo};
 use crate::error::Error;
 use crate::hosted::Hosted;
@@ -24,6 +23,7 @@ use std::sync::{Arc, Weak};
 use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration};
 use xenlight_sys::domain::{AsyncopHow, DomainConfig};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
+use xenlight_types::DomainId;
 
 /// The version of the running hypervisor, which can differ from that of the library. Displayed as `4.17.7`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! The state of a domain, as libxl tells it.
 
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::event::ShutdownReason;
 use crate::hosted::Hosted;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use xenlight_sys::domain::{Dominfo, OPAQUE_SIZE, Opaque};
 use xenlight_sys::{self as sys, Release};
+use xenlight_types::DomainId;
 
 /// The state of a domain at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

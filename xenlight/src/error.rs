@@ -1,7 +1,6 @@
 use crate::children::Children;
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::words::{Line, Words};
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
@@ -9,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use xenlight_sys::Release;
 use xenlight_sys::codes;
+use xenlight_types::DomainId;
 
 /// An error of this crate. The variants tell who can act on it.
 ///

@@ -2,7 +2,6 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::error::Code;
 use crate::lock;
 use crate::words::Words;
@@ -14,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use xenlight_sys::codes;
+use xenlight_types::DomainId;
 
 /// An event of libxl. Most events were requested by a [`Watch`](crate::Watch).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -135,7 +135,6 @@ mod ctx;
 mod delivery;
 mod device;
 mod domain;
-mod domain_id;
 mod domain_info;
 mod error;
 mod event;
@@ -171,7 +170,6 @@ pub use config::Config;
 use contract::*;
 pub use ctx::{Builder, Close, Ctx};
 pub use domain::XenVersion;
-pub use domain_id::DomainId;
 pub use domain_info::{DomainInfo, DomainKind};
 pub use error::{Code, Error};
 pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
@@ -184,6 +182,7 @@ pub use uuid::Uuid;
 pub use watch::Watch;
 pub use words::{Line, Words};
 pub use xenlight_sys::LoadError;
+pub use xenlight_types::{self as types, DomainId};
 
 /// Compiles the README's program.
 #[cfg(doctest)]

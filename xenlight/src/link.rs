@@ -8,7 +8,6 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
 use crate::lock;
@@ -17,6 +16,7 @@ use osevent_core::{ClientValue, Interest, Owner, RegistrationError, Registry, To
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
+use xenlight_types::DomainId;
 
 #[derive(Default)]
 pub(crate) struct Link(Mutex<Option<Connection>>);

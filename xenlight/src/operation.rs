@@ -20,7 +20,6 @@ use crate::contain::{say, wake};
 #[cfg(doc)]
 use crate::contract::*;
 use crate::delivery;
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::inside;
@@ -40,6 +39,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
+use xenlight_types::DomainId;
 
 /// An operation of libxl that has begun. The future resolves to its result. If the operation could not be begun, the future
 /// resolves to the error at once.

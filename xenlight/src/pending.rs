@@ -2,12 +2,12 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::lock;
 use core::ffi::c_int;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use xenlight_types::DomainId;
 
 /// The result of a request to abort an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,6 @@ use crate::config::Config;
 use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::domain::NewDomain;
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::operation::{self, Operation, Request};
 use crate::structs::Owned;
@@ -36,6 +35,7 @@ use std::ptr;
 use xenlight_sys::by_release::CreateRestore;
 use xenlight_sys::domain::{AsyncopHow, DomainConfig, RestoreParams};
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
+use xenlight_types::DomainId;
 
 const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
 const BYTE_ORDER: u32 = 0x0102_0304;

@@ -1,13 +1,13 @@
 //! The watches of a ctx, and who is told of what they report.
 
 use crate::contain::wake;
-use crate::domain_id::DomainId;
 use crate::event::{Buffer, Event, EventKind, Events};
 use crate::lock;
 use crate::queue::{Item, Queue};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use xenlight_sys::event::{EvgenDiskEject, EvgenDomainDeath};
+use xenlight_types::DomainId;
 
 pub(crate) type Callback = Arc<dyn Fn(Event) + Send + Sync>;
 

@@ -7,7 +7,6 @@
 //! - `libxl_domain_destroy(0)` removes domain 0 from xenstore before Xen refuses; pausing domain 0 stops the host.
 //! - For a domain that is not there each function has its own answer, which differs by release.
 
-use crate::domain_id::DomainId;
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::json::object;
@@ -18,6 +17,7 @@ use std::ptr;
 use std::sync::Arc;
 use xenlight_sys::domain::Dominfo;
 use xenlight_sys::{Ctx as RawCtx, Release, codes};
+use xenlight_types::DomainId;
 
 /// Xen's `DOMID_FIRST_RESERVED`: no domain has this number or a higher one.
 const FIRST_RESERVED: DomainId = DomainId::new(0x7ff0);

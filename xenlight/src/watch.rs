@@ -2,7 +2,6 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::error::{Code, Error};
 use crate::event::{Event, EventKind, WatchId};
 use crate::hosted::Hosted;
@@ -20,6 +19,7 @@ use std::ptr::null_mut;
 use std::sync::{Arc, Weak};
 use xenlight_sys::event::{Event as RawEvent, EventHooks};
 use xenlight_sys::{Release, codes};
+use xenlight_types::DomainId;
 
 /// A request to libxl for events. It ends when it is dropped. If it is dropped on the thread that delivers events, none of its
 /// events is delivered afterwards.

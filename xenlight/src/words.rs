@@ -27,7 +27,6 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::domain_id::DomainId;
 use crate::lock;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -36,6 +35,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, Weak};
+use xenlight_types::DomainId;
 
 /// A line of libxl's log, at error level.
 #[derive(Clone, Debug, PartialEq, Eq)]

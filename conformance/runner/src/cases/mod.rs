@@ -18,6 +18,7 @@ mod open;
 mod refusal;
 mod shared_process;
 mod thread;
+mod types;
 mod xen;
 mod xen_errors;
 
@@ -38,6 +39,7 @@ static ON_LIBXL: &[&Case] = &[
     &life::EJECT,
     &life::XENSTORED_LOST,
     &config::CHECKED,
+    &types::FIELDS,
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
     &device::DESTROY_EXPIRES,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 ///
 /// It is a separate type, so that it cannot be confused with the number of a device. It is displayed and parsed as a decimal
 /// number. Any `u32` is accepted; a number that no domain can have (32752 and above) results in
-/// [`Error::NoSuchDomain`](crate::Error::NoSuchDomain) when it is used.
+/// `xenlight::Error::NoSuchDomain` when it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainId(u32);
 

@@ -1,0 +1,507 @@
+//! One declaration of each type makes the Rust type, its JSON, and its [description](crate::describe).
+//!
+//! ```text
+//! table! {
+//!     /// Documentation.
+//!     struct Disk = "device_disk" since "4.2" {
+//!         /// Documentation.
+//!         format: [enum DiskFormat];
+//!         /// Documentation. Where the key in libxl's JSON is another one, it is named; and the release, if the field came later.
+//!         max_memory_kib = "max_memkb": [kib] since "4.5";
+//!     }
+//! }
+//! ```
+//! `struct`: what a user sets; whatever is not set is left to libxl. `info`: what libxl tells. `enum` and `union` are as in
+//! `libxl_types.idl`. In brackets is the type: a scalar of [`codec`](crate::codec), or `list`, `struct`, `enum`, `union`.
+
+macro_rules! table {
+    () => {};
+    ($(#[$doc:meta])* struct $name:ident = $c:literal since $since:literal { $($fields:tt)* } $($rest:tt)*) => {
+        settings! { $(#[$doc])* $name = $c since $since { $($fields)* } }
+        table! { $($rest)* }
+    };
+    ($(#[$doc:meta])* info $name:ident = $c:literal since $since:literal { $($fields:tt)* } $($rest:tt)*) => {
+        told! { $(#[$doc])* $name = $c since $since { $($fields)* } }
+        table! { $($rest)* }
+    };
+    ($(#[$doc:meta])* enum $name:ident = $c:literal since $since:literal { $($values:tt)* } $($rest:tt)*) => {
+        enumeration! { $(#[$doc])* $name = $c since $since { $($values)* } }
+        table! { $($rest)* }
+    };
+    ($(#[$doc:meta])* union $name:ident = $c:literal since $since:literal { $($variants:tt)* } $($rest:tt)*) => {
+        keyed_union! { $(#[$doc])* $name = $c since $since { $($variants)* } }
+        table! { $($rest)* }
+    };
+}
+
+macro_rules! settings {
+    (
+        $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
+            $( $(#[$field_doc:meta])* $field:ident $(= $json:literal)?: [$($kind:tt)+] $(since $later:literal)?; )*
+        }
+    ) => {
+        $(#[$doc])*
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. What is not set is left to libxl.")]
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                $(#[$field_doc])*
+                $(#[doc = concat!("\n\n`", $json, "` in libxl's JSON.")])?
+                $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
+                pub $field: setting!($($kind)+),
+            )*
+            /// What libxl's JSON has besides: fields that this version does not know. Kept as it is.
+            pub other: ::serde_json::Map<String, ::serde_json::Value>,
+        }
+
+        impl $name {
+            $( setter! { $field [$($kind)+] } )*
+        }
+
+        object! { $name = $c since $since { $( $field = key!($field $($json)?): settable!($($kind)+), since!($since $($later)?); )* } }
+    };
+}
+
+macro_rules! told {
+    (
+        $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
+            $( $(#[$field_doc:meta])* $field:ident $(= $json:literal)?: [$($kind:tt)+] $(since $later:literal)?; )*
+        }
+    ) => {
+        $(#[$doc])*
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. What libxl does not tell is zero, false or empty.")]
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                $(#[$field_doc])*
+                $(#[doc = concat!("\n\n`", $json, "` in libxl's JSON.")])?
+                $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
+                pub $field: plain!($($kind)+),
+            )*
+            /// What libxl's JSON has besides: fields that this version does not know. Kept as it is.
+            pub other: ::serde_json::Map<String, ::serde_json::Value>,
+        }
+
+        object! { $name = $c since $since { $( $field = key!($field $($json)?): tellable!($($kind)+), since!($since $($later)?); )* } }
+    };
+}
+
+macro_rules! object {
+    ($name:ident = $c:literal since $since:literal { $( $field:ident = key!($($key:tt)+): $shape_of:ident!($($kind:tt)+), $later:expr; )* }) => {
+        impl $crate::codec::Codec for $name {
+            type Value = Self;
+
+            const KIND: $crate::describe::Kind = $crate::describe::Kind::Struct(&$crate::describe::Struct {
+                name: $c,
+                since: $crate::describe::release($since),
+                fields: &[ $( $crate::describe::Field {
+                    name: key!($($key)+),
+                    since: $later,
+                    kind: <$shape_of!($($kind)+) as $crate::codec::Shape>::KIND,
+                }, )* ],
+            });
+
+            fn read(json: ::serde_json::Value) -> Result<Option<Self>, $crate::Invalid> {
+                let ::serde_json::Value::Object(mut object) = json else {
+                    return Err($crate::Invalid::value(&json, "an object, {…}"));
+                };
+                Ok(Some(Self {
+                    $( $field: <$shape_of!($($kind)+) as $crate::codec::Shape>::take(&mut object, key!($($key)+))?, )*
+                    other: object,
+                }))
+            }
+
+            fn write(value: &Self) -> ::serde_json::Value {
+                let mut object = value.other.clone();
+                $( <$shape_of!($($kind)+) as $crate::codec::Shape>::put(&value.$field, key!($($key)+), &mut object); )*
+                ::serde_json::Value::Object(object)
+            }
+
+            fn untold() -> Self {
+                Self::default()
+            }
+        }
+
+        libxl_type! { $name }
+    };
+}
+
+macro_rules! enumeration {
+    (
+        $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
+            $( $(#[$value_doc:meta])* $value:ident = $json:literal $number:literal $(since $later:literal)?; )*
+        }
+    ) => {
+        $(#[$doc])*
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. Shown, and read, as libxl's JSON has it.")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                $(#[$value_doc])*
+                $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
+                $value,
+            )*
+            /// Another one, by the name that libxl's JSON has for it: this version does not know it.
+            Other(String),
+        }
+
+        impl $name {
+            /// All that this version knows.
+            pub const ALL: &[Self] = &[$( Self::$value, )*];
+
+            /// The name that libxl's JSON has for it.
+            pub fn name(&self) -> &str {
+                match self {
+                    $( Self::$value => $json, )*
+                    Self::Other(name) => name,
+                }
+            }
+
+            /// The number that libxl's C interface has for it; `None` where this version does not know it.
+            pub fn number(&self) -> Option<i32> {
+                match self {
+                    $( Self::$value => Some($number), )*
+                    Self::Other(_) => None,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(name: &str) -> Self {
+                match name {
+                    $( $json => Self::$value, )*
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl $crate::codec::Codec for $name {
+            type Value = Self;
+
+            const KIND: $crate::describe::Kind = $crate::describe::Kind::Enumeration(&$crate::describe::Enumeration {
+                name: $c,
+                since: $crate::describe::release($since),
+                values: &[ $( $crate::describe::Enumerator {
+                    name: $json,
+                    number: $number,
+                    since: since!($since $($later)?),
+                }, )* ],
+            });
+
+            fn read(json: ::serde_json::Value) -> Result<Option<Self>, $crate::Invalid> {
+                match &json {
+                    ::serde_json::Value::Null => Ok(None),
+                    ::serde_json::Value::String(name) => Ok(Some(Self::from(name.as_str()))),
+                    _ => Err($crate::Invalid::value(&json, concat!("a name", $( ", \"", $json, "\"", )*))),
+                }
+            }
+
+            fn write(value: &Self) -> ::serde_json::Value {
+                ::serde_json::Value::from(value.name())
+            }
+
+            fn untold() -> Self {
+                Self::default()
+            }
+        }
+
+        /// What libxl means where it tells none: that of number 0.
+        impl Default for $name {
+            fn default() -> Self {
+                let zero = Self::ALL.iter().find(|value| value.number() == Some(0));
+                zero.cloned().unwrap_or_else(|| Self::Other(String::new()))
+            }
+        }
+
+        libxl_type! { $name }
+    };
+}
+
+macro_rules! keyed_union {
+    (
+        $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
+            $( $(#[$variant_doc:meta])* $variant:ident $(($content:ident))? = $json:literal $(since $later:literal)?; )*
+        }
+    ) => {
+        $(#[$doc])*
+        #[doc = concat!("\n\nThe union `", $c, "` of libxl. Xen ", $since, " and later.")]
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                $(#[$variant_doc])*
+                $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
+                $variant $(($content))?,
+            )*
+        }
+
+        impl $crate::codec::Variants for $name {
+            const UNION: &'static $crate::describe::Union = &$crate::describe::Union {
+                name: $c,
+                variants: &[ $( $crate::describe::Variant {
+                    name: $json,
+                    since: since!($since $($later)?),
+                    content: content!($($content)?),
+                }, )* ],
+            };
+
+            fn read(variant: &str, json: ::serde_json::Value) -> Result<Option<Self>, $crate::Invalid> {
+                match variant {
+                    $( $json => variant!(json $name $variant $(($content))?), )*
+                    _ => Ok(None),
+                }
+            }
+
+            fn write(&self) -> (&'static str, ::serde_json::Value) {
+                match self {
+                    $( pattern!($name $variant content $(($content))?) => ($json, written!(content $(($content))?)), )*
+                }
+            }
+        }
+    };
+}
+
+/// The description of a variant's contents.
+macro_rules! content {
+    () => {
+        None
+    };
+    ($content:ident) => {
+        match <$content as $crate::codec::Codec>::KIND {
+            $crate::describe::Kind::Struct(content) => Some(content),
+            _ => None,
+        }
+    };
+}
+
+macro_rules! variant {
+    ($json:ident $name:ident $variant:ident) => {
+        $crate::codec::nothing(&$json).map(|()| Some($name::$variant))
+    };
+    ($json:ident $name:ident $variant:ident ($content:ident)) => {
+        Ok(<$content as $crate::codec::Codec>::read($json)?.map($name::$variant))
+    };
+}
+
+macro_rules! pattern {
+    ($name:ident $variant:ident $bound:ident) => {
+        $name::$variant
+    };
+    ($name:ident $variant:ident $bound:ident ($content:ident)) => {
+        $name::$variant($bound)
+    };
+}
+
+macro_rules! written {
+    ($bound:ident) => {
+        ::serde_json::Value::Object(::serde_json::Map::new())
+    };
+    ($bound:ident ($content:ident)) => {
+        <$content as $crate::codec::Codec>::write($bound)
+    };
+}
+
+/// What every type of libxl's is.
+macro_rules! libxl_type {
+    ($name:ident) => {
+        impl $crate::libxl_type::Sealed for $name {}
+
+        impl $crate::LibxlType for $name {
+            const KIND: $crate::describe::Kind = <Self as $crate::codec::Codec>::KIND;
+
+            fn from_value(json: ::serde_json::Value) -> Result<Self, $crate::Invalid> {
+                Ok(<Self as $crate::codec::Codec>::read(json)?.unwrap_or_default())
+            }
+
+            fn to_value(&self) -> ::serde_json::Value {
+                <Self as $crate::codec::Codec>::write(self)
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::LibxlType::to_value(self).serialize(serializer)
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let json = ::serde_json::Value::deserialize(deserializer)?;
+                $crate::LibxlType::from_value(json).map_err(::serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $json:literal) => {
+        $json
+    };
+}
+
+macro_rules! since {
+    ($since:literal) => {
+        $crate::describe::release($since)
+    };
+    ($since:literal $later:literal) => {
+        $crate::describe::release($later)
+    };
+}
+
+/// The Rust type of a field that a user may set.
+macro_rules! setting {
+    (list $($kind:tt)+) => { Vec<plain!($($kind)+)> };
+    (struct $name:ident) => { $name };
+    (bitmap) => { ::std::collections::BTreeSet<u32> };
+    (map) => { ::std::collections::BTreeMap<String, String> };
+    (cpuid) => { $crate::CpuPolicy };
+    ($($kind:tt)+) => { Option<plain!($($kind)+)> };
+}
+
+/// The Rust type of a field that libxl tells, and of what a list consists of.
+macro_rules! plain {
+    (list $($kind:tt)+) => { Vec<plain!($($kind)+)> };
+    (struct $name:ident) => { $name };
+    (enum $name:ident) => { $name };
+    (union $name:ident) => { $name };
+    (bool) => { bool };
+    (defbool) => { bool };
+    (flag) => { bool };
+    (u8) => { u8 };
+    (u16) => { u16 };
+    (u32) => { u32 };
+    (u64) => { u64 };
+    (i32) => { i32 };
+    (kib) => { u64 };
+    (text) => { String };
+    (domid) => { $crate::DomainId };
+    (devid) => { u32 };
+    (uuid) => { ::uuid::Uuid };
+    (mac) => { $crate::Mac };
+    (bitmap) => { ::std::collections::BTreeSet<u32> };
+    (map) => { ::std::collections::BTreeMap<String, String> };
+    (genid) => { [u8; 16] };
+    (hwcap) => { [u32; 4] };
+    (cpuid) => { $crate::CpuPolicy };
+    (optional $($kind:tt)+) => { Option<plain!($($kind)+)> };
+}
+
+/// The [`Shape`](crate::codec::Shape) of a field that a user may set.
+macro_rules! settable {
+    (list $($kind:tt)+) => { $crate::codec::List<scalar!($($kind)+)> };
+    (struct $name:ident) => { $crate::codec::Nested<$name> };
+    (union $name:ident) => { $crate::codec::Keyed<$name> };
+    (bitmap) => { $crate::codec::Nested<$crate::codec::Bitmap> };
+    (map) => { $crate::codec::Nested<$crate::codec::TextMap> };
+    (cpuid) => { $crate::codec::Nested<$crate::codec::Cpuid> };
+    ($($kind:tt)+) => { $crate::codec::Set<scalar!($($kind)+)> };
+}
+
+/// The [`Shape`](crate::codec::Shape) of a field that libxl tells.
+macro_rules! tellable {
+    (list $($kind:tt)+) => { $crate::codec::List<scalar!($($kind)+)> };
+    (optional union $name:ident) => { $crate::codec::Keyed<$name> };
+    (optional $($kind:tt)+) => { $crate::codec::Set<scalar!($($kind)+)> };
+    ($($kind:tt)+) => { $crate::codec::Told<scalar!($($kind)+)> };
+}
+
+/// The [`Codec`](crate::codec::Codec) of a value.
+macro_rules! scalar {
+    (struct $name:ident) => { $name };
+    (enum $name:ident) => { $name };
+    (bool) => { $crate::codec::Boolean };
+    (defbool) => { $crate::codec::Defbool };
+    (flag) => { $crate::codec::Flag };
+    (kib) => { $crate::codec::Kib };
+    (text) => { $crate::codec::Text };
+    (domid) => { $crate::codec::Domid };
+    (devid) => { $crate::codec::Devid };
+    (uuid) => { $crate::codec::TextUuid };
+    (mac) => { $crate::codec::TextMac };
+    (bitmap) => { $crate::codec::Bitmap };
+    (map) => { $crate::codec::TextMap };
+    (genid) => { $crate::codec::Genid };
+    (hwcap) => { $crate::codec::Hwcap };
+    (cpuid) => { $crate::codec::Cpuid };
+    ($number:ident) => { $crate::codec::Number<$number> };
+}
+
+/// The method that sets a field.
+macro_rules! setter {
+    ($field:ident [list text]) => {
+        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+            self.$field = texts.into_iter().map(Into::into).collect();
+            self
+        }
+    };
+    ($field:ident [list $($kind:tt)+]) => {
+        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, list: impl IntoIterator<Item = plain!($($kind)+)>) -> Self {
+            self.$field = list.into_iter().collect();
+            self
+        }
+    };
+    ($field:ident [bitmap]) => {
+        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, numbers: impl IntoIterator<Item = u32>) -> Self {
+            self.$field = numbers.into_iter().collect();
+            self
+        }
+    };
+    ($field:ident [map]) => {
+        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, texts: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+            self.$field = texts.into_iter().map(|(key, text)| (key.into(), text.into())).collect();
+            self
+        }
+    };
+    ($field:ident [struct $name:ident]) => {
+        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, value: $name) -> Self {
+            self.$field = value;
+            self
+        }
+    };
+    ($field:ident [cpuid]) => {
+        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, policy: $crate::CpuPolicy) -> Self {
+            self.$field = policy;
+            self
+        }
+    };
+    ($field:ident [text]) => {
+        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, text: impl Into<String>) -> Self {
+            self.$field = Some(text.into());
+            self
+        }
+    };
+    ($field:ident [$($kind:tt)+]) => {
+        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, value: plain!($($kind)+)) -> Self {
+            self.$field = Some(value);
+            self
+        }
+    };
+}
