@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use xenlight::{Config, Ctx, DomainId, Library, Operation};
+use xenlight::{Ctx, DomainConfig, DomainId, Library, Operation};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let library = Library::load()?;
-    let config = Config::from_xl_file(&options.config)?;
+    let config = xenlight::config_by_xl(&options.config)?;
     let header = ["loop", "libxl works on", "while", "it takes, ms", "longest stall, ms: median", "worst"];
     let mut shown = table(header);
     for kind in Kind::ALL {
@@ -62,7 +62,7 @@ struct Phase {
     longest: Duration,
 }
 
-fn life(kind: Kind, own_thread: bool, library: &Library, config: &Config) -> anyhow::Result<[Phase; 4]> {
+fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) -> anyhow::Result<[Phase; 4]> {
     let stalls = Arc::new(Mutex::new(Stalls::default()));
     let told = stalls.clone();
     let late = move |late| lock(&told).tell(late);

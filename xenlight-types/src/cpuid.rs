@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 pub struct CpuPolicy {
     /// The results of the CPUID instruction.
     pub leaves: Vec<CpuidLeaf>,
-    /// Model-specific registers. Xen 4.17 and later.
+    /// Model-specific registers. Xen 4.17 and later, and later point releases of earlier ones.
     pub msrs: Vec<MsrPolicy>,
 }
 
@@ -103,7 +103,7 @@ impl MsrPolicy {
 }
 
 impl CpuPolicy {
-    /// Xen 4.16 and earlier write the leaves alone, as an array.
+    /// Earlier libxls write the leaves alone, as an array.
     pub(crate) fn read(json: Value) -> Result<Self, Invalid> {
         if json.is_array() {
             return Ok(Self { leaves: list(json, CpuidLeaf::read)?, msrs: Vec::new() });
@@ -118,6 +118,7 @@ impl CpuPolicy {
         })
     }
 
+    /// Without registers, as an array: all libxls take that.
     pub(crate) fn write(&self) -> Value {
         let leaves = self.leaves.iter().map(CpuidLeaf::write).collect();
         if self.msrs.is_empty() {
@@ -172,16 +173,16 @@ mod tests {
     fn both_forms_are_read() {
         let eax = "x".repeat(31) + "1";
         let leaves = json!([{ "leaf": 7, "subleaf": 0, "eax": eax }]);
-        let old = CpuPolicy::read(leaves.clone()).expect("as 4.16 writes it");
+        let old = CpuPolicy::read(leaves.clone()).expect("as earlier libxls write it");
         assert_eq!(old.write(), leaves);
-        let new = CpuPolicy::read(json!({ "cpuid": leaves, "msr": [] })).expect("as 4.17 writes it");
+        let new = CpuPolicy::read(json!({ "cpuid": leaves, "msr": [] })).expect("as later libxls write it");
         assert_eq!(new, old);
     }
 
     #[test]
     fn registers_are_kept() {
         let policy = json!({ "cpuid": [], "msr": [{ "index": 0x10a, "policy": "x".repeat(64) }] });
-        assert_eq!(CpuPolicy::read(policy.clone()).expect("as 4.17 writes it").write(), policy);
+        assert_eq!(CpuPolicy::read(policy.clone()).expect("as later libxls write it").write(), policy);
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod stream;
 mod usb;
 mod virtio;
 mod vtpm;
+mod whole;
 
 pub use build::*;
 pub use cache::*;

@@ -47,9 +47,6 @@ pub(crate) fn find(kind: Kind, json: &Value, release: Release) -> Option<Newer> 
             let value = of.values.iter().find(|value| value.name == name)?;
             newer("", value.since)
         }
-        (Kind::CpuPolicy, Value::Object(object)) => {
-            object.contains_key("msr").then(|| newer("msr", Release::new(4, 17))).flatten()
-        }
         _ => None,
     }
 }

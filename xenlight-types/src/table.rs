@@ -313,6 +313,21 @@ macro_rules! written {
 /// What every type of libxl's is.
 macro_rules! libxl_type {
     ($name:ident) => {
+        impl $name {
+            /// Reads libxl's JSON: [`LibxlType::from_json`](crate::LibxlType::from_json).
+            ///
+            /// # Errors
+            /// It is no JSON, or the first value that cannot be, with its place.
+            pub fn from_json(json: &str) -> Result<Self, $crate::Invalid> {
+                $crate::LibxlType::from_json(json)
+            }
+
+            /// Writes libxl's JSON, in several lines.
+            pub fn to_json(&self) -> String {
+                $crate::LibxlType::to_json(self)
+            }
+        }
+
         impl $crate::libxl_type::Sealed for $name {}
 
         impl $crate::LibxlType for $name {

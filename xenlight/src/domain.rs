@@ -1,6 +1,6 @@
 //! Domains: which there are, what state they are in, and the calls that lead them through their life.
 
-use crate::config::Config;
+use crate::config;
 use crate::contain::say;
 #[cfg(doc)]
 use crate::contract::*;
@@ -21,9 +21,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration};
-use xenlight_sys::domain::{AsyncopHow, DomainConfig};
+use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
-use xenlight_types::DomainId;
+use xenlight_types::{DomainConfig, DomainId};
 
 /// The version of the running hypervisor, which can differ from that of the library. Displayed as `4.17.7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,9 +126,10 @@ impl Ctx {
     /// check themselves; use this to check in advance. It does not tell whether such a domain can be created.
     ///
     /// # Errors
-    /// [`Error::Config`] with the first place that libxl would misread; [`Error::Unsupported`] with Xen 4.4 and earlier, which
+    /// [`Error::Config`] with the first place that libxl would misread; [`Error::ConfigNeeds`] with the first
+    /// field that it is too old for; [`Error::Unsupported`] with Xen 4.4 and earlier, which
     /// do not read JSON; [`Error::Closed`].
-    pub fn check_config(&self, config: &Config) -> Result<(), Error> {
+    pub fn check_config(&self, config: &DomainConfig) -> Result<(), Error> {
         self.understand(config).map(drop)
     }
 
@@ -205,22 +206,24 @@ impl Ctx {
     /// leave an unfinished domain behind, which has to be destroyed: [`Error::Unfinished`] has its number.
     ///
     /// # Errors
-    /// Those [above](Self#a-domains-life); [`Error::Config`] if libxl would misread the configuration, before anything is done;
+    /// Those [above](Self#a-domains-life); [`Error::Config`] or [`Error::ConfigNeeds`] if libxl would misread the configuration,
+    /// before anything is done;
     /// [`Error::Unsupported`] with Xen 4.4 and earlier, which do not read JSON.
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx) -> Result<(), xenlight::Error> {
-    /// let config = xenlight::Config::from_json(
-    ///     r#"{"c_info": {"type": "pv", "name": "tiny"},
-    ///         "b_info": {"max_vcpus": 1, "max_memkb": 4096, "target_memkb": 4096,
-    ///                    "kernel": "/boot/tiny", "type.pv": {}}}"#,
-    /// )?;
+    /// use xenlight::DomainConfig;
+    /// use xenlight::types::{Machine, Pv};
+    ///
+    /// let mut config = DomainConfig::new("tiny", Machine::Pv(Pv::default()));
+    /// config.build_info =
+    ///     config.build_info.max_vcpus(1).max_memory_kib(4096).target_memory_kib(4096).kernel("/boot/tiny");
     /// let domid = ctx.create(&config).await?;
     /// ctx.unpause(domid).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn create(&self, config: &Config) -> Operation<DomainId> {
+    pub fn create(&self, config: &DomainConfig) -> Operation<DomainId> {
         Operation::begun(|| {
             let config = self.understand(config)?;
             let create = Create { config, domid: NewDomain::default() };
@@ -285,10 +288,10 @@ impl Ctx {
     ///
     /// # Errors
     /// Those [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
-    pub fn config(&self, domid: DomainId) -> Operation<Config> {
+    pub fn config(&self, domid: DomainId) -> Operation<DomainConfig> {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);
-        let config = Owned::<DomainConfig>::new(self.library());
+        let config = Owned::<RawConfig>::new(self.library());
         Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
@@ -296,7 +299,7 @@ impl Ctx {
             RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
                 question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
-                Config::from_libxl(question.hosted, question.ctx, &config)
+                config::from_libxl(question.hosted, question.ctx, &config)
             }),
             RetrieveConfiguration::Asynchronous(retrieve) => {
                 let registry = Arc::downgrade(&self.registry);
@@ -327,9 +330,9 @@ impl Ctx {
     }
 
     /// As libxl's own.
-    pub(crate) fn understand(&self, config: &Config) -> Result<Owned<DomainConfig>, Error> {
+    pub(crate) fn understand(&self, config: &DomainConfig) -> Result<Owned<RawConfig>, Error> {
         self.ask(Task::without("read a configuration"), |question| {
-            config.to_libxl(self.library(), question.hosted, question.ctx)
+            config::to_libxl(config, self.library(), question.hosted, question.ctx)
         })
     }
 }
@@ -359,7 +362,7 @@ impl Default for NewDomain {
 }
 
 struct Create {
-    config: Owned<DomainConfig>,
+    config: Owned<RawConfig>,
     domid: NewDomain,
 }
 
@@ -429,25 +432,25 @@ impl Request for Control {
 /// Of a domain's configuration, from 4.15 on.
 struct Retrieve {
     domid: DomainId,
-    config: Owned<DomainConfig>,
-    retrieve: unsafe extern "C" fn(*mut RawCtx, u32, *mut DomainConfig, *const AsyncopHow) -> c_int,
+    config: Owned<RawConfig>,
+    retrieve: unsafe extern "C" fn(*mut RawCtx, u32, *mut RawConfig, *const AsyncopHow) -> c_int,
     registry: Weak<Registry<Hosted>>,
 }
 
 impl Request for Retrieve {
-    type Output = Config;
+    type Output = DomainConfig;
 
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
         unsafe { (self.retrieve)(ctx, self.domid.get(), self.config.as_ptr(), how) }
     }
 
-    fn finish(&self, result: Result<(), Error>) -> Result<Config, Error> {
+    fn finish(&self, result: Result<(), Error>) -> Result<DomainConfig, Error> {
         result?;
         let registry = self.registry.upgrade().ok_or(Error::Closed)?;
         let call = registry.enter()?;
         let hosted = registry.client();
-        Config::from_libxl(hosted, hosted.raw(&call), &self.config)
+        config::from_libxl(hosted, hosted.raw(&call), &self.config)
     }
 }
 

@@ -7,13 +7,12 @@ use crate::json::{number, object, text};
 use crate::structs::Owned;
 use core::ffi::c_int;
 use serde_json::{Map, Value};
-use std::fmt;
 use std::ptr;
 use std::time::Duration;
 use uuid::Uuid;
 use xenlight_sys::domain::{Dominfo, OPAQUE_SIZE, Opaque};
 use xenlight_sys::{self as sys, Release};
-use xenlight_types::DomainId;
+use xenlight_types::{DomainId, DomainKind};
 
 /// The state of a domain at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,41 +52,6 @@ pub struct DomainInfo {
     pub vcpus_online: u32,
     /// The number of its CPU pool.
     pub cpupool: u32,
-}
-
-/// How a domain is virtualized. Displayed as in libxl and xl: `pv`, `pvh`, `hvm`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DomainKind {
-    /// Paravirtualized.
-    Pv,
-    /// Hardware virtualization without a device model. Xen 4.9 and earlier report it as PV.
-    Pvh,
-    /// Hardware virtualization with a device model.
-    Hvm,
-    /// libxl does not report it.
-    Unknown,
-}
-
-impl DomainKind {
-    fn named(name: &str) -> Self {
-        [Self::Pv, Self::Pvh, Self::Hvm].into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pv => "pv",
-            Self::Pvh => "pvh",
-            Self::Hvm => "hvm",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for DomainKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// The distance of the entries in a list of `Dominfo`: as much as its `_init` clears.
@@ -154,7 +118,7 @@ fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
     DomainInfo {
         domid: DomainId::new(number(info, "domid")),
         uuid: text(info, "uuid").parse().unwrap_or_default(),
-        kind: DomainKind::named(text(info, "domain_type")),
+        kind: kind(text(info, "domain_type")),
         running: flag("running"),
         blocked: flag("blocked"),
         paused: flag("paused"),
@@ -170,6 +134,11 @@ fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
         vcpus_online: number(info, "vcpu_online"),
         cpupool: number(info, "cpupool"),
     }
+}
+
+/// 4.3 and earlier tell none.
+fn kind(name: &str) -> DomainKind {
+    if name.is_empty() { DomainKind::Invalid } else { DomainKind::from(name) }
 }
 
 #[cfg(test)]
@@ -195,7 +164,7 @@ mod tests {
         assert_eq!((info.domid, info.max_memory_kib, info.max_vcpu_id), (DomainId::new(7), u64::MAX, 1));
         assert_eq!(info.cpu_time, Duration::from_millis(1500));
         assert_eq!(info.uuid.to_string(), "8f0e9a5c-1111-2222-3333-444455556666");
-        assert_eq!((info.kind, info.kind.to_string().as_str()), (DomainKind::Pvh, "pvh"));
+        assert_eq!((&info.kind, info.kind.to_string().as_str()), (&DomainKind::Pvh, "pvh"));
         assert!(info.blocked && !info.running);
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use xenlight_sys::Release;
 use xenlight_sys::codes;
-use xenlight_types::DomainId;
+use xenlight_types::{DomainId, Invalid};
 
 /// An error of this crate. The variants tell who can act on it.
 ///
@@ -126,6 +126,16 @@ pub enum Error {
         /// What is wrong there, and what is allowed.
         problem: String,
     },
+    /// The loaded libxl is too old for a field of the domain's configuration: it would ignore it.
+    #[error("the domain's configuration has {path}, which needs Xen {needs} or later; libxl {loaded} is loaded")]
+    ConfigNeeds {
+        /// Where, such as `disks[0].trusted`.
+        path: String,
+        /// The first release that has it.
+        needs: Release,
+        /// The release of the loaded libxl.
+        loaded: Release,
+    },
     /// `xl` could not read a configuration file.
     #[error("xl cannot read {}: {words}", file.display())]
     Xl {
@@ -237,6 +247,16 @@ impl Error {
 
 fn quoted(words: &Words) -> String {
     if words.is_empty() { String::new() } else { format!("; libxl said: {words}") }
+}
+
+impl From<Invalid> for Error {
+    fn from(Invalid { path, found, expected, .. }: Invalid) -> Self {
+        let problem = match found {
+            Some(found) => format!("{found} is not {expected}"),
+            None => format!("missing: {expected}"),
+        };
+        Self::Config { path, problem }
+    }
 }
 
 impl From<LoopError> for Error {

@@ -12,7 +12,7 @@
 //! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort).
 //! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
 //!   [stream](Ctx::events).
-//! - [`Config`]: the configuration of a domain, as libxl's JSON.
+//! - [`DomainConfig`]: the configuration of a domain. [`types`] has everything that it consists of.
 //!
 //! # What it does not do
 //! - It has no event loop. Any `osevent_core::EventLoop` works: `osevent-glib`, `osevent-calloop` and `osevent-smol` provide
@@ -114,7 +114,7 @@
 //! |---|---|
 //! | 4.2 | domains, events, pause, unpause, shutdown, reboot, destroy, devices |
 //! | 4.4 | libxl's own ways of waiting for [`Children`]; pidfds work with all releases |
-//! | 4.5 | [`Config`]: create, save, restore, [`Ctx::config`] |
+//! | 4.5 | [`DomainConfig`]: create, save, restore, [`Ctx::config`] |
 //! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
@@ -165,12 +165,12 @@ mod work;
 mod worker;
 
 pub use children::Children;
-pub use config::Config;
+pub use config::config_by_xl;
 #[cfg(doc)]
 use contract::*;
 pub use ctx::{Builder, Close, Ctx};
 pub use domain::XenVersion;
-pub use domain_info::{DomainInfo, DomainKind};
+pub use domain_info::DomainInfo;
 pub use error::{Code, Error};
 pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
 pub use library::{Library, Release};
@@ -182,7 +182,7 @@ pub use uuid::Uuid;
 pub use watch::Watch;
 pub use words::{Line, Words};
 pub use xenlight_sys::LoadError;
-pub use xenlight_types::{self as types, DomainId};
+pub use xenlight_types::{self as types, DomainConfig, DomainId, DomainKind, Invalid, LibxlType};
 
 /// Compiles the README's program.
 #[cfg(doctest)]

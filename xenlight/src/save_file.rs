@@ -16,7 +16,6 @@
 //! The stream begins right after: reading and writing go through the file's own position, unbuffered,
 //! and libxl carries on where they ended.
 
-use crate::config::Config;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
@@ -33,9 +32,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr;
 use xenlight_sys::by_release::CreateRestore;
-use xenlight_sys::domain::{AsyncopHow, DomainConfig, RestoreParams};
+use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig, RestoreParams};
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
-use xenlight_types::DomainId;
+use xenlight_types::{DomainConfig, DomainId};
 
 const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
 const BYTE_ORDER: u32 = 0x0102_0304;
@@ -78,7 +77,7 @@ impl Ctx {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn save(&self, domid: DomainId, file: impl Into<OwnedFd>, config: &Config) -> Operation<()> {
+    pub fn save(&self, domid: DomainId, file: impl Into<OwnedFd>, config: &DomainConfig) -> Operation<()> {
         Operation::begun(|| {
             let task = Task::stopping("save a domain", domid);
             // Before anything is written.
@@ -109,7 +108,7 @@ impl Ctx {
             if flags & STREAM_V2 != 0 {
                 check_stream(&mut file)?;
             }
-            let config = Config::from_json(&json)?;
+            let config = DomainConfig::from_json(&json)?;
             let config = self.understand(&config)?;
             let params = self.restore_params()?;
             let restore = Restore { config, domid: NewDomain::default(), file, params };
@@ -153,7 +152,7 @@ impl Request for Save {
 }
 
 struct Restore {
-    config: Owned<DomainConfig>,
+    config: Owned<RawConfig>,
     domid: NewDomain,
     file: File,
     params: Owned<RestoreParams>,

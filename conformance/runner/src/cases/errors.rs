@@ -12,7 +12,7 @@ use futures_lite::future::{block_on, poll_once};
 use osevent_conformance::threads;
 use std::fs::File;
 use std::path::Path;
-use xenlight::{Config, Ctx, DomainId, Error, Operation};
+use xenlight::{Ctx, DomainConfig, DomainId, Error, Operation};
 
 pub(crate) static WORDS: Case = Case {
     name: "errors-with-words",
@@ -74,8 +74,8 @@ pub(crate) static GONE_MEANWHILE: Case = Case {
     run: gone_meanwhile,
 };
 
-fn tiny(name: &str) -> anyhow::Result<Config> {
-    Ok(Config::from_json(&format!(
+fn tiny(name: &str) -> anyhow::Result<DomainConfig> {
+    Ok(DomainConfig::from_json(&format!(
         r#"{{"c_info":{{"type":"pv","name":"{name}"}},
             "b_info":{{"max_vcpus":1,"max_memkb":4096,"target_memkb":4096,"kernel":"/nowhere","type.pv":{{}}}}}}"#
     ))?)

@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use xenlight::{Config, Ctx, DomainId, Error, EventKind, Trace};
+use xenlight::{Ctx, DomainConfig, DomainId, Error, EventKind, Trace};
 
 pub(crate) static CALLS: Case = Case {
     name: "calls-from-hooks",
@@ -86,14 +86,15 @@ fn is_hook(step: Trace) -> bool {
 
 /// Each call that would get into libxl on this thread; the first that did not say so.
 fn refused(ctx: &Ctx, with_thread: bool) -> Result<(), String> {
-    let config = Config::from_json(r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"type.pv":{}}}"#);
+    let config =
+        DomainConfig::from_json(r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"type.pv":{}}}"#);
     let domid = DomainId::new(9);
     let mut answers = vec![
         ("domains", ctx.domains().map(drop)),
         ("info", ctx.info(domid).map(drop)),
         ("name", ctx.name(domid).map(drop)),
         ("watch_eject", ctx.watch_eject(domid, "hdc").map(drop)),
-        ("create", config.and_then(|config| block_on(ctx.create(&config))).map(drop)),
+        ("create", config.map_err(Error::from).and_then(|config| block_on(ctx.create(&config))).map(drop)),
         ("close_blocking", ctx.close_blocking()),
         ("open", Ctx::open(ctx.library(), osevent_epoll::Reactor::new().expect("fds are left")).map(drop)),
         ("child_exited", ctx.child_exited(1, 0).map(drop)),
@@ -173,7 +174,7 @@ fn calls_from_logger(stage: &Stage) -> anyhow::Result<()> {
             once(|| _ = told.send(refused(&ctx, with_thread)));
         }
     });
-    let config = Config::from_json(
+    let config = DomainConfig::from_json(
         r#"{"c_info":{"type":"pv","name":"x"},"b_info":{"max_memkb":4096,"kernel":"/nowhere","type.pv":{}}}"#,
     )?;
     let result = block_on(ctx.create(&config));

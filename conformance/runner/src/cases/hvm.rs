@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use xenlight::{Config, DomainId, EventKind, ShutdownReason};
+use xenlight::{DomainConfig, DomainId, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-hvm-life",
@@ -199,7 +199,7 @@ fn vnc(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// A new domain; skipped where no device model is installed.
-fn create(opened: &Opened, config: &Config) -> anyhow::Result<DomainId> {
+fn create(opened: &Opened, config: &DomainConfig) -> anyhow::Result<DomainId> {
     let domid = block_on(opened.ctx.create(config)).map_err(|error| {
         let missing = |text: &str| {
             text.contains("device model") && text.contains("is not executable")

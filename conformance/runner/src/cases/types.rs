@@ -98,11 +98,9 @@ fn samples(kind: &Kind, release: Release) -> Vec<Sample> {
         Kind::CpuPolicy => {
             let leaves =
                 json!([{"leaf": 1, "ecx": "x".repeat(31) + "0"}, {"leaf": 7, "subleaf": 0, "eax": "k".repeat(32)}]);
-            plain(vec![if release < Release::new(4, 17) {
-                leaves
-            } else {
-                json!({"cpuid": leaves, "msr": [{"index": 0x10a, "policy": "x".repeat(63) + "1"}]})
-            }])
+            let both = json!({"cpuid": leaves, "msr": [{"index": 0x10a, "policy": "x".repeat(63) + "1"}]});
+            // Point releases of earlier ones take both, too.
+            plain(if release < Release::new(4, 17) { vec![leaves] } else { vec![leaves, both] })
         }
         Kind::HardwareCapabilities => plain(vec![json!([1, 7, 0, u32::MAX])]),
         Kind::GenerationId => plain(vec![(1..=16).map(|byte| json!(byte * 15)).collect()]),
@@ -156,6 +154,10 @@ fn alike(given: &Value, back: &Value) -> bool {
     match (given, back) {
         (Value::Object(given), Value::Object(back)) => {
             given.iter().all(|(key, given)| back.get(key).is_none_or(|back| alike(given, back)))
+        }
+        // A CPU policy without registers, as libxls that know of registers write it.
+        (Value::Array(_), Value::Object(back)) if back.get("msr") == Some(&json!([])) => {
+            back.get("cpuid").is_some_and(|back| alike(given, back))
         }
         (Value::Array(given), Value::Array(back)) => {
             given.len() == back.len() && given.iter().zip(back).all(|(given, back)| alike(given, back))

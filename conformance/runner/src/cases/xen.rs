@@ -12,7 +12,7 @@ use futures_lite::future::block_on;
 use osevent_core::Interest;
 use std::fs::File;
 use std::time::{Duration, Instant};
-use xenlight::{Children, Config, Ctx, DomainId, Error, EventKind, ShutdownReason};
+use xenlight::{Children, Ctx, DomainId, Error, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-life",
@@ -133,7 +133,7 @@ fn from_xl_file(stage: &Stage) -> anyhow::Result<()> {
     let file = stage.folder.join("domain.cfg");
     let (kind, kernel) = (dom0.kind.name(), dom0.kernel(Image::Idle)?);
     std::fs::write(&file, format!("name='{name}'\ntype='{kind}'\nkernel='{kernel}'\nmemory=4\nvcpus=1\n"))?;
-    let domid = block_on(opened.ctx.create(&Config::from_xl_file(&file)?))?;
+    let domid = block_on(opened.ctx.create(&xenlight::config_by_xl(&file)?))?;
     ensure!(dom0.state(&name)?.contains('p'), "xl does not show the new domain");
     ensure!(opened.ctx.name(domid)?.as_deref() == Some(&*name));
     let config = block_on(opened.ctx.config(domid))?;

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use serde_json::{Value, json};
 use std::fs::File;
-use xenlight::{Config, Error};
+use xenlight::{DomainConfig, Error};
 
 pub(crate) static CREATE: DomainCase = DomainCase {
     name: "xen-errors-of-create",
@@ -53,10 +53,10 @@ pub(crate) static DESTROYED_TWICE: DomainCase = DomainCase {
 };
 
 /// The configuration of a domain without a system, changed.
-fn changed(dom0: &Dom0, name: &str, change: impl FnOnce(&mut Value)) -> anyhow::Result<Config> {
+fn changed(dom0: &Dom0, name: &str, change: impl FnOnce(&mut Value)) -> anyhow::Result<DomainConfig> {
     let mut config = serde_json::from_str(&dom0.config(Image::Idle, name)?.to_json())?;
     change(&mut config);
-    Ok(Config::from_json(&config.to_string())?)
+    Ok(DomainConfig::from_json(&config.to_string())?)
 }
 
 fn create(stage: &Stage) -> anyhow::Result<()> {

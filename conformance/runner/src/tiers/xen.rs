@@ -11,7 +11,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use xenlight::{Config, DomainId};
+use xenlight::{DomainConfig, DomainId};
 
 /// What Xen must have free for the cases, in KiB: a Linux domain, four small ones, and what Xen takes for itself.
 const MEMORY: u64 = 192 << 10;
@@ -191,7 +191,7 @@ impl Dom0 {
     }
 
     /// The configuration of a domain with that name.
-    pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<Config> {
+    pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<DomainConfig> {
         let is_linux = (self.kind, image) == (Type::Pv, Image::Answering);
         let memory_kib = if is_linux { 128 << 10 } else { 4 << 10 };
         let kind = self.kind.name();
@@ -206,20 +206,20 @@ impl Dom0 {
             config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
             config["b_info"]["cmdline"] = linux::COMMAND_LINE.into();
         }
-        Ok(Config::from_json(&config.to_string())?)
+        Ok(DomainConfig::from_json(&config.to_string())?)
     }
 
     /// The configuration of an HVM domain with that name. Its firmware finds nothing to boot; `disc` is in its drive.
-    pub(crate) fn hvm_config(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<Config> {
-        Ok(Config::from_json(&Self::hvm(name, drive, disc).to_string())?)
+    pub(crate) fn hvm_config(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<DomainConfig> {
+        Ok(DomainConfig::from_json(&Self::hvm(name, drive, disc).to_string())?)
     }
 
     /// As `hvm_config`, with a VNC server on this machine alone, at whichever port is free. It asks for no password: the device
     /// models of Debian cannot, and end.
-    pub(crate) fn hvm_config_with_vnc(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<Config> {
+    pub(crate) fn hvm_config_with_vnc(&self, name: &str, drive: &str, disc: &Path) -> anyhow::Result<DomainConfig> {
         let mut config = Self::hvm(name, drive, disc);
         config["b_info"]["type.hvm"]["vnc"] = json!({ "enable": "True", "listen": "127.0.0.1", "findunused": "True" });
-        Ok(Config::from_json(&config.to_string())?)
+        Ok(DomainConfig::from_json(&config.to_string())?)
     }
 
     fn hvm(name: &str, drive: &str, disc: &Path) -> serde_json::Value {
