@@ -1,7 +1,8 @@
 table! {
     /// A network interface of a domain.
     ///
-    /// Nothing has to be set. Without anything it is an interface on the bridge `xenbr0` with a random address. xl's `vif = […]`.
+    /// Nothing has to be set: by default it is an interface on the bridge `xenbr0` with a random address. xl's
+    /// `vif = […]`.
     struct Nic = "device_nic" since "4.2" {
         /// The Ethernet address that the domain has. Default: a random one under Xen's prefix, 00:16:3e.
         mac: [mac];
