@@ -1,36 +1,65 @@
 table! {
-    struct Connector = "connector_param" since "4.10" {
-        width: [u32];
-        height: [u32];
-        unique_id: [text] since "4.12";
-    }
-
+    /// A paravirtual display of a domain, with one or more screens. xl's `vdispl = […]`.
     struct Vdispl = "device_vdispl" since "4.10" {
-        backend_domid: [domid];
-        backend_domname: [text];
-        devid: [devid];
-        be_alloc: [bool];
+        /// Its screens, in their order.
         connectors: [list struct Connector];
-    }
-
-    info ConnectorInfo = "connectorinfo" since "4.10" {
-        width: [u32];
-        height: [u32];
-        req_evtch: [i32];
-        req_rref: [i32];
-        evt_evtch: [i32];
-        evt_rref: [i32];
-        unique_id: [optional text] since "4.12";
-    }
-
-    info VdisplInfo = "vdisplinfo" since "4.10" {
-        backend: [optional text];
-        backend_id: [u32];
-        frontend: [optional text];
-        frontend_id: [u32];
-        devid: [optional devid];
-        state: [i32];
+        /// The backend can allocate the memory of pictures. Default false: the domain does.
         be_alloc: [bool];
+        /// The id of the domain in which the backend runs. Default 0;
+        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        backend_domid: [domid];
+        /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
+        backend_domname: [text];
+        /// The number of the display, from 0. Default: the next that is free.
+        devid: [devid];
+    }
+
+    /// A screen of a paravirtual display.
+    struct Connector = "connector_param" since "4.10" {
+        /// By which name the backend tells the screen from others. Without spaces and commas.
+        unique_id: [text] since "4.12";
+        /// The width in pixels.
+        width: [u32];
+        /// The height in pixels.
+        height: [u32];
+    }
+
+    /// The state of a domain's paravirtual display.
+    info VdisplInfo = "vdisplinfo" since "4.10" {
+        /// The backend's directory in Xenstore.
+        backend: [optional text];
+        /// The id of the domain in which the backend runs.
+        backend_id: [u32];
+        /// The frontend's directory in Xenstore.
+        frontend: [optional text];
+        /// The id of the domain that has the display.
+        frontend_id: [u32];
+        /// The number of the display, as in [`Vdispl::devid`](field@Vdispl::devid).
+        devid: [optional devid];
+        /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
+        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        state: [i32];
+        /// The backend can allocate the memory of pictures.
+        be_alloc: [bool];
+        /// Its screens, in their order.
         connectors: [list struct ConnectorInfo];
+    }
+
+    /// The state of a paravirtual display's screen.
+    info ConnectorInfo = "connectorinfo" since "4.10" {
+        /// By which name the backend tells the screen from others.
+        unique_id: [optional text] since "4.12";
+        /// The width in pixels.
+        width: [u32];
+        /// The height in pixels.
+        height: [u32];
+        /// The event channel (the domain's port) for requests to the backend. -1 if the frontend tells none.
+        req_evtch: [i32];
+        /// The grant reference of the page with the ring of requests. -1 if the frontend tells none.
+        req_rref: [i32];
+        /// The event channel (the domain's port) for events from the backend. -1 if the frontend tells none.
+        evt_evtch: [i32];
+        /// The grant reference of the page with the ring of events. -1 if the frontend tells none.
+        evt_rref: [i32];
     }
 }
