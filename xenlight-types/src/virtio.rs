@@ -4,8 +4,8 @@ table! {
     /// [`kind`](field@Self::kind) and [`transport`](field@Self::transport) have to be set. It cannot be added to a domain
     /// that runs. xl's `virtio = […]`.
     struct Virtio = "device_virtio" since "4.18" {
-        /// What it is: `virtio,device`, which a number of Virtio's in lower-case hexadecimal digits can follow
-        /// (`virtio,device1a` is a file system). libxl makes the device tree's node of it. Has to be set.
+        /// What it is, for the device tree: `virtio,device`, or `virtio,device` with Virtio's number for the type of device in
+        /// lower-case hexadecimal digits (`virtio,device1a` is a file system). Has to be set.
         kind = "type": [text];
         /// How the domain reaches it. Has to be set, to [`Mmio`](VirtioTransport::Mmio).
         transport: [enum VirtioTransport];
