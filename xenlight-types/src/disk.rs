@@ -11,12 +11,12 @@ table! {
         /// The format of what [`pdev_path`](field@Self::pdev_path) names. Has to be set, as libxl does not detect it; xl
         /// takes [`Raw`](DiskFormat::Raw).
         format: [enum DiskFormat];
-        /// The name of the device in the domain; has to be set. `xvda`, `xvdb`, … is a Xen disk; for an HVM domain, `hda` to
-        /// `hdd` is emulated as an IDE or AHCI disk, too, and `sda` to `sdp` as a SCSI disk. A number after it is a
-        /// partition (`xvda1`).
+        /// The name of the device: `xvda`, `xvdb`, …, `hda` to `hdd`, or `sda` to `sdp`; with a number it is a partition
+        /// (`xvda1`). Has to be set. An HVM domain has a whole disk emulated, too: as a SCSI disk if it is `sd…`, or else as an
+        /// IDE or AHCI disk if it is among the first (4 with IDE, 6 with AHCI).
         vdev: [text];
-        /// The domain may write. Not set: it may only read, where xl's `access` defaults to `rw`. libxl refuses an
-        /// emulated IDE or AHCI disk that is only to be read.
+        /// The domain may write. Not set: it may only read, where xl's `access` defaults to `rw`. libxl refuses a disk
+        /// that is emulated as an IDE or AHCI disk ([`vdev`](field@Self::vdev)) and is only to be read.
         readwrite: [flag];
         /// It is a CD-ROM drive: set [`removable`](field@Self::removable), too, and leave
         /// [`readwrite`](field@Self::readwrite) false. An HVM domain's is emulated if it is one of the first four disks,

@@ -31,11 +31,11 @@ table! {
         /// The largest packet, in bytes without the Ethernet header. Default 1500, and 1492 before Xen 4.15. The script
         /// `vif-bridge` takes the bridge's if this one is the default.
         mtu: [i32];
-        /// How many bytes the domain may send in each [`rate_interval_us`](field@Self::rate_interval_us). Not set, with the
-        /// interval: no limit. xl's `rate`, which it multiplies.
+        /// How many bytes the domain may send in each [`rate_interval_us`](field@Self::rate_interval_us). xl makes it and the
+        /// interval of its `rate`.
         rate_bytes_per_interval: [u64];
         /// In which interval, in µs, [`rate_bytes_per_interval`](field@Self::rate_bytes_per_interval) may be sent. 0, the
-        /// default: no limit. xl takes 50000.
+        /// default: no limit. With `rate`, xl takes 50000 by default.
         rate_interval_us = "rate_interval_usecs": [u32];
         /// The name of the interface in the backend's domain; the emulated one's has `-emu` appended. Default `vifDOMID.DEVID`.
         /// xl's `vifname`.

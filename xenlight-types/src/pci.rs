@@ -19,10 +19,10 @@ table! {
         /// [`domain`](field@Self::domain), [`bus`](field@Self::bus), [`device`](field@Self::device) and
         /// [`function`](field@Self::function), which libxl looks up by it.
         name: [text] since "4.15";
-        /// Where the domain has the device, on its bus 0: slot × 8 + function, slots 1 to 31. 0, the default: a slot that is
+        /// Where an HVM domain has the device, on its bus 0: slot × 8 + function, slots 1 to 31. 0, the default: a slot that is
         /// free. xl's `vslot` is the slot alone.
         vdevfn: [u32];
-        /// 0xffffffff gives the domain all functions of the device, in the slot of [`vdevfn`](field@Self::vdevfn), which has
+        /// 0xffff_ffff gives the domain all functions of the device, in the slot of [`vdevfn`](field@Self::vdevfn), which has
         /// to be set. With any other value, as with the default 0, it has the one [`function`](field@Self::function). xl's
         /// `*` in place of the function.
         vfunc_mask: [u32];
