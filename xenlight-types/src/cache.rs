@@ -43,20 +43,21 @@ table! {
         cos_max: [u32];
         /// The highest value by which access can be slowed.
         thrtl_max: [u32];
-        /// A value is a delay in percent, in steps of 100 less [`thrtl_max`](Self::thrtl_max). If not, it is a power of two,
-        /// and other values are rounded down to one.
+        /// A value is a delay in percent, in steps of 100 less [`thrtl_max`](Self::thrtl_max). If not, it is a power of
+        /// two, and other values are rounded down to one.
         linear: [bool];
     }
 
     /// What is measured of a domain (Intel CMT, Cache Monitoring Technology), for each socket.
     enum CmtKind = "psr_cmt_type" since "4.5" {
-        /// How much of the level 3 cache the domain has: in bytes as a sample, in KiB where libxl is asked for this alone.
+        /// How much of the level 3 cache the domain has: in bytes as a sample, in KiB where libxl is asked for this
+        /// alone.
         CacheOccupancy = "cache_occupancy" 1;
         /// How much the domain has transferred between the level 3 cache and any memory, in bytes. Two samples make a
         /// bandwidth.
         TotalMemory = "total_mem_count" 2 since "4.6";
-        /// How much the domain has transferred between the level 3 cache and the socket's own memory, in bytes. Two samples
-        /// make a bandwidth.
+        /// How much the domain has transferred between the level 3 cache and the socket's own memory, in bytes. Two
+        /// samples make a bandwidth.
         LocalMemory = "local_mem_count" 3 since "4.6";
     }
 

@@ -8,8 +8,8 @@ table! {
         name: [text];
         /// Where the other end is. Has to be set.
         connection = "connection": [union ChannelConnection];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];

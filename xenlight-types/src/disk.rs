@@ -8,20 +8,20 @@ table! {
         /// [`script`](field@Self::script) it is whatever that script takes. Not set or empty: a CD-ROM drive without a
         /// medium, whose [`format`](field@Self::format) is [`Empty`](DiskFormat::Empty). xl's `target`.
         pdev_path: [text];
-        /// The format of what [`pdev_path`](field@Self::pdev_path) names. Has to be set, as libxl does not detect it; xl
-        /// takes [`Raw`](DiskFormat::Raw).
+        /// The format of what [`pdev_path`](field@Self::pdev_path) names. Has to be set, as libxl does not detect it;
+        /// xl takes [`Raw`](DiskFormat::Raw).
         format: [enum DiskFormat];
-        /// The name of the device: `xvda`, `xvdb`, …, `hda` to `hdd`, or `sda` to `sdp`; with a number it is a partition
-        /// (`xvda1`). Has to be set. An HVM domain has a whole disk emulated, too: as a SCSI disk if it is `sd…`, or else as an
-        /// IDE or AHCI disk if it is among the first (4 with IDE, 6 with AHCI).
+        /// The name of the device: `xvda`, `xvdb`, …, `hda` to `hdd`, or `sda` to `sdp`; with a number it is a
+        /// partition (`xvda1`). Has to be set. An HVM domain has a whole disk emulated, too: as a SCSI disk if it is
+        /// `sd…`, or else as an IDE or AHCI disk if it is among the first (4 with IDE, 6 with AHCI).
         vdev: [text];
         /// The domain may write. Not set: it may only read, where xl's `access` defaults to `rw`. libxl refuses a disk
         /// that is emulated as an IDE or AHCI disk ([`vdev`](field@Self::vdev)) and is only to be read.
         readwrite: [flag];
         /// It is a CD-ROM drive: set [`removable`](field@Self::removable), too, and leave
-        /// [`readwrite`](field@Self::readwrite) false. An HVM domain's is emulated if it is one of the first four disks,
-        /// and its backend is [`Qdisk`](DiskBackend::Qdisk) (the default) or [`Phy`](DiskBackend::Phy). Default false. xl's
-        /// `devtype=cdrom`.
+        /// [`readwrite`](field@Self::readwrite) false. An HVM domain's is emulated if it is one of the first four
+        /// disks, and its backend is [`Qdisk`](DiskBackend::Qdisk) (the default) or [`Phy`](DiskBackend::Phy). Default
+        /// false. xl's `devtype=cdrom`.
         is_cdrom: [flag];
         /// The medium can be changed while the domain runs. Default false; xl sets it for a CD-ROM drive.
         removable: [flag];
@@ -29,13 +29,13 @@ table! {
         /// [`Qdisk`](DiskBackend::Qdisk), [`Tap`](DiskBackend::Tap) and [`Standalone`](DiskBackend::Standalone). xl's
         /// `backendtype`.
         backend: [enum DiskBackend];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text] since "4.3";
-        /// The program that makes a block device of [`pdev_path`](field@Self::pdev_path): an absolute path, or a name in Xen's
-        /// directory of scripts (`/etc/xen/scripts`). Not for [`Qdisk`](DiskBackend::Qdisk) and
+        /// The program that makes a block device of [`pdev_path`](field@Self::pdev_path): an absolute path, or a name
+        /// in Xen's directory of scripts (`/etc/xen/scripts`). Not for [`Qdisk`](DiskBackend::Qdisk) and
         /// [`Standalone`](DiskBackend::Standalone). Default `block`, or `block-tap` for [`Tap`](DiskBackend::Tap).
         script: [text];
         /// The backend offers to discard blocks (TRIM, UNMAP). Default: as [`readwrite`](field@Self::readwrite). xl's
@@ -45,13 +45,13 @@ table! {
         /// [`Qdisk`](DiskBackend::Qdisk) avoids `O_DIRECT`, since some kernels crash with it on such storage. Default
         /// false.
         direct_io_safe: [bool] since "4.5";
-        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's `trusted`
-        /// and `untrusted`.
+        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's
+        /// `trusted` and `untrusted`.
         trusted: [defbool] since "4.17";
         /// The protocol between domain and backend. Default [`Xen`](DiskSpecification::Xen).
         specification: [enum DiskSpecification] since "4.17";
-        /// How a [`Virtio`](DiskSpecification::Virtio) disk is reached. Default [`Mmio`](DiskTransport::Mmio), the only one.
-        /// Must not be set for a [`Xen`](DiskSpecification::Xen) disk.
+        /// How a [`Virtio`](DiskSpecification::Virtio) disk is reached. Default [`Mmio`](DiskTransport::Mmio), the only
+        /// one. Must not be set for a [`Xen`](DiskSpecification::Xen) disk.
         transport: [enum DiskTransport] since "4.17";
         /// The backend of a [`Virtio`](DiskSpecification::Virtio) disk uses Xen grants to access the domain's memory.
         /// Default: true unless the backend runs in domain 0.
@@ -59,8 +59,8 @@ table! {
         /// The interrupt of a [`Virtio`](DiskSpecification::Virtio) disk, as the number of an Arm GIC interrupt. libxl
         /// chooses it (33 to 43) and overwrites what is set.
         irq: [u32] since "4.17";
-        /// The guest physical address of a [`Virtio`](DiskSpecification::Virtio) disk's registers, 512 bytes. libxl chooses it
-        /// (from 0x2000000) and overwrites what is set.
+        /// The guest physical address of a [`Virtio`](DiskSpecification::Virtio) disk's registers, 512 bytes. libxl
+        /// chooses it (from 0x2000000) and overwrites what is set.
         base: [u64] since "4.17";
     }
 
@@ -126,8 +126,8 @@ table! {
         Unknown = "unknown" 0;
         /// Xen's paravirtual block protocol.
         Xen = "xen" 1;
-        /// virtio-blk, described to a domain on Arm. Needs [`DiskBackend::Standalone`]. It cannot be added to a domain that
-        /// runs, and all disks of a domain have one protocol.
+        /// virtio-blk, described to a domain on Arm. Needs [`DiskBackend::Standalone`]. It cannot be added to a domain
+        /// that runs, and all disks of a domain have one protocol.
         Virtio = "virtio" 2;
     }
 

@@ -5,8 +5,8 @@ table! {
         connectors: [list struct Connector];
         /// The backend can allocate the memory of pictures. Default false: the domain does.
         be_alloc: [bool];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];

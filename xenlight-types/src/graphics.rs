@@ -18,15 +18,16 @@ table! {
         display: [i32];
         /// If the port is in use, the next that is free is taken, up to 99 further. Default true. xl's `vncunused`.
         findunused: [defbool];
-        /// The password. VNC looks at the first eight characters, and Xenstore has it as it is. Not set or empty: none is asked
-        /// for. xl's `vncpasswd`.
+        /// The password. VNC looks at the first eight characters, and Xenstore has it as it is. Not set or empty: none
+        /// is asked for. xl's `vncpasswd`.
         password = "passwd": [text];
     }
 
     /// QEMU's SPICE server, which shows the screen of an HVM domain.
     struct Spice = "spice_info" since "4.2" {
-        /// There is a server. Default false. It needs [`port`](field@Self::port) or [`tls_port`](field@Self::tls_port), and
-        /// [`password`](field@Self::password) or [`disable_ticketing`](field@Self::disable_ticketing). xl's `spice`.
+        /// There is a server. Default false. It needs [`port`](field@Self::port) or [`tls_port`](field@Self::tls_port),
+        /// and [`password`](field@Self::password) or [`disable_ticketing`](field@Self::disable_ticketing). xl's
+        /// `spice`.
         enable: [defbool];
         /// The TCP port. 0, the default: none. xl's `spiceport`.
         port: [i32];
@@ -47,8 +48,8 @@ table! {
         /// Client and domain share the clipboard. Needs [`vdagent`](field@Self::vdagent). Default false. xl's
         /// `spice_clipboard_sharing`.
         clipboard_sharing: [defbool] since "4.4";
-        /// How many USB devices of the client can be connected to the domain, 0 to 4. Default 0. The domain has a USB 2.0
-        /// controller then, unless its configuration asks for another. xl's `spiceusbredirection`.
+        /// How many USB devices of the client can be connected to the domain, 0 to 4. Default 0. The domain has a USB
+        /// 2.0 controller then, unless its configuration asks for another. xl's `spiceusbredirection`.
         usbredirection: [i32] since "4.4";
         /// How images are compressed: `auto_glz`, `auto_lz`, `quic`, `glz`, `lz` or `off`. Not set: QEMU decides. xl's
         /// `spice_image_compression`.
@@ -65,8 +66,8 @@ table! {
         opengl: [defbool];
         /// The X display, `DISPLAY` in QEMU's environment. Not set: that of the process that starts the domain.
         display: [text];
-        /// The file with the X authority, `XAUTHORITY` in QEMU's environment. Not set: that of the process that starts the
-        /// domain.
+        /// The file with the X authority, `XAUTHORITY` in QEMU's environment. Not set: that of the process that starts
+        /// the domain.
         xauthority: [text];
     }
 
@@ -80,8 +81,8 @@ table! {
         sdl: [struct Sdl];
         /// The keyboard's layout as QEMU calls it, such as `de`. Not set: QEMU takes `en-us`.
         keymap: [text];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs.
         backend_domname: [text] since "4.3";
@@ -101,8 +102,8 @@ table! {
         feature_disable_pointer: [bool] since "4.12";
         /// The pointer can tell where it is, not only how far it moved. Default false. xl's `feature-abs-pointer`.
         feature_abs_pointer: [bool] since "4.12";
-        /// The pointer can tell where it is in units of its own, 0 to 32767, not scaled to the screen. Default false. xl's
-        /// `feature-raw-pointer`.
+        /// The pointer can tell where it is in units of its own, 0 to 32767, not scaled to the screen. Default false.
+        /// xl's `feature-raw-pointer`.
         feature_raw_pointer: [bool] since "4.12";
         /// The width of the pointer's area in pixels. 0, the default: the frontend decides.
         width: [u32] since "4.12";
@@ -113,14 +114,14 @@ table! {
         /// The width of the touch screen in pixels. Only with [`feature_multi_touch`](field@Self::feature_multi_touch);
         /// default 0. xl's `multi-touch-width`.
         multi_touch_width: [u32] since "4.12";
-        /// The height of the touch screen in pixels. Only with [`feature_multi_touch`](field@Self::feature_multi_touch);
-        /// default 0. xl's `multi-touch-height`.
+        /// The height of the touch screen in pixels. Only with
+        /// [`feature_multi_touch`](field@Self::feature_multi_touch); default 0. xl's `multi-touch-height`.
         multi_touch_height: [u32] since "4.12";
-        /// How many touches it can tell at a time. Only with [`feature_multi_touch`](field@Self::feature_multi_touch); default
-        /// 0. xl's `multi-touch-num-contacts`.
+        /// How many touches it can tell at a time. Only with [`feature_multi_touch`](field@Self::feature_multi_touch);
+        /// default 0. xl's `multi-touch-num-contacts`.
         multi_touch_num_contacts: [u32] since "4.12";
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text] since "4.3";
@@ -155,8 +156,8 @@ table! {
     enum VgaKind = "vga_interface_type" since "4.2" {
         /// Cirrus Logic GD5446. 8 MiB of video memory by default and at least.
         Cirrus = "cirrus" 1;
-        /// A VGA card with VESA BIOS extensions, for larger screens and more colours than [`Cirrus`](Self::Cirrus). 16 MiB
-        /// of video memory by default and at least. xl's `stdvga`.
+        /// A VGA card with VESA BIOS extensions, for larger screens and more colours than [`Cirrus`](Self::Cirrus). 16
+        /// MiB of video memory by default and at least. xl's `stdvga`.
         Std = "std" 2;
         /// No card.
         None = "none" 3 since "4.5";

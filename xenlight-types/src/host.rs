@@ -17,7 +17,8 @@ table! {
         cpu_khz: [u32];
         /// How much memory Xen has, in pages of 4 KiB.
         total_pages: [u64];
-        /// How much memory is free, in pages of 4 KiB. [`outstanding_pages`](Self::outstanding_pages) of it are promised.
+        /// How much memory is free, in pages of 4 KiB. [`outstanding_pages`](Self::outstanding_pages) of it are
+        /// promised.
         free_pages: [u64];
         /// How much free memory is yet to be wiped, in pages of 4 KiB. Xen tells 0.
         scrub_pages: [u64];
@@ -51,8 +52,8 @@ table! {
         cap_gnttab_v1: [bool] since "4.16";
         /// Domains can use grant tables of version 2.
         cap_gnttab_v2: [bool] since "4.16";
-        /// What the architecture has besides. On Arm, bits 0 to 4 are the longest SVE vector, in units of 128 bits; 0: no
-        /// SVE. On x86 it is 0.
+        /// What the architecture has besides. On Arm, bits 0 to 4 are the longest SVE vector, in units of 128 bits; 0:
+        /// no SVE. On x86 it is 0.
         arch_capabilities: [u32] since "4.18";
     }
 
@@ -74,8 +75,8 @@ table! {
         commandline: [optional text];
         /// The size of a page, in bytes.
         pagesize: [i32];
-        /// The virtual address at which Xen's own memory begins, for the PV domain in which libxl runs. 0 in other domains
-        /// and with some builds of Xen.
+        /// The virtual address at which Xen's own memory begins, for the PV domain in which libxl runs. 0 in other
+        /// domains and with some builds of Xen.
         virt_start: [u64];
         /// The compiler that built it.
         compiler: [optional text];
@@ -107,8 +108,8 @@ table! {
         size: [u64];
         /// How much of it is free, in bytes. 4294967295: the node is not there.
         free: [u64];
-        /// How far it is from each node, itself too, in the order of their numbers. As the firmware tells it: 10 is the node
-        /// itself, 20 is twice as far. 4294967295: unknown.
+        /// How far it is from each node, itself too, in the order of their numbers. As the firmware tells it: 10 is the
+        /// node itself, 20 is twice as far. 4294967295: unknown.
         dists: [list u32];
     }
 

@@ -9,46 +9,46 @@ table! {
         /// The bridge of the backend's domain to which the hotplug script adds the interface. Default `xenbr0`.
         bridge: [text];
         /// What the domain is given: a paravirtual interface, or an emulated one as well. Default for an HVM domain:
-        /// [`VifIoemu`](NicKind::VifIoemu) if it is there at the domain's start, [`Vif`](NicKind::Vif) if it is added later.
-        /// PV and PVH domains have [`Vif`](NicKind::Vif) only. xl's `type`.
+        /// [`VifIoemu`](NicKind::VifIoemu) if it is there at the domain's start, [`Vif`](NicKind::Vif) if it is added
+        /// later. PV and PVH domains have [`Vif`](NicKind::Vif) only. xl's `type`.
         nictype: [enum NicKind];
         /// The card that QEMU emulates for [`VifIoemu`](NicKind::VifIoemu), as QEMU calls it: `rtl8139` (the default),
         /// `e1000`, ….
         model: [text];
-        /// The IP addresses, separated by spaces, that the hotplug script is told. `vif-bridge` lets only these through,
-        /// `vif-route` makes routes to them. Not set: none.
+        /// The IP addresses, separated by spaces, that the hotplug script is told. `vif-bridge` lets only these
+        /// through, `vif-route` makes routes to them. Not set: none.
         ip: [text];
-        /// The hotplug script that configures the interface in the backend's domain: an absolute path, or a name in Xen's
-        /// directory of scripts (`/etc/xen/scripts`). Default `vif-bridge`.
+        /// The hotplug script that configures the interface in the backend's domain: an absolute path, or a name in
+        /// Xen's directory of scripts (`/etc/xen/scripts`). Default `vif-bridge`.
         script: [text];
-        /// The device of the backend's domain whose IP address the hotplug script `vif-route` gives to the interface: it is
-        /// the domain's gateway. Not set: the script takes `eth0`.
+        /// The device of the backend's domain whose IP address the hotplug script `vif-route` gives to the interface:
+        /// it is the domain's gateway. Not set: the script takes `eth0`.
         gatewaydev: [text] since "4.3";
         /// The VLANs that the hotplug script is told, separated by slashes. Each is a number from 1 to 4094, a range
-        /// (`10-14`), or a start, a step and a count (`10+5x3`). An appended `p` makes it the port's own VLAN, `u` an untagged
-        /// one: `10p/20`. Not set: none. Xen's own scripts for Linux do nothing with it.
+        /// (`10-14`), or a start, a step and a count (`10+5x3`). An appended `p` makes it the port's own VLAN, `u` an
+        /// untagged one: `10p/20`. Not set: none. Xen's own scripts for Linux do nothing with it.
         vlan: [text] since "4.19";
         /// The largest packet, in bytes without the Ethernet header. Default 1500, and 1492 before Xen 4.15. The script
         /// `vif-bridge` takes the bridge's if this one is the default.
         mtu: [i32];
-        /// How many bytes the domain may send in each [`rate_interval_us`](field@Self::rate_interval_us). xl makes it and the
-        /// interval of its `rate`.
+        /// How many bytes the domain may send in each [`rate_interval_us`](field@Self::rate_interval_us). xl makes it
+        /// and the interval of its `rate`.
         rate_bytes_per_interval: [u64];
-        /// In which interval, in µs, [`rate_bytes_per_interval`](field@Self::rate_bytes_per_interval) may be sent. 0, the
-        /// default: no limit. With `rate`, xl takes 50000 by default.
+        /// In which interval, in µs, [`rate_bytes_per_interval`](field@Self::rate_bytes_per_interval) may be sent. 0,
+        /// the default: no limit. With `rate`, xl takes 50000 by default.
         rate_interval_us = "rate_interval_usecs": [u32];
-        /// The name of the interface in the backend's domain; the emulated one's has `-emu` appended. Default `vifDOMID.DEVID`.
-        /// xl's `vifname`.
+        /// The name of the interface in the backend's domain; the emulated one's has `-emu` appended. Default
+        /// `vifDOMID.DEVID`. xl's `vifname`.
         ifname: [text];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text] since "4.3";
         /// The number of the interface, from 0. Default: the next that is free.
         devid: [devid];
-        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's `trusted`
-        /// and `untrusted`.
+        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's
+        /// `trusted` and `untrusted`.
         trusted: [defbool] since "4.17";
     }
 
@@ -67,11 +67,11 @@ table! {
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
         /// connected, 5 closing, 6 closed. -1 if it tells none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none, as one with several queues or with a channel
-        /// for each direction does.
+        /// The domain's event channel (its port). -1 if the frontend tells none, as one with several queues or with a
+        /// channel for each direction does.
         evtch: [i32];
-        /// The grant reference of the page with the ring to send. -1 if the frontend tells none, as one with several queues
-        /// does.
+        /// The grant reference of the page with the ring to send. -1 if the frontend tells none, as one with several
+        /// queues does.
         rref_tx: [i32];
         /// The grant reference of the page with the ring to receive. -1 if the frontend tells none, as one with several
         /// queues does.

@@ -7,8 +7,8 @@ table! {
         /// The directory in the backend's domain. Has to be set; xl takes a directory for the domain's logs if it is
         /// [`Xen9pfsd`](P9Kind::Xen9pfsd).
         path: [text];
-        /// By which name the domain mounts it. Has to be set, but for [`Xen9pfsd`](P9Kind::Xen9pfsd), where it is `Xen` by
-        /// default.
+        /// By which name the domain mounts it. Has to be set, but for [`Xen9pfsd`](P9Kind::Xen9pfsd), where it is `Xen`
+        /// by default.
         tag: [text];
         /// How owners and modes of files are kept. Has to be set. Only `none` is supported: as the domain sets them.
         security_model: [text];
@@ -17,16 +17,17 @@ table! {
         /// How much the files may take, in MiB. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's
         /// `max-space`.
         max_space: [i32] since "4.19";
-        /// How many files there may be. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's `max-files`.
+        /// How many files there may be. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's
+        /// `max-files`.
         max_files: [i32] since "4.19";
         /// How many files the domain may have open at a time. 0, the default: the daemon's limit, which is 5. Only for
         /// [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's `max-open-files`.
         max_open_files: [i32] since "4.19";
-        /// At [`max_space`](field@Self::max_space) and [`max_files`](field@Self::max_files) the oldest file that is not open
-        /// is deleted. Default false. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's `auto-delete`.
+        /// At [`max_space`](field@Self::max_space) and [`max_files`](field@Self::max_files) the oldest file that is not
+        /// open is deleted. Default false. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's `auto-delete`.
         auto_delete: [bool] since "4.19";
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];
@@ -34,11 +35,11 @@ table! {
         devid: [devid];
     }
 
-    /// Sockets that the backend's domain makes for a domain (PV Calls): the domain needs no network interface then. xl's
-    /// `pvcalls = […]`.
+    /// Sockets that the backend's domain makes for a domain (PV Calls): the domain needs no network interface then.
+    /// xl's `pvcalls = […]`.
     struct PvCalls = "device_pvcallsif" since "4.11" {
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];

@@ -9,8 +9,8 @@ table! {
         pcms: [list struct SoundPcm];
         /// What its devices and streams can do, unless they say it themselves.
         params: [struct SoundParams];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];
@@ -129,7 +129,8 @@ table! {
         F32Le = "f32_le" 15;
         /// Floating point, 32 bits, big-endian. libxl tells the backend `f32_be`, where the protocol has `float_be`.
         F32Be = "f32_be" 16;
-        /// Floating point, 64 bits, little-endian. libxl tells the backend `f64_le`, where the protocol has `float64_le`.
+        /// Floating point, 64 bits, little-endian. libxl tells the backend `f64_le`, where the protocol has
+        /// `float64_le`.
         F64Le = "f64_le" 17;
         /// Floating point, 64 bits, big-endian. libxl tells the backend `f64_be`, where the protocol has `float64_be`.
         F64Be = "f64_be" 18;

@@ -7,12 +7,13 @@ table! {
         /// [`DeviceModel`](UsbControllerKind::DeviceModel). Default 2.
         version: [i32];
         /// How many ports it has, 1 to 31; default 8. A [`DeviceModel`](UsbControllerKind::DeviceModel) of
-        /// [`version`](field@Self::version) 1 has 2 and one of version 2 has 6, always; one of version 3 has at most 15.
+        /// [`version`](field@Self::version) 1 has 2 and one of version 2 has 6, always; one of version 3 has at most
+        /// 15.
         ports: [i32];
         /// The number of the controller, from 0. Default: the next that is free.
         devid: [devid];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
         /// The name, or the id in decimal digits, of the domain in which the backend runs.
         backend_domname: [text];
@@ -30,8 +31,8 @@ table! {
     struct UsbDevice = "device_usbdev" since "4.7" {
         /// Which device. Has to be set.
         kind = "type": [union UsbDeviceKind];
-        /// The number of the controller ([`UsbController::devid`](field@UsbController::devid)). Default: one with a free
-        /// port, and if there is none, libxl adds a controller. xl's `controller`.
+        /// The number of the controller ([`UsbController::devid`](field@UsbController::devid)). Default: one with a
+        /// free port, and if there is none, libxl adds a controller. xl's `controller`.
         ctrl: [devid];
         /// The port of the controller, from 1; needs [`ctrl`](field@Self::ctrl). 0, the default: one that is free.
         port: [i32];
@@ -45,8 +46,8 @@ table! {
 
     /// The state of a domain's USB controller.
     ///
-    /// A [`DeviceModel`](UsbControllerKind::DeviceModel) has no backend and no frontend in Xenstore: what belongs to them is
-    /// not told.
+    /// A [`DeviceModel`](UsbControllerKind::DeviceModel) has no backend and no frontend in Xenstore: what belongs to
+    /// them is not told.
     info UsbControllerInfo = "usbctrlinfo" since "4.7" {
         /// What it is and who implements it.
         kind = "type": [enum UsbControllerKind];
@@ -78,8 +79,8 @@ table! {
 
     /// Who implements a USB controller.
     enum UsbControllerKind = "usbctrl_type" since "4.7" {
-        /// libxl chooses: [`DeviceModel`](Self::DeviceModel) for an HVM domain; for others [`Pv`](Self::Pv) if the host's
-        /// kernel has the backend, and [`Qusb`](Self::Qusb) if not.
+        /// libxl chooses: [`DeviceModel`](Self::DeviceModel) for an HVM domain; for others [`Pv`](Self::Pv) if the
+        /// host's kernel has the backend, and [`Qusb`](Self::Qusb) if not.
         Auto = "auto" 0;
         /// A paravirtual controller with its backend in the kernel (usbback).
         Pv = "pv" 1;

@@ -2,16 +2,16 @@ table! {
     /// A virtual Trusted Platform Module of a domain.
     ///
     /// A domain's backend is a domain that runs its vTPM, and the vTPM's is the one that runs the vTPM manager: one of
-    /// [`backend_domname`](field@Self::backend_domname) and [`backend_domid`](field@Self::backend_domid) has to be set. xl's
-    /// `vtpm = […]`.
+    /// [`backend_domname`](field@Self::backend_domname) and [`backend_domid`](field@Self::backend_domid) has to be set.
+    /// xl's `vtpm = […]`.
     struct Vtpm = "device_vtpm" since "4.3" {
         /// The name, or the id in decimal digits, of the domain in which the backend runs. xl's `backend`.
         backend_domname: [text];
-        /// The id of the domain in which the backend runs. Default 0;
-        /// [`backend_domname`](field@Self::backend_domname) takes precedence.
+        /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
+        /// takes precedence.
         backend_domid: [domid];
-        /// Which vTPM it is. The vTPM manager keeps a vTPM's secrets by its UUID, so that a vTPM's domain has to set it.
-        /// Default: a random one, each time.
+        /// Which vTPM it is. The vTPM manager keeps a vTPM's secrets by its UUID, so that a vTPM's domain has to set
+        /// it. Default: a random one, each time.
         uuid: [uuid];
         /// The number of the device, from 0. Default: the next that is free.
         devid: [devid];
