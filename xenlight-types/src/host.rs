@@ -30,7 +30,7 @@ table! {
         sharing_used_frames: [u64];
         /// The highest number that a page of memory can have on this host.
         max_possible_mfn: [u64] since "4.10";
-        /// The features of the CPUs, in 8 words as Xen numbers them: the first is EDX of CPUID leaf 1. Zero on Arm.
+        /// The features of the CPUs: the first four words as Xen numbers them. The first is EDX of CPUID leaf 1. Zero on Arm.
         hw_cap: [hwcap];
         /// HVM and PVH domains can run.
         cap_hvm: [bool];
