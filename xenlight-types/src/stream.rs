@@ -28,8 +28,8 @@ table! {
         /// checks that [`field@RemusInfo::allow_unsafe`] is set, too; to open `/dev/null` is the caller's. Default: no.
         /// Remus only.
         blackhole: [defbool];
-        /// Whether memory is compressed in the stream. Default: yes for Remus, no for COLO, which refuses it. Newer
-        /// releases of libxl check the value and otherwise do not use it.
+        /// Whether memory is compressed in the stream. Default: yes for Remus, no for COLO, which refuses it. Since Xen
+        /// 4.6 it has no effect: nothing is compressed.
         compression: [defbool];
         /// Whether a replication is allowed that loses data when the host fails: with [`field@RemusInfo::blackhole`],
         /// or without [`field@RemusInfo::netbuf`] or [`field@RemusInfo::diskbuf`]. Default: no.
