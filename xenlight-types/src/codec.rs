@@ -170,13 +170,14 @@ codec! {
 }
 
 codec! {
-    /// A C `int` that says yes or no.
+    /// A C `int` that says yes or no; -1 means that libxl decides.
     Flag: bool, integer::<i32>(), untold false;
     read(json) {
         match json.as_i64() {
+            Some(-1) => Ok(None),
             Some(0) => Ok(Some(false)),
             Some(1) => Ok(Some(true)),
-            _ => Err(Invalid::value(&json, "0 or 1")),
+            _ => Err(Invalid::value(&json, "0, 1, or -1 for libxl's default")),
         }
     }
     write(value) { Value::from(u8::from(*value)) }

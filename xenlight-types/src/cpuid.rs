@@ -1,6 +1,5 @@
 //! What a domain sees of its CPUs' features.
 
-use crate::codec::{Codec, Number};
 use crate::invalid::Invalid;
 use serde_json::{Map, Value};
 
@@ -143,7 +142,11 @@ fn list<T>(json: Value, read: fn(Value) -> Result<T, Invalid>) -> Result<Vec<T>,
 }
 
 fn number(object: &mut Map<String, Value>, key: &str) -> Result<Option<u32>, Invalid> {
-    object.remove(key).map_or(Ok(None), |json| Number::<u32>::read(json).map_err(|invalid| invalid.under(key)))
+    let Some(json) = object.remove(key) else { return Ok(None) };
+    match json.as_u64().and_then(|number| number.try_into().ok()) {
+        Some(number) => Ok(Some(number)),
+        None => Err(Invalid::value(&json, format!("a number, 0 to {}", u32::MAX)).under(key)),
+    }
 }
 
 /// libxl takes what has any length, and reads beyond its end when it writes it again.

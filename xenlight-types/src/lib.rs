@@ -14,7 +14,7 @@
 //! - [`Invalid`]: why a value is refused, with its place.
 //!
 //! ```
-//! use xenlight_types::{BuildInfo, Disk, DomainConfig, Machine, Nic, Pvh};
+//! use xenlight_types::{Disk, DomainConfig, Machine, Nic, Pvh};
 //!
 //! let mut config = DomainConfig::new("web", Machine::Pvh(Pvh::default()));
 //! config.build_info = config.build_info.max_vcpus(2).max_memory_kib(1024 * 1024).kernel("/boot/vmlinuz");
@@ -33,11 +33,11 @@
 //! # What it refuses to do
 //! It does not call libxl, and needs none. The crate `xenlight` does.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums)]
-#![allow(missing_docs)]
 
 #[macro_use]
 mod table;
 
+mod all;
 mod build;
 mod cache;
 mod channel;
@@ -66,6 +66,7 @@ mod virtio;
 mod vtpm;
 mod whole;
 
+pub use all::{ENUMERATIONS, STRUCTS};
 pub use build::*;
 pub use cache::*;
 pub use channel::*;

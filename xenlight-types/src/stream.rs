@@ -27,10 +27,10 @@ table! {
         /// Whether the caller throws the checkpoints away instead of sending them, to test or to measure. libxl only
         /// checks that [`field@RemusInfo::allow_unsafe`] is set, too; to open `/dev/null` is the caller's. Default: no.
         /// Remus only.
-        blackhole: [defbool];
+        blackhole: [defbool] since "4.5";
         /// Whether memory is compressed in the stream. Default: yes for Remus, no for COLO, which refuses it. Since Xen
         /// 4.6 it has no effect: nothing is compressed.
-        compression: [defbool];
+        compression: [defbool] since "4.5";
         /// Whether a replication is allowed that loses data when the host fails: with [`field@RemusInfo::blackhole`],
         /// or without [`field@RemusInfo::netbuf`] or [`field@RemusInfo::diskbuf`]. Default: no.
         allow_unsafe: [defbool] since "4.5";

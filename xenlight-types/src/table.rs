@@ -236,6 +236,7 @@ macro_rules! keyed_union {
         #[doc = concat!("\n\nThe union `", $c, "` of libxl. Xen ", $since, " and later.")]
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
+        #[allow(clippy::large_enum_variant, reason = "there is one in a configuration, and users match on it")]
         pub enum $name {
             $(
                 $(#[$variant_doc])*

@@ -1,6 +1,6 @@
 //! A domain's configuration as a whole: what it must have.
 
-use crate::build::Machine;
+use crate::build::{BuildInfo, Machine};
 use crate::config::{CreateInfo, DomainConfig, DomainKind};
 use crate::invalid::Invalid;
 
@@ -8,7 +8,7 @@ impl DomainConfig {
     /// The configuration of a domain of this name, which is a machine of this type; the rest is left to libxl.
     ///
     /// ```
-    /// use xenlight_types::{BuildInfo, DomainConfig, Machine, Pvh};
+    /// use xenlight_types::{DomainConfig, Machine, Pvh};
     ///
     /// let config = DomainConfig::new("web", Machine::Pvh(Pvh::default()));
     /// assert_eq!(config.name(), "web");
@@ -16,10 +16,9 @@ impl DomainConfig {
     /// # Ok::<(), xenlight_types::Invalid>(())
     /// ```
     pub fn new(name: impl Into<String>, machine: Machine) -> Self {
-        let mut config = Self::default();
-        config.create_info = CreateInfo::default().name(name).kind(machine.kind());
-        config.build_info.machine = Some(machine);
-        config
+        Self::default()
+            .create_info(CreateInfo::default().name(name).kind(machine.kind()))
+            .build_info(BuildInfo::default().machine(machine))
     }
 
     /// The domain's name; empty where there is none.

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 use xenlight_sys::Release;
-use xenlight_types::describe::{ENUMERATIONS, Enumeration, Kind, STRUCTS, Struct};
+use xenlight_types::describe::{Enumeration, Kind, Struct};
+use xenlight_types::{ENUMERATIONS, STRUCTS};
 
 const HEADER: &str = "_libxl_types.h";
 
@@ -27,6 +28,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("device_disk.active_disk", "of COLO"),
     ("device_disk.hidden_disk", "of COLO"),
     ("device_nic.colo", "libxl calls it unstable; it survives in `other`"),
+    ("domain_remus_info.blackhole", "bool up to 4.4, a defbool since then"),
+    ("domain_remus_info.compression", "bool up to 4.4, a defbool since then"),
     ("domain_create_info.pvh", "up to 4.8: a type of domain since then"),
     ("domain_config.p9 ", "4.9 only; `p9s` since then"),
     ("connector_param.id ", "4.10 and 4.11 only; `unique_id` since then"),
