@@ -337,9 +337,9 @@ table! {
         /// Whether the firmware has ACPI tables. Deprecated in favour of [`field@BuildInfo::acpi`], which counts for
         /// Arm, too. Default: yes; if either of the two is no, there are none.
         acpi: [defbool];
-        /// Whether the ACPI tables have the state S3, suspend to memory. Default: yes.
+        /// Whether the ACPI tables have the state for suspend to RAM. Default: yes.
         acpi_s3: [defbool];
-        /// Whether the ACPI tables have the state S4, suspend to disk. Default: yes.
+        /// Whether the ACPI tables have the state for suspend to disk. Default: yes.
         acpi_s4: [defbool];
         /// Whether the ACPI tables have the switch between laptop and tablet that Windows knows. Default: no.
         acpi_laptop_slate: [defbool] since "4.9";

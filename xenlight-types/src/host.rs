@@ -183,7 +183,7 @@ table! {
         Init = "init" 4;
         /// The reset button is pressed.
         Reset = "reset" 5;
-        /// The domain wakes from ACPI state S3, in which it suspended to memory. Only HVM domains.
+        /// The domain wakes from suspend to RAM, an ACPI state. Only HVM domains.
         S3Resume = "s3resume" 6;
     }
 }
