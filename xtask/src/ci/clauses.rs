@@ -101,8 +101,8 @@ fn module(contract: &str) -> String {
     let reading = contract.split("## How to read it\n").nth(1).and_then(|after| after.split("\n## ").next());
     let mut made = String::from(
         "// Made of contract.md by `UPDATE_DOCS=1 ./x test --only published`.\n\n\
-         //! The clauses of the contract: what Xen's libxl expects of a program that hosts its events, and what that program may\n\
-         //! rely on. They are here to be linked to, and exist in the documentation only.\n//!\n",
+         //! The clauses of the contract: what Xen's libxl expects from a program that hosts its events, and what this program may\n\
+         //! rely on. This module only exists in the documentation, so that it can link to the clauses.\n//!\n",
     );
     for line in reading.unwrap_or_default().trim().lines() {
         made += format!("//! {}", with_links(line, &ids)).trim_end();

@@ -157,9 +157,9 @@ fn readme_of(name: &str, source: &str) -> String {
     }
     let readme = readme.trim_end();
     format!(
-        "{readme}\n\n[The documentation](https://docs.rs/{name}) has the rest. This crate is part of \
-         [osevent](https://github.com/osevent/osevent),\nwhose repository has the contract (`docs/contract.md`) and the \
-         design.\n\n## Licence\n\nMIT or Apache 2.0, at your choice.\n"
+        "{readme}\n\nSee [the documentation](https://docs.rs/{name}) for more. This crate is part of \
+         [osevent](https://github.com/osevent/osevent).\nIts repository has the contract (`docs/contract.md`) and the \
+         design (`docs/design.md`).\n\n## Licence\n\nMIT or Apache 2.0, at your choice.\n"
     )
 }
 

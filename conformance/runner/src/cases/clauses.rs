@@ -9,20 +9,17 @@ use std::path::PathBuf;
 
 /// Why no case checks a clause.
 static UNCHECKED: &[(&str, &str)] = &[
-    ("X8", "it is libxl's own memory, of which a host sees nothing"),
+    ("X8", "a host cannot see libxl's own memory"),
     (
         "E4",
-        "xenlight has such a handler, which only queues; of what can be done to libxl from outside only the loss of xenstored calls it, and that now and then",
+        "xenlight has such a handler, which only queues; a test could only trigger it by the loss of xenstored, and this does not always call it",
     ),
     (
         "E5",
-        "xenlight registers its callbacks once, before anybody else has the ctx; nothing can be called in the wrong order",
+        "xenlight registers its callbacks once, before any other code has the ctx, so they cannot be registered too late",
     ),
-    ("E8", "a host does without these calls: xenlight has none of them, and never passes a NULL ao_how"),
-    (
-        "S4",
-        "it is about libxl up to 4.3; the mode which works there, `mainloop`, is the one that all cases on libxl use by default",
-    ),
+    ("E8", "xenlight makes none of these calls, and never passes a NULL ao_how"),
+    ("S4", "it applies to libxl up to 4.3; all cases on libxl use `mainloop` by default, the mode that works there"),
 ];
 
 /// The table stands between these two lines.
@@ -40,7 +37,7 @@ fn table(clauses: &[String]) -> String {
             None => format!("| {clause} | {} |\n", cells.join(" | ")),
         };
     }
-    text += "\nKnown bugs of the field, and the cases at the boundary that meet them:\n\n| case | where the bug is told |\n|---|---|\n";
+    text += "\nKnown bugs of libxl and of programs, and the cases at the boundary that test for them:\n\n| case | source |\n|---|---|\n";
     for case in boundary::ALL.iter().filter(|case| !case.sources.is_empty()) {
         text += &format!("| {} | {} |\n", case.name, case.sources.join("; "));
     }
