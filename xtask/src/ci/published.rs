@@ -157,7 +157,7 @@ fn readme_of(name: &str, source: &str) -> String {
     }
     let readme = readme.trim_end();
     format!(
-        "{readme}\n\nSee [the documentation](https://docs.rs/{name}) for more. This crate is part of \
+        "{readme}\n\n[The documentation](https://docs.rs/{name}) has more. This crate is part of \
          [osevent](https://github.com/osevent/osevent).\nIts repository has the contract (`docs/contract.md`) and the \
          design (`docs/design.md`).\n\n## Licence\n\nMIT or Apache 2.0, at your choice.\n"
     )
