@@ -1,8 +1,8 @@
-//! Directed cases: each forces one interleaving at the boundary by handshakes, and says which clause a host broke.
+//! Directed cases. Each forces an interleaving at the boundary by handshakes, and names the clause that a host breaks.
 //!
-//! A case drives a [`Puppet`], and never waits for luck: it holds the loop inside an occurrence ([`Opened::hold_loop`]), sees
-//! that it sleeps ([`Opened::wait_for_sleep`]), or has it go round so often that whatever had to show has shown
-//! ([`Opened::go_round`]). Where it cannot bring that about, it fails without naming a clause.
+//! A case controls a [`Puppet`] and does not depend on luck. It holds the loop inside an occurrence ([`Opened::hold_loop`]), waits
+//! until the loop sleeps ([`Opened::wait_for_sleep`]), or lets it iterate until everything that is ready must have been reported
+//! ([`Opened::go_round`]). If a case cannot force its interleaving, it fails without naming a clause.
 
 mod in_loop;
 
@@ -21,35 +21,35 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// One check at the boundary.
+/// A case at the boundary.
 pub struct BoundaryCase {
     /// Its name in reports and on the command line.
     pub name: &'static str,
-    /// What is shown, as a claim.
+    /// What it tests, as a claim.
     pub claim: &'static str,
     /// The clauses of docs/contract.md that it checks.
     pub clauses: &'static [&'static str],
-    /// Under which rules it runs, one after the other.
+    /// The rules under which it runs, one after the other.
     pub rules: &'static [Rule],
-    /// For a known bug of the field: where it is told.
+    /// The sources of a known bug for which it tests.
     pub sources: &'static [&'static str],
-    /// Does it.
+    /// Runs it.
     pub run: fn(&Setting<'_>) -> anyhow::Result<()>,
 }
 
 /// Both rules: the clause holds in all releases.
 pub const BOTH: &[Rule] = &[Rule::Concurrent, Rule::Serialized];
-/// What concerns 4.2.2 and later, or needs calls that overlap.
+/// For cases about 4.2.2 and later, or with overlapping calls.
 pub const CONCURRENT: &[Rule] = &[Rule::Concurrent];
-/// What concerns 4.2.0 and 4.2.1.
+/// For cases about 4.2.0 and 4.2.1.
 pub const SERIALIZED: &[Rule] = &[Rule::Serialized];
 
 impl BoundaryCase {
-    /// Runs it in this setting, under each of its rules. A host that fails can be left standing: do not drop it then.
+    /// Runs the case in this setting, under each of its rules. A host that failed may hang when it is dropped, so do not drop it.
     ///
     /// # Errors
-    /// A [`Violation`], if the host broke a clause; anything else, if the case could not be played. What the setting's
-    /// monitor found is not among it.
+    /// A [`Violation`] if the host broke a clause, any other error if the case could not run. The findings of the monitor are not
+    /// included.
     pub fn perform(&self, mut setting: Setting<'_>) -> anyhow::Result<()> {
         for &rule in self.rules {
             setting.rule = rule;
@@ -62,7 +62,7 @@ impl BoundaryCase {
     }
 }
 
-/// Unless `holds`, the clause is broken.
+/// Fails with a violation of `clause` unless `holds` is true.
 ///
 /// # Errors
 /// The violation.
@@ -70,7 +70,7 @@ pub fn demand(clause: &'static str, holds: bool, text: impl FnOnce() -> String) 
     if holds { Ok(()) } else { Err(breaks(clause, text())) }
 }
 
-/// What a case has: a host, and a monitor between that and each client.
+/// The setting of a case: a host, and a monitor between the host and each client.
 pub struct Setting<'a> {
     integration: &'a dyn Integration,
     monitor: Arc<Monitor>,
@@ -79,12 +79,12 @@ pub struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// With the patience of this process: two minutes, if nothing says otherwise.
+    /// Creates a setting with the patience of this process, by default two minutes.
     pub fn new(integration: &'a dyn Integration, monitor: Arc<Monitor>) -> Self {
         Self { integration, monitor, rule: Rule::Concurrent, patience: patience() }
     }
 
-    /// Waits so long for what a conforming host does at once.
+    /// Sets how long to wait for something that a conforming host does at once.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -100,20 +100,20 @@ impl<'a> Setting<'a> {
         Monitored { integration: self.integration, monitor: self.monitor.clone() }
     }
 
-    /// The rule that the clients of this run want.
+    /// The rule of the clients in this run.
     pub fn rule(&self) -> Rule {
         self.rule
     }
 
-    /// How long to wait for what a conforming host does at once.
+    /// How long to wait for something that a conforming host does at once.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// A puppet in the care of the host.
+    /// Creates a puppet and lets the host host it.
     ///
     /// # Errors
-    /// The host does not take it.
+    /// The host refuses.
     pub fn open(&self) -> anyhow::Result<Opened> {
         let puppet = Puppet::new(self.rule, self.patience);
         let hosting = self.monitor.host(self.integration, puppet.clone(), self.rule)?;
@@ -121,10 +121,10 @@ impl<'a> Setting<'a> {
         Ok(Opened { puppet, hosting, monitor: self.monitor.clone(), patience: self.patience })
     }
 
-    /// Does something on a thread of its own, which the case need not wait for.
+    /// Runs a closure on a new thread. The case need not wait for it.
     ///
     /// # Errors
-    /// There is no thread for it.
+    /// The thread could not be created.
     pub fn elsewhere<T: Send + 'static>(
         &self,
         act: impl FnOnce() -> T + Send + 'static,
@@ -138,17 +138,17 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// What another thread does.
+/// A closure that runs on another thread.
 pub struct Elsewhere<T> {
     told: Receiver<T>,
     patience: Duration,
 }
 
 impl<T> Elsewhere<T> {
-    /// Waits for its end.
+    /// Waits until the closure has returned.
     ///
     /// # Errors
-    /// `clause` is broken because it does not come.
+    /// It does not return, which breaks `clause`.
     pub fn returns(self, clause: &'static str, what: &str) -> anyhow::Result<T> {
         self.told.recv_timeout(self.patience).map_err(|error| match error {
             RecvTimeoutError::Timeout => breaks(clause, format!("did not return within {:?}: {what}", self.patience)),
@@ -157,7 +157,7 @@ impl<T> Elsewhere<T> {
     }
 }
 
-/// A puppet with its host.
+/// A puppet that is hosted.
 pub struct Opened {
     puppet: Arc<Puppet>,
     hosting: Arc<dyn Hosting>,
@@ -174,15 +174,15 @@ impl Deref for Opened {
 }
 
 impl Opened {
-    /// The host's end of it.
+    /// The interface of the host.
     pub fn hosting(&self) -> &Arc<dyn Hosting> {
         &self.hosting
     }
 
-    /// Closes it while no call is in progress, and sees that it was freed and that all was well.
+    /// Closes the puppet while no call is in progress, and checks that it was freed without a violation.
     ///
     /// # Errors
-    /// It was not.
+    /// It was not freed, or there was a violation.
     pub fn close(self) -> anyhow::Result<()> {
         self.check()?;
         self.hosting.close();
@@ -190,10 +190,10 @@ impl Opened {
         self.check()
     }
 
-    /// Waits until the loop's thread sleeps: nothing is left to do, and it has gone to wait.
+    /// Waits until the thread of the loop sleeps, because nothing is left to do.
     ///
     /// # Errors
-    /// It does not: then it spins, which breaks `clause`.
+    /// It does not sleep but spins, which breaks `clause`.
     pub fn wait_for_sleep(&self, clause: &'static str) -> anyhow::Result<()> {
         let thread = self.in_loop(|_| Ok(threads::current()))?;
         demand(clause, threads::wait_for_sleep(thread, self.patience), || {
@@ -201,10 +201,10 @@ impl Opened {
         })
     }
 
-    /// Waits until that thread waits for a lock, or until the puppet has failed.
+    /// Waits until `thread` waits for a lock.
     ///
     /// # Errors
-    /// The puppet has, or the thread does not come to wait; a skip where the kernel does not say what a thread waits for.
+    /// The puppet has failed, or the thread does not wait for a lock. A [`Skip`] if the kernel does not tell what a thread waits for.
     pub fn wait_for_lock(&self, thread: threads::Tid) -> anyhow::Result<()> {
         if !threads::are_seen_waiting() {
             bail!(Skip("the kernel does not say in which system call a thread is".into()));
@@ -216,27 +216,27 @@ impl Opened {
         Ok(())
     }
 
-    /// The process comes to rest: no thread but the calling one has anything to do.
+    /// Waits until no other thread of the process has anything to do.
     ///
     /// # Errors
-    /// One spins, which breaks `clause`.
+    /// A thread spins, which breaks `clause`.
     pub fn expect_rest(&self, clause: &'static str, why: &str) -> anyhow::Result<()> {
         demand(clause, threads::rest(), || format!("the loop spins: {why}"))
     }
 
-    /// What the process does while nothing is ready.
+    /// Measures the activity of the process while nothing is ready.
     ///
     /// # Errors
-    /// The loop does not come round.
+    /// The loop does not iterate.
     pub fn usual_activity(&self) -> anyhow::Result<Activity> {
         self.go_round(2)?;
         Ok(Activity::now())
     }
 
-    /// As [`expect_rest`](Self::expect_rest), and no thread wakes more often than usual.
+    /// The same as [`expect_rest`](Self::expect_rest); in addition, no thread may wake more often than usual.
     ///
     /// # Errors
-    /// One does, which breaks `clause`.
+    /// A thread spins or wakes more often, which breaks `clause`.
     pub fn expect_rest_as(&self, clause: &'static str, usual: Activity, why: &str) -> anyhow::Result<()> {
         demand(clause, threads::rest_as(usual), || format!("the loop wakes for nothing, again and again: {why}"))
     }

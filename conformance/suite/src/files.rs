@@ -1,4 +1,4 @@
-//! Files that are ready when a case wants it.
+//! Files whose readiness a case controls.
 
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -6,14 +6,14 @@ use std::io::{Error, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::LazyLock;
 
-/// An eventfd: readable from [`set`](Self::set) to [`unset`](Self::unset), and writable all the time.
+/// An eventfd. It is readable from [`set`](Self::set) to [`unset`](Self::unset), and always writable.
 pub struct Ready(OwnedFd);
 
 impl Ready {
-    /// One that is not readable.
+    /// Creates an eventfd that is not readable.
     ///
     /// # Errors
-    /// Fds have run out.
+    /// No fds are left.
     pub fn new() -> anyhow::Result<Self> {
         // SAFETY: no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -32,7 +32,7 @@ impl Ready {
     /// Makes it readable.
     ///
     /// # Errors
-    /// The number does not name it any more.
+    /// The number is no longer that of this file.
     pub fn set(&self) -> anyhow::Result<()> {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: eight bytes of our own, for the length of the call.
@@ -41,10 +41,10 @@ impl Ready {
         Ok(())
     }
 
-    /// Reads it, and says whether it was readable.
+    /// Reads it, and returns whether it was readable.
     ///
     /// # Errors
-    /// The number does not name it any more.
+    /// The number is no longer that of this file.
     pub fn unset(&self) -> anyhow::Result<bool> {
         let mut count = [0_u8; 8];
         // SAFETY: eight bytes of our own, for the length of the call.
@@ -56,18 +56,18 @@ impl Ready {
         }
     }
 
-    /// Another fd for the same file.
+    /// Creates another fd for the same file.
     ///
     /// # Errors
-    /// Fds have run out.
+    /// No fds are left.
     pub fn duplicate(&self) -> anyhow::Result<Self> {
         Ok(Self(self.0.try_clone().context("an eventfd cannot be duplicated")?))
     }
 
-    /// The same file under this number, which nothing else has.
+    /// Moves the file to this fd number, which must be free.
     ///
     /// # Errors
-    /// It has.
+    /// The number is in use.
     pub fn at(self, number: RawFd) -> anyhow::Result<Self> {
         // SAFETY: no pointers.
         let fd = unsafe { libc::fcntl(self.fd(), libc::F_DUPFD_CLOEXEC, number) };
@@ -78,8 +78,8 @@ impl Ready {
         Ok(same)
     }
 
-    /// Has its number name the file of `other`, whatever else may happen in between: what closing one and opening the other
-    /// does on a lucky day.
+    /// Lets its number refer to the file of `other`, in one step. Closing this file and opening the other one has the same effect if no
+    /// other thread opens a file in between.
     ///
     /// # Errors
     /// The number is not open.
@@ -91,7 +91,7 @@ impl Ready {
     }
 }
 
-/// What poll(2) says of an fd now.
+/// Calls poll(2) for an fd without waiting, and returns `revents`.
 pub fn poll_now(fd: RawFd, events: i16) -> i16 {
     let mut polled = libc::pollfd { fd, events, revents: 0 };
     // SAFETY: one pollfd, for the length of the call.
@@ -99,14 +99,14 @@ pub fn poll_now(fd: RawFd, events: i16) -> i16 {
     polled.revents
 }
 
-/// A pseudo-terminal in packet mode: its master has priority input once the other side was flushed.
+/// A pseudo-terminal in packet mode. Its master has priority input after the other side was flushed.
 pub struct PacketTerminal {
     master: OwnedFd,
     slave: OwnedFd,
 }
 
 impl PacketTerminal {
-    /// One without anything to read.
+    /// Opens a pseudo-terminal without input.
     ///
     /// # Errors
     /// There are no pseudo-terminals here.
@@ -141,10 +141,10 @@ impl PacketTerminal {
         (self.master, self.slave)
     }
 
-    /// Has the other side flushed.
+    /// Flushes the other side.
     ///
     /// # Errors
-    /// The kernel does not do it.
+    /// The kernel refuses.
     pub fn make_priority_input(&self) -> anyhow::Result<()> {
         // SAFETY: no pointers.
         let flushed = unsafe { libc::tcflush(self.slave.as_raw_fd(), libc::TCIOFLUSH) };
@@ -152,16 +152,16 @@ impl PacketTerminal {
         Ok(())
     }
 
-    /// Whether poll(2) sees it.
+    /// Whether poll(2) reports priority input.
     pub fn has_priority_input(&self) -> bool {
         poll_now(self.fd(), libc::POLLPRI) & libc::POLLPRI != 0
     }
 }
 
-/// The fds of this process.
+/// The open fds of this process.
 ///
 /// # Errors
-/// proc(5) is not there.
+/// proc(5) is not available.
 pub fn open() -> anyhow::Result<BTreeSet<RawFd>> {
     let mut open = BTreeSet::new();
     for entry in std::fs::read_dir("/proc/self/fd").context("/proc/self/fd")? {
@@ -173,7 +173,7 @@ pub fn open() -> anyhow::Result<BTreeSet<RawFd>> {
     Ok(open)
 }
 
-/// Has what is open now told from what a host opens: to be called before anything is opened.
+/// Remembers the fds that are open now, to distinguish them from those that a host opens. Call it before anything is opened.
 pub fn remember_inherited() {
     LazyLock::force(&INHERITED);
 }
@@ -186,15 +186,15 @@ pub(crate) fn inherited() -> &'static BTreeSet<RawFd> {
 /// Without proc(5), none.
 static INHERITED: LazyLock<BTreeSet<RawFd>> = LazyLock::new(|| open().unwrap_or_default());
 
-/// Whether a program that is executed does not get it.
+/// Whether the fd is close-on-exec.
 pub fn is_closed_on_exec(fd: RawFd) -> bool {
     flags(fd) < 0 || flags(fd) & libc::FD_CLOEXEC != 0
 }
 
-/// Timerfds that are set to a time of the wall clock, without TFD_TIMER_CANCEL_ON_SET: they are late for ever when that is set back.
+/// The timerfds that are set to a time of the wall clock without TFD_TIMER_CANCEL_ON_SET. They become late when the clock is set back.
 ///
 /// # Errors
-/// proc(5) is not there.
+/// proc(5) is not available.
 pub fn timers_on_wall_clock() -> anyhow::Result<Vec<RawFd>> {
     let is_kept = |fd: &RawFd| {
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
@@ -207,7 +207,7 @@ pub fn timers_on_wall_clock() -> anyhow::Result<Vec<RawFd>> {
     Ok(open()?.into_iter().filter(is_kept).collect())
 }
 
-/// What the kernel calls the file.
+/// The kernel's name of the file.
 pub fn name(fd: RawFd) -> String {
     std::fs::read_link(format!("/proc/self/fd/{fd}"))
         .map_or_else(|_| "closed".into(), |file| file.display().to_string())

@@ -9,25 +9,25 @@ use std::time::Instant;
 /// Which tests run, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
-    /// Name them instead of running them.
+    /// List the tests instead of running them.
     pub list: bool,
-    /// Those whose names contain one of these; all, if there is none.
+    /// Only run tests whose names contain one of these. If empty, run all.
     pub filters: Vec<String>,
     /// The filters are whole names.
     pub exact: bool,
-    /// But not those whose names contain one of these.
+    /// Do not run tests whose names contain one of these.
     pub skip: Vec<String>,
-    /// Only those that are known to be ignored, of which there are none.
+    /// Only run ignored tests. There are none.
     pub ignored: bool,
-    /// How many run at a time; as many as there are processors, if it is not said.
+    /// How many tests run at the same time. The default is the number of processors.
     pub threads: Option<usize>,
 }
 
 impl Arguments {
-    /// Reads them as libtest does. Those that are about what a test prints have no effect here.
+    /// Parses the arguments like libtest. Arguments about the output of tests have no effect.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A message about an invalid argument.
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = Self::default();
         let mut words = words.into_iter();

@@ -1,4 +1,4 @@
-//! osevent-core between a client and any loop: the host that this project offers, seen from the boundary.
+//! osevent-core as a host at the boundary, for any loop.
 
 use crate::boundary::{Client, Hooks, Hosting, Integration, Rule, WallTime};
 #[cfg(doc)]
@@ -12,15 +12,14 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
-/// osevent-core on the loop of a program. Each client gets a [`Registry`] and an attachment of its own.
-///
-/// A client and its attachment stay until the client has been closed and freed.
+/// osevent-core on the loop of a program. Each client gets its own [`Registry`] and attachment, which remain until the client has
+/// been closed and freed.
 pub struct CoreIntegration {
     host: Box<dyn Host>,
 }
 
 impl CoreIntegration {
-    /// On this program's loop, which ends when the integration is dropped.
+    /// Creates an integration on the loop of this program. The loop ends when the integration is dropped.
     pub fn new(host: Box<dyn Host>) -> Self {
         Self { host }
     }

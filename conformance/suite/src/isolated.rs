@@ -1,4 +1,4 @@
-//! A case in a process of its own: this program once more, for a limited time.
+//! Runs a case in a new process of this program, with a time limit.
 
 use anyhow::{Context, ensure};
 use serde::de::DeserializeOwned;
@@ -8,20 +8,20 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How such a process ended.
+/// How the process of a case ended.
 pub enum Ended<T> {
-    /// It told its outcome.
+    /// It has written its outcome.
     Told(T),
-    /// It did not: why, and the end of what it printed.
+    /// It has not written an outcome. The text has the reason and the end of its output.
     Died(String),
-    /// It was killed when its time was over.
+    /// It was killed because its time was over.
     Overdue,
 }
 
-/// Starts this program as `configure` wants it, given the file for the outcome; waits for its end.
+/// Starts this program and waits for its end. `configure` sets up the command; it gets the path of the file for the outcome.
 ///
 /// # Errors
-/// There is no folder or no process to be had.
+/// The folder or the process could not be created.
 pub fn run<T: DeserializeOwned>(
     limit: Duration,
     configure: impl FnOnce(&mut Command, &Path) -> anyhow::Result<()>,
@@ -47,7 +47,7 @@ pub fn run<T: DeserializeOwned>(
     })
 }
 
-/// How it ended without an outcome.
+/// Describes the exit status of a process that ended without an outcome.
 pub fn describe(status: ExitStatus) -> String {
     match status.signal() {
         Some(signal) => format!("was killed by signal {signal}"),
@@ -55,10 +55,10 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Its status, or `None` where it had to be killed.
+/// Waits for the exit status of `child`. `None` if it had to be killed.
 ///
 /// # Errors
-/// The kernel has no pidfds left, or does not know the child.
+/// No pidfd is left, or the child does not exist.
 pub fn wait(child: &mut Child, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     // SAFETY: no pointers; the child is ours and not waited for, so the pid names it.

@@ -1,10 +1,10 @@
-//! One suite that shows whether an event loop hosts libxl correctly, for a loop's own tests.
+//! A conformance suite that tests whether an event loop hosts libxl correctly.
 //!
-//! [`Suite`] is a test program: cases at the [`boundary`] between libxl and its host, which need no libxl. It builds no loop but the one
-//! that it tests. The crate `osevent-conformance-runner` adds the cases on libxl, and has a program with reports.
+//! [`Suite`] is the `main` of a test program. Its cases work at the [`boundary`] between libxl and its host, and need no libxl. The
+//! crate depends on no event loop. The crate `osevent-conformance-runner` adds cases on libxl, and a program with reports.
 //!
-//! Each case runs in a process of its own, because libxl's SIGCHLD handler, its clock and its way to
-//! Xen belong to a process ([S1]), and so that a crash or a hang is one case's failure.
+//! Each case runs in a process of its own, because the SIGCHLD handler of libxl, the clock and the connection to Xen are shared by a
+//! process ([S1]). So a crash or a hang only fails one case.
 
 pub mod boundary;
 pub mod broken;

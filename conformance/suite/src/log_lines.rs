@@ -1,4 +1,4 @@
-//! A case's log, which is shown when the case fails.
+//! The log of a case, which is shown when the case fails.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -7,13 +7,13 @@ type LogObserver = Box<dyn Fn(&log::Record<'_>) + Send + Sync>;
 
 static OBSERVER: OnceLock<LogObserver> = OnceLock::new();
 
-/// Has it called with each line, where the logger is: a case's, which has a process of its own.
+/// Calls `observer` for each line of the log, in the process of a case.
 pub fn observe_log(observer: impl Fn(&log::Record<'_>) + Send + Sync + 'static) {
     let set = OBSERVER.set(Box::new(observer));
     debug_assert!(set.is_ok(), "a process has one case");
 }
 
-/// Has this process log to where a case's log is kept.
+/// Makes this process log to stderr, where the log of a case is collected.
 pub fn log_to_stderr(level: log::LevelFilter) {
     struct Stderr;
     impl log::Log for Stderr {

@@ -2,28 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a case ended, in a word.
+/// The result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// What it claims was seen.
+    /// Its claim is true.
     Passed,
-    /// Something else was.
+    /// Its claim is false, or it could not test its claim.
     Failed,
-    /// It cannot be run here, for the reason that is given.
+    /// It cannot run here.
     Skipped,
 }
 
-/// How a case ended.
+/// The result of a case, with the reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
-    /// In a word.
+    /// The result.
     pub result: Verdict,
-    /// Why, unless it passed.
+    /// The reason, unless it passed.
     pub reason: String,
 }
 
-/// An error that says: this cannot be run here.
+/// An error for a case that cannot run here, with the reason.
 #[derive(Debug)]
 pub struct Skip(pub String);
 
@@ -36,7 +36,7 @@ impl std::fmt::Display for Skip {
 impl std::error::Error for Skip {}
 
 impl Outcome {
-    /// What a case's result comes to.
+    /// Converts the result of a case.
     pub fn of(result: anyhow::Result<()>) -> Self {
         match result {
             Ok(()) => Self { result: Verdict::Passed, reason: String::new() },
@@ -47,7 +47,7 @@ impl Outcome {
         }
     }
 
-    /// It failed, for this reason.
+    /// Creates a failure with this reason.
     pub fn failed(reason: String) -> Self {
         Self { result: Verdict::Failed, reason }
     }

@@ -1,20 +1,20 @@
-//! How long a case waits for what a conforming host does at once.
+//! How long a case waits for something that a conforming host does at once.
 //!
-//! On a machine that is busy with other things "at once" can take long, and a host must not fail for that: so the usual patience is
-//! two minutes. A host that hangs would cost that in each case. Once a case has failed and was out of patience, the next ones on that host
-//! wait for an eighth of it, and after three for a twenty-fourth; never less than ten times what the longest case took that has passed.
+//! On a busy machine "at once" can take long, and a case must not fail because of this. So the default patience is two minutes. A host
+//! that hangs would take this long in each case. After a case has failed because its patience was over, the next cases on that host wait
+//! for an eighth of it, and after three such cases for a twenty-fourth, but never less than ten times the longest case that passed.
 
 use crate::monitor::Limits;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-/// In a case's process: its patience, in seconds.
+/// The environment variable with the patience of a case, in seconds.
 pub const VARIABLE: &str = "OSEVENT_CONFORMANCE_PATIENCE";
 
-/// The patience with a host of which nothing is known.
+/// The default patience.
 pub const USUAL: Duration = Duration::from_secs(120);
 
-/// That of this process.
+/// The patience of this process.
 pub fn patience() -> Duration {
     static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
         let named = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
@@ -23,7 +23,7 @@ pub fn patience() -> Duration {
     *PATIENCE
 }
 
-/// The monitor's limits for this process.
+/// The limits of the monitor for this process.
 pub fn limits(of: Limits) -> Limits {
     let patience = patience();
     if patience >= USUAL {
@@ -47,23 +47,23 @@ struct Seen {
 }
 
 impl Patience {
-    /// With a host of which nothing is known, this one.
+    /// Begins with `usual`.
     pub fn new(usual: Duration) -> Self {
         Self { usual, seen: Mutex::default() }
     }
 
-    /// For the next case.
+    /// The patience for the next case.
     pub fn now(&self) -> Duration {
         self.of(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// After what time the process of a case with this patience is killed, which has `usually` with the usual one.
+    /// The time after which the process of a case with `patience` is killed. `usually` is that time for the default patience.
     pub fn limit(usually: Duration, patience: Duration) -> Duration {
         let least = Duration::from_secs(60).min(usually);
         usually.mul_f64((patience.as_secs_f64() / USUAL.as_secs_f64()).min(1.0)).max(least)
     }
 
-    /// A case is through that had this patience. Words for the user where the next ones have less.
+    /// Records the end of a case that had this patience. If the next cases have less, it returns a message for the user.
     pub fn learn(&self, patience: Duration, took: Duration, passed: bool) -> Option<String> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if passed {

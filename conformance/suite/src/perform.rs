@@ -1,4 +1,4 @@
-//! Plays one case in this process, under the eyes of a monitor.
+//! Runs a case in this process, with a monitor.
 
 use crate::boundary::Integration;
 use crate::directed::{BoundaryCase, Setting};
@@ -12,17 +12,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a case's process may leave in its folder: its [`Record`](crate::record::Record).
+/// The file in the folder of a case that has its [`Record`](crate::record::Record).
 pub const RECORD: &str = "record.json";
 
-/// From when on something takes too long where there is no libxl.
+/// The limits of the monitor for cases without libxl.
 pub const LIMITS: Limits =
     Limits { overdue: Duration::from_secs(10), hook: Duration::from_secs(1), stuck: Duration::from_secs(120) };
 
-/// Plays a case at the boundary. What the monitor saw is written beside the outcome.
+/// Runs a case at the boundary. The record of the monitor is written next to the outcome.
 ///
 /// # Errors
-/// The case's, or what the monitor found.
+/// The error of the case, or the findings of the monitor.
 pub fn perform_at_boundary(
     case: &BoundaryCase,
     integration: Box<dyn Integration>,
@@ -37,10 +37,11 @@ pub fn perform_at_boundary(
     result
 }
 
-/// Runs it while the monitor watches: a call that never returns ends the process, with an outcome, and an abort leaves the record.
+/// Calls `run` while the monitor watches. A call that never returns ends the process, with an outcome. After an abort the record is still
+/// written.
 ///
 /// # Errors
-/// Its own, or what the monitor found.
+/// The error of `run`, or the findings of the monitor.
 pub fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let at_once = outcome.to_owned();
     monitor.watch(move |record| {
@@ -61,7 +62,7 @@ pub fn watched(monitor: &Arc<Monitor>, outcome: &Path, run: impl FnOnce() -> any
     record.conclude(result)
 }
 
-/// Writes it down for the process that waits for this one.
+/// Writes `content` to `path`, for the process that waits for this one.
 ///
 /// # Errors
 /// The file cannot be written.

@@ -1,12 +1,12 @@
-//! A client whose strings a case pulls: what libxl has at the boundary, and in each occurrence whatever the case wants.
+//! A simulated client that a case controls. It behaves like libxl at the boundary, and does in each occurrence what the case says.
 //!
-//! Like libxl it has a recursive ctx lock, which it holds in each hook and takes in each occurrence ([R1], [R15]); values
-//! from pools in which the one that was freed last is given out first ([R10]); and places for handles that are full of
-//! garbage, or of the last registration's handle, when a hook is called ([R2]). A value stands for an fd and for a timeout
-//! at the same time: it identifies nothing.
+//! Like libxl, it has a recursive ctx lock, which it holds in each hook and takes in each occurrence ([R1], [R15]). Its values come
+//! from pools that reuse the value that was freed last ([R10]). When a hook is called, the place for the handle contains garbage, or
+//! the handle of the last registration ([R2]). A value can belong to an fd and to a timeout at the same time: it does not identify a
+//! registration.
 //!
-//! Like libxl it does not survive some things: an occurrence inside a hook ([O1]), a timeout that is over ([O5]), anything after
-//! the end ([X4]). It does not abort then. The first such violation is kept, and every wait of the case ends with it.
+//! Like libxl, it does not survive an occurrence inside a hook ([O1]), an occurrence of a timeout that has ended ([O5]), or anything
+//! after the end ([X4]). Instead of aborting, it keeps the first such violation, and every wait of the case ends with it.
 
 mod ctx_lock;
 mod pool;
@@ -26,23 +26,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What is done in an occurrence, after it had the ctx lock once. The lock is free again, as in libxl's callbacks.
+/// A closure that runs in an occurrence, after the occurrence has taken and released the ctx lock. So the lock is free, as in
+/// libxl's callbacks.
 pub type Act = Arc<dyn Fn(&Puppet) -> anyhow::Result<()> + Send + Sync>;
 
-/// What the puppet has registered, or had.
+/// Identifies a registration of the puppet, which may have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Registration(usize);
 
 /// A call from the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Occurrence {
-    /// Whom it is for; nobody where the value's registration was over.
+    /// Its registration. `None` if the registration of the value had ended.
     pub registration: Option<Registration>,
     /// The value.
     pub value: u64,
-    /// The fd with the interest and the readiness that the host says; `None` for a timeout.
+    /// The fd, with the interest and the readiness that the host passed. `None` for a timeout.
     pub fd: Option<(RawFd, i16, i16)>,
-    /// On which thread.
+    /// The thread.
     pub thread: ThreadId,
     /// When it began, in microseconds of the wall clock.
     pub began: i64,
@@ -60,7 +61,7 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    /// One that obeys `rule`, and waits for anything at most for `patience`.
+    /// Creates a puppet that follows `rule` and waits at most for `patience`.
     pub fn new(rule: Rule, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             rule,
@@ -72,7 +73,7 @@ impl Puppet {
         })
     }
 
-    /// Its host, once it has one; whoever opened the puppet keeps it alive.
+    /// Sets its host. The puppet does not keep the host alive.
     pub fn set_hosting(&self, hosting: &Arc<dyn Hosting>) {
         let _first = self.hosting.set(Arc::downgrade(hosting));
     }
@@ -82,14 +83,14 @@ impl Puppet {
         self.lock.lock()
     }
 
-    /// What is done in each occurrence of the registration from now on.
+    /// Sets the closure that runs in each occurrence of the registration from now on.
     pub fn on(&self, registration: Registration, act: impl Fn(&Self) -> anyhow::Result<()> + Send + Sync + 'static) {
         self.state().acts.insert(registration, Arc::new(act));
     }
 
     // Calls to the host.
 
-    /// Makes a call into the client, as a thread of the application does; on one that is inside already, just `act`.
+    /// Makes a call into the client, as a thread of the application does. On a thread that is inside already, it only calls `act`.
     ///
     /// # Errors
     /// The host refused, or `act` failed.
@@ -119,11 +120,11 @@ impl Puppet {
         }
     }
 
-    /// The same with the ctx lock held: what is registered in here may occur at once, but nothing is done in its occurrence before
-    /// this is over.
+    /// The same as [`call`](Self::call), with the ctx lock held. Occurrences of new registrations may begin at once, but their closures
+    /// do not run before this returns.
     ///
     /// # Errors
-    /// As for [`call`](Self::call).
+    /// The same as for [`call`](Self::call).
     pub fn undisturbed<T>(&self, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.call(|| {
             let _lock = self.ctx_lock();
@@ -131,7 +132,7 @@ impl Puppet {
         })
     }
 
-    /// `fd_register`, and what it returned: 0 with a registration.
+    /// Calls `fd_register`. Returns the registration, or the code of the refusal.
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -142,7 +143,7 @@ impl Puppet {
         })
     }
 
-    /// `fd_register` of an fd that nothing speaks against.
+    /// Calls `fd_register` for an fd that the host must accept.
     ///
     /// # Errors
     /// It was refused.
@@ -155,7 +156,7 @@ impl Puppet {
         })
     }
 
-    /// `fd_modify`, and what it returned. Of a registration that another thread has ended, nothing.
+    /// Calls `fd_modify` and returns its result. Does nothing if another thread has ended the registration.
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -167,7 +168,7 @@ impl Puppet {
         })
     }
 
-    /// `fd_modify`, which nothing speaks against.
+    /// Calls `fd_modify`, which the host must accept.
     ///
     /// # Errors
     /// It was refused.
@@ -181,7 +182,7 @@ impl Puppet {
         }
     }
 
-    /// `fd_deregister`; nothing where another thread was faster.
+    /// Calls `fd_deregister`. Does nothing if another thread has ended the registration.
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -196,7 +197,7 @@ impl Puppet {
         })
     }
 
-    /// `timeout_register`.
+    /// Calls `timeout_register`, which the host must accept.
     ///
     /// # Errors
     /// It was refused.
@@ -206,7 +207,7 @@ impl Puppet {
         })
     }
 
-    /// `timeout_register`, and what it returned: 0 with a registration.
+    /// Calls `timeout_register`. Returns the registration, or the code of the refusal.
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -217,8 +218,8 @@ impl Puppet {
         })
     }
 
-    /// Cancels a timeout as the client's release does: with `{0,0}` ([R13]), after which it still occurs once ([O5]); or, for 4.2.0
-    /// and 4.2.1, with `timeout_deregister`. Either may come when the timeout has been taken, or is over ([R14]).
+    /// Cancels a timeout as the release of the client does: with `{0,0}` ([R13]), after which it still occurs once ([O5]); or, for
+    /// 4.2.0 and 4.2.1, with `timeout_deregister`. Both are allowed when the timeout has been taken or has ended ([R14]).
     ///
     /// # Errors
     /// The hook failed, which it must not.
@@ -252,7 +253,7 @@ impl Puppet {
         }
     }
 
-    /// Cancels a timeout as 4.2.0 does: with the address of its handle in place of the handle ([R13]).
+    /// Cancels a timeout as 4.2.0 does: with the address of its handle instead of the handle ([R13]).
     ///
     /// # Errors
     /// The call into the client was refused.
@@ -268,7 +269,7 @@ impl Puppet {
         })
     }
 
-    /// Has the place for the next registration's handle hold the handle of this one: garbage of the worst kind ([R2]).
+    /// Writes the handle of this registration to the place for the next handle, as the most misleading garbage ([R2]).
     pub fn leave_handle_of(&self, registration: Registration) {
         let mut state = self.state();
         state.garbage = Some(state.registrations[registration.0].handle);
@@ -276,7 +277,7 @@ impl Puppet {
 
     // What has happened.
 
-    /// The value that it was registered with, and that others may have been, too ([R10]).
+    /// The value of the registration, which is not unique ([R10]).
     pub fn value_of(&self, registration: Registration) -> u64 {
         let state = self.state();
         state.registrations[registration.0].value
@@ -293,12 +294,12 @@ impl Puppet {
         self.state().occurrences.clone()
     }
 
-    /// Those of one registration.
+    /// The occurrences of a registration.
     pub fn occurrences_of(&self, registration: Registration) -> Vec<Occurrence> {
         self.state().of(registration).copied().collect()
     }
 
-    /// How many of those have begun.
+    /// How many occurrences of a registration have begun.
     pub fn count(&self, registration: Registration) -> usize {
         self.state().count(registration).0
     }
@@ -311,15 +312,15 @@ impl Puppet {
     /// Waits until an occurrence of the registration has begun.
     ///
     /// # Errors
-    /// `clause` is broken because none has.
+    /// None has, which breaks `clause`.
     pub fn wait_for(&self, clause: &'static str, registration: Registration, what: &str) -> anyhow::Result<()> {
         self.wait_for_more(clause, registration, 1, what)
     }
 
-    /// Waits until so many have begun.
+    /// Waits until the given number of occurrences have begun.
     ///
     /// # Errors
-    /// `clause` is broken because they have not.
+    /// They have not, which breaks `clause`.
     pub fn wait_for_more(
         &self,
         clause: &'static str,
@@ -330,10 +331,10 @@ impl Puppet {
         self.wait(clause, what, |state| state.count(registration).0 >= count)
     }
 
-    /// Waits until so many have begun and none is in progress.
+    /// Waits until the given number of occurrences have begun and none is in progress.
     ///
     /// # Errors
-    /// `clause` is broken because they have not.
+    /// They have not, which breaks `clause`.
     pub fn wait_for_return(
         &self,
         clause: &'static str,
@@ -350,15 +351,15 @@ impl Puppet {
     /// Waits until the host has freed the client.
     ///
     /// # Errors
-    /// `clause` is broken because it has not.
+    /// It has not, which breaks `clause`.
     pub fn wait_for_free(&self, clause: &'static str, what: &str) -> anyhow::Result<()> {
         self.wait(clause, what, |state| state.frees.1 > 0)
     }
 
-    /// Nothing has happened so far that libxl would not have survived.
+    /// Checks that nothing has happened that libxl would not survive.
     ///
     /// # Errors
-    /// The violation, or why an act failed.
+    /// The first violation, or the error of a closure.
     pub fn check(&self) -> anyhow::Result<()> {
         match &self.state().failure {
             None => Ok(()),
@@ -551,7 +552,7 @@ pub fn wall_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
 
-/// So many microseconds of the wall clock as libxl gives them to a hook.
+/// Converts microseconds of the wall clock to the form that libxl passes to a hook.
 pub const fn wall_time(micros: i64) -> WallTime {
     (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
 }

@@ -1,4 +1,4 @@
-//! What happened at the boundary, step by step, and what was wrong with it.
+//! The record of the steps at the boundary, and of the violations.
 
 use crate::boundary::{Rule, WallTime};
 #[cfg(doc)]
@@ -7,19 +7,19 @@ use crate::violation::Violation;
 use serde::{Deserialize, Serialize};
 use std::os::fd::RawFd;
 
-/// One step.
+/// A step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Nanoseconds since the record began, of the monotonic clock.
+    /// The time since the record began, in nanoseconds of the monotonic clock.
     pub at: u64,
-    /// Microseconds since 1970, of the wall clock that deadlines are of ([R11]), read after `at`.
+    /// The time in microseconds since 1970, by the wall clock, which deadlines also use ([R11]). It is read after `at`.
     #[serde(default)]
     pub wall: i64,
-    /// The thread, numbered from 0 in the order of their first steps; its name is in [`Record::threads`].
+    /// The thread. Threads are numbered from 0 in the order of their first steps; their names are in [`Record::threads`].
     pub thread: u32,
     /// The client, numbered from 0.
     pub client: u32,
-    /// What it did.
+    /// What the thread did.
     #[serde(flatten)]
     pub what: What,
 }
@@ -41,45 +41,45 @@ pub enum What {
     TimeoutModify { handle: u64, deadline: WallTime },
     /// The client calls `timeout_deregister`.
     TimeoutDeregister { handle: u64 },
-    /// The thread's innermost hook returns.
+    /// The innermost hook of the thread returns.
     HookReturned { handle: u64, code: i32 },
     /// The host calls `libxl_osevent_occurred_fd`.
     FdOccurrence { value: u64, fd: RawFd, events: i16, revents: i16 },
     /// The host calls `libxl_osevent_occurred_timeout`.
     TimeoutOccurrence { value: u64 },
-    /// The thread's innermost occurrence returns.
+    /// The innermost occurrence of the thread returns.
     OccurrenceReturned,
     /// The application calls the client.
     Call,
-    /// The thread's innermost call returns.
+    /// The innermost call of the thread returns.
     CallReturned,
     /// The host calls `libxl_ctx_free`.
     Free,
-    /// That returns.
+    /// `libxl_ctx_free` returns.
     Freed,
-    /// A case remarks on what it does.
+    /// A remark of the case.
     Remark { text: String },
 }
 
-/// All of one run of a case.
+/// The record of a run of a case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The threads' names.
+    /// The names of the threads.
     pub threads: Vec<String>,
-    /// Each client's rule, which tells its release: 4.2.0 and 4.2.1 are the serialized ones.
+    /// The rule of each client. It tells the release: 4.2.0 and 4.2.1 are serialized.
     #[serde(default)]
     pub clients: Vec<Rule>,
-    /// In the order in which they were taken. [`Step::at`] does not decrease.
+    /// The steps in order. [`Step::at`] does not decrease.
     pub steps: Vec<Step>,
-    /// What was wrong.
+    /// The violations.
     pub violations: Vec<Violation>,
 }
 
 impl Record {
-    /// How a case ended that had this record, and this result by itself: each violation fails it.
+    /// Combines the result of the case itself with this record: each violation fails the case.
     ///
     /// # Errors
-    /// The violations, a line each and the clause first, and what the case says.
+    /// The violations, each on a line that begins with the clause, and the error of the case.
     pub fn conclude(&self, result: anyhow::Result<()>) -> anyhow::Result<()> {
         if self.violations.is_empty() {
             return result;

@@ -1,5 +1,5 @@
-//! The stand-in for libxencall, preloaded into a case's process: the wall clock there can be set by it, and libxl finds no
-//! hypervisor but a pretended one.
+//! The stand-in for libxencall, which is preloaded into the process of a case. It simulates a hypervisor for libxl, and can set the
+//! wall clock of the process.
 
 use anyhow::Context;
 use libloading::os::unix::Library;
@@ -7,19 +7,19 @@ use osevent_standin_xenstored::libxencall_in;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where a case's process looks for xenstored.
+/// The environment variable with the path of xenstored's socket.
 pub const SOCKET: &str = "XENSTORED_PATH";
 
-/// What has to be given to each case's process. Cases without libxl get a wall clock that can be set by it.
+/// The environment for the process of each case. Cases without libxl also need it, to set the wall clock.
 pub struct Preparation {
     standin: PathBuf,
 }
 
 impl Preparation {
-    /// Looks for the stand-in, beside this program.
+    /// Finds the stand-in next to this program.
     ///
     /// # Errors
-    /// It is not there.
+    /// It does not exist.
     pub fn new() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let beside = program.parent().unwrap_or(Path::new("."));
@@ -34,7 +34,7 @@ impl Preparation {
         Ok(Self { standin })
     }
 
-    /// The environment of a case's process. `folder` is the case's own.
+    /// The environment for the process of a case. `folder` is the folder of the case.
     pub fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
         [
             ("LD_PRELOAD", self.standin.clone().into()),

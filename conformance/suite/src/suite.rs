@@ -27,16 +27,16 @@ const OUTCOME: &str = "OSEVENT_CONFORMANCE_OUTCOME";
 /// A case's process is killed after this time.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// All cases on one loop, as the `main` of a test program without harness:
+/// Runs all cases on a loop, as the `main` of a test program without harness:
 /// ```toml
 /// [[test]]
 /// name = "conformance"
 /// harness = false
 /// ```
-/// Each case runs in a process of its own, which is this program once more; so `main` does nothing before
-/// [`Suite::main`]. The program takes the arguments of any other Rust test: a part of a case's name, `--list`, and so on.
+/// Each case runs in a new process of this program, so `main` must do nothing before [`Suite::main`]. The program takes the
+/// arguments of any Rust test, such as a part of a case's name or `--list`.
 ///
-/// Cases named `boundary` drive the loop with a client that does the worst that libxl can do. [`Suite::with`] adds others.
+/// The cases named `boundary` use a client that does the worst that libxl can do. [`Suite::with`] adds other cases.
 ///
 /// docs/testing-your-loop.md is the guide.
 pub struct Suite {
@@ -50,39 +50,40 @@ enum Start {
     Integration(Box<dyn Fn() -> anyhow::Result<Box<dyn Integration>> + Send + Sync>),
 }
 
-/// A case, as it is named in a [`Suite`].
+/// The name of a case in a [`Suite`].
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// Its name, its kind in front: `libxl::close-idle`.
+    /// The name, after the kind: `libxl::close-idle`.
     pub name: String,
     /// The clauses that it checks.
     pub clauses: String,
 }
 
-/// Cases of another crate, which need more than a loop. osevent-conformance-runner has those on libxl.
+/// Cases of another crate that need more than a loop. osevent-conformance-runner has cases on libxl.
 pub trait MoreCases: Send + Sync {
-    /// All, in their order.
+    /// All cases, in order.
     fn named(&self) -> Vec<Named>;
 
-    /// Looks whether they can be played here, once, before the first.
+    /// Checks whether the cases can run here. Called once, before the first case.
     ///
     /// # Errors
-    /// Why not: then they are ignored.
+    /// The reason why they cannot run. They are then ignored.
     fn prepare(&self, patience: Duration) -> anyhow::Result<()>;
 
-    /// Where `prepare` started this program with that first argument: does what it was started for, and says how to exit.
+    /// Called with the first argument of the program. If `prepare` has started this process, it does its work and returns the exit
+    /// code.
     fn started_as(&self, first: &OsStr) -> Option<ExitCode>;
 
-    /// Plays the case of that name in this process, which has no other. `outcome` is where its outcome will be written.
+    /// Runs the case with this name. The process runs no other case. The outcome will be written to `outcome`.
     ///
     /// # Errors
-    /// It failed, or a [`Skip`](crate::outcome::Skip).
+    /// The failure, or a [`Skip`](crate::outcome::Skip).
     fn play(&self, name: &str, host: Box<dyn Host>, outcome: &Path) -> anyhow::Result<()>;
 }
 
 impl Suite {
-    /// For a loop with an [`EventLoop`](osevent_core::EventLoop) of its own. `start` starts a program on it, once in each
-    /// case's process.
+    /// Creates a suite for a loop that implements [`EventLoop`](osevent_core::EventLoop). `start` starts a program on the loop. It is
+    /// called once in the process of each case.
     pub fn new<H: Host>(
         name: impl Into<String>,
         start: impl Fn() -> anyhow::Result<H> + Send + Sync + 'static,
@@ -90,7 +91,7 @@ impl Suite {
         Self::of(name.into(), Start::Host(Box::new(move || Ok(Box::new(start()?)))))
     }
 
-    /// For a loop that can watch an fd, which is all that osevent's reactor needs.
+    /// Creates a suite for a loop that can watch an fd, which is enough for osevent's reactor.
     pub fn watching<W: Watch>(
         name: impl Into<String>,
         start: impl Fn() -> anyhow::Result<W> + Send + Sync + 'static,
@@ -98,7 +99,7 @@ impl Suite {
         Self::new(name, move || WatchHost::start(start()?))
     }
 
-    /// For a program that gives libxl hooks of its own, without osevent-core. Only the cases named `boundary` are there.
+    /// Creates a suite for a program that implements libxl's hooks without osevent-core. It only has the cases named `boundary`.
     pub fn hooks<I: Integration + 'static>(
         name: impl Into<String>,
         start: impl Fn() -> anyhow::Result<I> + Send + Sync + 'static,
@@ -110,14 +111,14 @@ impl Suite {
         Self { name, start, more: Vec::new() }
     }
 
-    /// With these cases, too.
+    /// Adds these cases.
     #[must_use]
     pub fn with(mut self, cases: impl MoreCases + 'static) -> Self {
         self.more.push(Box::new(cases));
         self
     }
 
-    /// Runs what the command line asks for, and prints the results.
+    /// Runs the cases that the command line selects, and prints the results.
     pub fn main(self) -> ExitCode {
         // Before the arguments are read, of which this is none.
         let first = std::env::args_os().nth(1).unwrap_or_default();
@@ -133,7 +134,7 @@ impl Suite {
         }
     }
 
-    /// The same with other arguments, and with that patience.
+    /// Runs the cases with the given arguments and patience, and prints the results.
     pub fn run(self, patience: Duration, arguments: &Arguments) -> ExitCode {
         if let (Some(case), Some(outcome)) = (std::env::var_os(CASE), std::env::var_os(OUTCOME)) {
             return self.run_inside(&case.to_string_lossy(), Path::new(&outcome));

@@ -1,4 +1,4 @@
-//! What the other threads of this process do, as the kernel sees it.
+//! What the other threads of this process do, according to the kernel.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub fn current() -> Tid {
     Tid(unsafe { libc::gettid() })
 }
 
-/// Waits until the thread sleeps; true if it does. Seen twice, a moment apart, in one and the same sleep.
+/// Waits until the thread sleeps, and returns whether it does. The thread must be observed twice in the same sleep.
 pub fn wait_for_sleep(thread: Tid, patience: Duration) -> bool {
     wait(patience, || {
         let before = switches(thread);
@@ -24,7 +24,7 @@ pub fn wait_for_sleep(thread: Tid, patience: Duration) -> bool {
     })
 }
 
-/// Waits until the thread sleeps in futex(2), which is where a lock is waited for, or until `enough`; true if it does.
+/// Waits until the thread sleeps in futex(2), where threads wait for locks, or until `enough` is true. Returns whether it sleeps.
 pub fn wait_for_lock(thread: Tid, patience: Duration, enough: impl Fn() -> bool) -> bool {
     let waits = || {
         let in_futex = || state(thread) == 'S' && system_call(thread) == Some(libc::SYS_futex);
@@ -37,12 +37,12 @@ pub fn wait_for_lock(thread: Tid, patience: Duration, enough: impl Fn() -> bool)
     wait(patience, || waits() || enough()) && waits()
 }
 
-/// Whether the kernel says at all in which system call a thread is: not everywhere.
+/// Whether the kernel reports in which system call a thread is. Not all systems do.
 pub fn are_seen_waiting() -> bool {
     system_call(current()).is_some()
 }
 
-/// What the other threads do in a short while.
+/// The activity of the other threads during a short time.
 #[derive(Clone, Copy, Debug)]
 pub struct Activity {
     /// One or another was found running most of the time.
@@ -52,7 +52,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Looks for a while.
+    /// Measures the activity.
     pub fn now() -> Self {
         const LOOKS: usize = 40;
         let (begun, before) = (Instant::now(), sleeps_of_others());
@@ -66,13 +66,13 @@ impl Activity {
     }
 }
 
-/// Whether all other threads have come to rest. A thread that spins is never seen asleep; one that has little to do is most of the time.
+/// Whether all other threads are at rest. A thread that spins is never observed asleep; one that has little to do is mostly asleep.
 pub fn rest() -> bool {
     (0..ATTEMPTS).any(|_| !Activity::now().is_busy)
 }
 
-/// Whether they have come to rest, and go to sleep about as often as they did, no more. A thread that spins slowly, with a pause in each
-/// turn, is always seen asleep. Some loops wake at intervals; what tells is that one begins to.
+/// Whether all other threads are at rest and do not wake more often than before. A thread that spins slowly, with a pause in each
+/// iteration, is always observed asleep. Some loops wake at intervals, so only an increase is significant.
 pub fn rest_as(usual: Activity) -> bool {
     (0..ATTEMPTS).any(|_| {
         let now = Activity::now();

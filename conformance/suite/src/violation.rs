@@ -9,21 +9,21 @@ use std::fmt;
 pub struct Violation {
     /// Its id in docs/contract.md.
     pub clause: String,
-    /// In which step of the record it showed, if the monitor saw it: an index into
+    /// The step of the record in which the monitor detected it, if it did: an index into
     /// [`Record::steps`](crate::record::Record::steps).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<usize>,
-    /// What was seen, for people.
+    /// A description of what was observed.
     pub text: String,
 }
 
 impl Violation {
-    /// What a host did wrong.
+    /// Creates a violation.
     pub fn new(clause: impl Into<String>, text: impl Into<String>) -> Self {
         Self { clause: clause.into(), step: None, text: text.into() }
     }
 
-    /// The same, as it showed in that step.
+    /// Sets the step.
     pub fn at(self, step: usize) -> Self {
         Self { step: Some(step), ..self }
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The error of a failed check: the clause that was broken, and what was seen.
+/// Creates the error of a failed check from the broken clause and a description of what was observed.
 pub fn breaks(clause: &'static str, text: impl Into<String>) -> anyhow::Error {
     Violation::new(clause, text).into()
 }

@@ -1,21 +1,21 @@
 //! The faults, as data.
 
-/// A host that is known to be wrong: the naive host with one fault.
+/// A broken host: the naive host with one fault.
 #[derive(Debug)]
 pub struct Broken {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What is switched on in the naive host.
+    /// The fault in the naive host.
     pub fault: Fault,
-    /// The clauses of which at least one has to be found broken.
+    /// The suite has to find at least one of these clauses broken.
     pub clauses: &'static [&'static str],
     /// What it does wrong.
     pub wrong: &'static str,
-    /// Where that was seen, or how a program comes to it.
+    /// Where this fault was observed, or how a program gets it.
     pub seen: &'static str,
 }
 
-/// What the naive host's switch points look at. [`BROKEN`] says what each does.
+/// The faults that can be switched on in the naive host. [`BROKEN`] describes each.
 #[expect(missing_docs, reason = "`BROKEN` describes each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -87,7 +87,7 @@ pub enum Fault {
     FdWithoutCloexec,
 }
 
-/// All of them.
+/// All broken hosts.
 pub static BROKEN: &[Broken] = &[
     Broken {
         name: "event-freed-in-batch",

@@ -1,8 +1,7 @@
-//! Hosts that are known to be wrong, to show that the suite notices.
+//! Broken hosts, which test the suite.
 //!
-//! [`Naive`] is a host of the kind that programs write for themselves, without osevent-core. As it is, it keeps every
-//! clause that can be seen at the [`boundary`](crate::boundary): it is the control. With a [`Fault`] it is one of
-//! [`BROKEN`], and the cases have to find that.
+//! [`Naive`] is a host as programs write it for themselves, without osevent-core. Without a fault it is the control: it keeps every clause
+//! that can be checked at the [`boundary`](crate::boundary). With a [`Fault`] it is one of [`BROKEN`], and the cases have to find the fault.
 
 mod clock;
 mod fault;

@@ -23,7 +23,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 /// `ERROR_OSEVENT_REG_FAIL`.
 const REFUSED: i32 = -12;
 
-/// The naive host, with at most one fault. Dropped, it ends its loop and waits for it.
+/// The naive host, with at most one fault. Dropping it ends its loop and waits for the end.
 pub struct Naive {
     shared: Arc<Shared>,
     running: Option<JoinHandle<()>>,
@@ -63,10 +63,10 @@ pub(super) struct State {
 }
 
 impl Naive {
-    /// Starts its loop.
+    /// Creates the host and starts its loop.
     ///
     /// # Errors
-    /// No thread, or no fds for the wake-up.
+    /// The thread, or the fds for the wake-up, could not be created.
     pub fn start(fault: Option<Fault>) -> anyhow::Result<Self> {
         let (wakes, woken) = UnixStream::pair().context("no socket pair for the wake-up")?;
         for end in [&wakes, &woken] {

@@ -1,4 +1,4 @@
-//! The directed cases at the boundary, a file a theme.
+//! The directed cases at the boundary, one file for each subject.
 
 mod deadlines;
 mod ending;
@@ -17,7 +17,7 @@ mod taken;
 use crate::directed::BoundaryCase;
 pub use random::ALL as RANDOM;
 
-/// All, in the order in which they run.
+/// All cases, in the order in which they run.
 pub static ALL: &[&BoundaryCase] = &[
     &registration::ANYWHERE,
     &registration::GARBAGE,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What an occurrence of its own is doing.
+/// A closure that runs inside an occurrence of its own.
 pub struct InLoop<T> {
     puppet: Arc<Puppet>,
     file: Arc<Ready>,
@@ -18,8 +18,8 @@ pub struct InLoop<T> {
     patience: Duration,
 }
 
-/// The loop, held inside an occurrence until this is released or dropped. The ctx lock is free meanwhile, as in a
-/// callback of libxl's.
+/// A guard that holds the loop inside an occurrence until it is released or dropped. The ctx lock is free meanwhile, as in a
+/// callback of libxl.
 pub struct Hold {
     release: Sender<()>,
     inside: InLoop<()>,
@@ -27,10 +27,10 @@ pub struct Hold {
 }
 
 impl Opened {
-    /// Has it done on the loop's thread, inside an occurrence of an fd registered for it.
+    /// Runs a closure on the loop's thread, inside an occurrence of an fd that is registered for this.
     ///
     /// # Errors
-    /// The occurrence does not come, or the act fails.
+    /// The occurrence is not made, or the closure fails.
     pub fn in_loop<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Puppet) -> anyhow::Result<T> + Send + 'static,
@@ -38,7 +38,7 @@ impl Opened {
         self.begin_in_loop(act)?.end()
     }
 
-    /// The same, without waiting for it.
+    /// The same as [`in_loop`](Self::in_loop), without waiting for the closure.
     ///
     /// # Errors
     /// The fd could not be registered.
@@ -67,7 +67,7 @@ impl Opened {
     /// Holds the loop inside an occurrence.
     ///
     /// # Errors
-    /// The occurrence does not come.
+    /// The occurrence is not made.
     pub fn hold_loop(&self) -> anyhow::Result<Hold> {
         let (arrive, arrived) = channel();
         let (release, released) = channel();
@@ -85,10 +85,11 @@ impl Opened {
         Ok(Hold { release, inside, monitor: self.monitor.clone() })
     }
 
-    /// Has the loop wait for events, and serve one, so many times: what was ready before has been reported after two, if it ever is.
+    /// Lets the loop wait for events and serve one, `times` times. After two times, everything that was ready before has been
+    /// reported if it is reported at all.
     ///
     /// # Errors
-    /// It does not come round.
+    /// The loop does not iterate.
     pub fn go_round(&self, times: usize) -> anyhow::Result<()> {
         let file = Arc::new(Ready::new()?);
         let registration = self.fd(file.fd(), libc::POLLIN)?;
@@ -115,10 +116,10 @@ impl Opened {
 }
 
 impl<T> InLoop<T> {
-    /// Waits for its end.
+    /// Waits until the closure has returned.
     ///
     /// # Errors
-    /// The occurrence does not come, or the act failed.
+    /// The occurrence is not made, or the closure failed.
     pub fn end(self) -> anyhow::Result<T> {
         let told = self.told.recv_timeout(self.patience);
         self.puppet.check()?;
@@ -131,10 +132,10 @@ impl<T> InLoop<T> {
 }
 
 impl Hold {
-    /// Lets go of the loop, and waits until it has left the occurrence.
+    /// Releases the loop and waits until it has left the occurrence.
     ///
     /// # Errors
-    /// It has not.
+    /// It does not leave the occurrence.
     pub fn release(self) -> anyhow::Result<()> {
         self.monitor.remark("the loop is let go");
         let _ = self.release.send(());

@@ -1,4 +1,4 @@
-//! The shortest loop that there is: poll(2) over the reactors' fds and one eventfd for commands.
+//! A minimal loop: poll(2) over the fds of the reactors and an eventfd for commands.
 
 use super::{Attached, Host, survive};
 use anyhow::Context;
@@ -24,10 +24,10 @@ enum Command {
 }
 
 impl EpollHost {
-    /// Starts it.
+    /// Starts the program.
     ///
     /// # Errors
-    /// Its thread or its fds could not be had.
+    /// It could not create its thread or its fds.
     pub fn start() -> anyhow::Result<Self> {
         let (commands, received) = channel();
         let (wake, wakened) = UnixStream::pair().context("no socket pair for the loop's commands")?;

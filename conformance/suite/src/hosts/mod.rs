@@ -1,4 +1,4 @@
-//! What a loop has to be for the suite: a program with that loop on a thread of its own.
+//! The interface of a loop for the suite: a program with the loop on its own thread.
 
 mod epoll;
 mod watching;
@@ -10,40 +10,41 @@ use std::any::Any;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
-/// A program with an event loop, which runs on a thread of its own until [`end`](Self::end).
+/// A program with an event loop, which runs on its own thread until [`end`](Self::end).
 pub trait Host: Send + Sync + Any {
-    /// Attaches osevent to the loop once more.
+    /// Attaches osevent to the loop. It is called once for each client.
     ///
     /// # Errors
-    /// The loop has ended, or has no fds left.
+    /// The loop has ended, or no fds are left.
     fn attach(&self) -> anyhow::Result<Attached>;
 
     /// The thread that the loop runs on.
     fn thread(&self) -> ThreadId;
 
-    /// One turn of the loop that does not wait, made on the loop's thread and inside something that the loop calls: what a dialog does that
-    /// an application opens in a callback. What is being served is served in there, too. `None` where a loop cannot be run so.
+    /// Runs one iteration of the loop without waiting. It is called on the loop's thread inside a callback of the loop, as a dialog
+    /// does that an application opens in a callback. The nested iteration also serves the source that is being served. `None` if the
+    /// loop cannot be nested.
     fn turn(&self) -> Option<Turn> {
         None
     }
 
-    /// Ends the loop and frees it, whatever is attached to it. Doing it again does nothing; dropping the program does it, too.
+    /// Ends the loop and frees it, even if clients are attached. A second call does nothing. Dropping the program does the same.
     fn end(&self);
 }
 
 /// See [`Host::turn`].
 pub type Turn = Box<dyn Fn() + Send + Sync>;
 
-/// An attachment: what a client is hosted on, and what detaches when it is dropped, on any thread.
+/// An attachment: the event loop for a client, and a guard that detaches it.
 pub struct Attached {
-    /// What osevent has of the loop.
+    /// The loop, as an adapter of osevent provides it.
     pub event_loop: Arc<dyn EventLoop>,
-    /// Held for its drop.
+    /// Dropping this, on any thread, detaches the adapter.
     pub detaches: Box<dyn Any + Send + Sync>,
 }
 
-/// Does it as an application does that outlives its own panics: the event in which it happened is lost. The panic hook has
-/// reported it.
+/// Calls `work` like an application that survives its own panics. After a panic, which the panic hook has reported, the result is
+/// `None`.
 pub fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
     // Unwind safe: the adapters are whole after a panic, see there.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()

@@ -1,4 +1,4 @@
-//! Programs whose loop can watch one fd: all that a reactor needs.
+//! Programs whose loop can watch an fd, which is enough for a reactor.
 
 use super::{Attached, Host, Turn, survive};
 use crate::patience::patience;
@@ -12,28 +12,28 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
-/// What a loop calls while an fd is readable. It may be called late, and does nothing then.
+/// The callback of a loop for a readable fd. A late call does nothing.
 pub type Readable = Arc<dyn Fn() + Send + Sync>;
 
-/// A loop that can watch an fd for input, level-triggered, and runs on a thread of its own until it is dropped.
+/// A loop that can watch an fd for input, level-triggered, and runs on its own thread until it is dropped.
 pub trait Watch: Send + Sync + 'static {
-    /// Watches `fd` and calls `readable` on the loop's thread as long as it is readable, with no lock held that this
-    /// method takes. Comes from any thread, also from inside `readable`; a loop that sleeps takes notice at once.
+    /// Watches `fd` and calls `readable` on the loop's thread while it is readable. No lock that this method takes may be held during
+    /// that call. This method is called on any thread, also inside `readable`; a sleeping loop must react at once.
     ///
-    /// Dropping what is returned, on any thread and also from inside `readable`, ends it. The fd may be closed, and its
-    /// number used again, as soon as that has returned; a call of `readable` that has begun need not be waited for.
+    /// Dropping the returned value ends the watch. It is dropped on any thread, also inside `readable`. When the drop has returned,
+    /// the fd may be closed and its number reused. The drop need not wait for a call of `readable` that has begun.
     ///
     /// # Errors
-    /// It cannot be watched.
+    /// The fd cannot be watched.
     fn watch(&self, fd: RawFd, readable: Readable) -> anyhow::Result<Box<dyn Any + Send + Sync>>;
 
-    /// As [`Host::turn`]: `readable` is called again while a call of it lasts, since its fd is readable.
+    /// See [`Host::turn`]. The nested iteration calls `readable` again inside its own call, because the fd is still readable.
     fn turn(&self) -> Option<Turn> {
         None
     }
 }
 
-/// A program on such a loop: each attachment is a reactor, whose fd the loop watches.
+/// A program on a loop that implements [`Watch`]. Each attachment is a reactor whose fd the loop watches.
 pub struct WatchHost {
     watches: Box<dyn Watch>,
     thread: ThreadId,
@@ -42,10 +42,10 @@ pub struct WatchHost {
 }
 
 impl WatchHost {
-    /// Has the loop watch an fd once, to learn which thread it is on.
+    /// Creates the program. To find out the thread of the loop, it lets the loop watch an fd once.
     ///
     /// # Errors
-    /// It does not watch, or does not call back.
+    /// The loop cannot watch the fd, or does not call back.
     pub fn start(watches: impl Watch) -> anyhow::Result<Self> {
         let (told, mut tell) = UnixStream::pair().context("no socket pair")?;
         told.set_nonblocking(true)?;

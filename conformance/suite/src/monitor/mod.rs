@@ -1,57 +1,58 @@
-//! What stands between any client and any host, sees each hook and each occurrence, and says which clauses were broken.
+//! A monitor between any client and any host. It records each hook and each occurrence, and reports which clauses were broken.
 //!
-//! While a case runs, steps are only written down; [`check()`] goes through the record afterwards. What a record cannot show,
-//! because nothing happens, a thread of the monitor's looks for ([`Monitor::watch`]).
+//! While a case runs, steps are only recorded; [`check()`] checks the record afterwards. A thread of the monitor detects what a record
+//! cannot show, because nothing happens ([`Monitor::watch`]).
 //!
-//! # What it costs
-//! A step takes one lock, reads two clocks and writes 56 bytes: 0.25 µs in a release build and 0.6 µs in a debug build, on the
-//! virtual machine that this was written on, busy with other work, with one thread as with two. A hook or an occurrence is two
-//! steps. The client or the host waits for no longer than that, but for the record growing: from 4096 steps on, it moves each time that
-//! it doubles. Going through the record takes 0.05 µs for each step. The watching thread holds the lock at intervals of
-//! an eighth of [`Limits::overdue`]; only after an interval without any step it goes through the record and polls the registered fds.
+//! # Cost
+//! A step takes one lock, reads two clocks and writes 56 bytes. This takes 0.25 µs in a release build and 0.6 µs in a debug build, on a
+//! busy virtual machine, with one thread or two. A hook or an occurrence has two steps. Client and host wait for no longer than that,
+//! except when the record grows: from 4096 steps on, it is moved each time its size doubles. The check takes 0.05 µs for each step. The
+//! watching thread takes the lock at intervals of an eighth of [`Limits::overdue`]. Only after an interval without a step does it
+//! go through the record and poll the registered fds.
 //!
-//! # What is checked
-//! Each row holds for all releases, unless it says *serialized*, which is 4.2.0 and 4.2.1, or *concurrent*, the rest. Where a record allows
-//! for two readings, the one in which nothing is wrong counts.
+//! # Checks
+//! Each row applies to all releases, unless it says *serialized*, which is 4.2.0 and 4.2.1, or *concurrent*, all others. If a record can be
+//! interpreted in two ways, the monitor assumes the one without a violation.
 //!
 //! | clause | broken when |
 //! |---|---|
-//! | [R2] | a hook names a handle that the host gave to no registration that stands; for a timeout, to none ever |
-//! | [R3] | a hook returns a negative code other than -12; `timeout_modify` fails; something occurs that was refused |
-//! | [R5] | an fd occurs on one thread for the second time since its interest is empty: the first may have been on its way |
-//! | [R6] | *watch*: as [O10], of an fd that shows nothing but POLLPRI, or an error or hang-up |
-//! | [R7] | `fd_register` returns EPERM, which only epoll has a reason for |
-//! | [R9] | *watch*: as [O10], of an fd that has not occurred since its interest was set |
-//! | [R12] | a timeout occurs early by both the wall clock of that moment and the one of when its deadline was set, so that a step of the clock between the two harms neither kind of loop |
-//! | [R13] | *concurrent*: the client moves a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it moves one |
+//! | [R2] | a hook gets a handle that the host gave to no registration that still exists; for a timeout, to no registration ever |
+//! | [R3] | a hook returns a negative code other than -12; `timeout_modify` fails; a refused registration occurs |
+//! | [R5] | an fd occurs on one thread for the second time since its interest became empty; the first occurrence may have been in progress |
+//! | [R6] | *watch*: as [O10], for an fd that only shows POLLPRI, or only an error or hang-up |
+//! | [R7] | `fd_register` returns EPERM, which only epoll does |
+//! | [R9] | *watch*: as [O10], for an fd that has not occurred since its interest was set |
+//! | [R12] | a timeout occurs early, both by the wall clock at that moment and by the wall clock when its deadline was set; so a step of the clock in between is allowed for both kinds of loops |
+//! | [R13] | *concurrent*: the client modifies a timeout to anything but `{0,0}`, or deregisters one; *serialized*: it modifies one |
 //! | [R14] | `timeout_modify` fails for a timeout that has occurred |
-//! | [R15] | a hook takes [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a client is called from inside a hook of another, or of its own other than by an occurrence |
+//! | [R15] | a hook takes longer than [`Limits::hook`] and returns only after an occurrence that was in progress on another thread; *watch*: it does not return; a client is called inside a hook of another client, or inside its own hook other than by an occurrence |
 //! | [O1] | an occurrence begins inside a hook of the same client, on the same thread |
-//! | [O2] | *serialized*: two threads are inside the client; *watch*: somebody does not return while others are inside, or the host's call does not |
+//! | [O2] | *serialized*: two threads are inside the client; *watch*: a thread does not return while others are inside, or the host's call does not return |
 //! | [O3] | *serialized*: an fd occurs that has been deregistered |
 //! | [O4] | *serialized*: an error or hang-up occurs without a bit of the interest |
-//! | [O5] | a timeout occurs that was not registered, has occurred, or was deregistered; one that was due has not occurred after [`Limits::overdue`] in which nobody did anything |
-//! | [O6] | as [O5] and [R12]: a registration that outlives its occurrence occurs twice, or too early under the next one's value |
-//! | [O7] | on one thread, a timeout occurs after one whose deadline is later and was set when the earlier one's was known already |
+//! | [O5] | a timeout occurs that was not registered, has occurred, or was deregistered; a due timeout has not occurred after [`Limits::overdue`] without any activity |
+//! | [O6] | as [O5] and [R12]: a registration that continues after its occurrence occurs twice, or too early with the value of the next one |
+//! | [O7] | on one thread, a timeout occurs after another one with a later deadline, which was set when the earlier deadline was already known |
 //! | [O9] | a timeout is late by 100 ms, and one fd has occurred 200 times meanwhile |
-//! | [O10] | *watch*: an fd is ready for [`Limits::overdue`], does not occur, and nobody does anything |
-//! | [O11] | an fd occurs under another number than it was registered with, or with a value that was never registered |
+//! | [O10] | *watch*: an fd is ready for [`Limits::overdue`] and does not occur, without any activity |
+//! | [O11] | an fd occurs with another number than the registered one, or with a value that was never registered |
 //! | [X2] | a hook other than `fd_deregister` is called while the client is freed; an fd is still registered after that; *watch*: a hook does not return there |
-//! | [X3] | a timeout is still registered when the client is freed, and was not cancelled |
-//! | [X4] | the client is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook comes on another thread then, which shows a call that nobody saw |
+//! | [X3] | a timeout that was not cancelled is still registered when the client is freed |
+//! | [X4] | the client is freed while another thread is inside it, or twice; anything begins after its end has begun; a hook is called on another thread then, which shows a call that was not recorded |
 //! | [X5] | the client is freed on a thread that is inside it |
 //!
-//! # What cannot be seen from here
-//! - *Only in what the client makes of it*: [R4] (which of two registrations of an fd is told is the host's choice), [R8] and [R16] (readiness of
-//!   a file that is gone looks like any other occurrence that comes late), [R10] (a host that goes by the value tells the
-//!   wrong one, which [R12], [O5], [O11] or [R2] may show), [R11] for times that are merely far ([R12] and [O5] show what comes of it). The model of libxl and
-//!   the directed cases check these.
-//! - *Nothing to break*: [R1], [O8] and [O12] say what a host has to expect; what becomes of a host that does not shows as something else, or not.
-//! - *What libxl does inside*: [X1], [X6] (a cancelled timeout that is dropped with the client is right), [X8], [X9]; E and S.
-//! - *What it does to the process*: [X7], [S3], [S5]. Fds, children and memory are for cases to look at.
+//! # What the monitor cannot check
+//! - *Visible only in the client*: [R4] (the host may choose which of two registrations of an fd to report), [R8] and [R16] (readiness of a
+//!   closed file looks like any late occurrence), [R10] (a host that uses the value as identification reports the wrong registration, which
+//!   may show as [R12], [O5], [O11] or [R2]), [R11] for distant times ([R12] and [O5] show the consequences). The model of libxl and the directed
+//!   cases check these.
+//! - *Not rules for the host*: [R1], [O8] and [O12] say what a host has to expect. A host that does not expect it breaks another
+//!   clause, or none.
+//! - *Internals of libxl*: [X1], [X6] (dropping a cancelled timeout with the client is correct), [X8], [X9]; E and S.
+//! - *Effects on the process*: [X7], [S3], [S5]. Cases check fds, children and memory.
 //!
-//! A client at which calls cannot be seen, such as libxl behind xenlight, gives hooks, occurrences and its end only: [X4], [X5] and [O2] rest on
-//! those then.
+//! If calls into a client cannot be recorded, as with libxl behind xenlight, only hooks, occurrences and the end are known, and [X4], [X5] and
+//! [O2] are checked with these.
 
 mod check;
 mod registration;
@@ -72,14 +73,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// From when on something takes too long.
+/// The time limits of a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Something is due, nobody does anything, and still it does not occur ([O5], [O10]).
+    /// How long something may be due without an occurrence while there is no activity ([O5], [O10]).
     pub overdue: Duration,
-    /// A hook takes as long as an occurrence on another thread ([R15]).
+    /// How long a hook may last if it ends only after an occurrence on another thread ([R15]).
     pub hook: Duration,
-    /// A hook or an occurrence does not return ([O2]).
+    /// How long a hook or an occurrence may last ([O2]).
     pub stuck: Duration,
 }
 
@@ -89,7 +90,7 @@ impl Default for Limits {
     }
 }
 
-/// Writes down what any number of clients and hosts do, on any thread.
+/// Records the steps of any number of clients and hosts, on any thread.
 pub struct Monitor {
     began: Instant,
     limits: Limits,
@@ -106,14 +107,14 @@ struct Recorded {
     threads: HashMap<ThreadId, u32>,
 }
 
-/// Writes down the steps of one client: for those who have its hooks and occurrences elsewhere than at the boundary.
+/// Records the steps of one client whose hooks and occurrences are not at the boundary.
 #[derive(Clone)]
 pub struct Witness {
     monitor: Arc<Monitor>,
     client: u32,
 }
 
-/// An integration with a monitor before it: each client is hosted as [`Monitor::host`] does it.
+/// An integration with a monitor. Each client is hosted with [`Monitor::host`].
 pub struct Monitored<I> {
     /// The integration, boxed or borrowed.
     pub integration: I,
@@ -132,7 +133,7 @@ impl<'a, I: Deref<Target = dyn Integration + 'a> + Send + Sync> Integration for 
 }
 
 impl Monitor {
-    /// One whose record is empty and begins now.
+    /// Creates a monitor with an empty record that begins now.
     pub fn new(limits: Limits) -> Arc<Self> {
         let mut recorded = Recorded::default();
         // Room for a short case, so that nothing is moved while others wait.
@@ -141,10 +142,10 @@ impl Monitor {
         Arc::new(Self { began: Instant::now(), limits, record, watches })
     }
 
-    /// Has the client hosted, with this monitor between the two.
+    /// Hosts the client, with this monitor between the client and the host.
     ///
     /// # Errors
-    /// The integration's.
+    /// Those of the integration.
     pub fn host(
         self: &Arc<Self>,
         integration: &dyn Integration,
@@ -154,30 +155,30 @@ impl Monitor {
         wrap::host(self.witness(rule), integration, client, rule)
     }
 
-    /// For one more client.
+    /// Creates a witness for another client.
     pub fn witness(self: &Arc<Self>, rule: Rule) -> Witness {
         let clients = &mut self.lock().record.clients;
         clients.push(rule);
         Witness { monitor: self.clone(), client: clients.len() as u32 - 1 }
     }
 
-    /// Writes down what a case says of itself; shown with the first client's steps.
+    /// Records a remark of a case. It is shown with the steps of the first client.
     pub fn remark(&self, text: impl Into<String>) {
         self.step(0, What::Remark { text: text.into() });
     }
 
-    /// Looks at the record as it is. No step is taken meanwhile, so be quick.
+    /// Calls `look` with the present record. No step can be recorded meanwhile, so it should be fast.
     pub fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
         look(&self.lock().record)
     }
 
-    /// What all threads are inside of: the steps with which that began, each thread's outermost first.
+    /// The hooks, occurrences and calls in progress on all threads: the steps with which they began, for each thread the outermost first.
     pub fn inside(&self) -> Vec<Step> {
         let recorded = self.lock();
         recorded.open.iter().flatten().map(|step| recorded.record.steps[*step].clone()).collect()
     }
 
-    /// The record up to now, with what was wrong.
+    /// The record up to now, with its violations.
     pub fn finish(&self) -> Record {
         self.remark("the record ends");
         let mut record = self.lock().record.clone();
@@ -221,18 +222,18 @@ impl Recorded {
 }
 
 impl Witness {
-    /// The thread is about to do this, or has just returned from it.
+    /// Records that the thread is about to do this, or has just returned from it.
     pub fn saw(&self, what: What) {
         self.monitor.step(self.client, what);
     }
 
-    /// How many steps of this client are so.
+    /// The number of steps of this client for which `wanted` is true.
     pub fn count(&self, wanted: impl Fn(&What) -> bool) -> usize {
         let mine = |step: &&Step| step.client == self.client && wanted(&step.what);
         self.monitor.look(|record| record.steps.iter().filter(mine).count())
     }
 
-    /// What other threads than the calling one are inside of this client's.
+    /// The hooks, occurrences and calls of this client in progress on threads other than the calling one.
     pub fn elsewhere(&self) -> Vec<What> {
         let here = self.monitor.lock().this_thread();
         let steps = self.monitor.inside().into_iter();

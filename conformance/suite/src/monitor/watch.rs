@@ -14,14 +14,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 impl Monitor {
-    /// Looks from time to time, on a thread of its own and until the monitor is dropped, whether anybody is stuck ([O2], [R15]), and
-    /// whether an fd is ready that the host leaves alone though nobody is busy ([R6], [R9], [O10]).
+    /// Starts a thread that checks at intervals, until the monitor is dropped, whether a thread is stuck ([O2], [R15]), and whether the
+    /// host ignores a ready fd while there is no activity ([R6], [R9], [O10]).
     ///
-    /// When somebody is stuck, the record goes to `stuck`, once: the case's thread may be the one. Only fds of this process can be
-    /// watched.
+    /// If a thread is stuck, `stuck` is called once with the record, because the stuck thread may be that of the case. Only fds of this
+    /// process can be watched.
     ///
     /// # Panics
-    /// When no thread can be had.
+    /// If the thread cannot be created.
     pub fn watch(self: &Arc<Self>, stuck: impl FnOnce(Record) + Send + 'static) {
         let (sender, ended) = channel();
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);

@@ -16,9 +16,9 @@ use crate::violation::Violation;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// The clauses that the record breaks, in the order of its steps. Those that it has already are not looked at.
+/// The violations in the record, in the order of its steps. Violations that it already has are not included.
 ///
-/// A record that ends early is not wrong for that: what has not returned by then is not looked at, either.
+/// A record may end early: what has not returned by then is not checked.
 #[must_use]
 pub fn check(record: &Record, limits: &Limits) -> Vec<Violation> {
     let mut replay = Replay::new(record, limits);
