@@ -5,8 +5,11 @@
 //! through osevent, and so on by turns: what else the machine does meets both.
 
 use crate::client::Client;
+use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::{Sample, table};
-use crate::host::{Host, Kind, Own, Watched, lower, new_eventfd, raise};
+use crate::kind::Kind;
+use osevent_conformance::hosts::Attached;
+use osevent_conformance_loops::Application;
 use osevent_core::{ClientValue, Interest, Registry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -69,25 +72,27 @@ struct Pair {
     own: Ring,
     osevent: Ring,
     _registry: Arc<Registry<Client>>,
-    _hosts: Vec<Host>,
+    _attached: Attached,
+    _hosts: Vec<Box<dyn Application>>,
 }
 
 impl Pair {
     fn new(kind: Kind, fds: usize) -> anyhow::Result<Self> {
         let (own, osevent) = (Ring::new(fds)?, Ring::new(fds)?);
-        let native = Own { fds: own.sources(), tick: None };
+        let host = kind.start()?;
+        let attached = host.attach()?;
+        let mut hosts = vec![host];
         // Async-io is one for the process: with two threads, one would get the other's events first.
-        let hosts = match kind {
-            Kind::Smol => vec![Host::with_osevent(kind, native)?],
-            _ => vec![Host::alone(kind, native)?, Host::with_osevent(kind, Own::default())?],
-        };
-        let event_loop = hosts.last().expect("there is one").event_loop()?;
+        if kind != Kind::Smol {
+            hosts.push(kind.start()?);
+        }
+        own.watched_by(&**hosts.last().expect("there is one"))?;
         let links = osevent.links.clone();
-        let registry = Client::on(event_loop, move |value| links.pass(value as usize));
+        let registry = Client::on(attached.event_loop.clone(), move |value| links.pass(value as usize));
         for (value, fd) in (0..).zip(&osevent.links.fds) {
             registry.register_fd(fd.as_raw_fd(), Interest::IN, ClientValue(value))?;
         }
-        Ok(Self { own, osevent, _registry: registry, _hosts: hosts })
+        Ok(Self { own, osevent, _registry: registry, _attached: attached, _hosts: hosts })
     }
 
     /// Nanoseconds for an event, of the loop's own and through osevent.
@@ -121,12 +126,12 @@ impl Ring {
         Ok(Self { links: Arc::new(Links { fds, round: Mutex::default(), took: sender }), took })
     }
 
-    fn sources(&self) -> Vec<Watched> {
-        let source = |(at, fd): (usize, &Arc<OwnedFd>)| {
+    fn watched_by(&self, application: &dyn Application) -> anyhow::Result<()> {
+        for (at, fd) in self.links.fds.iter().enumerate() {
             let links = self.links.clone();
-            Watched::new(fd.clone(), move || links.pass(at))
-        };
-        self.links.fds.iter().enumerate().map(source).collect()
+            application.watch(fd.clone(), Box::new(move || links.pass(at)))?;
+        }
+        Ok(())
     }
 
     fn round(&self, events: u32) -> f64 {

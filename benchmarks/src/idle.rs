@@ -1,8 +1,9 @@
 //! How often a program that waits is woken: its threads' switches, as the kernel counts them.
 
 use crate::client::Client;
+use crate::eventfd::new_eventfd;
 use crate::figures::table;
-use crate::host::{Host, Kind, Own, new_eventfd};
+use crate::kind::Kind;
 use anyhow::Context;
 use osevent_core::{ClientValue, Deadline, Interest};
 use procfs::process::Process;
@@ -23,11 +24,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut shown = table(["loop", "wake-ups a second without osevent", "with an idle client"]);
     for kind in Kind::ALL {
         let alone = {
-            let _host = Host::alone(kind, Own::default())?;
+            let _alone = kind.start()?;
             wake_ups(options.seconds)?
         };
-        let host = Host::with_osevent(kind, Own::default())?;
-        let client = Client::on(host.event_loop()?, |_| {});
+        let host = kind.start()?;
+        let attached = host.attach()?;
+        let client = Client::on(attached.event_loop.clone(), |_| {});
         let quiet = new_eventfd(0)?;
         client.register_fd(quiet.as_raw_fd(), Interest::IN, ClientValue(1))?;
         client.register_timeout(Deadline::from_micros(i64::MAX), ClientValue(2))?;

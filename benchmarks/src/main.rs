@@ -5,9 +5,10 @@
 
 mod client;
 mod dispatch;
+mod eventfd;
 mod figures;
-mod host;
 mod idle;
+mod kind;
 mod share;
 mod stall;
 

@@ -5,9 +5,11 @@
 //! another thread writes, both every 5 ms; in another one, a source that is always ready, too, with 50 µs of work.
 
 use crate::client::Client;
+use crate::eventfd::new_eventfd;
 use crate::figures::{Sample, ms, table};
-use crate::host::{Host, Kind, Own, Tick, Watched, new_eventfd};
+use crate::kind::Kind;
 use glib::Priority;
+use osevent_conformance::hosts::Attached;
 use osevent_core::{ClientValue, Interest, Registry};
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -69,7 +71,6 @@ type Delays = Arc<Mutex<Vec<Duration>>>;
 fn late(kind: Kind, busy: bool, time: Duration) -> anyhow::Result<[Vec<Duration>; 2]> {
     let delays = [Delays::default(), Delays::default()];
     let [timer, pipe] = delays.clone();
-    let tick = Tick { every: EVERY, late: Box::new(move |late| lock(&timer).push(late)) };
     // Open until the host has ended: the pipe's end would be readable, too.
     let (reader, writer) = std::io::pipe()?;
     let began = Instant::now();
@@ -83,9 +84,12 @@ fn late(kind: Kind, busy: bool, time: Duration) -> anyhow::Result<[Vec<Duration>
         let written = buffer[..length].as_chunks().0.iter().map(|time| Duration::from_nanos(u64::from_ne_bytes(*time)));
         lock(&pipe).extend(written.map(|written| now.saturating_sub(written)));
     };
-    let host = Host::with_osevent(kind, Own { fds: vec![Watched::new(reader, received)], tick: Some(tick) })?;
+    let host = kind.start()?;
+    let attached = host.attach()?;
+    host.watch(reader, Box::new(received))?;
+    host.tick(EVERY, Box::new(move |late| lock(&timer).push(late)))?;
     // Gone before the host: one that it starves could not end.
-    let _client = busy.then(|| Busy::on(&host)).transpose()?;
+    let _client = busy.then(|| Busy::on(&attached)).transpose()?;
 
     let (ends, ended) = channel::<()>();
     let mut sending = &writer;
@@ -111,8 +115,10 @@ fn turns(kind: Kind, time: Duration) -> anyhow::Result<(u32, u32)> {
         // Relaxed, as all of this counter's: only the number matters.
         counted.fetch_add(1, Ordering::Relaxed);
     };
-    let host = Host::with_osevent(kind, Own { fds: vec![Watched::new(new_eventfd(1)?, work)], tick: None })?;
-    let client = Busy::on(&host)?;
+    let host = kind.start()?;
+    let attached = host.attach()?;
+    host.watch(new_eventfd(1)?, Box::new(work))?;
+    let client = Busy::on(&attached)?;
     let before = (turns.load(Ordering::Relaxed), client.occurrences());
     std::thread::sleep(time);
     Ok((turns.load(Ordering::Relaxed) - before.0, client.occurrences() - before.1))
@@ -126,10 +132,10 @@ struct Busy {
 }
 
 impl Busy {
-    fn on(host: &Host) -> anyhow::Result<Self> {
+    fn on(attached: &Attached) -> anyhow::Result<Self> {
         let occurrences = Arc::new(AtomicU32::new(0));
         let counted = occurrences.clone();
-        let registry = Client::on(host.event_loop()?, move |_| {
+        let registry = Client::on(attached.event_loop.clone(), move |_| {
             spin();
             // Relaxed, as all of this counter's: only the number matters.
             counted.fetch_add(1, Ordering::Relaxed);

@@ -5,8 +5,9 @@
 //! one with a thread of its own.
 
 use crate::figures::{Sample, ms, table};
-use crate::host::{Host, Kind, Own, Tick};
+use crate::kind::Kind;
 use futures_lite::future::block_on;
+use osevent_conformance_loops::Application;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,12 +66,12 @@ struct Phase {
 fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) -> anyhow::Result<[Phase; 4]> {
     let stalls = Arc::new(Mutex::new(Stalls::default()));
     let told = stalls.clone();
-    let late = move |late| lock(&told).tell(late);
-    let tick = Tick { every: Duration::from_millis(1), late: Box::new(late) };
-    let host = Host::with_osevent(kind, Own { tick: Some(tick), fds: vec![] })?;
+    let host = kind.start()?;
+    let attached = host.attach()?;
+    host.tick(Duration::from_millis(1), Box::new(move |late| lock(&told).tell(late)))?;
     let builder = Ctx::builder(library);
     let builder = if own_thread { builder.own_thread() } else { builder };
-    let program = Program { ctx: Arc::new(builder.open(host.event_loop()?)?), host, stalls };
+    let program = Program { ctx: Arc::new(builder.open(attached.event_loop.clone())?), host, stalls };
 
     let quiet = program.phase(|| {
         std::thread::sleep(PAUSE);
@@ -90,7 +91,7 @@ fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) 
 
 struct Program {
     ctx: Arc<Ctx>,
-    host: Host,
+    host: Box<dyn Application>,
     stalls: Arc<Mutex<Stalls>>,
 }
 
@@ -128,7 +129,7 @@ impl Program {
     ) -> anyhow::Result<T> {
         let (sender, begun) = channel();
         let ctx = self.ctx.clone();
-        self.host.invoke(move || sender.send(begin(&ctx)).expect("somebody waits for it"));
+        self.host.invoke(Box::new(move || sender.send(begin(&ctx)).expect("somebody waits for it")))?;
         Ok(block_on(begun.recv()?)?)
     }
 }

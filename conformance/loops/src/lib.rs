@@ -1,10 +1,15 @@
-//! The loops that osevent has adapters for, each as a program with that loop on a thread of its own: what the suite runs on here.
+//! The loops that osevent has adapters for, each as a program with that loop on a thread of its own. The suite and the benchmarks run on them.
 
+mod application;
 mod calloop;
 mod glib;
 mod smol;
 
+pub use self::application::Application;
+pub use self::calloop::CalloopHost;
 pub use self::glib::GlibHost;
+pub use self::smol::SmolHost;
+use ::glib::Priority;
 use clap::ValueEnum;
 use osevent_conformance::hosts::{EpollHost, Host};
 
@@ -42,9 +47,9 @@ impl Adapter {
     pub fn start(self) -> anyhow::Result<Box<dyn Host>> {
         Ok(match self {
             Self::Epoll => Box::new(EpollHost::start()?),
-            Self::Glib => Box::new(GlibHost::start()?),
-            Self::Calloop => Box::new(calloop::CalloopHost::start()?),
-            Self::Smol => Box::new(smol::SmolHost::start()?),
+            Self::Glib => Box::new(GlibHost::start(Priority::DEFAULT)?),
+            Self::Calloop => Box::new(CalloopHost::start()?),
+            Self::Smol => Box::new(SmolHost::start()?),
         })
     }
 }

@@ -1,0 +1,22 @@
+//! Eventfds, whose readiness a measurement controls.
+
+use anyhow::Context;
+use rustix::event::{EventfdFlags, eventfd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Readable at once if `count` is not 0.
+pub(crate) fn new_eventfd(count: u32) -> anyhow::Result<Arc<OwnedFd>> {
+    let fd = eventfd(count, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+    Ok(Arc::new(fd.context("no eventfd: too many files are open")?))
+}
+
+/// Makes an eventfd readable.
+pub(crate) fn raise(fd: &OwnedFd) {
+    rustix::io::write(fd, &1u64.to_ne_bytes()).expect("the counter is far from its end");
+}
+
+/// Makes a readable eventfd unreadable.
+pub(crate) fn lower(fd: &OwnedFd) {
+    rustix::io::read(fd, &mut [0; 8]).expect("it was readable, and nobody else reads it");
+}
