@@ -1,10 +1,10 @@
 /*
- * Prints the end of the domains that are named, until all of them are gone: libxl in a loop of poll(2).
+ * Prints the shutdown and death of the given domains until all are gone, with libxl in a loop of poll(2).
  *
  *     cc -o watch-poll watch-poll.c -losevent -lxenlight -lxentoollog
  *     ./watch-poll DOMID...
  *
- * It needs to be root in a Xen dom0. SIGINT and SIGTERM end it earlier.
+ * It needs root in a Xen dom0. SIGINT and SIGTERM end it earlier.
  */
 #include <errno.h>
 #include <osevent.h>
@@ -16,7 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* How many of the domains are there. */
+/* How many of the domains exist. */
 static int left;
 
 static void print(libxl_ctx *ctx, libxl_event *event)
@@ -31,7 +31,7 @@ static void print(libxl_ctx *ctx, libxl_event *event)
     libxl_event_free(ctx, event);
 }
 
-/* The loop: one fd of the program's own, and one that is all of libxl. Returns 0 or a negative errno. */
+/* The loop: an fd of the program, and the fd of osevent. Returns 0 or a negative errno. */
 static int run(osevent *ev, libxl_ctx *ctx, int signals)
 {
     struct pollfd fds[] = {
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "watch-poll: no libxl: is this root in a Xen dom0?\n");
         return 2;
     }
-    /* Right after libxl_ctx_alloc, before anything else is done with the ctx. */
+    /* Right after libxl_ctx_alloc, before any other call with the ctx. */
     error = osevent_host(ev, ctx);
     if (error)
         return fail("osevent_host", error);
@@ -93,7 +93,7 @@ int main(int argc, char **argv)
     }
     error = run(ev, ctx, signals);
 
-    /* In place of libxl_ctx_free. Nobody else is inside libxl, so the ctx is free when this returns. */
+    /* Instead of libxl_ctx_free. No other thread is inside libxl, so the ctx is freed when this returns. */
     osevent_close(ev, ctx);
     osevent_free(ev);
     xtl_logger_destroy(logger);

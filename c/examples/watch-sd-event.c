@@ -1,10 +1,10 @@
 /*
- * Prints the end of the domains that are named, until all of them are gone: libxl in an sd-event loop.
+ * Prints the shutdown and death of the given domains until all are gone, with libxl in an sd-event loop.
  *
  *     cc -o watch-sd-event watch-sd-event.c -losevent -lxenlight -lxentoollog -lsystemd
  *     ./watch-sd-event DOMID...
  *
- * It needs to be root in a Xen dom0. SIGINT and SIGTERM end it earlier.
+ * It needs root in a Xen dom0. SIGINT and SIGTERM end it earlier.
  */
 #include <osevent.h>
 #include <signal.h>
@@ -18,11 +18,11 @@ struct watch {
     sd_event *loop;
     osevent *ev;
     libxl_ctx *ctx;
-    /* How many of the domains are there. */
+    /* How many of the domains exist. */
     int left;
 };
 
-/* Called by libxl, from inside osevent_dispatch. */
+/* libxl calls this inside osevent_dispatch. */
 static void event_occurs(void *user, libxl_event *event)
 {
     struct watch *watch = user;
@@ -37,7 +37,7 @@ static void event_occurs(void *user, libxl_event *event)
     libxl_event_free(watch->ctx, event);
 }
 
-/* All of libxl's fds and timeouts are behind the one that is readable now. */
+/* All fds and timeouts of libxl are behind this fd. */
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
     struct watch *watch = user;
@@ -46,10 +46,10 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
     return done < 0 ? sd_event_exit(watch->loop, done) : 0;
 }
 
-/* The loop's result: 0 or a negative errno. */
+/* Runs the loop. Returns 0 or a negative errno. */
 static int run(struct watch *watch)
 {
-    /* Floating sources: the loop's own, from here to its end. Without a handler, a signal ends the loop. */
+    /* Floating sources: the loop owns them until its end. A signal without a handler ends the loop. */
     int error = sd_event_add_io(watch->loop, NULL, osevent_fd(watch->ev), EPOLLIN, on_readable, watch);
     if (error >= 0)
         error = sd_event_add_signal(watch->loop, NULL, SIGINT, NULL, NULL);
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "watch-sd-event: no libxl: is this root in a Xen dom0?\n");
         return 2;
     }
-    /* Right after libxl_ctx_alloc, before anything else is done with the ctx. */
+    /* Right after libxl_ctx_alloc, before any other call with the ctx. */
     int error = osevent_host(watch.ev, watch.ctx);
     if (error) {
         fprintf(stderr, "watch-sd-event: osevent_host: %s\n", strerror(-error));
@@ -94,9 +94,9 @@ int main(int argc, char **argv)
     if (watch.left > 0)
         error = run(&watch);
 
-    /* In place of libxl_ctx_free. Nobody else is inside libxl, so the ctx is free when this returns. */
+    /* Instead of libxl_ctx_free. No other thread is inside libxl, so the ctx is freed when this returns. */
     osevent_close(watch.ev, watch.ctx);
-    /* The loop lets go of the fd before osevent_free closes it. */
+    /* The loop releases the fd before osevent_free closes it. */
     sd_event_unref(watch.loop);
     osevent_free(watch.ev);
     xtl_logger_destroy(logger);

@@ -1,10 +1,10 @@
 /*
- * Prints the end of the domains that are named, until all of them are gone: libxl in a libuv loop.
+ * Prints the shutdown and death of the given domains until all are gone, with libxl in a libuv loop.
  *
  *     cc -o watch-uv watch-uv.c -losevent -lxenlight -lxentoollog -luv
  *     ./watch-uv DOMID...
  *
- * It needs to be root in a Xen dom0. SIGINT and SIGTERM end it earlier.
+ * It needs root in a Xen dom0. SIGINT and SIGTERM end it earlier.
  */
 #include <osevent.h>
 #include <signal.h>
@@ -17,13 +17,13 @@ struct watch {
     uv_loop_t loop;
     osevent *ev;
     libxl_ctx *ctx;
-    /* How many of the domains are there. */
+    /* How many of the domains exist. */
     int left;
     /* A negative errno, if the loop failed. */
     int error;
 };
 
-/* Called by libxl, from inside osevent_dispatch. */
+/* libxl calls this inside osevent_dispatch. */
 static void event_occurs(void *user, libxl_event *event)
 {
     struct watch *watch = user;
@@ -38,7 +38,7 @@ static void event_occurs(void *user, libxl_event *event)
     libxl_event_free(watch->ctx, event);
 }
 
-/* All of libxl's fds and timeouts are behind the one that is readable now. */
+/* All fds and timeouts of libxl are behind this fd. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
@@ -70,7 +70,7 @@ static void run(struct watch *watch)
 
     uv_run(&watch->loop, UV_RUN_DEFAULT);
 
-    /* libuv lets go of the fd before osevent_free closes it. */
+    /* libuv releases the fd before osevent_free closes it. */
     uv_close((uv_handle_t *)&poll, NULL);
     uv_close((uv_handle_t *)&interrupt, NULL);
     uv_close((uv_handle_t *)&terminate, NULL);
@@ -90,7 +90,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "watch-uv: no libxl: is this root in a Xen dom0?\n");
         return 2;
     }
-    /* Right after libxl_ctx_alloc, before anything else is done with the ctx. */
+    /* Right after libxl_ctx_alloc, before any other call with the ctx. */
     int error = osevent_host(watch.ev, watch.ctx);
     if (error) {
         fprintf(stderr, "watch-uv: osevent_host: %s\n", strerror(-error));
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
     if (watch.left > 0)
         run(&watch);
 
-    /* In place of libxl_ctx_free. Nobody else is inside libxl, so the ctx is free when this returns. */
+    /* Instead of libxl_ctx_free. No other thread is inside libxl, so the ctx is freed when this returns. */
     osevent_close(watch.ev, watch.ctx);
     osevent_free(watch.ev);
     xtl_logger_destroy(logger);

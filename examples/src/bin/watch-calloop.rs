@@ -1,18 +1,18 @@
-//! Prints the life of each domain as it happens: libxl in a calloop event loop.
+//! Prints the events of all domains, with libxl in a calloop event loop.
 //!
 //! ```text
-//! watch-calloop                  until it is killed
-//! watch-calloop COMMAND ARGS…    until COMMAND, which it runs, has ended; exits as COMMAND does
+//! watch-calloop                  runs until it is killed
+//! watch-calloop COMMAND ARGS…    runs COMMAND until it ends, and exits with its exit code
 //! ```
 //!
-//! It needs to be root in a Xen dom0, and exits with 2 where it is not. To see it work without one:
+//! It needs root in a Xen dom0; otherwise it exits with code 2. To run it without a Xen host:
 //!
 //! ```text
 //! cargo xtask lab -- watch-calloop sh -c 'xl create -q /lab/idle.cfg; sleep 2; xl destroy idle'
 //! ```
 //!
-//! The parts that are not calloop's are those of `watch-glib`, which says more about them and follows domains through
-//! suspensions, too.
+//! The parts that do not depend on calloop are those of `watch-glib`, which has more comments and also follows domains
+//! through suspensions.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -25,16 +25,16 @@ use calloop::stream::StreamSource;
 use calloop::timer::{TimeoutAction, Timer};
 use xenlight::{Ctx, DomainId, Event, EventKind, Library, Watch};
 
-/// Between two looks at the list of domains.
+/// The interval at which the list of domains is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What calloop hands to every callback.
+/// The data that calloop passes to every callback.
 struct App {
     ctx: Ctx,
     command: Option<Child>,
-    /// The domains that are there, by number, each with its watch, which ends when it is dropped.
+    /// The existing domains by number, each with its watch, which ends when it is dropped.
     known: BTreeMap<DomainId, (String, Watch)>,
-    /// How the program ended, once it has.
+    /// The exit code, when the program has ended.
     ended: Option<Result<u8, Box<dyn Error>>>,
 }
 
@@ -51,16 +51,16 @@ fn main() -> ExitCode {
 fn run() -> Result<u8, Box<dyn Error>> {
     let mut event_loop = EventLoop::<App>::try_new()?;
 
-    // One source, whatever libxl comes to wait for.
+    // A single source for everything that libxl waits for.
     let xen = osevent_calloop::LibxlSource::new()?;
     let ctx = Ctx::open(&Library::load()?, xen.event_loop())?;
     println!("watching the domains of Xen {} with libxl {}", ctx.xen_version()?, ctx.library().release());
 
     let handle = event_loop.handle();
     handle.insert_source(xen, |_, _, _| {})?;
-    // Before the first watch. With calloop's data, which a callback of xenlight's would not have.
+    // Inserted before the first watch. This callback gets calloop's data, which a callback of xenlight would not get.
     handle.insert_source(StreamSource::new(ctx.events())?, |event, _, app| {
-        // Nothing comes at the stream's end, when the ctx is closed.
+        // `None` is the end of the stream: the ctx is closed.
         event.into_iter().for_each(|event| app.tell(event));
     })?;
     handle.insert_source(Timer::immediate(), |_, _, app| {
@@ -77,7 +77,7 @@ fn run() -> Result<u8, Box<dyn Error>> {
     })?;
 
     app.known.clear();
-    // Dropping the ctx would do, too. This waits until it is closed, and turns the loop meanwhile.
+    // Dropping the ctx would also close it. This waits until it is closed, and runs the loop meanwhile.
     app.ctx.close_blocking()?;
     app.ended.unwrap_or(Ok(0))
 }
@@ -90,19 +90,19 @@ fn command() -> Result<Option<Child>, Box<dyn Error>> {
 }
 
 impl App {
-    /// Has libxl watch the domains that are new, and greets them. The command's exit code, when it has ended.
+    /// Watches new domains and prints them. Returns the exit code of the command when it has ended.
     fn look(&mut self) -> Result<Option<u8>, Box<dyn Error>> {
-        // Before the list, which shows all that the command has left.
+        // Read before the list, so that the list has all domains that the command has left.
         let status = self.command.as_mut().map(Child::try_wait).transpose()?.flatten();
         for info in self.ctx.domains()? {
             if info.domid == DomainId::DOM0 || info.dying || self.known.contains_key(&info.domid) {
                 continue;
             }
-            // Xen has a domain some time before the toolstack has named it: at the next look, then.
+            // Xen lists a domain before the toolstack has named it. It is tried again at the next interval.
             let name = match self.ctx.name(info.domid) {
                 Ok(Some(name)) => name,
                 Ok(None) => continue,
-                // It has gone since it was listed.
+                // It was destroyed after it was listed.
                 Err(error) if error.is_no_such_domain() => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -110,11 +110,11 @@ impl App {
             println!("domain {} ({name}) is there", info.domid);
             self.known.insert(info.domid, (name, watch));
         }
-        // Half a second after the command at most: time for the last events.
+        // At most half a second after the command has ended, for the last events.
         Ok(status.map(|status| status.code().map_or(255, |code| code as u8)))
     }
 
-    /// Prints what libxl reports.
+    /// Prints an event.
     fn tell(&mut self, event: Event) {
         let name = self.known.get(&event.domid).map_or("unknown", |(name, _)| name);
         let called = format!("domain {} ({name})", event.domid);

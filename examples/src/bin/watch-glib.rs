@@ -1,18 +1,18 @@
-//! Prints the life of each domain as it happens: libxl on GLib's default main context.
+//! Prints the events of all domains, with libxl on GLib's default main context.
 //!
 //! ```text
-//! watch-glib                  until Ctrl-C or SIGTERM
-//! watch-glib COMMAND ARGS…    until COMMAND, which it runs, has ended; exits as COMMAND does
+//! watch-glib                  runs until Ctrl-C or SIGTERM
+//! watch-glib COMMAND ARGS…    runs COMMAND until it ends, and exits with its exit code
 //! ```
 //!
-//! It needs to be root in a Xen dom0, and exits with 2 where it is not. To see it work without one:
+//! It needs root in a Xen dom0; otherwise it exits with code 2. To run it without a Xen host:
 //!
 //! ```text
 //! cargo xtask lab -- watch-glib sh -c 'xl create -q /lab/idle.cfg; sleep 2; xl destroy idle'
 //! ```
 //!
-//! Libxl reports the shutdown and the death of a domain that it was asked to watch. It has no event for a
-//! new domain, so this program looks at the list twice a second; a domain that lives for less can be missed.
+//! libxl reports the shutdown and the death of watched domains. It has no event for a new domain, so this program reads the
+//! list twice a second; it can miss a domain that exists for a shorter time.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use std::time::Duration;
 use glib::ControlFlow;
 use xenlight::{Ctx, DomainId, Event, EventKind, Library, ShutdownReason, Watch};
 
-/// Between two looks at the list of domains.
+/// The interval at which the list of domains is read.
 const LOOK: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
@@ -40,10 +40,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn Error>> {
-    // One source on the main context, whatever libxl comes to wait for. Here, nothing runs yet.
+    // A single source on the main context for everything that libxl waits for. Nothing runs before the main loop.
     let xen = osevent_glib::LibxlSource::builder().name("libxl").attach(&glib::MainContext::default())?;
 
-    // Events are delivered by the main loop, on this thread, outside of libxl.
+    // The main loop delivers events on this thread, outside of libxl.
     let domains = Domains::default();
     let told = domains.clone();
     let ctx = Ctx::builder(&Library::load()?).on_event(move |event| told.tell(event)).open(xen.event_loop())?;
@@ -73,7 +73,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(program) = words.next() {
         let command = Command::new(&program).args(words).spawn();
         let command = command.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
-        // A child watch of the program's own, beside libxl's children: neither takes the other's.
+        // The program's own child watch. It does not conflict with libxl's children.
         let ended = ended.clone();
         glib::child_watch_add_local(glib::Pid(command.id().cast_signed()), move |_, status| {
             ended.set(Some(exit_code(status)));
@@ -87,20 +87,20 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             eprintln!("watch-glib: {error}");
             end(1);
         } else if let Some(code) = ended.get() {
-            // Half a second after the command at most: time for the last events.
+            // At most half a second after the command has ended, for the last events.
             end(code);
         }
         ControlFlow::Continue
     });
     main_loop.run();
 
-    // Dropping the ctx would do, too. This waits until it is closed, and turns the loop meanwhile.
+    // Dropping the ctx would also close it. This waits until it is closed, and runs the loop meanwhile.
     ctx.close_blocking()?;
     Ok(ExitCode::from(code.get()))
 }
 
-/// The domains that are there, by number. Dom0, which runs this program, is not among them. Only the main loop's
-/// thread uses it; the lock is there because event callbacks have to be `Sync`.
+/// The existing domains by number, without dom0, which runs this program. Only the thread of the main loop uses them; the
+/// lock is needed because event callbacks have to be `Sync`.
 #[derive(Clone, Default)]
 struct Domains(Arc<Mutex<BTreeMap<DomainId, Domain>>>);
 
@@ -112,10 +112,10 @@ struct Domain {
 }
 
 impl Domains {
-    /// Has libxl watch the domains that are new, and greets them.
+    /// Watches new domains and prints them.
     fn look(&self, ctx: &Ctx) -> Result<(), xenlight::Error> {
         for info in ctx.domains()? {
-            // The death of one that is dying has been reported.
+            // The death of a dying domain has already been reported.
             if info.domid == DomainId::DOM0 || info.dying {
                 continue;
             }
@@ -125,9 +125,9 @@ impl Domains {
                 None => Domain { name: None, _watch: ctx.watch_death(info.domid)?, suspended: false },
             };
             if domain.name.is_none() {
-                // Xen has a domain some time before the toolstack has named it.
+                // Xen lists a domain before the toolstack has named it.
                 domain.name = match ctx.name(info.domid) {
-                    // It has gone since it was listed: its watch tells.
+                    // It was destroyed after it was listed: its watch reports this.
                     Err(error) if error.is_no_such_domain() => None,
                     name => name?,
                 };
@@ -137,7 +137,7 @@ impl Domains {
             }
             if domain.suspended && info.shutdown.is_none() {
                 println!("{} runs on", domain.called(info.domid));
-                // A watch reports one shutdown, and the suspension was it.
+                // A watch reports only one shutdown, which was the suspension.
                 domain._watch = ctx.watch_death(info.domid)?;
                 domain.suspended = false;
             }
@@ -146,7 +146,7 @@ impl Domains {
         Ok(())
     }
 
-    /// Prints what libxl reports. On the main loop's thread, outside of libxl.
+    /// Prints an event. Runs on the thread of the main loop, outside of libxl.
     fn tell(&self, event: Event) {
         let known = self.lock().remove(&event.domid);
         let Some(mut domain) = known else {
@@ -155,7 +155,7 @@ impl Domains {
         };
         let called = domain.called(event.domid);
         match event.kind {
-            // What is not put back is watched no longer.
+            // A domain that is not inserted again is no longer watched.
             EventKind::Death => return println!("{called} is gone"),
             EventKind::Shutdown(ShutdownReason::Suspend) => {
                 println!("{called} is suspended");
@@ -178,7 +178,7 @@ impl Domain {
     }
 }
 
-/// From a wait status, as a shell would say it.
+/// The exit code for a wait status, as in a shell.
 fn exit_code(status: i32) -> u8 {
     let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
     code as u8

@@ -1,18 +1,18 @@
-//! Prints the life of each domain as it happens: libxl on a smol executor, events as a stream.
+//! Prints the events of all domains, with libxl on a smol executor. The events are a stream.
 //!
 //! ```text
-//! watch-smol                  until it is killed
-//! watch-smol COMMAND ARGS…    until COMMAND, which it runs, has ended; exits as COMMAND does
+//! watch-smol                  runs until it is killed
+//! watch-smol COMMAND ARGS…    runs COMMAND until it ends, and exits with its exit code
 //! ```
 //!
-//! It needs to be root in a Xen dom0, and exits with 2 where it is not. To see it work without one:
+//! It needs root in a Xen dom0; otherwise it exits with code 2. To run it without a Xen host:
 //!
 //! ```text
 //! cargo xtask lab -- watch-smol sh -c 'xl create -q /lab/idle.cfg; sleep 2; xl destroy idle'
 //! ```
 //!
-//! The parts that are not smol's are those of `watch-glib`, which says more about them and follows domains through
-//! suspensions, too.
+//! The parts that do not depend on smol are those of `watch-glib`, which has more comments and also follows domains through
+//! suspensions.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,11 +28,11 @@ use smol::process::Command;
 use smol::{LocalExecutor, Timer};
 use xenlight::{Ctx, DomainId, EventKind, Events, Library, Watch};
 
-/// Between two looks at the list of domains.
+/// The interval at which the list of domains is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The domains that are there, by number, each with its watch, which ends when it is dropped. One thread, several
-/// futures; never borrowed across an await.
+/// The existing domains by number, each with its watch, which ends when it is dropped. Several futures on one thread use
+/// them; they are never borrowed across an await.
 type Known = RefCell<BTreeMap<DomainId, (String, Watch)>>;
 
 type Outcome = Result<u8, Box<dyn Error>>;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(executor: &LocalExecutor<'_>) -> Outcome {
-    // One task, whatever libxl comes to wait for.
+    // A single task for everything that libxl waits for.
     let xen = osevent_smol::LibxlSource::new()?;
     let event_loop = xen.event_loop();
     executor.spawn(xen).detach();
@@ -59,16 +59,16 @@ async fn run(executor: &LocalExecutor<'_>) -> Outcome {
 
     let known = Known::default();
     let (looking, telling) = (look(&ctx, &known), tell(ctx.events(), &known));
-    // Whichever ends first.
+    // Until one of them ends.
     let outcome = or(or(looking, telling), command()).await;
 
     known.take();
-    // Dropping the ctx would do, too. This waits until it is closed, and lets other tasks run meanwhile.
+    // Dropping the ctx would also close it. This waits until it is closed, and other tasks run meanwhile.
     ctx.close().await;
     outcome
 }
 
-/// The command's end, and a little time for the last events.
+/// Waits for the end of the command, and a little longer for the last events.
 async fn command() -> Outcome {
     let mut words = env::args_os().skip(1);
     let Some(program) = words.next() else { return pending().await };
@@ -78,18 +78,18 @@ async fn command() -> Outcome {
     Ok(status.code().map_or(255, |code| code as u8))
 }
 
-/// Has libxl watch the domains that are new, and greets them.
+/// Watches new domains and prints them.
 async fn look(ctx: &Ctx, known: &Known) -> Outcome {
     loop {
         for info in ctx.domains()? {
             if info.domid == DomainId::DOM0 || info.dying || known.borrow().contains_key(&info.domid) {
                 continue;
             }
-            // Xen has a domain some time before the toolstack has named it: at the next look, then.
+            // Xen lists a domain before the toolstack has named it. It is tried again at the next interval.
             let name = match ctx.name(info.domid) {
                 Ok(Some(name)) => name,
                 Ok(None) => continue,
-                // It has gone since it was listed.
+                // It was destroyed after it was listed.
                 Err(error) if error.is_no_such_domain() => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -101,7 +101,7 @@ async fn look(ctx: &Ctx, known: &Known) -> Outcome {
     }
 }
 
-/// Prints what libxl reports, until the ctx is closed.
+/// Prints the events until the ctx is closed.
 async fn tell(mut events: Events, known: &Known) -> Outcome {
     while let Some(event) = events.next().await {
         let mut known = known.borrow_mut();

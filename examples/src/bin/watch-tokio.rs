@@ -1,17 +1,17 @@
-//! Prints the life of each domain as it happens: libxl on tokio, by nothing but the reactor's fd.
+//! Prints the events of all domains, with libxl on tokio. It only uses the reactor's fd.
 //!
 //! ```text
-//! watch-tokio                  until it is killed
-//! watch-tokio COMMAND ARGS…    until COMMAND, which it runs, has ended; exits as COMMAND does
+//! watch-tokio                  runs until it is killed
+//! watch-tokio COMMAND ARGS…    runs COMMAND until it ends, and exits with its exit code
 //! ```
 //!
-//! It needs to be root in a Xen dom0, and exits with 2 where it is not. To see it work without one:
+//! It needs root in a Xen dom0; otherwise it exits with code 2. To run it without a Xen host:
 //!
 //! ```text
 //! cargo xtask lab -- watch-tokio sh -c 'xl create -q /lab/idle.cfg; sleep 2; xl destroy idle'
 //! ```
 //!
-//! `drive` is all that tokio needs. The other parts are those of `watch-smol`.
+//! tokio only needs `drive`. The other parts are those of `watch-smol`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,11 +33,11 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 use xenlight::{Ctx, DomainId, EventKind, Events, Library, Watch};
 
-/// Between two looks at the list of domains.
+/// The interval at which the list of domains is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The domains that are there, by number, each with its watch, which ends when it is dropped. One thread, several
-/// futures; never borrowed across an await.
+/// The existing domains by number, each with its watch, which ends when it is dropped. Several futures on one thread use
+/// them; they are never borrowed across an await.
 type Known = RefCell<BTreeMap<DomainId, (String, Watch)>>;
 
 type Outcome = Result<u8, Box<dyn Error>>;
@@ -53,12 +53,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Libxl's events, for as long as this is polled: one fd, watched as a socket would be.
+/// Drives libxl while it is polled. It watches one fd, like a socket.
 async fn drive(reactor: Arc<Reactor>) -> io::Result<()> {
     // SAFETY: the reactor, which this keeps, has the same open fd for as long as it lives.
     let fd = unsafe { AsyncFd::register_with_interest(Driven(reactor), Interest::READABLE) }?;
     loop {
-        // tokio reports changes only. So it is told to wait for the next one when nothing was left to do.
+        // tokio is edge-triggered. So it waits for the next change only if nothing was left to do.
         let dispatched = fd.readable().await?.try_io(|fd| match fd.get_ref().0.dispatch() {
             Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
             dispatched => dispatched.map_err(io::Error::other),
@@ -66,12 +66,12 @@ async fn drive(reactor: Arc<Reactor>) -> io::Result<()> {
         if let Ok(failed @ Err(_)) = dispatched {
             return failed.map(|_| ());
         }
-        // Other tasks have their turn, however busy libxl is.
+        // Lets other tasks run, even if libxl is always busy.
         yield_now().await;
     }
 }
 
-/// Says so when nobody drives the reactor any more: a ctx that is still open can be closed all the same.
+/// Detaches the reactor when it is no longer driven, so that a ctx that is still open can be closed.
 struct Driven(Arc<Reactor>);
 
 impl Drop for Driven {
@@ -87,7 +87,7 @@ impl std::os::fd::AsRawFd for Driven {
 }
 
 async fn run() -> Outcome {
-    // One task, whatever libxl comes to wait for.
+    // A single task for everything that libxl waits for.
     let reactor = Reactor::new()?;
     tokio::spawn(drive(reactor.clone()));
 
@@ -96,16 +96,16 @@ async fn run() -> Outcome {
 
     let known = Known::default();
     let (looking, telling) = (look(&ctx, &known), tell(ctx.events(), &known));
-    // Whichever ends first.
+    // Until one of them ends.
     let outcome = or(or(looking, telling), command()).await;
 
     known.take();
-    // Dropping the ctx would do, too. This waits until it is closed, and lets other tasks run meanwhile.
+    // Dropping the ctx would also close it. This waits until it is closed, and other tasks run meanwhile.
     ctx.close().await;
     outcome
 }
 
-/// The command's end, and a little time for the last events.
+/// Waits for the end of the command, and a little longer for the last events.
 async fn command() -> Outcome {
     let mut words = env::args_os().skip(1);
     let Some(program) = words.next() else { return pending().await };
@@ -115,18 +115,18 @@ async fn command() -> Outcome {
     Ok(status.code().map_or(255, |code| code as u8))
 }
 
-/// Has libxl watch the domains that are new, and greets them.
+/// Watches new domains and prints them.
 async fn look(ctx: &Ctx, known: &Known) -> Outcome {
     loop {
         for info in ctx.domains()? {
             if info.domid == DomainId::DOM0 || info.dying || known.borrow().contains_key(&info.domid) {
                 continue;
             }
-            // Xen has a domain some time before the toolstack has named it: at the next look, then.
+            // Xen lists a domain before the toolstack has named it. It is tried again at the next interval.
             let name = match ctx.name(info.domid) {
                 Ok(Some(name)) => name,
                 Ok(None) => continue,
-                // It has gone since it was listed.
+                // It was destroyed after it was listed.
                 Err(error) if error.is_no_such_domain() => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -138,7 +138,7 @@ async fn look(ctx: &Ctx, known: &Known) -> Outcome {
     }
 }
 
-/// Prints what libxl reports, until the ctx is closed.
+/// Prints the events until the ctx is closed.
 async fn tell(mut events: Events, known: &Known) -> Outcome {
     while let Some(event) = events.next().await {
         let mut known = known.borrow_mut();
