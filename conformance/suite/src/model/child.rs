@@ -1,4 +1,4 @@
-//! `libxl__ev_child` and the SIGCHLD pipe. The children are pretended; the pipe is one.
+//! `libxl__ev_child` and the SIGCHLD pipe. The children are simulated; the pipe is real.
 
 use super::ctx::Locked;
 use super::fd::FdEv;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChildMode {
-    /// `libxl_sigchld_owner_libxl`: the pipe is wanted while there is a child.
+    /// `libxl_sigchld_owner_libxl`: the pipe is registered while there is a child.
     #[default]
     Libxl,
     /// `libxl_sigchld_owner_mainloop`: there is no pipe.
     Mainloop,
-    /// `libxl_sigchld_owner_libxl_always`: it is wanted all the time.
+    /// `libxl_sigchld_owner_libxl_always`: the pipe is always registered.
     Always,
 }
 
@@ -61,7 +61,7 @@ impl Children {
 }
 
 impl Locked<'_> {
-    /// `libxl_childproc_setmode`. There is no child.
+    /// `libxl_childproc_setmode`. There must be no child.
     pub fn children_set_mode(&self, mode: ChildMode) {
         assert!(self.state().children.is_empty(), "libxl asserts that");
         self.state().children.mode = mode;
@@ -76,8 +76,8 @@ impl Locked<'_> {
         self.perhaps_sigchld_notneeded();
     }
 
-    /// The oldest child ends: SIGCHLD, and in the mode in which the program handles it, `libxl_childproc_sigchld_occurred`.
-    /// False if there is none.
+    /// Ends the oldest child: SIGCHLD, and if the program handles it, `libxl_childproc_sigchld_occurred`. False if there is no
+    /// child.
     pub fn child_exits(&self) -> bool {
         let mut state = self.state();
         let children = &mut state.children;
@@ -98,7 +98,7 @@ impl Locked<'_> {
         true
     }
 
-    /// How many there are, the dead ones included that libxl does not know of.
+    /// The number of children, including dead ones that libxl does not know of yet.
     pub fn children(&self) -> usize {
         let state = self.state();
         state.children.running.len() + state.children.dead.len()

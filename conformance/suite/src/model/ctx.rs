@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// A `libxl_ctx`.
 ///
-/// Its functions are found on [`Locked`], which [`call`](Self::call) gives.
+/// Its functions are those of [`Locked`], which [`call`](Self::call) passes.
 pub struct Ctx {
     pub(super) release: Release,
     /// `ctx->lock`: recursive, and held in every hook and in every callback of an ev struct ([R1]).
@@ -65,7 +65,7 @@ struct Inside {
     hook: Option<&'static str>,
 }
 
-/// The ctx with its lock held: what libxl's functions have between `CTX_LOCK` and `CTX_UNLOCK`.
+/// The ctx with its lock held, as in libxl's functions between `CTX_LOCK` and `CTX_UNLOCK`.
 pub struct Locked<'a> {
     pub(super) ctx: &'a Ctx,
     guard: ReentrantMutexGuard<'a, RefCell<State>>,
@@ -75,7 +75,7 @@ impl Ctx {
     /// `libxl_ctx_alloc`, which registers nothing ([X1]).
     ///
     /// # Errors
-    /// No fds for the pretended xenstore.
+    /// No fds are left for the simulated xenstore.
     pub fn new(release: Release) -> std::io::Result<Self> {
         let mut fds = Fds::default();
         let watches = Watches::new(fds.alloc())?;
@@ -105,17 +105,18 @@ impl Ctx {
         })
     }
 
-    /// `libxl_osevent_register_hooks`. Once, before anything else ([X1]).
+    /// `libxl_osevent_register_hooks`. Call it once, before anything else ([X1]).
     pub fn register_hooks(&self, hosting: Weak<dyn Hosting>) {
         assert!(self.hosting.set(hosting).is_ok(), "hooks are registered once");
     }
 
-    /// The release that it is like.
+    /// The modelled release.
     pub fn release(&self) -> Release {
         self.release
     }
 
-    /// Calls into libxl; `name` is for messages. None, and a violation, once the ctx has been freed ([X4]).
+    /// Makes a call into libxl. `name` is for messages. After the ctx has been freed, this is a violation, and the result is `None`
+    /// ([X4]).
     pub fn call<R>(&self, name: &'static str, body: impl FnOnce(&Locked<'_>) -> R) -> Option<R> {
         let thread = std::thread::current().id();
         {
@@ -131,17 +132,17 @@ impl Ctx {
         Some(body(&Locked { ctx: self, guard: self.lock.lock() }))
     }
 
-    /// What was wrong so far.
+    /// The violations up to now.
     pub fn violations(&self) -> Vec<Violation> {
         self.outside.lock().violations.clone()
     }
 
-    /// Whether anything was.
+    /// Whether there is a violation.
     pub fn is_faulty(&self) -> bool {
         !self.outside.lock().violations.is_empty()
     }
 
-    /// Adds to what was wrong.
+    /// Adds a violation.
     pub fn violation(&self, clause: impl Into<String>, text: String) {
         self.add(&mut self.outside.lock(), clause.into(), text);
     }
@@ -156,7 +157,8 @@ impl Ctx {
         self.outside.lock().inside.iter().map(|inside| (inside.what, inside.hook)).collect()
     }
 
-    /// Waits until `ready` says so, which is asked again after each occurrence and when the ctx is freed. Not while inside libxl.
+    /// Waits until `ready` returns true, or until `end`, and returns whether it did. `ready` is called again after each occurrence and
+    /// when the ctx is freed. Must not be called inside libxl.
     pub fn wait_until(&self, end: Instant, mut ready: impl FnMut(&Self) -> bool) -> bool {
         loop {
             let seen = self.outside.lock().occurrences;
@@ -171,7 +173,7 @@ impl Ctx {
         }
     }
 
-    /// Whether `libxl_ctx_free` is over.
+    /// Whether `libxl_ctx_free` has returned.
     pub fn is_freed(&self) -> bool {
         self.outside.lock().freed
     }

@@ -15,27 +15,27 @@ use std::time::{Duration, Instant};
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// What the host did wrong; empty if nothing.
+    /// The violations of the host.
     pub violations: Vec<Violation>,
-    /// Threads hang inside host or client. They are left there: the process is good for nothing more, and dropping the integration
+    /// Threads hang inside host or client. They remain there, so the process cannot be used any more, and dropping the integration
     /// may hang as well.
     pub stuck: bool,
 }
 
-/// Runs what the seed stands for.
+/// Generates the script of the seed and runs it.
 ///
 /// # Errors
-/// As of [`run_script`].
+/// The same as for [`run_script`].
 pub fn run(seed: u64, release: Release, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
     run_script(&Script::generate(seed, release), integration, patience)
 }
 
-/// Runs a script: its threads, then until everything that must occur has occurred, then the ctx is closed.
+/// Runs the threads of a script, waits until everything that must occur has occurred, and closes the ctx.
 ///
-/// The host is given `patience` for each step that it has to take.
+/// It waits for at most `patience` for each step of the host.
 ///
 /// # Errors
-/// The run could not be made, for instance because fds have run out. That is no violation of the host's.
+/// The run was not possible, for instance because no fds are left. This is not a violation of the host.
 pub fn run_script(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
     let run = Run::new(script.release, &script.files, integration, patience)?;
     // It is there from the start, because only the calling thread has the integration.

@@ -8,11 +8,11 @@ use crate::contract::*;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-/// One `libxl__ev_fd` on libxl's heap.
+/// A `libxl__ev_fd` on libxl's heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FdEv(pub(super) usize);
 
-/// `libxl__ev_fd_callback`: the fd, and what poll(2) said, under the ctx lock.
+/// `libxl__ev_fd_callback`: gets the fd and the `revents` of poll(2). Called under the ctx lock.
 pub type FdCallback = Arc<dyn Fn(&Locked<'_>, RawFd, i16) + Send + Sync>;
 
 /// All of a ctx.
@@ -79,12 +79,12 @@ impl Fds {
 }
 
 impl Locked<'_> {
-    /// Memory for an ev struct.
+    /// Allocates an ev struct.
     pub fn fd_alloc(&self) -> FdEv {
         self.state().fds.alloc()
     }
 
-    /// Frees it. It is not registered.
+    /// Frees an ev struct, which must not be registered.
     pub fn fd_free(&self, ev: FdEv) {
         let mut state = self.state();
         let ev = &mut state.fds.evs[ev.0];
@@ -93,7 +93,7 @@ impl Locked<'_> {
         ev.for_app = garbage();
     }
 
-    /// `libxl__ev_fd_register`. What it returns is 0 or what the host said ([R3]).
+    /// `libxl__ev_fd_register`. The result is 0, or the code of the host ([R3]).
     pub fn fd_register(&self, ev: FdEv, fd: RawFd, events: i16, callback: FdCallback) -> i32 {
         assert!(fd >= 0 && !self.fd_is_registered(ev), "libxl does not do that");
         let (value, for_app) = {
@@ -141,7 +141,7 @@ impl Locked<'_> {
         code
     }
 
-    /// `libxl__ev_fd_deregister`: nothing, where it is not registered.
+    /// `libxl__ev_fd_deregister`: does nothing if it is not registered.
     pub fn fd_deregister(&self, ev: FdEv) {
         if !self.fd_is_registered(ev) {
             return;
@@ -166,7 +166,7 @@ impl Locked<'_> {
         self.state().fds.evs[ev.0].fd >= 0
     }
 
-    /// Fd and interest of each that is registered, newest first.
+    /// All registered ev structs with fd and interest, newest first.
     pub fn fds_registered(&self) -> Vec<(FdEv, RawFd, i16)> {
         let state = self.state();
         let evs = &state.fds.evs;

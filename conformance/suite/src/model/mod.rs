@@ -1,12 +1,12 @@
-//! A model of libxl's event core, as it behaves at the boundary, and a driver that makes random use of it.
+//! A model of libxl's event core at the boundary, and a driver that uses it at random.
 //!
-//! [`Ctx`] is a client like libxl: a ctx with a recursive lock that is held in each hook, ev structs for fds and timeouts,
-//! nexuses that are pooled and reused, watches that share one xenstore fd, children that share one SIGCHLD pipe. Where libxl
-//! would abort, or use memory that it has freed, the model notes a [`Violation`](crate::Violation) that names the clause of the contract, and goes on.
+//! [`Ctx`] is a client like libxl. It has a ctx with a recursive lock that is held in each hook, ev structs for fds and timeouts,
+//! nexuses that are pooled and reused, watches that share one xenstore fd, and children that share one SIGCHLD pipe. Where libxl
+//! would abort, or use freed memory, the model records a [`Violation`](crate::Violation) with the clause of the contract, and continues.
 //!
-//! # What is modelled after which function
-//! `libxl_event.c` (E), `libxl_fork.c` (F) and `libxl.c` (L) of the releases that [`Release`] lists. Functions without a release
-//! are alike in all of them.
+//! # The modelled functions
+//! They are from `libxl_event.c` (E), `libxl_fork.c` (F) and `libxl.c` (L) of the releases that [`Release`] lists. Functions without a
+//! release are the same in all of them.
 //!
 //! | here | there |
 //! |---|---|
@@ -23,11 +23,11 @@
 //! | [`Locked::child_fork`], [`children_set_mode`](Locked::children_set_mode) | F 4.4 `perhaps_sigchld_needed`, `libxl__sigchld_needed`; 4.4 and 4.5 `libxl__sigchld_notneeded`; `sigchld_selfpipe_handler` |
 //! | `Ctx::free` | L `libxl_ctx_free` of 4.2.0, 4.4, 4.5 and 4.6 |
 //!
-//! `operations` adds what some public operations do with these.
+//! `operations` adds some public operations that use these functions.
 //!
-//! # What is not
-//! What makes no difference at the boundary: pollers, event queues, garbage collection, the depth to which the lock is taken.
-//! `SIGCHLD` before 4.4, which does not go through the hooks. Event channels.
+//! # What is not modelled
+//! Everything without an effect at the boundary: pollers, event queues, garbage collection, how often the lock is taken. Also
+//! `SIGCHLD` before 4.4, which does not use the hooks, and event channels.
 
 mod child;
 mod ctx;
@@ -57,7 +57,7 @@ pub use time::{ASAP, Cause, TimeCallback, TimeEv};
 pub use watch::{Watch, WatchCallback};
 
 impl Locked<'_> {
-    /// One turn of libxl's own loop, as a blocking call makes it: what is ready and due is served here, under the host's nose.
+    /// Runs one iteration of libxl's own loop, as a blocking call does. It serves what is ready and due, without the host.
     pub fn own_loop(&self) {
         for (ev, fd, events) in self.fds_registered() {
             // A callback may have changed anything.

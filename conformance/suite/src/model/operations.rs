@@ -1,4 +1,4 @@
-//! Public operations, as far as they show at the boundary: as 4.13 and later make them.
+//! Public operations, with their effects at the boundary, as in 4.13 and later.
 //!
 //! | here | there |
 //! |---|---|
@@ -23,7 +23,7 @@ impl Locked<'_> {
     /// `libxl_evenable_domain_death`, for any domain.
     ///
     /// # Errors
-    /// What the host refused the xenstore fd with.
+    /// The code with which the host refused the xenstore fd.
     pub fn evenable_domain_death(&self) -> Result<(), i32> {
         self.state().deaths.count += 1;
         let watched = self.state().deaths.watch.is_some();
@@ -40,7 +40,7 @@ impl Locked<'_> {
         Ok(())
     }
 
-    /// `libxl_evdisable_domain_death` of one of them.
+    /// `libxl_evdisable_domain_death` for one of the evgens.
     pub fn evdisable_domain_death(&self) {
         let last = {
             let deaths = &mut self.state().deaths;
@@ -59,7 +59,7 @@ impl Locked<'_> {
     }
 }
 
-/// `libxl_device_nic_remove` or `_destroy`: waits for the backend to close, then for the hotplug script to end.
+/// `libxl_device_nic_remove` or `_destroy`: waits until the backend has closed, then until the hotplug script has ended.
 #[derive(Clone)]
 pub struct Removal(Arc<Device>);
 
@@ -80,16 +80,16 @@ struct State {
     timeouts: [TimeEv; 2],
 }
 
-/// Where an operation is.
+/// The phase of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// It waits for the backend.
     Backend,
     /// The script runs.
     Script,
-    /// The script runs and has been killed.
+    /// The script has been killed and has not ended yet.
     Killed,
-    /// It is over.
+    /// It has ended.
     Done,
 }
 
@@ -97,10 +97,10 @@ impl Removal {
     /// Ten seconds for the backend and forty for the script, in milliseconds.
     pub const PATIENCE: [u32; 2] = [10_000, 40_000];
 
-    /// Begins it. `by_force` is what `_destroy` does at once, and `_remove` after the backend did not answer.
+    /// Begins the removal. `_destroy` sets `by_force` at once, `_remove` if the backend does not answer.
     ///
     /// # Errors
-    /// What the host refused a registration with.
+    /// The code with which the host refused a registration.
     pub fn begin(locked: &Locked<'_>, by_force: bool, patience: [u32; 2]) -> Result<Self, i32> {
         let timeouts = [locked.time_alloc(), locked.time_alloc()];
         let state = State { phase: Phase::Backend, once_more: !by_force, closed: false, watch: None, timeouts };
@@ -110,12 +110,12 @@ impl Removal {
         Ok(removal)
     }
 
-    /// Where it is.
+    /// The present phase.
     pub fn phase(&self) -> Phase {
         self.0.state.lock().phase
     }
 
-    /// The backend closes; libxl is told by its watch.
+    /// Closes the backend; libxl's watch fires.
     pub fn backend_closes(&self, locked: &Locked<'_>) {
         let mut state = self.0.state.lock();
         state.closed = true;
@@ -124,7 +124,7 @@ impl Removal {
         }
     }
 
-    /// `libxl_ao_abort`. A script that was killed has yet to be reaped.
+    /// `libxl_ao_abort`. A script that it kills still has to be reaped.
     pub fn abort(&self, locked: &Locked<'_>) {
         // Of the abortables of this operation, the timeouts, one is registered at a time.
         let timeouts = self.0.state.lock().timeouts;

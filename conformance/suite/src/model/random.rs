@@ -1,4 +1,4 @@
-//! Seed after seed, until one fails; and what is told about it then.
+//! Runs seed after seed until one fails, and reports the failure.
 
 use super::driver::{Outcome, run_script};
 use super::{Release, Script, shrink};
@@ -8,45 +8,45 @@ use crate::violation::Violation;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// What is run, and how patiently.
+/// The seeds to run, and the patience.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The libxl that is modelled.
+    /// The modelled release.
     pub release: Release,
     /// The seeds.
     pub seeds: Range<u64>,
-    /// How long the host is waited for in each step that it has to take.
+    /// How long to wait for each step of the host.
     pub patience: Duration,
 }
 
-/// A script that a host fails.
+/// A script for which a host fails.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What it stands for, unless it was given as a script.
+    /// The seed, unless the script was given.
     pub seed: Option<u64>,
-    /// What the host did wrong first.
+    /// The first violation of the host.
     pub violation: Violation,
     /// The shortest script that was found to fail in the same way.
     pub script: Script,
-    /// How often that failed when it was repeated, and how often it was: it may be a race.
+    /// How often the script failed when it was repeated, and how often it was repeated. It may be a race.
     pub again: (u32, u32),
-    /// Threads hang: the host is good for nothing more. [`shorten_hanging`](Self::shorten_hanging) takes others.
+    /// Threads hang, so this host cannot be used any more. [`shorten_hanging`](Self::shorten_hanging) uses new hosts.
     pub stuck: bool,
 }
 
 /// How often a script is run again to learn how often it fails.
 const REPETITIONS: u32 = 20;
 
-/// How long making a script shorter may take.
+/// The time limit for shortening a script.
 pub const SHRINKING: Duration = Duration::from_secs(60);
 
-/// How long a host is waited for that is known to fail: what it does later passes for never.
+/// The patience with a host that is known to fail. What it does later counts as missing.
 pub const IMPATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs the seeds until one fails, each under a monitor of its own, and calls `done` after each that does not.
+/// Runs the seeds until one fails, each with its own monitor, and calls `done` after each that does not fail.
 ///
 /// # Errors
-/// The runs could not be made.
+/// The runs were not possible.
 pub fn run_seeds(
     plan: &Plan,
     integration: &dyn Integration,
@@ -62,10 +62,10 @@ pub fn run_seeds(
     Ok(None)
 }
 
-/// Runs a script under a monitor. What fails is made shorter.
+/// Runs a script with a monitor. If it fails, it is shortened.
 ///
 /// # Errors
-/// The runs could not be made.
+/// The runs were not possible.
 pub fn replay(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Option<Failure>> {
     let outcome = run_monitored(script, integration, patience)?;
     let Some(violation) = outcome.violations.into_iter().next() else { return Ok(None) };
@@ -76,10 +76,10 @@ pub fn replay(script: &Script, integration: &dyn Integration, patience: Duration
     Ok(Some(failure))
 }
 
-/// [`run_script`] with a monitor in between, whose findings are violations as well.
+/// The same as [`run_script`] with a monitor, whose findings are violations as well.
 ///
 /// # Errors
-/// The run could not be made.
+/// The run was not possible.
 pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: Duration) -> anyhow::Result<Outcome> {
     let monitor = Monitor::new(Limits { stuck: patience, ..Limits::default() });
     let mut outcome = run_script(script, &Monitored { integration, monitor: monitor.clone() }, patience)?;
@@ -91,11 +91,11 @@ pub fn run_monitored(script: &Script, integration: &dyn Integration, patience: D
 }
 
 impl Failure {
-    /// Makes a script shorter with which threads hang, for at most so long. Each try has a host of its own, which is left as it is where
-    /// threads hang: what they hold is lost to the process.
+    /// Shortens a script with which threads hang, within a time limit. Each try has a new host. A host in which threads hang is
+    /// leaked, with everything that they hold.
     ///
     /// # Errors
-    /// Not all tries could be made; it is as short as it has become until then.
+    /// Not all tries were possible. The script has been shortened as far as possible until then.
     pub fn shorten_hanging(
         &mut self,
         within: Duration,

@@ -1,11 +1,11 @@
-//! Which libxl is modelled.
+//! The modelled releases.
 
 use crate::boundary::Rule;
 #[cfg(doc)]
 use crate::contract::*;
 use serde::{Deserialize, Serialize};
 
-/// Releases of libxl that behave alike at the boundary, each named for the first of them.
+/// Groups of releases of libxl with the same behaviour at the boundary, each named after its first release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Release {
     /// 4.2.0.
@@ -36,7 +36,7 @@ impl Release {
     pub const ALL: &[Self] =
         &[Self::V4_2_0, Self::V4_2_1, Self::V4_2_2, Self::V4_4, Self::V4_5, Self::V4_6, Self::V4_13];
 
-    /// As on the command line and in scripts.
+    /// The name on the command line and in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::V4_2_0 => "4.2.0",
@@ -49,7 +49,7 @@ impl Release {
         }
     }
 
-    /// How it wants to be hosted ([O2], [O3]).
+    /// The rule for hosting it ([O2], [O3]).
     pub fn rule(self) -> Rule {
         if self.has_nexuses() { Rule::Concurrent } else { Rule::Serialized }
     }

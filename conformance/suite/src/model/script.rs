@@ -1,4 +1,4 @@
-//! What a run does: data, so that it can be printed, replayed and shortened.
+//! What a run does, as data, so that it can be printed, replayed and shortened.
 
 use super::{ChildMode, Release};
 #[cfg(doc)]
@@ -8,10 +8,10 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 
-/// One run: what each thread of the application does, and what libxl's callbacks do in turn.
+/// A run: the operations of each thread of the application, and those of libxl's callbacks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Script {
-    /// The libxl that is modelled.
+    /// The modelled release.
     pub release: Release,
     /// Who handles SIGCHLD.
     #[serde(default)]
@@ -19,28 +19,28 @@ pub struct Script {
     /// How the ctx is closed.
     #[serde(default)]
     pub ending: Ending,
-    /// What is open. Operations name them by index.
+    /// The open files. Operations use their index.
     pub files: Vec<FileKind>,
-    /// What each thread does, in order.
+    /// The operations of each thread, in order.
     pub threads: Vec<Vec<Op>>,
 }
 
-/// How the ctx is closed, once nothing is registered but cancelled timeouts.
+/// How the ctx is closed, when only cancelled timeouts are registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// When those have occurred.
+    /// After the timeouts have occurred.
     #[default]
     Calm,
-    /// Before they have ([X6]).
+    /// Before the timeouts have occurred ([X6]).
     Abrupt,
-    /// From inside an occurrence: it must not be freed in there ([X5]).
+    /// Inside an occurrence, where the ctx must not be freed ([X5]).
     Inside,
     /// By several threads at once, while others try to call ([X4]).
     Contended,
 }
 
-/// What an fd is open on.
+/// The kind of an open file.
 #[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,16 +51,16 @@ pub enum FileKind {
     Event,
     /// A pseudo-terminal in packet mode, which can have priority input ([R6]).
     Terminal,
-    /// Always ready, and refused by epoll ([R7]).
+    /// A regular file, which is always ready and which epoll refuses ([R7]).
     Regular,
-    /// Likewise.
+    /// `/dev/null`, the same.
     Null,
 }
 
-/// One operation. Slots name ev structs: 0 to [`Script::SLOTS`] for each kind.
+/// An operation. Slots identify ev structs: 0 to [`Script::SLOTS`] for each kind.
 ///
-/// Each is possible at any time, so that any part of a script is a script: what is not registered is not modified, and what is
-/// registered is deregistered before it is registered again.
+/// Each operation is possible at any time, so that any part of a script is a script: an ev struct that is not registered is not
+/// modified, and one that is registered is deregistered before it is registered again.
 #[expect(missing_docs, reason = "slot, file and bytes are what they are called")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,7 +73,7 @@ pub enum Op {
         /// How many bytes its callback reads.
         #[serde(default)]
         reads: u16,
-        /// At which of its occurrences the callback does the following; the first is 1.
+        /// The occurrence in which the callback does the following operations; the first is 1.
         #[serde(default)]
         at: u16,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,11 +87,11 @@ pub enum Op {
     FdFree { slot: u8 },
     /// Makes the file readable.
     Write { file: u8, bytes: u16 },
-    /// Somebody else reads from it.
+    /// Reads from the file outside of libxl.
     Read { file: u8, bytes: u16 },
-    /// Closes its other end.
+    /// Closes the other end of the file.
     HangUp { file: u8 },
-    /// Deregisters all that watch it, closes it, and opens another under the same number.
+    /// Deregisters everything that watches the file, closes it, and opens another file with the same number.
     Replace { file: u8, kind: FileKind },
     /// Registers a timeout.
     TimeRegister {
@@ -104,24 +104,24 @@ pub enum Op {
     TimeDeregister { slot: u8 },
     /// Cancels it and frees the struct.
     TimeFree { slot: u8 },
-    /// What `libxl_ao_abort` does to it.
+    /// Aborts it, as `libxl_ao_abort` does.
     TimeAbort { slot: u8 },
-    /// A watch is set.
+    /// Sets a watch.
     Watch {
         slot: u8,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         then: Vec<Op>,
     },
-    /// It is removed.
+    /// Removes a watch.
     Unwatch { slot: u8 },
-    /// What is below it changes.
+    /// Changes a node below a watch.
     Fire { slot: u8 },
-    /// A child is forked.
+    /// Forks a child.
     Fork {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         then: Vec<Op>,
     },
-    /// The oldest one ends.
+    /// Ends the oldest child.
     Exit,
     /// A blocking call, which runs libxl's own loop.
     OwnLoop,
@@ -135,15 +135,15 @@ pub enum Op {
 pub enum Due {
     /// `{0,0}`.
     Asap,
-    /// So many seconds ago.
+    /// This many seconds ago.
     Past(u16),
-    /// In so many microseconds.
+    /// In this many microseconds.
     Micros(u16),
     /// In an hour.
     Hour,
-    /// At the largest time there is.
+    /// At the largest possible time.
     End,
-    /// Never: the host does not hear of it.
+    /// Never: libxl does not pass it to the host.
     Never,
 }
 
@@ -156,7 +156,7 @@ impl Script {
     /// How many ev structs of each kind there are.
     pub const SLOTS: u8 = 5;
 
-    /// What the seed stands for.
+    /// Generates the script of a seed.
     pub fn generate(seed: u64, release: Release) -> Self {
         let mut dice = Dice { rng: Rng::with_seed(seed), release, files: 0 };
         let files: Vec<_> = (0..dice.rng.u8(2..=5)).map(|_| dice.file()).collect();
@@ -176,10 +176,10 @@ impl Script {
         Self { release, children, ending, files, threads }
     }
 
-    /// From its text.
+    /// Parses a script.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a script.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let script: Self = serde_json::from_str(text).context("this is not a script of the model tier")?;
         let mut ops = script.threads.iter().flatten();
@@ -190,12 +190,12 @@ impl Script {
         Ok(script)
     }
 
-    /// How many operations there are, those of callbacks included.
+    /// The number of operations, including those of callbacks.
     pub fn len(&self) -> usize {
         self.threads.iter().flatten().map(Op::len).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there are no operations.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

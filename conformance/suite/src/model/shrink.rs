@@ -1,22 +1,22 @@
-//! Makes a failing script short.
+//! Shortens a failing script.
 
 use super::script::{Op, Script};
 use super::{ChildMode, Ending};
 use std::ops::Range;
 
-/// What is left.
+/// The result of shortening a script.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
     /// The shortest script that was found to fail.
     pub script: Script,
-    /// How many scripts were tried.
+    /// The number of scripts that were tried.
     pub tried: usize,
 }
 
-/// Removes operations, those of callbacks included, while `fails` says that the rest still fails: large parts first, until no single
-/// one can be removed, or `budget` scripts were tried.
+/// Removes operations, including those of callbacks, while the rest still fails according to `fails`. It removes large parts first, and
+/// stops when no single operation can be removed or `budget` scripts were tried.
 ///
-/// Races fail sometimes: `fails` is to repeat a script as often as it takes.
+/// A race does not always fail, so `fails` has to repeat a script as often as necessary.
 pub fn shrink(script: &Script, budget: usize, mut fails: impl FnMut(&Script) -> bool) -> Shrunk {
     let mut shrunk = Shrunk { script: script.clone(), tried: 0 };
     let mut size = script.len();

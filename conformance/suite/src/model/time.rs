@@ -8,17 +8,17 @@ use crate::contract::*;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One `libxl__ev_time` on libxl's heap.
+/// A `libxl__ev_time` on libxl's heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimeEv(pub(super) usize);
 
-/// `libxl__ev_time_callback`, under the ctx lock.
+/// `libxl__ev_time_callback`. Called under the ctx lock.
 pub type TimeCallback = Arc<dyn Fn(&Locked<'_>, Cause) + Send + Sync>;
 
-/// Why a timeout's callback runs.
+/// The reason why the callback of a timeout runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// `ERROR_TIMEDOUT`: it occurred, or libxl's own loop took it.
+    /// `ERROR_TIMEDOUT`: the timeout occurred, or libxl's own loop took it.
     Expired,
     /// `ERROR_ABORTED`: `libxl_ao_abort`.
     Aborted,
@@ -68,7 +68,7 @@ impl Times {
 }
 
 impl Locked<'_> {
-    /// Memory for an ev struct.
+    /// Allocates an ev struct.
     pub fn time_alloc(&self) -> TimeEv {
         let times = &mut self.state().times;
         times.evs.push(Ev {
@@ -83,7 +83,7 @@ impl Locked<'_> {
         TimeEv(times.evs.len() - 1)
     }
 
-    /// Frees it. It is not registered.
+    /// Frees an ev struct, which must not be registered.
     pub fn time_free(&self, ev: TimeEv) {
         assert!(!self.time_is_registered(ev), "libxl does not free what is registered");
         let ev = &mut self.state().times.evs[ev.0];
@@ -91,7 +91,7 @@ impl Locked<'_> {
         ev.for_app = garbage();
     }
 
-    /// `libxl__ev_time_register_rel`: milliseconds from now, or never, which does not get to the host ([R11]).
+    /// `libxl__ev_time_register_rel`: due in this many milliseconds, or never, which libxl does not pass to the host ([R11]).
     pub fn time_register_rel(&self, ev: TimeEv, milliseconds: Option<u32>, callback: TimeCallback) -> i32 {
         match milliseconds {
             Some(milliseconds) => self.time_register(ev, after(now(), u64::from(milliseconds) * 1000), callback),
@@ -137,7 +137,7 @@ impl Locked<'_> {
         0
     }
 
-    /// `libxl__ev_time_deregister`: nothing, where it is not registered.
+    /// `libxl__ev_time_deregister`: does nothing if it is not registered.
     pub fn time_deregister(&self, ev: TimeEv) {
         if !self.time_is_registered(ev) {
             return;
@@ -163,8 +163,8 @@ impl Locked<'_> {
         self.state().times.evs[ev.0].callback.is_some()
     }
 
-    /// `time_aborted`, which `libxl_ao_abort` calls for the timeouts of its operation (4.6 on): it deregisters the timeout
-    /// without noting so, and the callback will again ([R14]).
+    /// `time_aborted`, which `libxl_ao_abort` calls for the timeouts of its operation (4.6 on). It deregisters the timeout without
+    /// recording this, and the callback deregisters it again ([R14]).
     pub fn time_abort(&self, ev: TimeEv) {
         assert!(self.ctx.release.aborts(), "there is no libxl_ao_abort");
         let Some(callback) = self.state().times.evs[ev.0].callback.clone() else { return };

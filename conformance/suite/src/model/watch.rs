@@ -1,4 +1,4 @@
-//! `libxl__ev_xswatch` on a pretended xenstore, whose one fd comes and goes with the watches.
+//! `libxl__ev_xswatch` on a simulated xenstore, whose fd is registered while there are watches.
 
 use super::ctx::Locked;
 use super::fd::FdEv;
@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-/// A watch that stands.
+/// Identifies a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Watch(u8);
 
@@ -49,7 +49,7 @@ impl Watches {
 }
 
 impl Locked<'_> {
-    /// `libxl__ev_xswatch_register`. None, and what the host said, if it refused the fd.
+    /// `libxl__ev_xswatch_register`. Fails with the code of the host if it refused the fd.
     pub fn watch_register(&self, callback: WatchCallback) -> Result<Watch, i32> {
         let (efd, fd) = {
             let state = self.state();
@@ -91,7 +91,7 @@ impl Locked<'_> {
         }
     }
 
-    /// Something changes below the watched path.
+    /// Changes a node below the watched path.
     pub fn watch_fire(&self, watch: Watch) {
         self.state().watches.send(watch.0);
     }
