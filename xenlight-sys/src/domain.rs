@@ -1,4 +1,4 @@
-//! Structs of libxl for domains, devices and operations.
+//! Structs of libxl for domains, devices, operations and the host.
 //!
 //! Only small structs with the same layout in all releases are defined with their fields. The others have no fields and are
 //! created in an [`Opaque`] buffer.
@@ -67,48 +67,127 @@ pub struct AsyncprogressHow {
     pub for_callback: *mut c_void,
 }
 
-/// A `libxl_domain_config`: the configuration of a domain. Its layout varies by release.
-#[repr(C)]
-#[derive(Debug)]
-pub struct DomainConfig {
-    _opaque: [u8; 0],
+/// Structs without fields: only pointers to them are used.
+macro_rules! opaque {
+    ($( $(#[$doc:meta])* $name:ident; )*) => { $(
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug)]
+        pub struct $name {
+            _opaque: [u8; 0],
+        }
+    )* };
 }
 
-/// A `libxl_dominfo`: the state of a domain. Its layout varies by release.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Dominfo {
-    _opaque: [u8; 0],
+opaque! {
+    /// A `libxl_domain_config`: the configuration of a domain. Its layout varies by release.
+    DomainConfig;
+    /// A `libxl_dominfo`: the state of a domain. Its layout varies by release.
+    Dominfo;
+    /// A `libxl_domain_restore_params` (4.4 and later): describes the stream for a restore.
+    ///
+    /// A stream of format 2, which 4.6 and later write, needs `{"stream_version": 2}`. `_init` sets 1.
+    RestoreParams;
+    /// A `libxl_domain_create_info`: the general part of a configuration, such as the name and the UUID.
+    DomainCreateInfo;
+    /// A `libxl_domain_build_info`: the part of a configuration from which the domain is built.
+    DomainBuildInfo;
+    /// A `libxl_domain_remus_info`: how a domain is replicated.
+    DomainRemusInfo;
+    /// A `libxl_domain_sched_params`: the scheduling of a domain.
+    DomainSchedParams;
+    /// A `libxl_vcpu_sched_params` (4.7 and later): the scheduling of a domain's virtual CPUs.
+    VcpuSchedParams;
+    /// A `libxl_vcpuinfo`: the state of a virtual CPU.
+    Vcpuinfo;
+
+    /// A `libxl_device_disk`. Its layout varies by release.
+    DeviceDisk;
+    /// A `libxl_diskinfo`: the run-time state of a disk.
+    Diskinfo;
+    /// A `libxl_device_nic`: a network interface. Its layout varies by release.
+    DeviceNic;
+    /// A `libxl_nicinfo`: the run-time state of a network interface.
+    Nicinfo;
+    /// A `libxl_device_vfb`: a virtual framebuffer.
+    DeviceVfb;
+    /// A `libxl_device_vkb`: a virtual keyboard.
+    DeviceVkb;
+    /// A `libxl_vkbinfo` (4.12 and later): the run-time state of a virtual keyboard.
+    Vkbinfo;
+    /// A `libxl_device_pci`: a PCI device of the host.
+    DevicePci;
+    /// A `libxl_device_vtpm` (4.3 and later): a virtual TPM.
+    DeviceVtpm;
+    /// A `libxl_vtpminfo` (4.3 and later): the run-time state of a virtual TPM.
+    Vtpminfo;
+    /// A `libxl_device_channel` (4.5 and later): a channel, which is a console with a name.
+    DeviceChannel;
+    /// A `libxl_channelinfo` (4.5 and later): the run-time state of a channel.
+    Channelinfo;
+    /// A `libxl_device_usbctrl` (4.7 and later): a USB controller.
+    DeviceUsbctrl;
+    /// A `libxl_usbctrlinfo` (4.7 and later): the run-time state of a USB controller.
+    Usbctrlinfo;
+    /// A `libxl_device_usbdev` (4.7 and later): a USB device of the host.
+    DeviceUsbdev;
+    /// A `libxl_device_p9` (4.9 and later): a folder that is shared by 9pfs.
+    DeviceP9;
+    /// A `libxl_device_vdispl` (4.10 and later): a virtual display.
+    DeviceVdispl;
+    /// A `libxl_vdisplinfo` (4.10 and later): the run-time state of a virtual display.
+    Vdisplinfo;
+    /// A `libxl_device_pvcallsif` (4.11 and later): an interface for PV calls.
+    DevicePvcallsif;
+    /// A `libxl_device_vsnd` (4.12 and later): a virtual sound card.
+    DeviceVsnd;
+    /// A `libxl_vsndinfo` (4.12 and later): the run-time state of a virtual sound card.
+    Vsndinfo;
+
+    /// A `libxl_version_info`: the version of the running hypervisor, not of the library. Its layout varies by release.
+    VersionInfo;
+    /// A `libxl_physinfo`: the CPUs and the memory of the host.
+    Physinfo;
+    /// A `libxl_cputopology`: the place of a CPU.
+    Cputopology;
+    /// A `libxl_pcitopology` (4.6 and later): the place of a PCI device.
+    Pcitopology;
+    /// A `libxl_numainfo`: a NUMA node.
+    Numainfo;
+    /// A `libxl_cpupoolinfo`: a pool of CPUs.
+    Cpupoolinfo;
+    /// A `libxl_sched_credit_params`: the settings of the credit scheduler of a pool.
+    SchedCreditParams;
+    /// A `libxl_sched_credit2_params` (4.8 and later): the settings of the credit2 scheduler of a pool.
+    SchedCredit2Params;
+    /// A `libxl_psr_cat_info` (4.6 and later): the cache of a socket that can be allocated.
+    PsrCatInfo;
+    /// A `libxl_psr_hw_info` (4.11 and later): what a socket can allocate: cache or memory bandwidth.
+    PsrHwInfo;
+    /// A `libxl_xs_quota_list` (4.22 and later): limits of xenstored.
+    XsQuotaList;
+    /// A `libxl_xen_console_reader`: a position in the hypervisor's log.
+    XenConsoleReader;
+    /// A `libxl_cpuid_policy_list`: changes of the CPU features that a domain sees. It is a pointer, which is NULL if empty.
+    CpuidPolicyList;
 }
 
-/// A `libxl_domain_restore_params` (4.4 and later): describes the stream for a restore.
-///
-/// A stream of format 2, which 4.6 and later write, needs `{"stream_version": 2}`. `_init` sets 1.
+/// `libxl_bitmap`: a set of CPUs or NUMA nodes; 16 bytes. Zeroed memory is an empty one.
 #[repr(C)]
-#[derive(Debug)]
-pub struct RestoreParams {
-    _opaque: [u8; 0],
+#[derive(Clone, Copy, Debug)]
+pub struct Bitmap {
+    /// The number of bytes at `map`.
+    pub size: u32,
+    /// Eight elements in each byte, the first in the lowest bit. Allocated with malloc(3); NULL if empty.
+    pub map: *mut u8,
 }
 
-/// A `libxl_device_nic`. Its layout varies by release.
+/// `libxl_uuid`; 16 bytes.
 #[repr(C)]
-#[derive(Debug)]
-pub struct DeviceNic {
-    _opaque: [u8; 0],
-}
-
-/// A `libxl_device_disk`. Its layout varies by release.
-#[repr(C)]
-#[derive(Debug)]
-pub struct DeviceDisk {
-    _opaque: [u8; 0],
-}
-
-/// A `libxl_version_info`: the version of the running hypervisor, not of the library. Its layout varies by release.
-#[repr(C)]
-#[derive(Debug)]
-pub struct VersionInfo {
-    _opaque: [u8; 0],
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uuid {
+    /// Its bytes, in the order of the text.
+    pub uuid: [u8; 16],
 }
 
 /// Zeroed memory for a `T` whose size varies by release. It is much larger than any release needs.

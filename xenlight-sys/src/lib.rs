@@ -13,6 +13,7 @@
 //! - [`event`], [`children`], [`log`]: the structs of hooks that libxl calls, and the head of an event.
 //! - [`domain`]: structs that libxl reads or fills in. Structs whose layout varies by release have no fields. They are created
 //!   in an [`Opaque`](domain::Opaque) buffer and are read and written as JSON.
+//! - [`StructFunctions`]: the functions that each struct has, such as `_init`, found by the name of the struct.
 //! - [`codes`]: error codes, event types, shutdown reasons, and their names.
 //!
 //! # What it does not do
@@ -42,7 +43,15 @@
 //! before all other calls ([E5], [X1]). Hooks and callbacks run on any thread that is inside libxl ([R1], [E1]). Any call can
 //! take long ([O12]).
 //!
-//! Strings that libxl returns as `*mut c_char` are allocated with malloc(3). The caller frees them with free(3).
+//! # What functions have in common
+//!
+//! - A `c_int` that is returned is 0 or one of [`codes`], unless the function says something else.
+//! - Strings that libxl returns as `*mut c_char` are allocated with malloc(3). The caller frees them with free(3).
+//! - A function that returns an array writes its length to `count`. The array is for the `_list_free` function of its struct
+//!   ([`Library::struct_list_free`]). The size of an element varies by release ([`StructFunctions::init`]).
+//! - A function with a `how` begins an operation, and returns before it is complete. With NULL it blocks until then, in libxl's
+//!   own loop ([E8]). Structs that it was given must remain valid until completion ([E9]).
+//! - Other functions are done when they return. They make hypercalls and ask xenstored, and do not wait for a domain.
 //!
 //! # The shortest program
 //!
@@ -96,12 +105,14 @@ pub mod log;
 mod release;
 mod shared_object;
 mod soname;
+mod structs;
 mod symbols;
 
 #[cfg(doc)]
 use contract::*;
 pub use error::LoadError;
 pub use release::Release;
+pub use structs::StructFunctions;
 pub use symbols::{Library, SYMBOLS, Symbol};
 
 /// A `libxl_ctx`: a connection to Xen's toolstack, with its lock, watches and operations.

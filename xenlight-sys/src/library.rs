@@ -53,7 +53,7 @@ impl Library {
 
     /// The path of the file, as the dynamic linker found it.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.object.path
     }
 
     /// Takes and releases each lock that Xen's libraries share between their handles. Call it in a child that was just forked. It
@@ -94,13 +94,16 @@ impl Library {
         let release = object.release()?;
         let table = Table::find(&object, release)?;
         let control = Control::find(&object);
-        Ok(Self { table, control, release, path: object.path })
+        Ok(Self { table, control, release, object })
     }
 }
 
 impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Library").field("path", &self.path).field("release", &self.release).finish_non_exhaustive()
+        f.debug_struct("Library")
+            .field("path", &self.object.path)
+            .field("release", &self.release)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rust's names of types, as `core::any::type_name` gives them, put into C.
 
+use std::ffi::c_char;
+
 /// The C declaration of `name` with the type that Rust calls `rust`.
 ///
 /// Works from the name inwards, as C's declarators do.
@@ -25,36 +27,41 @@ pub(crate) fn declare(rust: &str, name: &str) -> String {
     format!("{} {name}", base(rust))
 }
 
-fn base(rust: &str) -> &'static str {
-    match rust.rsplit("::").next().unwrap_or(rust) {
+fn base(rust: &str) -> String {
+    let name = rust.rsplit("::").next().unwrap_or(rust);
+    let known = match name {
         "()" | "c_void" => "void",
-        // A c_char is signed on some machines and not on others; libxl takes no other 8 bits.
-        "i8" | "u8" => "char",
+        // A c_char is signed on some machines and not on others, where an 8-bit number cannot be told from it.
+        "i8" => "char",
+        "u8" if c_char::MIN < 0 => "uint8_t",
+        "u8" => "char",
         "i16" => "short",
         "i32" => "int",
         "u32" => "unsigned",
+        "i64" => "int64_t",
         "u64" => "uint64_t",
+        "usize" => "size_t",
         "timeval" => "struct timeval",
         "VaList" => "va_list",
         "Ctx" => "libxl_ctx",
         "Logger" => "xentoollog_logger",
-        "OseventHooks" => "libxl_osevent_hooks",
-        "EventHooks" => "libxl_event_hooks",
-        "ChildprocHooks" => "libxl_childproc_hooks",
-        "Event" => "libxl_event",
-        "EvgenDomainDeath" => "libxl_evgen_domain_death",
-        "EvgenDiskEject" => "libxl_evgen_disk_eject",
-        "AsyncopHow" => "libxl_asyncop_how",
-        "AsyncprogressHow" => "libxl_asyncprogress_how",
-        "Vminfo" => "libxl_vminfo",
-        "Dominfo" => "libxl_dominfo",
-        "DomainConfig" => "libxl_domain_config",
         "RestoreParams" => "libxl_domain_restore_params",
-        "DeviceNic" => "libxl_device_nic",
-        "DeviceDisk" => "libxl_device_disk",
-        "VersionInfo" => "libxl_version_info",
+        _ if rust.starts_with("xenlight_sys::") => return format!("libxl_{}", snake_case(name)),
         _ => panic!("no C name is known for {rust}"),
+    };
+    known.to_owned()
+}
+
+/// `DeviceNic` as `device_nic`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (at, letter) in name.char_indices() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
     }
+    snake
 }
 
 /// The parameters of a list, which may themselves be functions.

@@ -1,12 +1,13 @@
 //! Cases that compile C against Xen's headers.
 
 use std::any::type_name;
+use std::ffi::c_char;
 use std::fmt::Write as _;
 use std::mem::offset_of;
 
 use libtest_mimic::Completion;
 use xenlight_sys::children::{self, ChildprocHooks};
-use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, OPAQUE_SIZE, Vminfo};
+use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, Bitmap, OPAQUE_SIZE, Uuid, Vminfo};
 use xenlight_sys::event::{Event, EventHooks, OseventHooks};
 use xenlight_sys::log::{self, Logger};
 use xenlight_sys::{Release, SYMBOLS, codes};
@@ -28,6 +29,8 @@ pub(crate) fn structs_lie_as_in_the_headers() -> Outcome {
         ("libxl_asyncop_how", size_of::<AsyncopHow>()),
         ("libxl_asyncprogress_how", size_of::<AsyncprogressHow>()),
         ("libxl_vminfo", size_of::<Vminfo>()),
+        ("libxl_bitmap", size_of::<Bitmap>()),
+        ("libxl_uuid", size_of::<Uuid>()),
     ] {
         let _ = writeln!(source, "_Static_assert(sizeof({of}) == {size}, \"{of}\");");
     }
@@ -55,6 +58,10 @@ pub(crate) fn hooks_have_the_types_of_the_headers() -> Outcome {
 pub(crate) fn functions_have_the_types_of_the_headers() -> Outcome {
     with_headers(|compiler, release| {
         let mut source = INCLUDES.to_owned();
+        if c_char::MIN == 0 {
+            // As Rust has one type for both.
+            source.insert_str(0, "#include <stdint.h>\n#define uint8_t char\n");
+        }
         for symbol in SYMBOLS.iter().filter(|symbol| symbol.since <= release) {
             let pointer = declare(symbol.signature(release), &format!("of_{}", symbol.name));
             let _ = writeln!(source, "{pointer} = {};", symbol.name);
@@ -175,6 +182,7 @@ fn fields() -> Vec<Field> {
     let asyncop = "libxl_asyncop_how";
     let progress = "libxl_asyncprogress_how";
     let vminfo = "libxl_vminfo";
+    let bitmap = "libxl_bitmap";
     let detail = offset_of!(Event, detail);
     let union = offset_of!(AsyncopHow, u);
     vec![
@@ -225,6 +233,9 @@ fn fields() -> Vec<Field> {
         }),
         field(vminfo, "uuid", offset_of!(Vminfo, uuid), |s: &Vminfo| s.uuid),
         field(vminfo, "domid", offset_of!(Vminfo, domid), |s: &Vminfo| s.domid),
+        field(bitmap, "size", offset_of!(Bitmap, size), |s: &Bitmap| s.size),
+        field(bitmap, "map", offset_of!(Bitmap, map), |s: &Bitmap| s.map),
+        field("libxl_uuid", "uuid", offset_of!(Uuid, uuid), |s: &Uuid| s.uuid),
     ]
 }
 

@@ -29,6 +29,7 @@ fn main() {
         case("an_opaque_buffer_holds_every_struct", headers::an_opaque_buffer_holds_every_struct),
         case("the_installed_libxl_has_every_symbol", installed::the_installed_libxl_has_every_symbol),
         case("the_installed_libxl_answers", installed::the_installed_libxl_answers),
+        case("structs_are_found_by_their_names", installed::structs_are_found_by_their_names),
         case("a_missing_symbol_is_named_with_its_library", made_up::a_missing_symbol_is_named_with_its_library),
         case(
             "a_symbol_that_came_later_is_required_of_later_releases",
