@@ -1,17 +1,17 @@
-//! The types of this crate as data: what `libxl_types.idl` says of them, and since when.
+//! The types of this crate as data, as in `libxl_types.idl`, with the first release of each part.
 
 use xenlight_sys::Release;
 
-/// A struct of libxl's.
+/// A struct of libxl.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Struct {
-    /// libxl's name without `libxl_`, such as `device_disk`. Structs without a name of their own are called by their place:
+    /// libxl's name without `libxl_`, such as `device_disk`. A struct without a name is named after its place:
     /// `domain_build_info.type.pv`.
     pub name: &'static str,
     /// The first release that has it.
     pub since: Release,
-    /// What it consists of.
+    /// Its fields.
     pub fields: &'static [Field],
 }
 
@@ -19,15 +19,15 @@ pub struct Struct {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Field {
-    /// The key in libxl's JSON, which is the name in C; for a union, the name of the field that says which variant it is.
+    /// The key in libxl's JSON, which is the name in C. For a union, the name of the field that selects the variant.
     pub name: &'static str,
     /// The first release that has it.
     pub since: Release,
-    /// What it can be.
+    /// The possible values.
     pub kind: Kind,
 }
 
-/// What a value can be.
+/// The possible values of a field.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Kind {
@@ -35,11 +35,11 @@ pub enum Kind {
     Boolean,
     /// A `libxl_defbool`: `"True"`, `"False"` or `"<default>"`.
     Defbool,
-    /// A number within these limits, both included.
+    /// A number from `min` to `max`, inclusive.
     Integer {
-        /// The least.
+        /// The minimum.
         min: i128,
-        /// The greatest.
+        /// The maximum.
         max: i128,
     },
     /// Text.
@@ -48,11 +48,11 @@ pub enum Kind {
     Uuid,
     /// An Ethernet address, as text.
     Mac,
-    /// The numbers of the bits that are set, ascending.
+    /// The numbers of the set bits, ascending.
     Bitmap,
-    /// As many values of one kind as there are.
+    /// A list of values of one kind.
     List(&'static Kind),
-    /// Texts by name.
+    /// A map from names to texts.
     Map,
     /// The rules for a CPU's features.
     CpuPolicy,
@@ -60,7 +60,7 @@ pub enum Kind {
     GenerationId,
     /// Four words of 32 bits, as numbers.
     HardwareCapabilities,
-    /// A name out of a list.
+    /// One of a list of names.
     Enumeration(&'static Enumeration),
     /// An object.
     Struct(&'static Struct),
@@ -68,7 +68,7 @@ pub enum Kind {
     Union(&'static Union),
 }
 
-/// An enumeration of libxl's.
+/// An enumeration of libxl.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Enumeration {
@@ -92,11 +92,11 @@ pub struct Enumerator {
     pub since: Release,
 }
 
-/// A union of libxl's, of which one variant is in use.
+/// A union of libxl, with one active variant.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Union {
-    /// What a key of libxl's JSON begins with, before the point.
+    /// The part of a key in libxl's JSON before the dot.
     pub name: &'static str,
     /// Its variants.
     pub variants: &'static [Variant],
@@ -106,11 +106,11 @@ pub struct Union {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Variant {
-    /// What a key of libxl's JSON ends with, after the point.
+    /// The part of a key in libxl's JSON after the dot.
     pub name: &'static str,
     /// The first release that has it.
     pub since: Release,
-    /// What it consists of; `None` if of nothing.
+    /// Its content; `None` if it has none.
     pub content: Option<&'static Struct>,
 }
 

@@ -3,15 +3,15 @@
 use serde_json::Value;
 use std::fmt;
 
-/// A value that a type of libxl's cannot have: where it is, what it is, and what was expected there.
+/// An invalid value for a type of libxl: its place, the value, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Invalid {
-    /// Where: keys and indices from the outermost object on, such as `disks[1].vdev`. Empty for the whole.
+    /// The place: keys and indices from the outermost object on, such as `disks[1].vdev`. Empty for the whole value.
     pub path: String,
-    /// What is there, as JSON, cut short if it is long. `None` if nothing is there.
+    /// The value as JSON, truncated if it is long. `None` if it is missing.
     pub found: Option<String>,
-    /// What was expected, in words: the type, its range, the names of an enumeration.
+    /// A description of what was expected: the type, its range, or the names of an enumeration.
     pub expected: String,
 }
 

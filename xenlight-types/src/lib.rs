@@ -1,17 +1,17 @@
-//! The types of Xen's libxl as Rust: the configuration of a domain, its devices, and what Xen tells about a host.
+//! The types of Xen's libxl in Rust: the configuration of a domain, its devices, and information about the host.
 //!
-//! libxl's own description of its types, `libxl_types.idl`, grows with each release of Xen. This crate has all its structs and
-//! enumerations from Xen 4.2 to 4.22, in one table each. The same table makes the Rust type, its JSON, and a
-//! [description](describe) of it as data: which fields there are, which values they take, and which release has them first. The
-//! tables are compared with Xen's headers and with the parsers of real libxls.
+//! libxl describes its types in `libxl_types.idl`, which grows with each release of Xen. This crate has all structs and
+//! enumerations from Xen 4.2 to 4.22, with one table for each. The table generates the Rust type, its JSON, and a
+//! [description](describe) as data: the fields, their values, and the first release that has them. The tables are compared with
+//! Xen's headers and with the parsers of real libxl versions.
 //!
-//! # What is here
-//! - [`DomainConfig`]: everything that makes a domain. It consists of a [`CreateInfo`], a [`BuildInfo`], and lists of devices such
-//!   as [`Disk`] and [`Nic`].
+//! # Overview
+//! - [`DomainConfig`]: the whole configuration of a domain. It consists of a [`CreateInfo`], a [`BuildInfo`], and lists of devices
+//!   such as [`Disk`] and [`Nic`].
 //! - The other structs and enumerations of libxl. Structs that libxl fills in, such as [`PhysInfo`], have plain fields. Structs that
-//!   a user fills in have optional ones: what is not set is left to libxl.
-//! - [`LibxlType`]: what all of them have in common, such as reading and writing libxl's JSON. With serde, they are this JSON, too.
-//! - [`Invalid`]: why a value is refused, with its place.
+//!   a user fills in have optional fields; libxl chooses the value of a field that is not set.
+//! - [`LibxlType`]: the trait of all these types. It reads and writes libxl's JSON. Serde uses the same JSON.
+//! - [`Invalid`]: the reason why a value is refused, with its place.
 //!
 //! ```
 //! use xenlight_types::{Disk, DomainConfig, Machine, Nic, Pvh};
@@ -26,12 +26,11 @@
 //!
 //! # JSON
 //! libxl reads and writes its structs as JSON from Xen 4.5 on, and `xl create -n` prints a configuration in this form. libxl's parser
-//! ignores keys that it does not know and values of a wrong type. This crate does not: it refuses a value that libxl would
-//! ignore or misread, and names the place. Keys that this crate does not know may be those of a newer libxl. They are kept in `other`, and
-//! written again as they were.
+//! ignores unknown keys and values of a wrong type. This crate instead refuses a value that libxl would ignore or misread, and names
+//! the place. Unknown keys may be those of a newer libxl. They are preserved in `other` and written unchanged.
 //!
-//! # What it refuses to do
-//! It does not call libxl, and needs none. The crate `xenlight` does.
+//! # What it does not do
+//! It does not call libxl and does not need it. The crate `xenlight` calls libxl.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums)]
 
 #[macro_use]

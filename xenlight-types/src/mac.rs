@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An Ethernet address, written and read as `00:16:3e:12:34:56`. Xen's own begin with `00:16:3e`.
+/// An Ethernet address, displayed and parsed as `00:16:3e:12:34:56`. Addresses of Xen begin with `00:16:3e`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac(pub [u8; 6]);
 
-/// It is no Ethernet address.
+/// The text is not an Ethernet address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an Ethernet address is six bytes in hexadecimal with colons between, such as 00:16:3e:12:34:56")]
 #[non_exhaustive]

@@ -4,11 +4,11 @@ use crate::describe::Kind;
 use serde_json::Value;
 use xenlight_sys::Release;
 
-/// A part of a value that came with a later release than the one that is there.
+/// A part of a value that needs a later release than the given one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Newer {
-    /// Where, such as `disks[0].trusted`.
+    /// The place, such as `disks[0].trusted`.
     pub path: String,
     /// The first release that has it.
     pub since: Release,

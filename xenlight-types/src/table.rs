@@ -41,7 +41,7 @@ macro_rules! settings {
         }
     ) => {
         $(#[$doc])*
-        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. What is not set is left to libxl.")]
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. libxl chooses the value of a field that is not set.")]
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
@@ -51,7 +51,7 @@ macro_rules! settings {
                 $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
                 pub $field: setting!($($kind)+),
             )*
-            /// What libxl's JSON has besides: fields that this version does not know. Kept as it is.
+            /// Fields of libxl's JSON that this version does not know. They are preserved.
             pub other: ::serde_json::Map<String, ::serde_json::Value>,
         }
 
@@ -70,7 +70,7 @@ macro_rules! told {
         }
     ) => {
         $(#[$doc])*
-        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. What libxl does not tell is zero, false or empty.")]
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. A field that libxl does not report is zero, false or empty.")]
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
@@ -80,7 +80,7 @@ macro_rules! told {
                 $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
                 pub $field: plain!($($kind)+),
             )*
-            /// What libxl's JSON has besides: fields that this version does not know. Kept as it is.
+            /// Fields of libxl's JSON that this version does not know. They are preserved.
             pub other: ::serde_json::Map<String, ::serde_json::Value>,
         }
 
@@ -135,7 +135,7 @@ macro_rules! enumeration {
         }
     ) => {
         $(#[$doc])*
-        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. Shown, and read, as libxl's JSON has it.")]
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. Displayed and parsed as in libxl's JSON.")]
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
@@ -144,15 +144,15 @@ macro_rules! enumeration {
                 $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
                 $value,
             )*
-            /// Another one, by the name that libxl's JSON has for it: this version does not know it.
+            /// A value that this version does not know, by its name in libxl's JSON.
             Other(String),
         }
 
         impl $name {
-            /// All that this version knows.
+            /// All values that this version knows.
             pub const ALL: &[Self] = &[$( Self::$value, )*];
 
-            /// The name that libxl's JSON has for it.
+            /// The name in libxl's JSON.
             pub fn name(&self) -> &str {
                 match self {
                     $( Self::$value => $json, )*
@@ -160,7 +160,7 @@ macro_rules! enumeration {
                 }
             }
 
-            /// The number that libxl's C interface has for it; `None` where this version does not know it.
+            /// The number in libxl's C interface. `None` if this version does not know the value.
             pub fn number(&self) -> Option<i32> {
                 match self {
                     $( Self::$value => Some($number), )*
@@ -214,7 +214,7 @@ macro_rules! enumeration {
             }
         }
 
-        /// What libxl means where it tells none: that of number 0.
+        /// The value that libxl assumes if none is given: the one with number 0.
         impl Default for $name {
             fn default() -> Self {
                 let zero = Self::ALL.iter().find(|value| value.number() == Some(0));
@@ -318,12 +318,12 @@ macro_rules! libxl_type {
             /// Reads libxl's JSON: [`LibxlType::from_json`](crate::LibxlType::from_json).
             ///
             /// # Errors
-            /// It is no JSON, or the first value that cannot be, with its place.
+            /// The text is not JSON, or the first invalid value, with its place.
             pub fn from_json(json: &str) -> Result<Self, $crate::Invalid> {
                 $crate::LibxlType::from_json(json)
             }
 
-            /// Writes libxl's JSON, in several lines.
+            /// Writes libxl's JSON, on several lines.
             pub fn to_json(&self) -> String {
                 $crate::LibxlType::to_json(self)
             }
@@ -457,7 +457,7 @@ macro_rules! scalar {
 /// The method that sets a field.
 macro_rules! setter {
     ($field:ident [list text]) => {
-        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
             self.$field = texts.into_iter().map(Into::into).collect();
@@ -465,7 +465,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [list $($kind:tt)+]) => {
-        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, list: impl IntoIterator<Item = plain!($($kind)+)>) -> Self {
             self.$field = list.into_iter().collect();
@@ -473,7 +473,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [bitmap]) => {
-        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, numbers: impl IntoIterator<Item = u32>) -> Self {
             self.$field = numbers.into_iter().collect();
@@ -481,7 +481,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [map]) => {
-        #[doc = concat!("With these as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, texts: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
             self.$field = texts.into_iter().map(|(key, text)| (key.into(), text.into())).collect();
@@ -489,7 +489,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [struct $name:ident]) => {
-        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, value: $name) -> Self {
             self.$field = value;
@@ -497,7 +497,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [cpuid]) => {
-        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, policy: $crate::CpuPolicy) -> Self {
             self.$field = policy;
@@ -505,7 +505,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [text]) => {
-        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, text: impl Into<String>) -> Self {
             self.$field = Some(text.into());
@@ -513,7 +513,7 @@ macro_rules! setter {
         }
     };
     ($field:ident [$($kind:tt)+]) => {
-        #[doc = concat!("With this as [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
         #[must_use]
         pub fn $field(mut self, value: plain!($($kind)+)) -> Self {
             self.$field = Some(value);
