@@ -82,7 +82,7 @@ table! {
         bootloader_restrict: [defbool] since "4.18";
         /// The user that a restricted boot loader runs as, one for each domain. Not set: the number of the user
         /// `xen-qemuuser-range-base` plus that of the domain, or `xen-qemuuser-shared`. The environment variable
-        /// `LIBXL_BOOTLOADER_USER` wins over it.
+        /// `LIBXL_BOOTLOADER_USER` takes precedence over it.
         bootloader_user: [text] since "4.18";
         /// Where libxl begins to look for a free virtual disk, when it has to attach the domain's disk to its own
         /// domain for the boot loader. Not set: `xvda`. xl has it in `xl.conf`.
@@ -120,14 +120,14 @@ table! {
         stubdomain_ramdisk: [text] since "4.14";
         /// The command line for the stub domain's kernel. Not set: none.
         stubdomain_cmdline: [text] since "4.16";
-        /// The label that XSM knows the stub domain by. It wins over [`field@BuildInfo::device_model_ssidref`]. xl:
+        /// The label that XSM knows the stub domain by. It takes precedence over [`field@BuildInfo::device_model_ssidref`]. xl:
         /// `device_model_stubdomain_seclabel`.
         device_model_ssid_label: [text] since "4.5";
         /// The number of the label that XSM knows the stub domain by. Not set: that of a stub domain. Better give
         /// [`field@BuildInfo::device_model_ssid_label`].
         device_model_ssidref: [u32];
 
-        /// Whether libxl chooses NUMA nodes of the host's for the domain: memory comes from them, and the vCPUs prefer
+        /// Whether libxl chooses NUMA nodes of the host for the domain: memory comes from them, and the vCPUs prefer
         /// their CPUs. Default: yes. libxl does not if [`field@BuildInfo::vcpu_soft_affinity`],
         /// [`field@BuildInfo::cpumap`] or [`field@BuildInfo::nodemap`] is set.
         numa_placement: [defbool];
@@ -173,7 +173,7 @@ table! {
         /// [`TimerMode::NoDelayForMissedTicks`].
         timer_mode: [enum TimerMode] since "4.10";
         /// Whether the domain will never be migrated, so that it may be told that its time stamp counter is invariant.
-        /// x86. Default: no. libxl does not refuse to migrate it all the same. xl: `nomigrate`.
+        /// x86. Default: no. libxl does not refuse to migrate it. xl: `nomigrate`.
         disable_migrate: [defbool];
 
         /// How many event channels the domain can have: the highest number of one. Not set: 1023. xl:
@@ -196,9 +196,9 @@ table! {
         /// What the domain can have in xenstore. Not set: xenstore's own limits.
         xenstore_quota: [struct XenstoreQuotas] since "4.22";
 
-        /// I/O ports of the host's that the domain may use. x86. For domains that are trusted.
+        /// I/O ports of the host that the domain may use. x86. For domains that are trusted.
         ioports: [list struct IoPorts];
-        /// Interrupts of the host's that the domain gets, by number. For domains that are trusted. On Arm, those of
+        /// Interrupts of the host that the domain gets, by number. For domains that are trusted. On Arm, those of
         /// [`field@ArchArm::vuart`] and of virtio devices are refused.
         irqs: [list u32];
         /// Memory of the host's devices that is mapped into the domain, though not for the IOMMU. For domains that are
@@ -213,10 +213,10 @@ table! {
         /// over [`field@BuildInfo::exec_ssidref`]. xl: `seclabel`, if there is `init_seclabel`, too.
         exec_ssid_label: [text] since "4.5";
         /// The number of the label that XSM knows the domain by once it is built. Not set, or 0: the label does not
-        /// change. Better give [`field@BuildInfo::exec_ssid_label`].
+        /// change. Prefer [`field@BuildInfo::exec_ssid_label`].
         exec_ssidref: [u32] since "4.3";
 
-        /// Which trusted execution environment of the host's the domain can use. Arm. Not set: [`TeeKind::None`].
+        /// Which trusted execution environment of the host the domain can use. Arm. Not set: [`TeeKind::None`].
         tee: [enum TeeKind] since "4.13";
         /// A compiled device tree, of which the nodes `/passthrough` and `/aliases` become a part of the domain's: a
         /// path. Arm. libxl does not check it, so it must be trusted; the phandle 65000 is libxl's.
@@ -274,7 +274,7 @@ table! {
         nographic: [defbool];
         /// The display, shown by VNC. On unless it is turned off.
         vnc: [struct Vnc];
-        /// The display, shown in a window of the host's. Off unless it is turned on.
+        /// The display, shown in a window on the host. Off unless it is turned on.
         sdl: [struct Sdl];
         /// The display, shown by SPICE. Off unless it is turned on.
         spice: [struct Spice];
@@ -471,11 +471,11 @@ table! {
 
     /// How a domain on Arm reaches the firmware that manages clocks, power and the like (the System Control Interface).
     struct ArmSci = "arm_sci" since "4.21" {
-        /// By which protocol. Not set: [`ArmSciKind::None`].
+        /// The protocol. Not set: [`ArmSciKind::None`].
         kind = "type": [enum ArmSciKind];
     }
 
-    /// What becomes of a domain's memory where PCI devices reserve it (reserved device memory, as in the host's ACPI
+    /// What happens to a domain's memory where PCI devices reserve it (reserved device memory, as in the host's ACPI
     /// tables).
     struct RdmReserve = "rdm_reserve" since "4.6" {
         /// Which reservations count. Not set: [`RdmStrategy::Ignore`].
@@ -513,7 +513,7 @@ table! {
         QemuXenTraditional = "qemu_xen_traditional" 1;
         /// QEMU. xl: `qemu-xen`.
         QemuXen = "qemu_xen" 2;
-        /// None is named: libxl chooses.
+        /// Not specified: libxl chooses.
         Unknown = "unknown" 0 since "4.4";
     }
 
@@ -539,7 +539,7 @@ table! {
         NoMissedTicksPending = "no_missed_ticks_pending" 2;
         /// One is delivered for all of them, and the vCPU's time is always the real one.
         OneMissedTickPending = "one_missed_tick_pending" 3;
-        /// None is named: libxl takes [`TimerMode::NoDelayForMissedTicks`].
+        /// Not specified: libxl uses [`TimerMode::NoDelayForMissedTicks`].
         Unknown = "unknown" -1 since "4.4";
     }
 
@@ -551,7 +551,7 @@ table! {
         Seabios = "seabios" 2;
         /// OVMF, an UEFI firmware, only with [`DeviceModelVersion::QemuXen`].
         Ovmf = "ovmf" 3;
-        /// None is named: libxl chooses by the device model.
+        /// Not specified: libxl chooses by the device model.
         Unknown = "unknown" 0 since "4.4";
     }
 
@@ -642,7 +642,7 @@ table! {
 
     /// Who may use several views of a domain's physical memory (altp2m).
     enum Altp2mMode = "altp2m_mode" since "4.9" {
-        /// Nobody: there is one view.
+        /// Disabled: there is only one view.
         Disabled = "disabled" 0;
         /// The domain, and privileged programs outside of it.
         Mixed = "mixed" 1;
@@ -667,7 +667,7 @@ table! {
         None = "none" 0;
         /// OP-TEE, through Xen. The host's OP-TEE must be one for virtual machines.
         OpTee = "optee" 1;
-        /// Secure partitions of the host's, by Arm's Firmware Framework (FF-A).
+        /// Secure partitions of the host, by Arm's Firmware Framework (FF-A).
         Ffa = "ffa" 2 since "4.18";
     }
 

@@ -1,5 +1,5 @@
 table! {
-    /// What a socket can do to allot a cache to domains (Intel CAT). From Xen 4.11 on, [`PsrInfo`] tells the same.
+    /// What a socket can do to allot a cache to domains (Intel CAT). From Xen 4.11 on, [`PsrInfo`] reports the same.
     info CatInfo = "psr_cat_info" since "4.6" {
         /// The number of the socket.
         id: [u32];

@@ -4,7 +4,7 @@ table! {
     /// The domain has it as a further console, which it finds by its name. [`name`](field@Self::name) and
     /// [`connection`](field@Self::connection) have to be set. QEMU is the backend. xl's `channel = […]`.
     struct Channel = "device_channel" since "4.5" {
-        /// By which name the domain knows it, such as `org.example.agent.1`. Has to be set.
+        /// The name by which the domain knows it, such as `org.example.agent.1`. Has to be set.
         name: [text];
         /// Where the other end is. Has to be set.
         connection = "connection": [union ChannelConnection];
@@ -46,17 +46,17 @@ table! {
         /// The number of the channel, as in [`Channel::devid`](field@Channel::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none.
+        /// The domain's event channel (its port). -1 if the frontend reports none.
         evtch: [i32];
-        /// The grant reference of the ring's page. -1 if the frontend tells none.
+        /// The grant reference of the ring's page. -1 if the frontend reports none.
         rref: [i32];
         /// Where the other end is.
         connection = "connection": [optional union ChannelInfoConnection];
     }
 
-    /// Where the other end of a channel is, as libxl tells it.
+    /// Where the other end of a channel is, as libxl reports it.
     union ChannelInfoConnection = "channelinfo.connection" since "4.5" {
         /// libxl does not know.
         Unknown = "unknown";

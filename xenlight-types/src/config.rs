@@ -25,7 +25,7 @@ table! {
         disks: [list struct Disk];
         /// Network interfaces. xl: `vif`.
         nics: [list struct Nic];
-        /// PCI devices of the host's that the domain gets. They need an IOMMU, and on x86 a PV or HVM domain. See
+        /// PCI devices of the host that the domain gets. They need an IOMMU, and on x86 a PV or HVM domain. See
         /// [`field@CreateInfo::passthrough`]. xl: `pci`.
         pcidevs: [list struct Pci];
         /// Paravirtual framebuffers. They need a device model. The graphics card of an HVM domain is
@@ -40,7 +40,7 @@ table! {
         channels: [list struct Channel] since "4.5";
         /// Controllers of USB. xl: `usbctrl`.
         usbctrls: [list struct UsbController] since "4.7";
-        /// USB devices of the host's that the domain gets. xl: `usbdev`.
+        /// USB devices of the host that the domain gets. xl: `usbdev`.
         usbdevs: [list struct UsbDevice] since "4.7";
         /// Directories that are shared with the domain by 9pfs. xl: `p9`.
         p9s: [list struct P9] since "4.10";
@@ -57,19 +57,19 @@ table! {
         /// Memory that PCI devices reserve. Leave it empty: libxl finds it, by [`Hvm::rdm`](field@crate::Hvm::rdm) and
         /// [`field@DomainConfig::pcidevs`], unless it is given here.
         rdms: [list struct Rdm] since "4.6";
-        /// What is to be done when the domain powers off. Not set: [`ShutdownAction::Destroy`].
+        /// The action when the domain powers off. Not set: [`ShutdownAction::Destroy`].
         ///
-        /// libxl only keeps this and the other actions; whoever watches the domain does them, as xl does.
+        /// libxl only keeps this and the other actions; the program that watches the domain has to do them, as xl does.
         on_poweroff: [enum ShutdownAction];
-        /// What is to be done when the domain reboots. Not set: [`ShutdownAction::Destroy`]; xl takes
+        /// The action when the domain reboots. Not set: [`ShutdownAction::Destroy`]; xl takes
         /// [`ShutdownAction::Restart`].
         on_reboot: [enum ShutdownAction];
-        /// What is to be done when the domain's watchdog has expired. Not set: [`ShutdownAction::Destroy`].
+        /// The action when the domain's watchdog has expired. Not set: [`ShutdownAction::Destroy`].
         on_watchdog: [enum ShutdownAction];
-        /// What is to be done when the domain has crashed. Not set: [`ShutdownAction::Destroy`].
+        /// The action when the domain has crashed. Not set: [`ShutdownAction::Destroy`].
         on_crash: [enum ShutdownAction];
-        /// What is to be done when the domain asks for a soft reset, as it does to run another kernel by kexec. Not
-        /// set: [`ShutdownAction::Destroy`]; xl takes [`ShutdownAction::SoftReset`].
+        /// The action when the domain asks for a soft reset, as it does to run another kernel by kexec. Not
+        /// set: [`ShutdownAction::Destroy`]; xl uses [`ShutdownAction::SoftReset`].
         on_soft_reset: [enum ShutdownAction] since "4.7";
     }
 
@@ -81,13 +81,13 @@ table! {
         name: [text];
         /// The UUID. Set one, a new one for each domain: libxl makes none, and without it the UUID is all zeros.
         uuid: [uuid];
-        /// The number that the domain is to have, 1 to 32751. It must be free, and not have been in use a short time
+        /// The number for the domain, 1 to 32751. It must be free, and not have been in use a short time
         /// ago. Not set: Xen takes the next free one. 4294967294: libxl takes one at random.
         domid: [domid] since "4.14";
-        /// The name, or the number as text, of the cpupool that the domain is to be in. It wins over
+        /// The name, or the number as text, of the cpupool for the domain. It takes precedence over
         /// [`field@CreateInfo::poolid`]. xl: `pool`.
         pool_name: [text] since "4.5";
-        /// The number of the cpupool that the domain is to be in. Not set: 0, the cpupool `Pool-0`.
+        /// The number of the cpupool for the domain. Not set: 0, the cpupool `Pool-0`.
         poolid: [u32];
         /// Whether the CPU's nested page tables (EPT, NPT) translate the domain's addresses; if not, Xen keeps shadow
         /// page tables. HVM and PVH. Default: yes where the host can, shadow page tables otherwise.
@@ -103,7 +103,7 @@ table! {
         /// Whether libxl runs the hotplug scripts of devices; if not, that is left to rules of udev. Default: yes. xl
         /// has it in `xl.conf`.
         run_hotplug_scripts: [defbool];
-        /// The label that XSM knows the domain by, such as `system_u:system_r:domU_t`. It wins over
+        /// The label that XSM knows the domain by, such as `system_u:system_r:domU_t`. It takes precedence over
         /// [`field@CreateInfo::ssidref`]; where XSM is off, it is ignored with a warning. With
         /// [`field@BuildInfo::exec_ssid_label`], it counts only while the domain is built. xl: `seclabel`, or
         /// `init_seclabel` if both are given.
@@ -117,7 +117,7 @@ table! {
         /// What is written into the directory `platform` in the domain's directory of xenstore: values by path below
         /// it. The firmware of HVM domains reads some of them.
         platformdata: [map];
-        /// Whether `device` in xenstore is the domain's to write, as xend had it, and there is no path for its suspend
+        /// Whether the domain may write `device` in xenstore, as with xend, and there is no path for its suspend
         /// event channel. Some old PV drivers for Windows need it. Default: no.
         xend_suspend_evtchn_compat: [defbool] since "4.14";
     }
@@ -141,15 +141,15 @@ table! {
     enum ShutdownAction = "action_on_shutdown" since "4.2" {
         /// Destroy it.
         Destroy = "destroy" 1;
-        /// Destroy it, and create it anew from the same configuration.
+        /// Destroy it, and create it again from the same configuration.
         Restart = "restart" 2;
         /// Keep it under another name, and create a new one from the same configuration. xl: `rename-restart`.
         RestartRename = "restart_rename" 3;
-        /// Keep it, to be looked at, until somebody destroys it.
+        /// Keep it for inspection until it is destroyed.
         Preserve = "preserve" 4;
         /// Write a dump of its memory, then destroy it. xl: `coredump-destroy`.
         CoredumpDestroy = "coredump_destroy" 5;
-        /// Write a dump of its memory, then destroy it and create it anew. xl: `coredump-restart`.
+        /// Write a dump of its memory, then destroy it and create it again. xl: `coredump-restart`.
         CoredumpRestart = "coredump_restart" 6;
         /// Reset what it has of Xen's (event channels, grants, its page of shared information) and let it go on. For
         /// HVM domains only. xl: `soft-reset`.
@@ -163,7 +163,7 @@ table! {
         Default = "default" 0;
         /// It does not: the domain cannot be given devices, now or later.
         Disabled = "disabled" 1;
-        /// It does. libxl takes [`Passthrough::SharePt`] where that is possible, otherwise [`Passthrough::SyncPt`].
+        /// It does. libxl uses [`Passthrough::SharePt`] where that is possible, otherwise [`Passthrough::SyncPt`].
         /// Devices can be given later. Not for PVH on x86.
         Enabled = "enabled" 2;
         /// By page tables of its own, which Xen keeps the same as the domain's. They cost memory: see

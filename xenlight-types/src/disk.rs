@@ -9,7 +9,7 @@ table! {
         /// medium, whose [`format`](field@Self::format) is [`Empty`](DiskFormat::Empty). xl's `target`.
         pdev_path: [text];
         /// The format of what [`pdev_path`](field@Self::pdev_path) names. Has to be set, as libxl does not detect it;
-        /// xl takes [`Raw`](DiskFormat::Raw).
+        /// xl uses [`Raw`](DiskFormat::Raw).
         format: [enum DiskFormat];
         /// The name of the device: `xvda`, `xvdb`, …, `hda` to `hdd`, or `sda` to `sdp`; with a number it is a
         /// partition (`xvda1`). Has to be set. An HVM domain has a whole disk emulated, too: as a SCSI disk if it is
@@ -45,7 +45,7 @@ table! {
         /// [`Qdisk`](DiskBackend::Qdisk) avoids `O_DIRECT`, since some kernels crash with it on such storage. Default
         /// false.
         direct_io_safe: [bool] since "4.5";
-        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's
+        /// Tells the domain's driver that it may trust the backend. The driver may ignore this. Default true. xl's
         /// `trusted` and `untrusted`.
         trusted: [defbool] since "4.17";
         /// The protocol between domain and backend. Default [`Xen`](DiskSpecification::Xen).
@@ -77,11 +77,11 @@ table! {
         /// The number of the device, which libxl computes of [`Disk::vdev`](field@Disk::vdev): `xvda` is 51712.
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none.
+        /// The domain's event channel (its port). -1 if the frontend reports none.
         evtch: [i32];
-        /// The grant reference of the ring's page. -1 if the frontend tells none.
+        /// The grant reference of the ring's page. -1 if the frontend reports none.
         rref: [i32];
     }
 
@@ -115,14 +115,14 @@ table! {
         Tap = "tap" 2;
         /// QEMU. All formats, without [`Disk::script`](field@Disk::script).
         Qdisk = "qdisk" 3;
-        /// A process of one's own, to which libxl tells the disk in Xenstore. Needs [`DiskSpecification::Virtio`] and
+        /// A process of your own, for which libxl writes the disk to Xenstore. Needs [`DiskSpecification::Virtio`] and
         /// [`DiskFormat::Raw`].
         Standalone = "standalone" 4 since "4.17";
     }
 
     /// The protocol between a domain and the backend of its disk.
     enum DiskSpecification = "disk_specification" since "4.17" {
-        /// libxl takes [`Xen`](Self::Xen).
+        /// libxl uses [`Xen`](Self::Xen).
         Unknown = "unknown" 0;
         /// Xen's paravirtual block protocol.
         Xen = "xen" 1;
@@ -133,7 +133,7 @@ table! {
 
     /// How a domain reaches a Virtio disk.
     enum DiskTransport = "disk_transport" since "4.17" {
-        /// libxl takes [`Mmio`](Self::Mmio).
+        /// libxl uses [`Mmio`](Self::Mmio).
         Unknown = "unknown" 0;
         /// Registers in memory, virtio-mmio.
         Mmio = "mmio" 1;

@@ -16,7 +16,7 @@ table! {
 
     /// A screen of a paravirtual display.
     struct Connector = "connector_param" since "4.10" {
-        /// By which name the backend tells the screen from others. Without spaces and commas.
+        /// The name by which the backend identifies the screen. Without spaces and commas.
         unique_id: [text] since "4.12";
         /// The width in pixels.
         width: [u32];
@@ -37,7 +37,7 @@ table! {
         /// The number of the display, as in [`Vdispl::devid`](field@Vdispl::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
         /// The backend can allocate the memory of pictures.
         be_alloc: [bool];
@@ -47,19 +47,19 @@ table! {
 
     /// The state of a paravirtual display's screen.
     info ConnectorInfo = "connectorinfo" since "4.10" {
-        /// By which name the backend tells the screen from others.
+        /// The name by which the backend identifies the screen.
         unique_id: [optional text] since "4.12";
         /// The width in pixels.
         width: [u32];
         /// The height in pixels.
         height: [u32];
-        /// The event channel (the domain's port) for requests to the backend. -1 if the frontend tells none.
+        /// The event channel (the domain's port) for requests to the backend. -1 if the frontend reports none.
         req_evtch: [i32];
-        /// The grant reference of the page with the ring of requests. -1 if the frontend tells none.
+        /// The grant reference of the page with the ring of requests. -1 if the frontend reports none.
         req_rref: [i32];
-        /// The event channel (the domain's port) for events from the backend. -1 if the frontend tells none.
+        /// The event channel (the domain's port) for events from the backend. -1 if the frontend reports none.
         evt_evtch: [i32];
-        /// The grant reference of the page with the ring of events. -1 if the frontend tells none.
+        /// The grant reference of the page with the ring of events. -1 if the frontend reports none.
         evt_rref: [i32];
     }
 }

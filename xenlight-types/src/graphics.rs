@@ -54,7 +54,7 @@ table! {
         /// How images are compressed: `auto_glz`, `auto_lz`, `quic`, `glz`, `lz` or `off`. Not set: QEMU decides. xl's
         /// `spice_image_compression`.
         image_compression: [text] since "4.6";
-        /// What is sent as video: `filter`, `all` or `off`. Not set: QEMU decides. xl's `spice_streaming_video`.
+        /// What is streamed as video: `filter`, `all` or `off`. Not set: QEMU decides. xl's `spice_streaming_video`.
         streaming_video: [text] since "4.6";
     }
 
@@ -79,7 +79,7 @@ table! {
         vnc: [struct Vnc];
         /// The window that shows it.
         sdl: [struct Sdl];
-        /// The keyboard's layout as QEMU calls it, such as `de`. Not set: QEMU takes `en-us`.
+        /// The keyboard's layout as QEMU calls it, such as `de`. Not set: QEMU uses `en-us`.
         keymap: [text];
         /// The id of the domain in which the backend runs. Default 0; [`backend_domname`](field@Self::backend_domname)
         /// takes precedence.
@@ -94,11 +94,11 @@ table! {
     struct Vkb = "device_vkb" since "4.2" {
         /// What implements the backend. Default [`Qemu`](VkbBackend::Qemu). xl's `backend-type`.
         backend_type: [enum VkbBackend] since "4.12";
-        /// By which name the backend tells the device from others. Not set: none. xl's `unique-id`.
+        /// The name by which the backend identifies the device. Not set: none. xl's `unique-id`.
         unique_id: [text] since "4.12";
-        /// The domain is to have no keyboard of it. Default false. xl's `feature-disable-keyboard`.
+        /// The domain gets no keyboard from it. Default false. xl's `feature-disable-keyboard`.
         feature_disable_keyboard: [bool] since "4.12";
-        /// The domain is to have no pointer of it. Default false. xl's `feature-disable-pointer`.
+        /// The domain gets no pointer from it. Default false. xl's `feature-disable-pointer`.
         feature_disable_pointer: [bool] since "4.12";
         /// The pointer can tell where it is, not only how far it moved. Default false. xl's `feature-abs-pointer`.
         feature_abs_pointer: [bool] since "4.12";
@@ -142,11 +142,11 @@ table! {
         /// The number of the keyboard, as in [`Vkb::devid`](field@Vkb::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none.
+        /// The domain's event channel (its port). -1 if the frontend reports none.
         evtch: [i32];
-        /// The grant reference of the page with the events. -1 if the frontend tells none.
+        /// The grant reference of the page with the events. -1 if the frontend reports none.
         rref: [i32];
     }
 
@@ -164,17 +164,17 @@ table! {
         /// QXL, for [`Spice`]: with a driver in the domain it is accelerated. 128 MiB of video memory by default and at
         /// least.
         Qxl = "qxl" 4 since "4.6";
-        /// libxl takes [`Cirrus`](Self::Cirrus).
+        /// libxl uses [`Cirrus`](Self::Cirrus).
         Unknown = "unknown" 0 since "4.7";
     }
 
     /// What implements the backend of a paravirtual keyboard.
     enum VkbBackend = "vkb_backend" since "4.12" {
-        /// libxl takes [`Qemu`](Self::Qemu).
+        /// libxl uses [`Qemu`](Self::Qemu).
         Unknown = "unknown" 0;
         /// QEMU, which libxl starts.
         Qemu = "qemu" 1;
-        /// A backend of one's own in a Linux domain, which libxl tells the device in Xenstore.
+        /// A backend of your own in a Linux domain, for which libxl writes the device to Xenstore.
         Linux = "linux" 2;
     }
 }

@@ -20,7 +20,7 @@ table! {
         /// How much memory is free, in pages of 4 KiB. [`outstanding_pages`](Self::outstanding_pages) of it are
         /// promised.
         free_pages: [u64];
-        /// How much free memory is yet to be wiped, in pages of 4 KiB. Xen tells 0.
+        /// How much free memory is yet to be wiped, in pages of 4 KiB. Xen reports 0.
         scrub_pages: [u64];
         /// How much memory domains that are being built have claimed and do not have yet, in pages of 4 KiB.
         outstanding_pages: [u64] since "4.3";
@@ -108,7 +108,7 @@ table! {
         size: [u64];
         /// How much of it is free, in bytes. 4294967295: the node is not there.
         free: [u64];
-        /// How far it is from each node, itself too, in the order of their numbers. As the firmware tells it: 10 is the
+        /// How far it is from each node, itself too, in the order of their numbers. As reported by the firmware: 10 is the
         /// node itself, 20 is twice as far. 4294967295: unknown.
         dists: [list u32];
     }
@@ -167,7 +167,7 @@ table! {
         Vuart = "vuart" 3 since "4.10";
     }
 
-    /// What is done to a domain as if to a machine.
+    /// An action on a domain, like on a physical machine.
     ///
     /// Xen refuses [`Init`](Self::Init) and [`Reset`](Self::Reset) on x86, and all of them on Arm.
     enum Trigger = "trigger" since "4.2" {

@@ -15,7 +15,7 @@ table! {
         /// The card that QEMU emulates for [`VifIoemu`](NicKind::VifIoemu), as QEMU calls it: `rtl8139` (the default),
         /// `e1000`, ….
         model: [text];
-        /// The IP addresses, separated by spaces, that the hotplug script is told. `vif-bridge` lets only these
+        /// The IP addresses, separated by spaces, that are passed to the hotplug script. `vif-bridge` lets only these
         /// through, `vif-route` makes routes to them. Not set: none.
         ip: [text];
         /// The hotplug script that configures the interface in the backend's domain: an absolute path, or a name in
@@ -24,7 +24,7 @@ table! {
         /// The device of the backend's domain whose IP address the hotplug script `vif-route` gives to the interface:
         /// it is the domain's gateway. Not set: the script takes `eth0`.
         gatewaydev: [text] since "4.3";
-        /// The VLANs that the hotplug script is told, separated by slashes. Each is a number from 1 to 4094, a range
+        /// The VLANs that are passed to the hotplug script, separated by slashes. Each is a number from 1 to 4094, a range
         /// (`10-14`), or a start, a step and a count (`10+5x3`). An appended `p` makes it the port's own VLAN, `u` an
         /// untagged one: `10p/20`. Not set: none. Xen's own scripts for Linux do nothing with it.
         vlan: [text] since "4.19";
@@ -35,7 +35,7 @@ table! {
         /// and the interval of its `rate`.
         rate_bytes_per_interval: [u64];
         /// In which interval, in µs, [`rate_bytes_per_interval`](field@Self::rate_bytes_per_interval) may be sent. 0,
-        /// the default: no limit. With `rate`, xl takes 50000 by default.
+        /// the default: no limit. With `rate`, xl uses 50000 by default.
         rate_interval_us = "rate_interval_usecs": [u32];
         /// The name of the interface in the backend's domain; the emulated one's has `-emu` appended. Default
         /// `vifDOMID.DEVID`. xl's `vifname`.
@@ -47,7 +47,7 @@ table! {
         backend_domname: [text] since "4.3";
         /// The number of the interface, from 0. Default: the next that is free.
         devid: [devid];
-        /// The domain's driver is told that it may trust the backend. A driver may ignore it. Default true. xl's
+        /// Tells the domain's driver that it may trust the backend. The driver may ignore this. Default true. xl's
         /// `trusted` and `untrusted`.
         trusted: [defbool] since "4.17";
     }
@@ -65,22 +65,22 @@ table! {
         /// The number of the interface, as in [`Nic::devid`](field@Nic::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none, as one with several queues or with a
+        /// The domain's event channel (its port). -1 if the frontend reports none, as one with several queues or with a
         /// channel for each direction does.
         evtch: [i32];
-        /// The grant reference of the page with the ring to send. -1 if the frontend tells none, as one with several
+        /// The grant reference of the page with the ring to send. -1 if the frontend reports none, as one with several
         /// queues does.
         rref_tx: [i32];
-        /// The grant reference of the page with the ring to receive. -1 if the frontend tells none, as one with several
+        /// The grant reference of the page with the ring to receive. -1 if the frontend reports none, as one with several
         /// queues does.
         rref_rx: [i32];
     }
 
     /// Which devices a network interface is in the domain.
     enum NicKind = "nic_type" since "4.2" {
-        /// A card that QEMU emulates, and the paravirtual interface beside it. Only for HVM domains. xl's `ioemu`.
+        /// A card that QEMU emulates, and also the paravirtual interface. Only for HVM domains. xl's `ioemu`.
         VifIoemu = "vif_ioemu" 1;
         /// A paravirtual interface.
         Vif = "vif" 2;

@@ -77,10 +77,10 @@ table! {
         ratelimit_us: [i32];
     }
 
-    /// A scheduler of Xen's. Each cpupool has one. The scheduler of the host's first cpupool is chosen on Xen's command
+    /// A scheduler of Xen. Each cpupool has one. The scheduler of the host's first cpupool is chosen on Xen's command
     /// line (`sched`); which schedulers there are depends on how Xen was built.
     enum Scheduler = "scheduler" since "4.2" {
-        /// None is told, or none is named: libxl takes that of the domain's cpupool.
+        /// Not specified, or not reported: libxl uses that of the domain's cpupool.
         Unknown = "unknown" 0;
         /// Earliest deadline first. Xen no longer has it since 4.6; libxl refuses it.
         Sedf = "sedf" 4;

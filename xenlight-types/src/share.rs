@@ -7,14 +7,14 @@ table! {
         /// The directory in the backend's domain. Has to be set; xl takes a directory for the domain's logs if it is
         /// [`Xen9pfsd`](P9Kind::Xen9pfsd).
         path: [text];
-        /// By which name the domain mounts it. Has to be set, but for [`Xen9pfsd`](P9Kind::Xen9pfsd), where it is `Xen`
+        /// The name by which the domain mounts it. Has to be set, except for [`Xen9pfsd`](P9Kind::Xen9pfsd), where it is `Xen`
         /// by default.
         tag: [text];
         /// How owners and modes of files are kept. Has to be set. Only `none` is supported: as the domain sets them.
         security_model: [text];
         /// What implements the backend. Default [`Qemu`](P9Kind::Qemu).
         kind = "type": [enum P9Kind] since "4.19";
-        /// How much the files may take, in MiB. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's
+        /// The maximum size of the files, in MiB. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's
         /// `max-space`.
         max_space: [i32] since "4.19";
         /// How many files there may be. 0, the default: no limit. Only for [`Xen9pfsd`](P9Kind::Xen9pfsd). xl's
@@ -49,7 +49,7 @@ table! {
 
     /// What implements the backend of a directory that is shared.
     enum P9Kind = "p9_type" since "4.19" {
-        /// libxl takes [`Qemu`](Self::Qemu).
+        /// libxl uses [`Qemu`](Self::Qemu).
         Unknown = "unknown" 0;
         /// QEMU.
         Qemu = "qemu" 1;

@@ -30,7 +30,7 @@ table! {
 
     /// A stream of a paravirtual sound card's device.
     struct SoundStream = "vsnd_stream" since "4.12" {
-        /// By which name the backend tells the stream from others. xl's `unique-id`.
+        /// The name by which the backend identifies the stream. xl's `unique-id`.
         unique_id: [text];
         /// Whether it is played or recorded. Has to be set.
         kind = "type": [enum SoundDirection];
@@ -67,7 +67,7 @@ table! {
         /// The number of the card, as in [`Vsnd::devid`](field@Vsnd::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
         /// Its devices, in their order.
         pcms: [list struct SoundPcmInfo];
@@ -81,9 +81,9 @@ table! {
 
     /// The state of a paravirtual sound card's stream.
     info SoundStreamInfo = "streaminfo" since "4.12" {
-        /// The event channel (the domain's port) for requests to the backend. -1 if the frontend tells none.
+        /// The event channel (the domain's port) for requests to the backend. -1 if the frontend reports none.
         req_evtch: [i32];
-        /// The grant reference of the page with the ring of requests. -1 if the frontend tells none.
+        /// The grant reference of the page with the ring of requests. -1 if the frontend reports none.
         req_rref: [i32];
     }
 
@@ -125,14 +125,14 @@ table! {
         U32Le = "u32_le" 13;
         /// Unsigned, 32 bits, big-endian.
         U32Be = "u32_be" 14;
-        /// Floating point, 32 bits, little-endian. libxl tells the backend `f32_le`, where the protocol has `float_le`.
+        /// Floating point, 32 bits, little-endian. libxl passes `f32_le`, where the protocol has `float_le`.
         F32Le = "f32_le" 15;
-        /// Floating point, 32 bits, big-endian. libxl tells the backend `f32_be`, where the protocol has `float_be`.
+        /// Floating point, 32 bits, big-endian. libxl passes `f32_be`, where the protocol has `float_be`.
         F32Be = "f32_be" 16;
-        /// Floating point, 64 bits, little-endian. libxl tells the backend `f64_le`, where the protocol has
+        /// Floating point, 64 bits, little-endian. libxl passes `f64_le`, where the protocol has
         /// `float64_le`.
         F64Le = "f64_le" 17;
-        /// Floating point, 64 bits, big-endian. libxl tells the backend `f64_be`, where the protocol has `float64_be`.
+        /// Floating point, 64 bits, big-endian. libxl passes `f64_be`, where the protocol has `float64_be`.
         F64Be = "f64_be" 18;
         /// IEC 958 (S/PDIF) subframes, little-endian.
         Iec958SubframeLe = "iec958_subframe_le" 19;

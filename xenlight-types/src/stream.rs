@@ -1,7 +1,7 @@
 //! What a domain is restored from, and how it is replicated.
 
 table! {
-    /// How the stream of a saved or migrated domain is to be read.
+    /// How to read the stream of a saved or migrated domain.
     struct RestoreParams = "domain_restore_params" since "4.4" {
         /// The number of the [`CheckpointedStream`] that the sender writes. Not set: 0, a domain that is saved or
         /// migrated once.

@@ -1,7 +1,7 @@
 table! {
     /// A USB controller of a domain, into which USB devices are plugged. xl's `usbctrl = […]`.
     struct UsbController = "device_usbctrl" since "4.7" {
-        /// What it is and who implements it. Default [`Auto`](UsbControllerKind::Auto).
+        /// Its kind and its backend. Default [`Auto`](UsbControllerKind::Auto).
         kind = "type": [enum UsbControllerKind];
         /// The version of USB: 1 (1.1), 2 (2.0), or 3 (3.0), the last only for
         /// [`DeviceModel`](UsbControllerKind::DeviceModel). Default 2.
@@ -49,7 +49,7 @@ table! {
     /// A [`DeviceModel`](UsbControllerKind::DeviceModel) has no backend and no frontend in Xenstore: what belongs to
     /// them is not told.
     info UsbControllerInfo = "usbctrlinfo" since "4.7" {
-        /// What it is and who implements it.
+        /// Its kind and its backend.
         kind = "type": [enum UsbControllerKind];
         /// The number of the controller, as in [`UsbController::devid`](field@UsbController::devid).
         devid: [optional devid];
@@ -66,11 +66,11 @@ table! {
         /// The id of the domain that has the controller.
         frontend_id: [u32];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none.
+        /// The domain's event channel (its port). -1 if the frontend reports none.
         evtch: [i32];
-        /// The grant reference of the page with the ring of transfers. -1 if the frontend tells none.
+        /// The grant reference of the page with the ring of transfers. -1 if the frontend reports none.
         ref_urb: [i32];
         /// Meant for the grant reference of the page with the ring of connections. libxl tells the same as
         /// [`ref_urb`](field@Self::ref_urb).

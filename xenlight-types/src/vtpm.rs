@@ -30,11 +30,11 @@ table! {
         /// The number of the device, as in [`Vtpm::devid`](field@Vtpm::devid).
         devid: [optional devid];
         /// The frontend's state on the Xenbus: 1 initialising, 2 waiting for the other end's details, 3 initialised, 4
-        /// connected, 5 closing, 6 closed. -1 if it tells none.
+        /// connected, 5 closing, 6 closed. -1 if the frontend reports none.
         state: [i32];
-        /// The domain's event channel (its port). -1 if the frontend tells none.
+        /// The domain's event channel (its port). -1 if the frontend reports none.
         evtch: [i32];
-        /// The grant reference of the ring's page. -1 if the frontend tells none.
+        /// The grant reference of the ring's page. -1 if the frontend reports none.
         rref: [i32];
         /// Which vTPM it is, as in [`Vtpm::uuid`](field@Vtpm::uuid).
         uuid: [uuid];
