@@ -6,7 +6,7 @@
 
 use crate::elf::{BASE, HEAD};
 
-/// What it says on the console once it answers, in a line of its own.
+/// The line that the kernel prints on the console when it is ready to answer.
 pub const UP: &str = "answering: up";
 
 /// Where its code begins in memory.

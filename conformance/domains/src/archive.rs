@@ -3,8 +3,8 @@
 use cpio::newc;
 use std::io::{self, Write};
 
-/// Writes one archive of the `newc` format, everything in it owned by root. Archives can be put one after another: Linux unpacks them in
-/// that order, a later file over an earlier one.
+/// Writes an archive of the `newc` format. Root owns all entries. Archives can be concatenated: Linux unpacks them in order, and
+/// later files replace earlier ones.
 #[derive(Debug)]
 pub struct Archive<W: Write> {
     out: W,
@@ -12,23 +12,23 @@ pub struct Archive<W: Write> {
 }
 
 impl<W: Write> Archive<W> {
-    /// An archive without entries.
+    /// Creates an archive without entries.
     pub fn new(out: W) -> Archive<W> {
         Archive { out, entries: 0 }
     }
 
-    /// Adds a folder; those above it come first.
+    /// Adds a folder. Its parents have to be added before.
     ///
     /// # Errors
-    /// The writer's.
+    /// Those of the writer.
     pub fn folder(&mut self, path: &str) -> io::Result<()> {
         self.entry(path, 0o040_755, &[])
     }
 
-    /// Adds a file that may be executed or not.
+    /// Adds a file, which can be executable.
     ///
     /// # Errors
-    /// The writer's.
+    /// Those of the writer.
     pub fn file(&mut self, path: &str, executable: bool, content: &[u8]) -> io::Result<()> {
         let mode = if executable { 0o100_755 } else { 0o100_644 };
         self.entry(path, mode, content)
@@ -37,15 +37,15 @@ impl<W: Write> Archive<W> {
     /// Adds a symbolic link to `to`.
     ///
     /// # Errors
-    /// The writer's.
+    /// Those of the writer.
     pub fn link(&mut self, path: &str, to: &str) -> io::Result<()> {
         self.entry(path, 0o120_777, to.as_bytes())
     }
 
-    /// Ends the archive. What follows it in the stream starts at a multiple of four bytes.
+    /// Ends the archive, and pads it to a multiple of four bytes.
     ///
     /// # Errors
-    /// The writer's.
+    /// Those of the writer.
     pub fn finish(self) -> io::Result<W> {
         newc::trailer(self.out)
     }

@@ -2,8 +2,8 @@
 
 use crate::elf::{BASE, Segments, file};
 
-/// A kernel that sleeps for ever, for PV and PVH domains: `SCHEDOP_poll` on no event channel, without a time limit, again
-/// and again; in PVH the processor's own halt.
+/// A kernel that sleeps for ever, for PV and PVH domains. In a PV domain it repeats `SCHEDOP_poll` on no event channel, without
+/// a time limit; in a PVH domain it halts the processor.
 ///
 /// It needs 4 MB, and does not answer `xl shutdown`.
 pub fn idle() -> Vec<u8> {
@@ -12,16 +12,16 @@ pub fn idle() -> Vec<u8> {
     kernel("idle", &sched_op(SCHEDOP_POLL), &halt(STI))
 }
 
-/// A kernel that powers its domain off at once, for PV and PVH domains: `SCHEDOP_shutdown` with reason 0; in PVH a halt
-/// without interrupts, which Xen takes for that. It needs 4 MB.
+/// A kernel that powers its domain off at once, for PV and PVH domains. In a PV domain it calls `SCHEDOP_shutdown` with reason 0;
+/// in a PVH domain it halts without interrupts, which Xen treats as a power-off. It needs 4 MB.
 pub fn poweroff() -> Vec<u8> {
     const SCHEDOP_SHUTDOWN: u8 = 2;
     const CLI: u8 = 0xfa;
     kernel("poweroff", &sched_op(SCHEDOP_SHUTDOWN), &halt(CLI))
 }
 
-/// A kernel that answers `xl shutdown` and can be saved and restored, as an operating system does, for PVH domains. It needs
-/// 4 MB, and says [`UP`](crate::UP) on the console.
+/// A kernel that answers `xl shutdown` and can be saved and restored, like an operating system, for PVH domains. It needs 4 MB,
+/// and prints [`UP`](crate::UP) on the console.
 #[cfg(target_arch = "x86_64")]
 pub fn answering() -> Vec<u8> {
     let notes = |entry| notes("answering", &[(PHYS32_ENTRY, number(entry))]);

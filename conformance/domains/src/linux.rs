@@ -4,17 +4,17 @@ use crate::archive::Archive;
 use crate::elf::{Segments, file};
 use std::io;
 
-/// What [`ramdisk`]'s first program says on the console once Linux has booted, in a line of its own.
+/// The line that the first program of [`ramdisk`] prints on the console when Linux has booted.
 pub const UP: &str = "linux: up";
 
-/// The kernel's command line that goes with it.
+/// The command line of the kernel for this ramdisk.
 pub const COMMAND_LINE: &str = "console=hvc0 quiet";
 
-/// A ramdisk for any x86-64 Linux. Its `/init` says [`UP`] and sleeps for ever; its `/sbin/poweroff`, which Linux runs when
-/// `xl shutdown` asks for it, powers off. With a kernel of Debian's, the domain needs 128 MB.
+/// A ramdisk for any x86-64 Linux. Its `/init` prints [`UP`] and sleeps for ever. Its `/sbin/poweroff`, which Linux runs on
+/// `xl shutdown`, powers off. With a Debian kernel, the domain needs 128 MB.
 ///
 /// # Errors
-/// None in practice: it is written to memory.
+/// None in practice, because it is written to memory.
 pub fn ramdisk() -> io::Result<Vec<u8>> {
     let mut archive = Archive::new(Vec::new());
     for folder in ["dev", "sbin"] {

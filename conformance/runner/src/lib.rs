@@ -1,7 +1,7 @@
-//! The program `osevent-conformance`, and the cases on libxl for a suite of other people.
+//! The program `osevent-conformance`, and the cases on libxl for the suite of any loop.
 //!
-//! The cases of the crate `osevent-conformance` need no libxl. Here are those that do, on the loops that osevent has adapters for: over
-//! stand-ins for the hypervisor and xenstored, or on a real Xen. [`OnLibxl`] adds them to another loop's `Suite`.
+//! The cases of the crate `osevent-conformance` need no libxl. This crate has those that need it. They run on the loops for which osevent
+//! has adapters, with stand-ins for the hypervisor and xenstored, or on a real Xen. [`OnLibxl`] adds them to the `Suite` of another loop.
 
 mod arguments;
 mod broken;

@@ -1,8 +1,8 @@
-//! A pretend Xen machine, on which unmodified programs run the installed libxl.
+//! A simulated Xen machine, on which unmodified programs run the installed libxl.
 //!
-//! A program started with [`Machine::command`] gets the stand-in for libxencall preloaded and finds the stand-in for
-//! xenstored, which runs in this process. So no hypercall of its can reach a real Xen, and it can be run by any user.
-//! Domains come and go as this process says.
+//! [`Machine::command`] starts a program with the stand-in for libxencall preloaded. It connects to the stand-in for xenstored,
+//! which runs in this process. So the program cannot reach a real Xen, and any user can run it. This process adds and
+//! removes the domains.
 //!
 //! ```no_run
 //! let machine = osevent_standin_machine::Machine::new()?;
@@ -12,7 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```
 //!
-//! What a program does to a domain is seen here, too; but libxl's watches hear of it only where this process does it.
+//! The actions of a program on a domain change this machine, too. But libxl's watches only fire for actions of this process.
 
 mod running;
 
@@ -28,7 +28,7 @@ use std::process::Command;
 use osevent_standin_xenstored::{Server, libxencall_in};
 use tempfile::TempDir;
 
-/// A pretend machine with domain 0. Dropping it ends its xenstored; programs that still run lose their connection.
+/// A simulated machine with domain 0. Dropping it ends its xenstored; programs that still run lose their connection.
 #[derive(Debug)]
 pub struct Machine {
     folder: TempDir,
@@ -38,7 +38,7 @@ pub struct Machine {
     standin: PathBuf,
 }
 
-/// Why something of the machine cannot be had.
+/// The error of a machine.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// A table's word for a domain that exists.
@@ -52,11 +52,11 @@ const REASON_SHIFT: u32 = 16;
 const HYPERCALLS: u64 = 0x7ff0;
 
 impl Machine {
-    /// A machine of its own.
+    /// Creates a machine.
     ///
     /// # Errors
-    /// The stand-in for libxencall is not beside this program, where cargo puts it for whatever depends on this crate; or files cannot
-    /// be made.
+    /// The stand-in for libxencall is not next to this program, where cargo puts it for crates that depend on this one; or files
+    /// cannot be created.
     pub fn new() -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let folder = program.parent().ok_or("this program lies in no folder")?;
@@ -73,7 +73,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// A command that runs `program` on this machine.
+    /// Creates a command that runs `program` on this machine.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -84,7 +84,7 @@ impl Machine {
         command
     }
 
-    /// A domain that idles, called `pretend-DOMID`.
+    /// Adds an idle domain with the name `pretend-DOMID`.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -93,25 +93,25 @@ impl Machine {
         self.set(domid, EXISTS | BLOCKED)
     }
 
-    /// The domain shuts down, with Xen's number of the reason.
+    /// Shuts the domain down, with Xen's number of the reason.
     ///
     /// # Errors
-    /// As [`add_domain`](Self::add_domain).
+    /// The same as for [`add_domain`](Self::add_domain).
     pub fn shut_down(&self, domid: u32, reason: u8) -> Result<(), Failure> {
         self.set(domid, EXISTS | SHUTDOWN | u64::from(reason) << REASON_SHIFT)?;
         self.announce()
     }
 
-    /// The domain is gone.
+    /// Removes the domain.
     ///
     /// # Errors
-    /// As [`add_domain`](Self::add_domain).
+    /// The same as for [`add_domain`](Self::add_domain).
     pub fn destroy(&self, domid: u32) -> Result<(), Failure> {
         self.set(domid, 0)?;
         self.announce()
     }
 
-    /// How many hypercalls the programs have asked for.
+    /// The number of hypercalls that the programs have requested.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -121,7 +121,7 @@ impl Machine {
         Ok(u64::from_ne_bytes(word))
     }
 
-    /// The xenstored.
+    /// The simulated xenstored.
     pub fn store(&self) -> &Server {
         &self.store
     }

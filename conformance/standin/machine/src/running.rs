@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A program that runs, and what it says. Dropping it ends it.
+/// A running program and its output. Dropping it ends the program.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -18,10 +18,10 @@ const LIMIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Running {
-    /// Starts it, with its output piped.
+    /// Starts the program with its output piped.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// The program cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("its output is piped")?;
@@ -38,10 +38,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until it has said this line.
+    /// Waits until the program has printed this line.
     ///
     /// # Errors
-    /// It ends without, or says nothing for two minutes.
+    /// It ends without the line, or prints nothing for two minutes.
     pub fn says(&mut self, line: &str) -> Result<(), Failure> {
         loop {
             match self.lines.recv_timeout(LIMIT) {
@@ -56,10 +56,10 @@ impl Running {
         }
     }
 
-    /// Waits until it has ended, with this exit code and without an error message.
+    /// Waits until the program has ended. It must have this exit code and no error output.
     ///
     /// # Errors
-    /// It ends otherwise, or not within two minutes.
+    /// It has another exit code or error output, or does not end within two minutes.
     pub fn ends_with(mut self, code: i32) -> Result<(), Failure> {
         let started = Instant::now();
         let status = loop {

@@ -1,8 +1,8 @@
 //! A stand-in for xenstored: the wire protocol, watches and transactions, without Xen.
 //!
-//! Clients find it as they find the real one, by a unix socket whose path is in `XENSTORED_PATH`. It runs in a thread
-//! of the process that tests with it, or as the program `osevent-xenstored`. All clients are domain 0, as all clients
-//! of the real daemon's socket are; there are no rings, no quotas, and permissions are kept but not enforced.
+//! Clients connect as to the real one, through a unix socket whose path is in `XENSTORED_PATH`. It runs on a thread of the
+//! test process, or as the program `osevent-xenstored`. All clients are domain 0, as for the socket of the real daemon. There
+//! are no rings and no quotas; permissions are stored but not enforced.
 //!
 //! ```no_run
 //! use osevent_standin_xenstored::Server;
@@ -15,24 +15,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is like the real one
-//! docs/misc/xenstore.txt of Xen 4.17 is the specification; where it is silent, the C xenstored of 4.17 was followed:
-//! a client's own watch events come before the reply that acknowledges the change, but after the reply to WATCH; RM
-//! fires the watches on each removed node, and the parents' once; a transaction ends in EAGAIN when a node that it read
-//! or wrote was changed meanwhile, parents of created and removed nodes included; RELEASE removes the nodes that the
-//! domain owns; a relative path is relative to `/local/domain/0`.
+//! # What is the same as in the real one
+//! The specification is docs/misc/xenstore.txt of Xen 4.17, and for details that it does not define, the C xenstored of 4.17. A
+//! client's own watch events are sent before the reply that acknowledges the change, but after the reply to WATCH. RM fires the
+//! watches on each removed node, and those on its parents once. A transaction fails with EAGAIN if a node that it read or wrote
+//! was changed meanwhile, including parents of created and removed nodes. RELEASE removes the nodes that the domain owns. A
+//! relative path is relative to `/local/domain/0`.
 //!
-//! # What is not
-//! - `/local/domain/0/domid` and `name` are there from the start, as xen-init-dom0 leaves them.
-//! - CONTROL knows `help`, `check` and its own `fire|<special>`, which fires a special watch.
-//! - A client that leaves 16 MiB unread is dropped.
-//! - Nobody watches domains: who makes them end calls [`Server::fire_special`], or hands over an eventfd that says so,
-//!   [`Server::release_on`].
-//! - [`Server::auto_close_backends`] plays the backend drivers, so that devices can be removed.
+//! # What is different
+//! - `/local/domain/0/domid` and `name` exist from the start, as after xen-init-dom0.
+//! - CONTROL has `help`, `check` and `fire|<special>`, which fires a special watch.
+//! - A client that does not read 16 MiB of data is disconnected.
+//! - The server does not watch domains. When a domain ends, call [`Server::fire_special`], or pass an eventfd that signals this
+//!   to [`Server::release_on`].
+//! - [`Server::auto_close_backends`] simulates backend drivers, so that devices can be removed.
 //!
 //! # Threads and locks
-//! One thread serves all clients and never blocks on one. [`Server`]'s methods may be called from any thread; they take
-//! the server's one lock, under which nothing is called but system calls that do not block.
+//! One thread serves all clients and never blocks on one of them. The methods of [`Server`] may be called on any thread. They
+//! take the server's only lock, under which only system calls that do not block are made.
 
 mod connection;
 mod daemon;
