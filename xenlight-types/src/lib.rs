@@ -77,7 +77,7 @@ pub use domain_id::DomainId;
 pub use graphics::*;
 pub use host::*;
 pub use invalid::Invalid;
-pub use libxl_type::LibxlType;
+pub use libxl_type::{LibxlStruct, LibxlType};
 pub use mac::{Mac, NoMac};
 pub use newer::Newer;
 pub use nic::*;

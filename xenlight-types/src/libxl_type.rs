@@ -1,6 +1,6 @@
 //! What all types of libxl's have in common.
 
-use crate::describe::Kind;
+use crate::describe::{Kind, Struct};
 use crate::invalid::Invalid;
 use crate::json;
 use crate::newer::{self, Newer};
@@ -40,6 +40,12 @@ pub trait LibxlType: Serialize + DeserializeOwned + Default + Sealed {
     fn newer_than(&self, release: Release) -> Option<Newer> {
         newer::find(Self::KIND, &self.to_value(), release)
     }
+}
+
+/// A struct of libxl's, as Rust.
+pub trait LibxlStruct: LibxlType {
+    /// What libxl's description says of it: its name, and its fields.
+    const STRUCT: &'static Struct;
 }
 
 /// Only this crate's types are libxl's.

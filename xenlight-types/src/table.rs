@@ -90,10 +90,8 @@ macro_rules! told {
 
 macro_rules! object {
     ($name:ident = $c:literal since $since:literal { $( $field:ident = key!($($key:tt)+): $shape_of:ident!($($kind:tt)+), $later:expr; )* }) => {
-        impl $crate::codec::Codec for $name {
-            type Value = Self;
-
-            const KIND: $crate::describe::Kind = $crate::describe::Kind::Struct(&$crate::describe::Struct {
+        impl $crate::LibxlStruct for $name {
+            const STRUCT: &'static $crate::describe::Struct = &$crate::describe::Struct {
                 name: $c,
                 since: $crate::describe::release($since),
                 fields: &[ $( $crate::describe::Field {
@@ -101,7 +99,13 @@ macro_rules! object {
                     since: $later,
                     kind: <$shape_of!($($kind)+) as $crate::codec::Shape>::KIND,
                 }, )* ],
-            });
+            };
+        }
+
+        impl $crate::codec::Codec for $name {
+            type Value = Self;
+
+            const KIND: $crate::describe::Kind = $crate::describe::Kind::Struct(<Self as $crate::LibxlStruct>::STRUCT);
 
             fn read(json: ::serde_json::Value) -> Result<Option<Self>, $crate::Invalid> {
                 let ::serde_json::Value::Object(mut object) = json else {
@@ -277,10 +281,7 @@ macro_rules! content {
         None
     };
     ($content:ident) => {
-        match <$content as $crate::codec::Codec>::KIND {
-            $crate::describe::Kind::Struct(content) => Some(content),
-            _ => None,
-        }
+        Some(<$content as $crate::LibxlStruct>::STRUCT)
     };
 }
 

@@ -2,19 +2,13 @@
 
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::json::object;
-use crate::library::Library;
-use crate::round_trip;
-use crate::structs::Owned;
-use serde_json::{Map, Value};
-use std::ffi::CString;
+use crate::structs::Typed;
 use std::io;
 use std::path::{self, Path};
 use std::process::{Command, Stdio};
 use uuid::Uuid;
-use xenlight_sys::domain::DomainConfig as RawConfig;
-use xenlight_sys::{self as sys, Release};
-use xenlight_types::{DomainConfig, LibxlType};
+use xenlight_sys as sys;
+use xenlight_types::DomainConfig;
 
 /// Reads a configuration file of `xl`. It runs `xl create -q -n` on the file, which needs root in dom0, and parses the JSON
 /// that `xl` prints.
@@ -43,65 +37,38 @@ pub fn config_by_xl(file: impl AsRef<Path>) -> Result<DomainConfig, Error> {
 }
 
 /// Reads one that libxl has filled in, without the number that its domain happens to have.
-pub(crate) fn from_libxl(
+///
+/// # Safety
+/// The ctx is alive.
+pub(crate) unsafe fn from_libxl(
     hosted: &Hosted,
     ctx: *mut sys::Ctx,
-    config: &Owned<RawConfig>,
+    config: &Typed<DomainConfig>,
 ) -> Result<DomainConfig, Error> {
-    let what = "libxl's domain_config";
-    let config = object(what, to_json(hosted, ctx, config))?;
-    let config = DomainConfig::from_value(Value::Object(config));
-    let mut config = config.map_err(|invalid| Error::Format { what, problem: invalid.to_string() })?;
+    // SAFETY: the caller's promise.
+    let mut config = unsafe { config.read(hosted, ctx) }?;
     config.create_info.domid = None;
     Ok(config)
 }
 
 /// For libxl, which is known to understand it then. A uuid is made up if there is none: libxl
 /// would take the nil one.
-pub(crate) fn to_libxl(
-    config: &DomainConfig,
-    library: &Library,
+///
+/// # Safety
+/// The ctx is alive.
+pub(crate) unsafe fn to_libxl(
     hosted: &Hosted,
     ctx: *mut sys::Ctx,
-) -> Result<Owned<RawConfig>, Error> {
+    config: &DomainConfig,
+) -> Result<Typed<DomainConfig>, Error> {
     config.check()?;
-    if let Some(newer) = config.newer_than(library.release()) {
-        return Err(Error::ConfigNeeds { path: newer.path, needs: newer.since, loaded: library.release() });
-    }
     let mut config = config.clone();
     if config.create_info.uuid.is_none_or(|uuid| uuid.is_nil()) {
         let uuid = random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
         config.create_info.uuid = Some(uuid);
     }
-    let config = config.to_value();
-    if let Value::Object(config) = &config {
-        round_trip::check_harmless(config)?;
-    }
-    let reread = |config: &Value| -> Result<Option<Map<String, Value>>, Error> {
-        let understood = from_json(library, ctx, config)?;
-        understood.map(|understood| object("libxl's domain_config", to_json(hosted, ctx, &understood))).transpose()
-    };
-    round_trip::check(&config, &reread)?;
-    from_json(library, ctx, &config)?.ok_or_else(|| Error::config("", "libxl does not take it"))
-}
-
-/// `None` if libxl refuses it.
-fn from_json(library: &Library, ctx: *mut sys::Ctx, config: &Value) -> Result<Option<Owned<RawConfig>>, Error> {
-    let Some(from_json) = library.sys().domain_config_from_json() else {
-        let loaded = library.release();
-        return Err(Error::Unsupported { what: "a configuration in JSON", needs: Release::V4_5, loaded });
-    };
-    // Serialised, a NUL byte is an escape sequence.
-    let json = CString::new(config.to_string()).map_err(|_| Error::Nul("the configuration"))?;
-    let parsed = Owned::new(library);
-    // SAFETY: the ctx is alive, the struct initialised, the string good for the call.
-    let rc = unsafe { from_json(ctx, parsed.as_ptr(), json.as_ptr()) };
-    Ok((rc == 0).then_some(parsed))
-}
-
-fn to_json(hosted: &Hosted, ctx: *mut sys::Ctx, config: &Owned<RawConfig>) -> Option<String> {
-    // SAFETY: ctx and struct are alive; the string is ours to free.
-    unsafe { hosted.take_string(hosted.library().domain_config_to_json(ctx, config.as_ptr())) }
+    // SAFETY: the caller's promise.
+    unsafe { Typed::given(hosted, ctx, &config) }
 }
 
 fn random_uuid() -> io::Result<Uuid> {

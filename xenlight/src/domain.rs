@@ -5,13 +5,13 @@ use crate::contain::say;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
-use crate::domain_info::{self, DomainInfo};
+use crate::domain_info::{self, DOMINFO, DomainInfo};
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::json::{number, object, text};
 use crate::operation::{self, Operation, Request};
 use crate::question::{self, Question};
-use crate::structs::Owned;
+use crate::structs::{Typed, take_json};
 use crate::task::Task;
 use core::ffi::c_int;
 use osevent_core::Registry;
@@ -55,24 +55,15 @@ impl Ctx {
     pub fn domains(&self) -> Result<Vec<DomainInfo>, Error> {
         self.ask(Task::without("list the domains"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
-            let library = hosted.library();
-            let stride = domain_info::dominfo_size(library)?;
             let mut count: c_int = 0;
             // SAFETY: the ctx lives during `ask`; `count` is written during the call.
-            let list = unsafe { library.list_domain(ctx, &mut count) };
+            let list = unsafe { hosted.library().list_domain(ctx, &mut count) };
             if list.is_null() {
                 return Err(question.error(codes::ERROR_FAIL));
             }
-            let all = (0..usize::try_from(count).unwrap_or(0)).map(|at| {
-                // SAFETY: libxl returned `count` entries that are `stride` bytes apart.
-                let entry = unsafe { list.byte_add(at * stride) };
-                // SAFETY: an initialised entry of the list, which is freed below.
-                unsafe { domain_info::read(hosted, ctx, entry) }
-            });
-            let all = all.collect();
-            // SAFETY: from `list_domain`, with its count, and not used after.
-            unsafe { library.dominfo_list_free(list, count) };
-            all
+            // SAFETY: the ctx lives during `ask`; the array is ours to free, with its count.
+            let all = unsafe { take_json(hosted, ctx, DOMINFO, list, count) }?;
+            Ok(all.iter().map(|info| domain_info::domain_info(info, hosted.library().release())).collect())
         })
     }
 
@@ -291,7 +282,10 @@ impl Ctx {
     pub fn config(&self, domid: DomainId) -> Operation<DomainConfig> {
         const DOING: &str = "retrieve a domain's configuration";
         let task = Task::on(DOING, domid);
-        let config = Owned::<RawConfig>::new(self.library());
+        let config = match Typed::new(self.library()) {
+            Ok(config) => config,
+            Err(error) => return Operation::ready(Err(error)),
+        };
         Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
             RetrieveConfiguration::Missing => {
                 Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
@@ -299,7 +293,8 @@ impl Ctx {
             RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
                 question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
-                config::from_libxl(question.hosted, question.ctx, &config)
+                // SAFETY: as above.
+                unsafe { config::from_libxl(question.hosted, question.ctx, &config) }
             }),
             RetrieveConfiguration::Asynchronous(retrieve) => {
                 let registry = Arc::downgrade(&self.registry);
@@ -330,9 +325,10 @@ impl Ctx {
     }
 
     /// As libxl's own.
-    pub(crate) fn understand(&self, config: &DomainConfig) -> Result<Owned<RawConfig>, Error> {
+    pub(crate) fn understand(&self, config: &DomainConfig) -> Result<Typed<DomainConfig>, Error> {
         self.ask(Task::without("read a configuration"), |question| {
-            config::to_libxl(config, self.library(), question.hosted, question.ctx)
+            // SAFETY: the ctx lives during `ask`.
+            unsafe { config::to_libxl(question.hosted, question.ctx, config) }
         })
     }
 }
@@ -362,7 +358,7 @@ impl Default for NewDomain {
 }
 
 struct Create {
-    config: Owned<RawConfig>,
+    config: Typed<DomainConfig>,
     domid: NewDomain,
 }
 
@@ -432,7 +428,7 @@ impl Request for Control {
 /// Of a domain's configuration, from 4.15 on.
 struct Retrieve {
     domid: DomainId,
-    config: Owned<RawConfig>,
+    config: Typed<DomainConfig>,
     retrieve: unsafe extern "C" fn(*mut RawCtx, u32, *mut RawConfig, *const AsyncopHow) -> c_int,
     registry: Weak<Registry<Hosted>>,
 }
@@ -450,7 +446,8 @@ impl Request for Retrieve {
         let registry = self.registry.upgrade().ok_or(Error::Closed)?;
         let call = registry.enter()?;
         let hosted = registry.client();
-        config::from_libxl(hosted, hosted.raw(&call), &self.config)
+        // SAFETY: the ctx lives while `call` does.
+        unsafe { config::from_libxl(hosted, hosted.raw(&call), &self.config) }
     }
 }
 

@@ -3,14 +3,12 @@
 use crate::error::Error;
 use crate::event::ShutdownReason;
 use crate::hosted::Hosted;
-use crate::json::{number, object, text};
-use crate::structs::Owned;
+use crate::json::{number, text};
+use crate::structs::Struct;
 use core::ffi::c_int;
 use serde_json::{Map, Value};
-use std::ptr;
 use std::time::Duration;
 use uuid::Uuid;
-use xenlight_sys::domain::{Dominfo, OPAQUE_SIZE, Opaque};
 use xenlight_sys::{self as sys, Release};
 use xenlight_types::{DomainId, DomainKind};
 
@@ -54,34 +52,8 @@ pub struct DomainInfo {
     pub cpupool: u32,
 }
 
-/// The distance of the entries in a list of `Dominfo`: as much as its `_init` clears.
-pub(crate) fn dominfo_size(library: &sys::Library) -> Result<usize, Error> {
-    const POISON: u8 = 0xa5;
-    let probe = Opaque::<Dominfo>::zeroed();
-    let bytes = probe.as_ptr().cast::<u8>();
-    // SAFETY: `probe` has this many bytes.
-    unsafe { ptr::write_bytes(bytes, POISON, OPAQUE_SIZE) };
-    // SAFETY: far larger than any release needs; nothing hangs on a fresh one, so it needs no disposal.
-    unsafe { library.dominfo_init(probe.as_ptr()) };
-    // SAFETY: initialised above, nobody writes to it any more.
-    let bytes = unsafe { std::slice::from_raw_parts(bytes, OPAQUE_SIZE) };
-    let size = bytes.iter().rposition(|byte| *byte != POISON).map_or(0, |last| last + 1);
-    // It begins with a uuid and a domid, and ends where a u64 can begin.
-    if size < size_of::<sys::domain::Vminfo>() || size % align_of::<u64>() != 0 || size == OPAQUE_SIZE {
-        return Err(Error::Format { what: "libxl's dominfo", problem: format!("it seems to have {size} bytes") });
-    }
-    Ok(size)
-}
-
-/// # Safety
-/// `info` is initialised and alive, and so is the ctx.
-pub(crate) unsafe fn read(hosted: &Hosted, ctx: *mut sys::Ctx, info: *mut Dominfo) -> Result<DomainInfo, Error> {
-    // SAFETY: the caller's promise.
-    let json = unsafe { hosted.library().dominfo_to_json(ctx, info) };
-    // SAFETY: the string is ours to free.
-    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
-    Ok(domain_info(&info, hosted.library().release()))
-}
+/// libxl's name for what tells the state.
+pub(crate) const DOMINFO: (&str, Release) = ("dominfo", Release::V4_2);
 
 /// The state of a domain, or libxl's result where it does not tell.
 ///
@@ -92,17 +64,17 @@ pub(crate) unsafe fn info(
     ctx: *mut sys::Ctx,
     domid: DomainId,
 ) -> Result<Result<DomainInfo, c_int>, Error> {
-    let info = Owned::<Dominfo>::new(hosted.whole_library());
+    let info = Struct::new(hosted.whole_library(), DOMINFO.0, DOMINFO.1)?;
     // SAFETY: the caller's promise; `info` is initialised, and written during the call.
     match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
-        // SAFETY: filled in by libxl, and alive.
-        0 => unsafe { read(hosted, ctx, info.as_ptr()) }.map(Ok),
+        // SAFETY: the caller's promise.
+        0 => Ok(Ok(domain_info(&unsafe { info.json(hosted, ctx) }?, hosted.library().release()))),
         rc => Ok(Err(rc)),
     }
 }
 
 /// What is false, zero or nil is not in the JSON.
-fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
+pub(crate) fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {
     let flag = |key| info.get(key) == Some(&Value::Bool(true));
     let shutdown = flag("shutdown").then(|| match text(info, "shutdown_reason") {
         "poweroff" => ShutdownReason::Poweroff,
@@ -146,7 +118,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str, release: Release) -> DomainInfo {
-        domain_info(&object("a test", Some(json.to_owned())).expect("an object"), release)
+        domain_info(&crate::json::object("a test", Some(json.to_owned())).expect("an object"), release)
     }
 
     #[test]

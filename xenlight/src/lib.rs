@@ -169,6 +169,7 @@ pub use config::config_by_xl;
 #[cfg(doc)]
 use contract::*;
 pub use ctx::{Builder, Close, Ctx};
+pub use device::{Attachable, Destroyable, Device, Informed, Listed, Removable};
 pub use domain::XenVersion;
 pub use domain_info::DomainInfo;
 pub use error::{Code, Error};

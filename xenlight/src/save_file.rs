@@ -22,7 +22,7 @@ use crate::ctx::Ctx;
 use crate::domain::NewDomain;
 use crate::error::Error;
 use crate::operation::{self, Operation, Request};
-use crate::structs::Owned;
+use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
 use std::ffi::CStr;
@@ -32,9 +32,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr;
 use xenlight_sys::by_release::CreateRestore;
-use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig, RestoreParams};
+use xenlight_sys::domain::AsyncopHow;
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
-use xenlight_types::{DomainConfig, DomainId};
+use xenlight_types::{DomainConfig, DomainId, RestoreParams};
 
 const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
 const BYTE_ORDER: u32 = 0x0102_0304;
@@ -116,19 +116,15 @@ impl Ctx {
         })
     }
 
-    fn restore_params(&self) -> Result<Owned<RestoreParams>, Error> {
-        let params = Owned::<RestoreParams>::new(self.library());
-        let library = self.library().sys();
-        if let Some(from_json) = library.domain_restore_params_from_json()
-            && flags(library.release()) & STREAM_V2 != 0
-        {
-            const VERSION_2: &CStr = cr#"{"stream_version": 2}"#;
-            self.ask(Task::without("set a restore's parameters"), |question| {
-                // SAFETY: the ctx lives during `ask`; the struct is initialised, the string static.
-                question.check(unsafe { from_json(question.ctx, params.as_ptr(), VERSION_2.as_ptr()) })
-            })?;
+    fn restore_params(&self) -> Result<Typed<RestoreParams>, Error> {
+        let mut params = RestoreParams::default();
+        if flags(self.library().release()) & STREAM_V2 != 0 {
+            params.stream_version = Some(2);
         }
-        Ok(params)
+        self.ask(Task::without("set a restore's parameters"), |question| {
+            // SAFETY: the ctx lives during `ask`.
+            unsafe { Typed::given(question.hosted, question.ctx, &params) }
+        })
     }
 }
 
@@ -152,10 +148,10 @@ impl Request for Save {
 }
 
 struct Restore {
-    config: Owned<RawConfig>,
+    config: Typed<DomainConfig>,
     domid: NewDomain,
     file: File,
-    params: Owned<RestoreParams>,
+    params: Typed<RestoreParams>,
 }
 
 impl Request for Restore {

@@ -1,93 +1,236 @@
-//! Libxl's structs whose layout varies by release: initialised on arrival, disposed of when dropped.
+//! libxl's structs whose layout varies by release: initialised on arrival, disposed of when dropped, read and written as JSON.
 
 #[cfg(doc)]
 use crate::contract::*;
+use crate::error::Error;
+use crate::hosted::Hosted;
+use crate::json::object;
 use crate::library::Library;
+use crate::round_trip;
+use core::ffi::{c_int, c_void};
+use serde_json::{Map, Value};
+use std::ffi::CString;
 use std::fmt;
-use xenlight_sys as sys;
-use xenlight_sys::domain::{DeviceDisk, DeviceNic, DomainConfig, Dominfo, Opaque, RestoreParams};
+use std::marker::PhantomData;
+use std::ptr;
+use xenlight_sys::domain::{OPAQUE_SIZE, Opaque};
+use xenlight_sys::{self as sys, Release, StructFunctions};
+use xenlight_types::LibxlStruct;
+use xenlight_types::describe::Struct as Description;
 
-/// A struct that libxl initialises and disposes of.
-pub(crate) trait Struct {
-    /// # Safety
-    /// `this` is memory that is large enough in every release.
-    unsafe fn init(library: &sys::Library, this: *mut Self);
-
-    /// # Safety
-    /// `this` was initialised, and is not used after.
-    unsafe fn dispose(library: &sys::Library, this: *mut Self);
+/// What libxl does with the structs of one name.
+#[derive(Clone, Copy)]
+struct Handling {
+    functions: StructFunctions,
+    name: &'static str,
 }
 
-/// An initialised `T` that does not move. Whoever gives its address to an operation keeps this until
+impl Handling {
+    /// # Errors
+    /// The loaded libxl does not have this struct.
+    fn of(library: &Library, name: &'static str, since: Release) -> Result<Self, Error> {
+        match library.sys().struct_functions(name) {
+            Some(functions) => Ok(Self { functions, name }),
+            None => Err(Error::Unsupported { what: name, needs: since, loaded: library.release() }),
+        }
+    }
+
+    /// # Safety
+    /// The ctx is alive; `this` is an initialised struct of this name.
+    unsafe fn json(&self, hosted: &Hosted, ctx: *mut sys::Ctx, this: *mut c_void) -> Result<Map<String, Value>, Error> {
+        let json = match self.functions.to_json {
+            // SAFETY: the caller's promise; the string is ours to free.
+            Some(to_json) => unsafe { hosted.take_string(to_json(ctx, this)) },
+            None => None,
+        };
+        object(self.name, json)
+    }
+
+    /// The distance of the structs in an array: as much as `_init` clears.
+    fn stride(&self) -> Result<usize, Error> {
+        const POISON: u8 = 0xa5;
+        let probe = Opaque::<c_void>::zeroed();
+        let bytes = probe.as_ptr().cast::<u8>();
+        // SAFETY: `probe` has this many bytes.
+        unsafe { ptr::write_bytes(bytes, POISON, OPAQUE_SIZE) };
+        // SAFETY: far larger than any release needs; nothing hangs on a fresh one, so it needs no disposal.
+        unsafe { (self.functions.init)(probe.as_ptr()) };
+        // SAFETY: initialised above, nobody writes to it any more.
+        let bytes = unsafe { std::slice::from_raw_parts(bytes, OPAQUE_SIZE) };
+        let size = bytes.iter().rposition(|byte| *byte != POISON).map_or(0, |last| last + 1);
+        // Each has a number of 32 bits at least, and ends where one can begin.
+        if size == 0 || size % align_of::<u32>() != 0 || size == OPAQUE_SIZE {
+            return Err(Error::Format { what: self.name, problem: format!("it seems to have {size} bytes") });
+        }
+        Ok(size)
+    }
+}
+
+/// A struct that does not move. Whoever gives its address to an operation keeps this until
 /// the operation has ended ([E9]).
-pub(crate) struct Owned<T: Struct> {
-    opaque: Opaque<T>,
-    library: Library,
+pub(crate) struct Struct {
+    memory: Opaque<c_void>,
+    handling: Handling,
 }
 
-impl<T: Struct> Owned<T> {
-    pub(crate) fn new(library: &Library) -> Self {
-        let opaque = Opaque::zeroed();
+impl Struct {
+    /// # Errors
+    /// The loaded libxl does not have this struct, which came with `since`.
+    pub(crate) fn new(library: &Library, name: &'static str, since: Release) -> Result<Self, Error> {
+        let (handling, memory) = (Handling::of(library, name, since)?, Opaque::zeroed());
         // SAFETY: far larger than any release needs.
-        unsafe { T::init(library.sys(), opaque.as_ptr()) };
-        Self { opaque, library: library.clone() }
+        unsafe { (handling.functions.init)(memory.as_ptr()) };
+        Ok(Self { memory, handling })
     }
 
-    pub(crate) fn as_ptr(&self) -> *mut T {
-        self.opaque.as_ptr()
+    /// A parameter for libxl: `R` is what libxl's headers call this struct.
+    pub(crate) fn as_ptr<R>(&self) -> *mut R {
+        self.memory.as_ptr().cast()
+    }
+
+    /// What libxl says is in it. What is false, zero or nil is left out.
+    ///
+    /// # Safety
+    /// The ctx is alive.
+    pub(crate) unsafe fn json(&self, hosted: &Hosted, ctx: *mut sys::Ctx) -> Result<Map<String, Value>, Error> {
+        // SAFETY: the caller's promise; the struct is initialised, and alive.
+        unsafe { self.handling.json(hosted, ctx, self.memory.as_ptr()) }
     }
 }
 
-impl<T: Struct> Drop for Owned<T> {
+impl Drop for Struct {
     fn drop(&mut self) {
-        // SAFETY: initialised in `new`, and the memory goes right after.
-        unsafe { T::dispose(self.library.sys(), self.as_ptr()) };
+        if let Some(dispose) = self.handling.functions.dispose {
+            // SAFETY: initialised in `new`, and the memory goes right after.
+            unsafe { dispose(self.memory.as_ptr()) };
+        }
     }
 }
 
-impl<T: Struct> fmt::Debug for Owned<T> {
+impl fmt::Debug for Struct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Owned").finish_non_exhaustive()
+        f.debug_struct("Struct").field("name", &self.handling.name).finish_non_exhaustive()
     }
 }
 
-/// The libxl functions of a struct that every release has.
-macro_rules! structs {
-    ($( $of:ty: $init:ident, $dispose:ident; )*) => { $(
-        impl Struct for $of {
-            unsafe fn init(library: &sys::Library, this: *mut Self) {
-                // SAFETY: the caller's promise.
-                unsafe { library.$init(this) };
-            }
+/// A struct that a type of xenlight-types describes.
+pub(crate) struct Typed<T> {
+    inner: Struct,
+    of: PhantomData<fn() -> T>,
+}
 
-            unsafe fn dispose(library: &sys::Library, this: *mut Self) {
-                // SAFETY: the caller's promise.
-                unsafe { library.$dispose(this) };
-            }
+impl<T: LibxlStruct> Typed<T> {
+    /// # Errors
+    /// The loaded libxl does not have this struct.
+    pub(crate) fn new(library: &Library) -> Result<Self, Error> {
+        let Description { name, since, .. } = T::STRUCT;
+        Ok(Self { inner: Struct::new(library, name, *since)?, of: PhantomData })
+    }
+
+    /// One that is as `value` says. libxl is known to understand it as it is meant then.
+    ///
+    /// # Safety
+    /// The ctx is alive.
+    ///
+    /// # Errors
+    /// The loaded libxl is too old for a part of it, or would misread it.
+    pub(crate) unsafe fn given(hosted: &Hosted, ctx: *mut sys::Ctx, value: &T) -> Result<Self, Error> {
+        let loaded = hosted.library().release();
+        if let Some(newer) = value.newer_than(loaded) {
+            return Err(Error::ConfigNeeds { path: newer.path, needs: newer.since, loaded });
         }
-    )* };
-}
-
-structs! {
-    DomainConfig: domain_config_init, domain_config_dispose;
-    Dominfo: dominfo_init, dominfo_dispose;
-    DeviceNic: device_nic_init, device_nic_dispose;
-    DeviceDisk: device_disk_init, device_disk_dispose;
-}
-
-/// 4.3 and earlier have none, and no function that takes one: it stays zeroed memory there.
-impl Struct for RestoreParams {
-    unsafe fn init(library: &sys::Library, this: *mut Self) {
-        if let Some(init) = library.domain_restore_params_init() {
+        let json = value.to_value();
+        if let Value::Object(object) = &json {
+            round_trip::check_harmless(object)?;
+        }
+        let reread = |json: &Value| -> Result<Option<Map<String, Value>>, Error> {
             // SAFETY: the caller's promise.
-            unsafe { init(this) };
-        }
+            let read = unsafe { Self::filled(hosted, ctx, json) }?;
+            // SAFETY: likewise.
+            read.map(|read| unsafe { read.inner.json(hosted, ctx) }).transpose()
+        };
+        round_trip::check(&json, &reread)?;
+        // SAFETY: likewise.
+        unsafe { Self::filled(hosted, ctx, &json) }?.ok_or_else(|| Error::config("", "libxl does not take it"))
     }
 
-    unsafe fn dispose(library: &sys::Library, this: *mut Self) {
-        if let Some(dispose) = library.domain_restore_params_dispose() {
-            // SAFETY: the caller's promise.
-            unsafe { dispose(this) };
-        }
+    /// What is in it.
+    ///
+    /// # Safety
+    /// The ctx is alive.
+    pub(crate) unsafe fn read(&self, hosted: &Hosted, ctx: *mut sys::Ctx) -> Result<T, Error> {
+        // SAFETY: the caller's promise.
+        typed(unsafe { self.inner.json(hosted, ctx) }?)
     }
+
+    /// A parameter for libxl: `R` is what libxl's headers call this struct.
+    pub(crate) fn as_ptr<R>(&self) -> *mut R {
+        self.inner.as_ptr()
+    }
+
+    /// `None` if libxl refuses the JSON.
+    ///
+    /// # Safety
+    /// The ctx is alive.
+    unsafe fn filled(hosted: &Hosted, ctx: *mut sys::Ctx, json: &Value) -> Result<Option<Self>, Error> {
+        let filled = Self::new(hosted.whole_library())?;
+        let Some(from_json) = filled.inner.handling.functions.from_json else {
+            let loaded = hosted.library().release();
+            return Err(Error::Unsupported { what: "a configuration in JSON", needs: Release::V4_5, loaded });
+        };
+        // Serialised, a NUL byte is an escape sequence.
+        let json = CString::new(json.to_string()).map_err(|_| Error::Nul("the configuration"))?;
+        // SAFETY: the caller's promise; the struct is initialised, the string good for the call.
+        let rc = unsafe { from_json(ctx, filled.as_ptr(), json.as_ptr()) };
+        Ok((rc == 0).then_some(filled))
+    }
+}
+
+/// Reads an array that libxl has returned, and frees it.
+///
+/// # Safety
+/// As for [`take_json`], with structs of this type.
+pub(crate) unsafe fn take_array<T: LibxlStruct, R>(
+    hosted: &Hosted,
+    ctx: *mut sys::Ctx,
+    first: *mut R,
+    count: c_int,
+) -> Result<Vec<T>, Error> {
+    let Description { name, since, .. } = T::STRUCT;
+    // SAFETY: the caller's promise.
+    unsafe { take_json(hosted, ctx, (name, *since), first, count) }?.into_iter().map(typed).collect()
+}
+
+/// Reads an array that libxl has returned as JSON, and frees it.
+///
+/// # Safety
+/// The ctx is alive; `first` is the first of `count` structs of this name, in an array that is the caller's to free, or null.
+pub(crate) unsafe fn take_json<R>(
+    hosted: &Hosted,
+    ctx: *mut sys::Ctx,
+    (name, since): (&'static str, Release),
+    first: *mut R,
+    count: c_int,
+) -> Result<Vec<Map<String, Value>>, Error> {
+    let handling = Handling::of(hosted.whole_library(), name, since)?;
+    let stride = handling.stride()?;
+    let (first, count) =
+        (first.cast::<c_void>(), if first.is_null() { 0 } else { usize::try_from(count).unwrap_or(0) });
+    // SAFETY: within the array.
+    let entries = (0..count).map(|at| unsafe { first.byte_add(at * stride) });
+    // SAFETY: the caller's promise; each is initialised, and disposed of below.
+    let read = entries.clone().map(|entry| unsafe { handling.json(hosted, ctx, entry) }).collect();
+    if let Some(dispose) = handling.functions.dispose {
+        // SAFETY: each is disposed of once, and not used after.
+        entries.for_each(|entry| unsafe { dispose(entry) });
+    }
+    // SAFETY: libxl allocated it with malloc(3), for its caller to free: `_list_free` does the same.
+    unsafe { libc::free(first) };
+    read
+}
+
+fn typed<T: LibxlStruct>(json: Map<String, Value>) -> Result<T, Error> {
+    let misread =
+        |invalid: xenlight_types::Invalid| Error::Format { what: T::STRUCT.name, problem: invalid.to_string() };
+    T::from_value(Value::Object(json)).map_err(misread)
 }

@@ -7,15 +7,14 @@
 //! - `libxl_domain_destroy(0)` removes domain 0 from xenstore before Xen refuses; pausing domain 0 stops the host.
 //! - For a domain that is not there each function has its own answer, which differs by release.
 
+use crate::domain_info::DOMINFO;
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::json::object;
-use crate::structs::Owned;
+use crate::structs::Struct;
 use crate::words::Listener;
 use core::ffi::c_int;
 use std::ptr;
 use std::sync::Arc;
-use xenlight_sys::domain::Dominfo;
 use xenlight_sys::{Ctx as RawCtx, Release, codes};
 use xenlight_types::DomainId;
 
@@ -125,14 +124,12 @@ pub(crate) fn says_missing(hosted: &Hosted, rc: c_int) -> bool {
 
 /// Whether Xen has marked it as xenstored's own domain; 4.7 and later.
 fn serves_the_host(hosted: &Hosted, ctx: *mut RawCtx, domid: DomainId) -> Result<bool, Error> {
-    let info = Owned::<Dominfo>::new(hosted.whole_library());
+    let info = Struct::new(hosted.whole_library(), DOMINFO.0, DOMINFO.1)?;
     // SAFETY: the caller is inside the gate, so the ctx is alive; `info` is initialised, and written during the call.
     if unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } != 0 {
         return Ok(false);
     }
-    // SAFETY: filled in by libxl, and alive.
-    let json = unsafe { hosted.library().dominfo_to_json(ctx, info.as_ptr()) };
-    // SAFETY: the string is ours to free.
-    let info = object("libxl's dominfo", unsafe { hosted.take_string(json) })?;
+    // SAFETY: the ctx is alive.
+    let info = unsafe { info.json(hosted, ctx) }?;
     Ok(info.get("never_stop") == Some(&serde_json::Value::Bool(true)))
 }

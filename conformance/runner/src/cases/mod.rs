@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod device;
 mod errors;
+mod families;
 mod hooks;
 mod hvm;
 mod idle;
@@ -40,6 +41,9 @@ static ON_LIBXL: &[&Case] = &[
     &life::XENSTORED_LOST,
     &config::CHECKED,
     &types::FIELDS,
+    &families::LISTED,
+    &families::ATTACHED,
+    &families::ATTACH_REFUSED,
     &device::REMOVAL,
     &device::REMOVAL_EXPIRES,
     &device::DESTROY_EXPIRES,

@@ -164,6 +164,7 @@ impl Pretend {
             (format!("{libxl}/frontend"), frontend.as_str()),
             (format!("{libxl}/type"), "vif"),
             (format!("{libxl}/mac"), "00:16:3e:00:00:01"),
+            (format!("{libxl}/script"), script),
         ];
         for (path, value) in nodes {
             self.store.write(&path, value.as_bytes())?;
@@ -171,10 +172,18 @@ impl Pretend {
         Ok(())
     }
 
+    /// The backend driver waits for the frontend.
+    pub(crate) fn bring_up_backend(&self, domid: DomainId, devid: u32) -> anyhow::Result<()> {
+        self.set_backend(domid, devid, b"2")
+    }
+
     /// The backend driver has let go of the device.
     pub(crate) fn close_backend(&self, domid: DomainId, devid: u32) -> anyhow::Result<()> {
-        self.store.write(&format!("/local/domain/0/backend/vif/{domid}/{devid}/state"), b"6")?;
-        Ok(())
+        self.set_backend(domid, devid, b"6")
+    }
+
+    fn set_backend(&self, domid: DomainId, devid: u32, state: &[u8]) -> anyhow::Result<()> {
+        Ok(self.store.write(&format!("/local/domain/0/backend/vif/{domid}/{devid}/state"), state)?)
     }
 
     fn set_domain(&self, domid: DomainId, flags: u32) {

@@ -1,0 +1,61 @@
+//! Discs in the drives of HVM domains, and the safe removal of a disk.
+
+use super::Change;
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::operation::{self, Operation};
+use crate::task::Task;
+use xenlight_sys::{Library, Release};
+use xenlight_types::{Disk, DiskFormat, DomainId};
+
+/// # Discs
+impl Ctx {
+    /// Puts a disc into a drive of an HVM domain, in place of the one that is there. `disc` has the drive as
+    /// [`vdev`](field@Disk::vdev), the image as [`pdev_path`](field@Disk::pdev_path), and its
+    /// [`format`](field@Disk::format); [`is_cdrom`](field@Disk::is_cdrom) and [`removable`](field@Disk::removable) are set here.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the domain has no such drive, is not an HVM domain, or its device model does not answer;
+    /// those of [`attach`](Self::attach).
+    pub fn insert_disc(&self, domid: DomainId, disc: &Disk) -> Operation<()> {
+        const DOING: &str = "insert a disc";
+        Operation::begun(|| {
+            let task = Task::on(DOING, domid);
+            let disc = disc.clone().is_cdrom(true).removable(true).readwrite(false);
+            let device = self.given(task, &disc)?;
+            // SAFETY: the caller promises what libxl's function asks for.
+            let function: super::About =
+                |library, ctx, domid, disk, how| Some(unsafe { library.cdrom_insert(ctx, domid, disk.cast(), how) });
+            operation::start(&self.registry, task, Change { domid, device, function })
+        })
+    }
+
+    /// Takes the disc out of a drive of an HVM domain; `vdev` is the drive, as in its configuration, such as `hdc`.
+    ///
+    /// # Errors
+    /// Those of [`insert_disc`](Self::insert_disc).
+    pub fn eject_disc(&self, domid: DomainId, vdev: &str) -> Operation<()> {
+        self.insert_disc(domid, &Disk::default().vdev(vdev).format(DiskFormat::Empty).pdev_path(""))
+    }
+
+    /// Detaches a disk once its domain does not use it any more, however long that takes: unlike
+    /// [`detach`](Self::detach), it does not force the disk away when the time is over. Xen 4.15 and later.
+    ///
+    /// # Errors
+    /// Those of [`detach`](Self::detach).
+    pub fn detach_disk_safely(&self, domid: DomainId, disk: &Disk) -> Operation<()> {
+        const DOING: &str = "detach a disk safely";
+        Operation::begun(|| {
+            let task = Task::on(DOING, domid);
+            let loaded = self.library().release();
+            let unsupported = || Error::Unsupported { what: DOING, needs: Release::new(4, 15), loaded };
+            self.library().sys().device_disk_safe_remove().ok_or_else(unsupported)?;
+            let device = self.given(task, disk)?;
+            let function: super::About = |library: &Library, ctx, domid, disk, how| {
+                // SAFETY: the caller promises what libxl's function asks for.
+                library.device_disk_safe_remove().map(|remove| unsafe { remove(ctx, domid, disk.cast(), how) })
+            };
+            operation::start(&self.registry, task, Change { domid, device, function })
+        })
+    }
+}
