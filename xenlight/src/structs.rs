@@ -38,11 +38,8 @@ impl Handling {
     /// # Safety
     /// The ctx is alive; `this` is an initialised struct of this name.
     unsafe fn json(&self, hosted: &Hosted, ctx: *mut sys::Ctx, this: *mut c_void) -> Result<Map<String, Value>, Error> {
-        let json = match self.functions.to_json {
-            // SAFETY: the caller's promise; the string is ours to free.
-            Some(to_json) => unsafe { hosted.take_string(to_json(ctx, this)) },
-            None => None,
-        };
+        // SAFETY: the caller's promise; the string is ours to free.
+        let json = unsafe { hosted.take_string((self.functions.to_json)(ctx, this)) };
         object(self.name, json)
     }
 

@@ -23,9 +23,10 @@ impl Ctx {
             let task = Task::on(DOING, domid);
             let disc = disc.clone().is_cdrom(true).removable(true).readwrite(false);
             let device = self.given(task, &disc)?;
-            // SAFETY: the caller promises what libxl's function asks for.
-            let function: super::About =
-                |library, ctx, domid, disk, how| Some(unsafe { library.cdrom_insert(ctx, domid, disk.cast(), how) });
+            let function: super::About = |library, ctx, domid, disk, how| {
+                // SAFETY: the caller promises what libxl's function asks for.
+                Some(unsafe { library.cdrom_insert(ctx, domid, disk.cast(), how) })
+            };
             operation::start(&self.registry, task, Change { domid, device, function })
         })
     }
@@ -52,8 +53,9 @@ impl Ctx {
             self.library().sys().device_disk_safe_remove().ok_or_else(unsupported)?;
             let device = self.given(task, disk)?;
             let function: super::About = |library: &Library, ctx, domid, disk, how| {
+                let remove = library.device_disk_safe_remove()?;
                 // SAFETY: the caller promises what libxl's function asks for.
-                library.device_disk_safe_remove().map(|remove| unsafe { remove(ctx, domid, disk.cast(), how) })
+                Some(unsafe { remove(ctx, domid, disk.cast(), how) })
             };
             operation::start(&self.registry, task, Change { domid, device, function })
         })

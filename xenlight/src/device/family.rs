@@ -140,37 +140,48 @@ macro_rules! listed {
 /// `always`: every release has it. `later`: the loaded one may not.
 macro_rules! about {
     (always $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
-        |library, ctx, domid, device, how| Some(unsafe { library.$function(ctx, domid, device.cast(), how) })
+        |library, ctx, domid, device, how| {
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { library.$function(ctx, domid, device.cast(), how) })
+        }
     };
     (later $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
         |library, ctx, domid, device, how| {
-            library.$function().map(|function| unsafe { function(ctx, domid, device.cast(), how) })
+            let function = library.$function()?;
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { function(ctx, domid, device.cast(), how) })
         }
     };
 }
 
 macro_rules! list {
     (always $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
-        |library, ctx, domid, count| Some(unsafe { library.$function(ctx, domid, count) }.cast())
+        |library, ctx, domid, count| {
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { library.$function(ctx, domid, count) }.cast())
+        }
     };
     (later $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
-        |library, ctx, domid, count| library.$function().map(|function| unsafe { function(ctx, domid, count) }.cast())
+        |library, ctx, domid, count| {
+            let function = library.$function()?;
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { function(ctx, domid, count) }.cast())
+        }
     };
 }
 
 macro_rules! inform {
     (always $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
-        |library, ctx, domid, device, info| Some(unsafe { library.$function(ctx, domid, device.cast(), info.cast()) })
+        |library, ctx, domid, device, info| {
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { library.$function(ctx, domid, device.cast(), info.cast()) })
+        }
     };
     (later $function:ident) => {
-        // SAFETY: the caller promises what libxl's function asks for.
         |library, ctx, domid, device, info| {
-            library.$function().map(|function| unsafe { function(ctx, domid, device.cast(), info.cast()) })
+            let function = library.$function()?;
+            // SAFETY: the caller promises what libxl's function asks for.
+            Some(unsafe { function(ctx, domid, device.cast(), info.cast()) })
         }
     };
 }

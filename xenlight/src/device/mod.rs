@@ -82,6 +82,9 @@ impl Ctx {
 
     /// Adds a device to a domain. Resolves to the device as libxl has completed it: with its number, and with the defaults.
     ///
+    /// If the backend or the hotplug script fails, libxl leaves the device where [`devices`](Self::devices) finds it: destroy it.
+    /// libxl enters the device into the domain's stored configuration, so the domain must be one that libxl has created.
+    ///
     /// # Errors
     /// [`Error::Libxl`] with libxl's log lines, among others if the domain has such a device already, or its backend does not
     /// come up; [`Error::Config`] and [`Error::ConfigNeeds`] if libxl would misread the device, before anything is done;

@@ -34,7 +34,7 @@ pub(crate) static ATTACHED: Case = Case {
 
 pub(crate) static ATTACH_REFUSED: Case = Case {
     name: "device-attach-refused",
-    claim: "What cannot be attached is refused with the reason, and leaves nothing behind: a field of a later release, a script that fails, a domain that is not there",
+    claim: "What cannot be attached is refused with the reason: a field of a later release, a domain that is not there, a script that fails; what that leaves can be destroyed",
     clauses: &["E9"],
     tiers: &[Tier::Libxl],
     adapters: &[Adapter::Epoll],
@@ -92,7 +92,6 @@ fn none_or_unsupported<D: Listed + std::fmt::Debug>(
 /// The backend driver comes up.
 fn bring_up(pretend: &Pretend, devid: u32) -> anyhow::Result<()> {
     let backend = format!("/local/domain/0/backend/vif/5/{devid}");
-    std::thread::sleep(std::time::Duration::from_secs(2)); eprintln!("{:?} {:?}", pretend.store.list("/local/domain/0/backend"), pretend.store.list("/local/domain/0/backend/vif/5"));
     eventually("libxl writes the backend", || pretend.store.read(&format!("{backend}/state")).is_some())?;
     pretend.bring_up_backend(FIVE, devid)
 }
@@ -100,12 +99,13 @@ fn bring_up(pretend: &Pretend, devid: u32) -> anyhow::Result<()> {
 fn attached(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
+    pretend.keep_configuration(&opened.ctx.info(FIVE)?)?;
     let marker = stage.folder.join("script-ran");
     let script = script(stage, &format!("echo \"$@\" >>{}", marker.display()))?;
     let nic = Nic::default().script(script.display().to_string()).bridge("br0").mtu(1400);
     for devid in 0..2 {
         let attached = opened.ctx.attach(FIVE, &nic);
-        bring_up(&pretend, devid)?;
+        bring_up(pretend, devid)?;
         let attached = block_on(attached)?;
         ensure!(attached.devid.unwrap_or(0) == devid, "{attached:?}");
         ensure!(attached.mac.is_some(), "it has no address: {attached:?}");
@@ -132,6 +132,7 @@ fn refused(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
+    pretend.keep_configuration(&ctx.info(FIVE)?)?;
     let nic = Nic::default().script(script(stage, "exit 3")?.display().to_string());
     let gone = block_on(ctx.attach(DomainId::new(99), &nic));
     ensure!(matches!(gone, Err(Error::NoSuchDomain { .. })), "{gone:?}");
@@ -144,12 +145,22 @@ fn refused(stage: &Stage) -> anyhow::Result<()> {
         );
     }
     let attached = ctx.attach(FIVE, &nic);
-    bring_up(&pretend, 0)?;
+    bring_up(pretend, 0)?;
     let attached = block_on(attached);
     ensure!(
-        matches!(&attached, Err(Error::Libxl { words, .. }) if words.to_string().contains("script")),
+        matches!(&attached, Err(Error::Libxl { words, .. }) if words.to_string().contains("error status 3")),
         "a script that fails: {attached:?}"
     );
+    // libxl leaves it in xenstore, and says that it is there.
+    let left = ctx.devices::<Nic>(FIVE)?;
+    ensure!(left.len() == 1, "{left:?}");
+    super::device::script(stage, "exit 0")?;
+    let destroyed = ctx.destroy_device(FIVE, &left[0]);
+    super::device::asked_to_close(stage)?;
+    pretend.close_backend(FIVE, 0)?;
+    block_on(destroyed)?;
+    let left = ctx.devices::<Nic>(FIVE)?;
+    ensure!(left.is_empty(), "the device that could not be attached is left: {left:?}");
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()

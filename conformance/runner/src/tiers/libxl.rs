@@ -14,12 +14,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use xenlight::{Ctx, DomainId};
+use xenlight::types::{Machine, Pv};
+use xenlight::{Ctx, DomainConfig, DomainId, DomainInfo};
 
 /// The argument for the process that probes. The program may be a [`Suite`](osevent_conformance::Suite) of other people's.
 pub(crate) const PROBE: &str = "--probe";
 /// All parts of the stand-in: no hypercall can reach a real Xen.
 const ALL_IN_FORCE: u32 = 0x1f;
+
+/// The folder that libxl has instead of /var/lib/xen.
+const STATE: &str = "OSEVENT_XENCALL_STATE_DIR";
 
 /// Flags of a pretend domain, `XEN_DOMINF_*`.
 const SHUTDOWN: u32 = 1 << 2;
@@ -110,6 +114,17 @@ impl Pretend {
     pub(crate) fn add_domain(&self, domid: DomainId) -> anyhow::Result<()> {
         self.store.write(&format!("/local/domain/{domid}/name"), format!("pretend-{domid}").as_bytes())?;
         self.set_domain(domid, BLOCKED);
+        Ok(())
+    }
+
+    /// libxl's own file about a domain, which it keeps from the creation on and enters devices into. Those that were
+    /// added here have none.
+    pub(crate) fn keep_configuration(&self, info: &DomainInfo) -> anyhow::Result<()> {
+        let folder = std::env::var_os(STATE).with_context(|| format!("{STATE} is not set"))?;
+        let DomainInfo { domid, uuid, .. } = info;
+        let file = Path::new(&folder).join(format!("userdata-d.{domid}.{uuid}.libxl-json"));
+        let config = DomainConfig::new(format!("pretend-{domid}"), Machine::Pv(Pv::default()));
+        std::fs::write(file, config.to_json() + "\0")?;
         Ok(())
     }
 
