@@ -1,9 +1,12 @@
 //! A loaded libxl, and its symbol tables, one for each subject.
 
+mod cache;
+mod cpu;
 mod device;
 mod domain;
 mod event;
 mod host;
+mod memory;
 mod table;
 
 use core::fmt;
@@ -29,6 +32,9 @@ pub(crate) struct Table {
     event: event::Table,
     domain: domain::Table,
     device: device::Table,
+    memory: memory::Table,
+    cpu: cpu::Table,
+    cache: cache::Table,
     host: host::Table,
 }
 
@@ -39,12 +45,16 @@ impl Table {
             event: event::Table::find(object, release)?,
             domain: domain::Table::find(object, release)?,
             device: device::Table::find(object, release)?,
+            memory: memory::Table::find(object, release)?,
+            cpu: cpu::Table::find(object, release)?,
+            cache: cache::Table::find(object, release)?,
             host: host::Table::find(object, release)?,
         })
     }
 }
 
-const TABLES: &[&[Symbol]] = &[event::SYMBOLS, domain::SYMBOLS, device::SYMBOLS, host::SYMBOLS];
+const TABLES: &[&[Symbol]] =
+    &[event::SYMBOLS, domain::SYMBOLS, device::SYMBOLS, memory::SYMBOLS, cpu::SYMBOLS, cache::SYMBOLS, host::SYMBOLS];
 
 /// Every function that this crate knows of, on this architecture.
 pub const SYMBOLS: &[Symbol] = &{

@@ -2,11 +2,14 @@
 
 use super::table::symbol_table;
 use crate::Ctx;
-use crate::by_release::{CreateRestore, DomainControl, RetrieveConfiguration};
-use crate::domain::{AsyncopHow, AsyncprogressHow, DomainConfig, Dominfo, RestoreParams, Vminfo};
+use crate::by_release::{CreateRestore, DomainControl, MonitorCommand, RetrieveConfiguration, SendTrigger};
+use crate::domain::{
+    AsyncopHow, AsyncprogressHow, CpuidPolicyList, DomainConfig, DomainCreateInfo, DomainRemusInfo, Dominfo,
+    RestoreParams, Uuid, Vminfo,
+};
 #[cfg(doc)]
 use crate::{Library, contract::*};
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_uint, c_ulong};
 
 symbol_table! {
     /// # Domains
@@ -35,6 +38,21 @@ symbol_table! {
         fn domid_to_name(ctx: *mut Ctx, domid: u32) -> *mut c_char;
         /// Finds the domain with this name. Queries all domains first.
         fn name_to_domid(ctx: *mut Ctx, name: *const c_char, domid: *mut u32) -> c_int;
+        /// 1 if the number could be that of a domain other than domain 0, which need not exist; otherwise 0.
+        fn domid_valid_guest(domid: u32) -> c_int;
+        /// 1 if the domain is a stub domain, and writes the domain that it serves, unless `target` is NULL; otherwise 0.
+        fn is_stubdom(ctx: *mut Ctx, domid: u32, target: *mut u32) -> c_int;
+        /// Returns the stub domain of a domain; 0 if it has none.
+        fn get_stubdom_id(ctx: *mut Ctx, domid: c_int) -> c_int;
+        /// Gives a domain another name; `old_name`, unless it is NULL, has to be the one that it has.
+        fn domain_rename(ctx: *mut Ctx, domid: u32, old_name: *const c_char, new_name: *const c_char) -> c_int;
+        /// Makes room for a successor of a domain that has shut down: adds the suffix to the name that `info` has, and gives the
+        /// domain another UUID.
+        fn domain_preserve(
+            ctx: *mut Ctx, domid: u32, info: *mut DomainCreateInfo, name_suffix: *const c_char, new_uuid: Uuid,
+        ) -> c_int;
+        /// Returns when the domain was created, in seconds since 1970; `u32::MAX` on failure.
+        fn vm_get_start_time(ctx: *mut Ctx, domid: u32) -> u32;
         /// Initializes a `DomainConfig` in raw memory.
         fn domain_config_init(config: *mut DomainConfig);
         /// Frees the memory that it points to.
@@ -59,6 +77,43 @@ symbol_table! {
         ) -> c_int;
         /// Destroys a domain, without its cooperation.
         fn domain_destroy(ctx: *mut Ctx, domid: u32, how: *const AsyncopHow) -> c_int;
+        /// Writes the domain's memory to a file. It is complete, or has failed, when the call returns, also with a `how`. Until then
+        /// it holds the ctx lock, which can take minutes ([O12]).
+        fn domain_core_dump(ctx: *mut Ctx, domid: u32, file: *const c_char, how: *const AsyncopHow) -> c_int;
+        /// Replicates the domain over `send_fd` and `recv_fd` to another host. It completes when replication fails, or the domain
+        /// fails over. The fds and `info`, in which it fills in defaults, must remain valid until then.
+        fn domain_remus_start(
+            ctx: *mut Ctx, info: *mut DomainRemusInfo, domid: u32, send_fd: c_int, recv_fd: c_int, how: *const AsyncopHow,
+        ) -> c_int;
+
+        /// Sends a key to the domain's kernel (Linux: SysRq). Always 0.
+        fn send_sysrq(ctx: *mut Ctx, domid: u32, key: c_char) -> c_int;
+        /// Writes the path of the terminal of a console, to be freed with free(3). `kind` is a `libxl_console_type`: 1 for an
+        /// emulated serial port, 2 for a PV console.
+        fn console_get_tty(
+            ctx: *mut Ctx, domid: u32, number: c_int, kind: c_uint, path: *mut *mut c_char,
+        ) -> c_int;
+        /// The same for the console that a user wants: the emulated one of an HVM domain, that of its stub domain if it has one, or
+        /// the PV console.
+        fn primary_console_get_tty(ctx: *mut Ctx, domid: u32, path: *mut *mut c_char) -> c_int;
+
+        /// Stores data about a domain in a file of the host, under the name of its owner, such as `xl`. It is deleted with the
+        /// domain, or by a size of 0.
+        fn userdata_store(
+            ctx: *mut Ctx, domid: u32, owner: *const c_char, data: *const u8, size: c_int,
+        ) -> c_int;
+        /// Reads that data, to be freed with free(3). Without any: 0, NULL and a size of 0. Each address may be NULL.
+        fn userdata_retrieve(
+            ctx: *mut Ctx, domid: u32, owner: *const c_char, data: *mut *mut u8, size: *mut c_int,
+        ) -> c_int;
+
+        /// Adds a change of CPU features in xl's form, such as `host,tm=0`, to a list, which is NULL at first. On failure a number
+        /// that is not one of libxl's codes.
+        fn cpuid_parse_config(list: *mut CpuidPolicyList, text: *const c_char) -> c_int;
+        /// The same in xend's form, such as `1:ecx=xxxx…`.
+        fn cpuid_parse_config_xend(list: *mut CpuidPolicyList, text: *const c_char) -> c_int;
+        /// Frees the memory that a list points to.
+        fn cpuid_dispose(list: *mut CpuidPolicyList);
     }
     later {
         /// Fills in a configuration that was initialized with `_init`. Unknown keys and
@@ -70,8 +125,31 @@ symbol_table! {
         (4, 4) fn domain_restore_params_dispose(params: *mut RestoreParams);
         /// Fills in a struct that was initialized with `_init`.
         (4, 5) fn domain_restore_params_from_json(ctx: *mut Ctx, params: *mut RestoreParams, json: *const c_char) -> c_int;
+        /// Reads a number, which need not be that of a domain, or else finds the domain with this name.
+        (4, 3) fn domain_qualifier_to_domid(ctx: *mut Ctx, name: *const c_char, domid: *mut u32) -> c_int;
+        /// Deletes the data that this owner has stored ([`Library::userdata_store`]).
+        (4, 5) fn userdata_unlink(ctx: *mut Ctx, domid: u32, owner: *const c_char) -> c_int;
+        /// Sets up an HVM domain again that shut down for a soft reset, as for kexec: it keeps its memory. The configuration must
+        /// remain valid until completion.
+        (4, 7) fn domain_soft_reset(
+            ctx: *mut Ctx, config: *mut DomainConfig, domid: u32, how: *const AsyncopHow,
+            console: *const AsyncprogressHow,
+        ) -> c_int;
+        /// Suspends the domain, whose state stays in memory. [`Library::domain_resume`] continues it.
+        (4, 11) fn domain_suspend_only(ctx: *mut Ctx, domid: u32, how: *const AsyncopHow) -> c_int;
+        /// Forgets which numbers domains have had, so that they can be used again at once.
+        (4, 14) fn clear_domid_history(ctx: *mut Ctx) -> c_int;
+        /// Writes the xenstore entries of a domain's PV console, whose backend is in domain `backend`; `gfn` is the page of its
+        /// ring.
+        (4, 18) fn console_add_xenstore(
+            ctx: *mut Ctx, domid: u32, backend: u32, event_channel: c_uint, gfn: c_ulong, how: *const AsyncopHow,
+        ) -> c_int;
     }
     changed {
+        /// Presses a button of the virtual machine, such as power.
+        send_trigger: SendTrigger;
+        /// Has the domain's QEMU run a command of its human monitor.
+        qemu_monitor_command: MonitorCommand;
         /// Stops the domain's virtual CPUs.
         domain_pause: DomainControl;
         /// Lets the domain's virtual CPUs run. This starts a new domain.

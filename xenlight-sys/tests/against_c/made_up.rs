@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use libtest_mimic::{Completion, Failed};
-use xenlight_sys::by_release::{CreateRestore, DomainControl, FreeMemory, RetrieveConfiguration};
+use xenlight_sys::by_release::{
+    CreateRestore, DomainControl, FreeMemory, MemoryTarget, MonitorCommand, NeedMemory, RetrieveConfiguration,
+    SendTrigger, SetMaximumMemory, SetMemoryTarget, VcpuAffinity, VcpuOnline, WaitForFreeMemory,
+};
 use xenlight_sys::{Library, LoadError, Release, SYMBOLS};
 
 use crate::Outcome;
@@ -96,8 +99,32 @@ pub(crate) fn each_release_gets_its_forms_of_functions() -> Outcome {
                 RetrieveConfiguration::Asynchronous(_) => asynchronous,
             };
             assert!(retrieve, "the form of retrieve_domain_configuration in 4.{minor}");
-            let wide = matches!(library.get_free_memory(), FreeMemory::Bits64(_));
-            assert_eq!(wide, minor >= 8);
+            let command = match library.qemu_monitor_command() {
+                MonitorCommand::Missing => minor < 8,
+                MonitorCommand::Blocking(_) => (8..13).contains(&minor),
+                MonitorCommand::Asynchronous(_) => asynchronous,
+            };
+            assert!(command, "the form of qemu_monitor_command in 4.{minor}");
+            assert_eq!(matches!(library.set_vcpuonline(), VcpuOnline::Asynchronous(_)), asynchronous);
+            assert_eq!(matches!(library.send_trigger(), SendTrigger::Asynchronous(_)), asynchronous);
+            for affinity in [library.set_vcpuaffinity(), library.set_vcpuaffinity_all()] {
+                assert_eq!(matches!(affinity, VcpuAffinity::HardAndSoft(_)), minor >= 5);
+            }
+            let wide = minor >= 8;
+            assert_eq!(matches!(library.get_free_memory(), FreeMemory::Bits64(_)), wide);
+            assert_eq!(matches!(library.wait_for_free_memory(), WaitForFreeMemory::Bits64(_)), wide);
+            assert_eq!(matches!(library.domain_setmaxmem(), SetMaximumMemory::Bits64(_)), wide);
+            assert_eq!(matches!(library.set_memory_target(), SetMemoryTarget::Bits64(_)), wide);
+            assert_eq!(matches!(library.get_memory_target(), MemoryTarget::Bits64(_)), wide);
+            let need = match library.domain_need_memory() {
+                NeedMemory::Bits32(_) => !wide,
+                NeedMemory::Bits64(_) => wide && !asynchronous,
+                NeedMemory::Configuration(_) => asynchronous,
+            };
+            assert!(need, "the form of domain_need_memory in 4.{minor}");
+            let on_x86 = cfg!(target_arch = "x86_64");
+            assert_eq!(library.psr_cmt_attach().is_some(), on_x86 && minor >= 5);
+            assert_eq!(library.dt_overlay().is_some(), !on_x86 && minor >= 18);
             assert_eq!(library.ao_abort().is_some(), minor >= 6);
             assert_eq!(library.childproc_sigchld_occurred().is_some(), minor >= 4);
             assert_eq!(library.domain_config_from_json().is_some(), minor >= 5);
