@@ -20,7 +20,8 @@
 //!
 //! It has no logic: no method checks its arguments, waits, converts or frees. It defines no struct of libxl whose layout varies
 //! by release. It does not bind functions that run libxl's own poll loop (`libxl_event_wait`, `libxl_osevent_beforepoll`;
-//! [E8]). It never unloads the library.
+//! [E8]), that replace the process (`libxl_console_exec`), or whose work Rust's own types do (`libxl_bitmap_set`); all others of
+//! the three headers are there. It never unloads the library.
 //!
 //! # Rules for every call
 //!

@@ -12,6 +12,8 @@ use xenlight_sys::Release;
 /// A C compiler that works, and a folder for what it makes.
 pub(crate) struct Compiler {
     folder: TempDir,
+    /// Where it looks for headers first.
+    headers: Option<PathBuf>,
 }
 
 impl Compiler {
@@ -23,28 +25,46 @@ impl Compiler {
             _ => return Err(format!("no C compiler {:?} (Debian: gcc)", command().get_program())),
         }
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
-        Ok(Self { folder })
+        Ok(Self { folder, headers: None })
     }
 
-    /// The same, with Xen's headers: which release they are of.
-    pub(crate) fn find_with_headers() -> Result<(Self, Release), String> {
-        let compiler = Self::find()?;
-        compiler.check("#include <libxl.h>").map_err(|_| "no libxl.h (Debian: libxen-dev)".to_owned())?;
-        let release = headers_release().ok_or("no libxenlight.so beside the headers (Debian: libxen-dev)")?;
-        Ok((compiler, release))
+    /// The same for each set of Xen's headers, with the release: those that are installed, and those that `XEN_HEADERS` names, as
+    /// `4.16=/path:4.22=/path`.
+    pub(crate) fn find_with_headers() -> Result<Vec<(Self, Release)>, String> {
+        let mut found = Vec::new();
+        let installed = Self::find()?;
+        let missing = match installed.check("#include <libxl.h>") {
+            Err(_) => Some("no libxl.h (Debian: libxen-dev)"),
+            Ok(()) => match headers_release() {
+                Some(release) => {
+                    found.push((installed, release));
+                    None
+                }
+                None => Some("no libxenlight.so beside the headers (Debian: libxen-dev)"),
+            },
+        };
+        for entry in env::var("XEN_HEADERS").unwrap_or_default().split(':').filter(|entry| !entry.is_empty()) {
+            let (release, folder) = entry.split_once('=').ok_or("XEN_HEADERS is 4.16=/path:4.22=/path")?;
+            let release = release_of(release).ok_or_else(|| format!("{release} is no release such as 4.22"))?;
+            found.push((Self { headers: Some(folder.into()), ..Self::find()? }, release));
+        }
+        match missing {
+            Some(reason) if found.is_empty() => Err(reason.to_owned()),
+            _ => Ok(found),
+        }
     }
 
     /// Compiles a program without keeping the result.
     pub(crate) fn check(&self, source: &str) -> Result<(), Failed> {
         let file = self.write("check.c", source);
-        run(command().args(["-fsyntax-only", "-Werror=incompatible-pointer-types"]).arg(file))?;
+        run(self.command().args(["-fsyntax-only", "-Werror=incompatible-pointer-types"]).arg(file))?;
         Ok(())
     }
 
-    /// The program after the preprocessor.
+    /// The program after the preprocessor, with the marks that say where each line is from.
     pub(crate) fn preprocess(&self, source: &str) -> Result<String, Failed> {
         let file = self.write("preprocess.c", source);
-        run(command().args(["-E", "-P"]).arg(file))
+        run(self.command().arg("-E").arg(file))
     }
 
     /// Makes a shared object called `name`.
@@ -59,6 +79,14 @@ impl Compiler {
         self.folder.path()
     }
 
+    fn command(&self) -> Command {
+        let mut command = command();
+        if let Some(headers) = &self.headers {
+            command.arg("-I").arg(headers);
+        }
+        command
+    }
+
     fn write(&self, name: &str, source: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, source).expect("the temporary folder is writable");
@@ -70,13 +98,16 @@ impl Compiler {
 fn headers_release() -> Option<Release> {
     let link = run(command().arg("-print-file-name=libxenlight.so")).ok()?;
     let file = fs::canonicalize(link.trim()).ok()?;
-    let version = file.file_name()?.to_str()?.strip_prefix("libxenlight.so.")?.to_owned();
-    let mut parts = version.split('.').map(str::parse);
-    match (parts.next()?, parts.next()?) {
-        (Ok(2), Ok(0)) => Some(Release::V4_2),
-        (Ok(major), Ok(minor)) => Some(Release::new(major, minor)),
-        _ => None,
+    match file.file_name()?.to_str()?.strip_prefix("libxenlight.so.")? {
+        "2.0.0" => Some(Release::V4_2),
+        version => release_of(version),
     }
+}
+
+/// The first two numbers.
+fn release_of(version: &str) -> Option<Release> {
+    let mut parts = version.split('.').map(str::parse);
+    Some(Release::new(parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 fn command() -> Command {

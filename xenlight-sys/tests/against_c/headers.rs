@@ -1,13 +1,15 @@
 //! Cases that compile C against Xen's headers.
 
 use std::any::type_name;
+use std::collections::BTreeSet;
+use std::env;
 use std::ffi::c_char;
 use std::fmt::Write as _;
 use std::mem::offset_of;
 
-use libtest_mimic::Completion;
+use libtest_mimic::{Completion, Failed};
 use xenlight_sys::children::{self, ChildprocHooks};
-use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, Bitmap, OPAQUE_SIZE, Uuid, Vminfo};
+use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, Bitmap, OPAQUE_SIZE, Uuid, Vminfo, XenConsoleReader};
 use xenlight_sys::event::{Event, EventHooks, OseventHooks};
 use xenlight_sys::log::{self, Logger};
 use xenlight_sys::{Release, SYMBOLS, codes};
@@ -17,6 +19,13 @@ use crate::c_type::declare;
 use crate::compiler::Compiler;
 
 const INCLUDES: &str = "#include <stddef.h>\n#include <libxl.h>\n#include <libxl_event.h>\n#include <libxl_utils.h>\n";
+
+/// For what is compared with types of this crate.
+fn includes(release: Release) -> String {
+    // Some parameters have become const up to 4.13, or ceased to be, which changes nothing for a caller.
+    let without_const = if release < Release::V4_13 { "#define const\n" } else { "" };
+    format!("{without_const}{INCLUDES}")
+}
 
 /// E3 for the event's head; contract V for vminfo.
 pub(crate) fn structs_lie_as_in_the_headers() -> Outcome {
@@ -45,24 +54,31 @@ pub(crate) fn structs_lie_as_in_the_headers() -> Outcome {
 }
 
 pub(crate) fn hooks_have_the_types_of_the_headers() -> Outcome {
-    let mut source = INCLUDES.to_owned();
     let hooks: Vec<Field> = fields().into_iter().filter(|field| field.kind.contains("fn(")).collect();
     assert_eq!(hooks.len(), 15, "a callback in a struct is not checked");
-    for (number, Field { of, name, kind, .. }) in hooks.into_iter().enumerate() {
-        let ours = declare(kind, "ours");
-        let _ = writeln!(source, "void check{number}({of} *s) {{ {ours}; s->{name} = ours; }}");
-    }
-    with_headers(|compiler, _| compiler.check(&source))
+    with_headers(|compiler, release| {
+        let mut source = includes(release);
+        for (number, Field { of, name, kind, .. }) in hooks.iter().enumerate() {
+            let ours = declare(kind, "ours");
+            let _ = writeln!(source, "void check{number}({of} *s) {{ {ours}; s->{name} = ours; }}");
+        }
+        compiler.check(&source)
+    })
 }
 
 pub(crate) fn functions_have_the_types_of_the_headers() -> Outcome {
     with_headers(|compiler, release| {
-        let mut source = INCLUDES.to_owned();
+        let mut source = String::new();
         if c_char::MIN == 0 {
             // As Rust has one type for both.
-            source.insert_str(0, "#include <stdint.h>\n#define uint8_t char\n");
+            source += "#include <stdint.h>\n#define uint8_t char\n";
         }
+        source += &includes(release);
         for symbol in SYMBOLS.iter().filter(|symbol| symbol.since <= release) {
+            if symbol.name == "libxl_get_scheduler" && release < Release::V4_7 {
+                // Returns an enumeration there, which a C compiler returns like the int of later releases.
+                continue;
+            }
             let pointer = declare(symbol.signature(release), &format!("of_{}", symbol.name));
             let _ = writeln!(source, "{pointer} = {};", symbol.name);
         }
@@ -70,8 +86,113 @@ pub(crate) fn functions_have_the_types_of_the_headers() -> Outcome {
     })
 }
 
+/// Functions of the headers that this crate does not declare, and why. A `*` stands for any ending.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("libxl_event_wait", "runs libxl's own loop (E8)"),
+    ("libxl_osevent_beforepoll", "for libxl's own loop (E8)"),
+    ("libxl_osevent_afterpoll", "for libxl's own loop (E8)"),
+    ("libxl_vncviewer_exec", "replaces the process"),
+    ("libxl_console_exec", "replaces the process"),
+    ("libxl_primary_console_exec", "replaces the process"),
+    ("libxl_bitmap_*", "a Bitmap is read and written in Rust"),
+    ("libxl_defbool_*", "a field, which is read and written as JSON"),
+    ("libxl_string_list_*", "a field, which is read and written as JSON"),
+    ("libxl_key_value_list_*", "a field, which is read and written as JSON"),
+    ("libxl_cpuid_policy_list_*", "a field, which is read and written as JSON"),
+    ("libxl_ms_vm_genid_*", "a field, which is read and written as JSON; random bytes"),
+    ("libxl_mac_copy", "a field, which is read and written as JSON"),
+    ("libxl_hwcap_copy", "a field, which is read and written as JSON"),
+    ("libxl_string_copy", "strdup(3)"),
+    ("libxl_basename", "std::path"),
+    ("libxl_fd_set_cloexec", "fcntl(2)"),
+    ("libxl_fd_set_nonblock", "fcntl(2)"),
+    ("libxl_pipe", "std::io"),
+    ("libxl_read_exactly", "std::io"),
+    ("libxl_write_exactly", "std::io"),
+    ("libxl_read_file_contents", "std::fs"),
+    ("libxl_create_logfile", "std::fs"),
+    ("libxl_report_child_exitstatus", "std::process"),
+    ("libxl_domain_need_memory_0x040700", "the form of an earlier release, under another name"),
+    ("libxl_domain_need_memory_0x041200", "the form of an earlier release, under another name"),
+    ("libxl_get_free_memory_0x040700", "the form of an earlier release, under another name"),
+    ("libxl_get_memory_target_0x040700", "the form of an earlier release, under another name"),
+    ("libxl_cpuid_apply_policy", "libxl calls it when it builds a domain; gone in 4.14"),
+    ("libxl_cpuid_set", "libxl calls it when it builds a domain; gone in 4.14"),
+    ("libxl_tmem_*", "gone from Xen in 4.13; fails since then"),
+    ("libxl_vtpminfo_list_free", "for an array that no function returns; gone in 4.10"),
+];
+
+/// Each is declared from the release on that has it, or left out for a reason. That a function is still there in a later release,
+/// with its type, is what the case above compiles.
+pub(crate) fn every_function_of_the_headers_is_declared_or_left_out() -> Outcome {
+    let mut unused = BTreeSet::from_iter(LEFT_OUT.iter().map(|(left_out, _)| *left_out));
+    let outcome = with_headers(|compiler, release| {
+        let functions = functions(&compiler.preprocess(INCLUDES)?);
+        if functions.len() < 150 {
+            return Err(format!("only {functions:?} are found").into());
+        }
+        let mut wrong = Vec::new();
+        for function in functions {
+            let left_out =
+                LEFT_OUT.iter().map(|(left_out, _)| *left_out).find(|left_out| match left_out.strip_suffix('*') {
+                    Some(beginning) => function.starts_with(beginning),
+                    None => function == *left_out,
+                });
+            match SYMBOLS.iter().find(|symbol| symbol.name == function) {
+                Some(symbol) if symbol.since <= release => {}
+                Some(symbol) => wrong.push(format!("{function} is declared for {} and later only", symbol.since)),
+                None if left_out.is_some_and(|left_out| {
+                    unused.remove(left_out);
+                    true
+                }) => {}
+                None => wrong.push(format!("{function} is not declared")),
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    })?;
+    // Those that are gone are only in headers of early releases.
+    if env::var_os("XEN_HEADERS").is_some() {
+        for left_out in unused {
+            eprintln!("{left_out} is left out, but not in any of the headers");
+        }
+    }
+    Ok(outcome)
+}
+
+/// The functions that `libxl.h`, `libxl_event.h` and `libxl_utils.h` declare, without those that they define.
+fn functions(preprocessed: &str) -> BTreeSet<String> {
+    let mut text = String::new();
+    let mut ours = false;
+    let mut depth = 0;
+    for line in preprocessed.lines() {
+        if let Some(mark) = line.strip_prefix("# ") {
+            let file = mark.split('"').nth(1).unwrap_or_default();
+            ours = ["libxl.h", "libxl_event.h", "libxl_utils.h"].contains(&file.rsplit('/').next().unwrap_or(file));
+        } else if ours {
+            for sign in line.chars() {
+                match sign {
+                    '{' => depth += 1,
+                    '}' => {
+                        depth -= 1;
+                        text.push(';');
+                    }
+                    sign if depth == 0 => text.push(sign),
+                    _ => {}
+                }
+            }
+            text.push(' ');
+        }
+    }
+    let declared = text.split(';').filter_map(|declaration| {
+        let (before, _) = declaration.split_once('(')?;
+        let name = before.trim_end().rsplit([' ', '*']).next()?;
+        let declares = !before.contains("typedef") && !before.contains("inline") && name.starts_with("libxl_");
+        declares.then(|| name.to_owned())
+    });
+    declared.collect()
+}
+
 pub(crate) fn constants_have_the_values_of_the_headers() -> Outcome {
-    let mut source = INCLUDES.to_owned();
     let since_4_7 = [("LIBXL_SHUTDOWN_REASON_SOFT_RESET", codes::SHUTDOWN_REASON_SOFT_RESET.into())];
     let since_4_4 = [
         ("LIBXL_SHUTDOWN_REASON_UNKNOWN", codes::SHUTDOWN_REASON_UNKNOWN.into()),
@@ -105,6 +226,7 @@ pub(crate) fn constants_have_the_values_of_the_headers() -> Outcome {
         ("XTL_ERROR", log::LEVEL_ERROR.into()),
     ];
     with_headers(|compiler, release| {
+        let mut source = INCLUDES.to_owned();
         let mut constants = always.to_vec();
         constants.push(("XTL_CRITICAL", log::LEVEL_CRITICAL.into()));
         if release >= Release::V4_4 {
@@ -124,21 +246,22 @@ pub(crate) fn constants_have_the_values_of_the_headers() -> Outcome {
 
 /// Also the other way round: a name of ours that the headers lack is a mistake.
 pub(crate) fn every_error_of_the_headers_has_its_name() -> Outcome {
-    with_headers(|compiler, release| {
+    with_headers(|compiler, _| {
         let text = compiler.preprocess(INCLUDES)?;
         let mut theirs = Vec::new();
         for line in text.split([',', '{', '}', '\n']) {
             if let Some((name, value)) = line.trim().split_once(" = ")
                 && name.starts_with("ERROR_")
             {
-                theirs.push((value.parse::<i32>()?, name.to_owned()));
+                // 4.5 and 4.6 had the first of these words.
+                theirs.push((value.parse::<i32>()?, name.replace("_REMUS_", "_CHECKPOINT_")));
             }
         }
         let newest = theirs.iter().map(|(value, _)| *value).min().unwrap_or(0);
         let ours: Vec<(i32, String)> =
             (newest..0).rev().filter_map(|code| Some((code, codes::error_name(code)?.to_owned()))).collect();
         if theirs.len() < 14 || theirs != ours {
-            return Err(format!("headers of {release}: {theirs:?}\nours: {ours:?}").into());
+            return Err(format!("{theirs:?}\nours: {ours:?}").into());
         }
         Ok(())
     })
@@ -147,13 +270,19 @@ pub(crate) fn every_error_of_the_headers_has_its_name() -> Outcome {
 /// With so much room to spare that a release to come fits, too.
 pub(crate) fn an_opaque_buffer_holds_every_struct() -> Outcome {
     with_headers(|compiler, release| {
-        let mut source = INCLUDES.to_owned();
-        let mut structs =
-            vec!["libxl_domain_config", "libxl_dominfo", "libxl_device_nic", "libxl_device_disk", "libxl_version_info"];
-        if release >= Release::V4_4 {
-            structs.push("libxl_domain_restore_params");
+        let mut structs = BTreeSet::new();
+        for symbol in SYMBOLS.iter().filter(|symbol| symbol.since <= release) {
+            let words = symbol.signature(release).split(|sign: char| !sign.is_alphanumeric() && !"_:".contains(sign));
+            structs.extend(words.filter(|word| word.starts_with("xenlight_sys::domain::")));
         }
+        // The headers do not define it.
+        structs.remove(type_name::<XenConsoleReader>());
+        if structs.len() < 20 {
+            return Err(format!("only {structs:?} are found").into());
+        }
+        let mut source = INCLUDES.to_owned();
         for of in structs {
+            let of = declare(of, "");
             let _ = writeln!(source, "_Static_assert(sizeof({of}) * 16 <= {OPAQUE_SIZE}, \"{of}\");");
         }
         compiler.check(&source)
@@ -239,10 +368,17 @@ fn fields() -> Vec<Field> {
     ]
 }
 
-/// Runs a case that needs the headers, or says why it cannot.
-fn with_headers(case: impl FnOnce(&Compiler, Release) -> Result<(), libtest_mimic::Failed>) -> Outcome {
+/// Runs a case with each set of headers, or says why it cannot.
+fn with_headers(mut case: impl FnMut(&Compiler, Release) -> Result<(), Failed>) -> Outcome {
     match Compiler::find_with_headers() {
-        Ok((compiler, release)) => case(&compiler, release).map(|()| Completion::Completed),
+        Ok(all) => {
+            for (compiler, release) in all {
+                case(&compiler, release).map_err(|failed| {
+                    Failed::from(format!("headers of {release}: {}", failed.message().unwrap_or("a failure")))
+                })?;
+            }
+            Ok(Completion::Completed)
+        }
         Err(reason) => Ok(Completion::ignored_with(reason)),
     }
 }
