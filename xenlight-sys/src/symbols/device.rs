@@ -16,8 +16,8 @@ symbol_table! {
     ///
     /// - `_add` creates the device and its backend. It does not wait for the domain to connect, so the domain may be paused or
     ///   running. It fills in the fields that are unset, such as the number.
-    /// - `_remove` asks the domain to release the device. After 10 s it removes it by force, except `_safe_remove`, which fails
-    ///   then.
+    /// - `_remove` asks the domain to release the device. After 10 s it removes it by force, except for PCI devices. `_safe_remove`
+    ///   fails then.
     /// - `_destroy` does not ask the domain.
     /// - `_list` returns an array, and its length in `count`. It returns NULL if there is none, and also on failure. The array is
     ///   for `_list_free`. In releases that do not have that function, dispose of each element and free the array with free(3).
@@ -56,7 +56,7 @@ symbol_table! {
         /// Fills in the run-time state of a disk.
         fn device_disk_getinfo(ctx: *mut Ctx, domid: u32, disk: *const DeviceDisk, info: *mut Diskinfo) -> c_int;
         /// Changes the medium of a virtual CD-ROM drive, which is the disk with the same `vdev`; without a path it is ejected. For
-        /// HVM domains without a stub domain.
+        /// HVM domains; in most releases without a stub domain.
         fn cdrom_insert(ctx: *mut Ctx, domid: u32, disk: *mut DeviceDisk, how: *const AsyncopHow) -> c_int;
         /// Finds the backend (`libxl_disk_backend`) with this name, as xl knows it: `phy`, `file`, `qdisk`. For an unknown name it
         /// returns 0 and writes nothing.
@@ -93,9 +93,9 @@ symbol_table! {
 
         /// Adds a PCI device of the host to a domain. It has to be assignable, except if its `seize` is set.
         fn device_pci_add(ctx: *mut Ctx, domid: u32, pci: *mut DevicePci, how: *const AsyncopHow) -> c_int;
-        /// Removes a PCI device with the cooperation of the domain; by force after 10 s.
+        /// Removes a PCI device with the cooperation of the domain. It fails if an HVM domain does not release the device in time.
         fn device_pci_remove(ctx: *mut Ctx, domid: u32, pci: *mut DevicePci, how: *const AsyncopHow) -> c_int;
-        /// Removes a PCI device without the cooperation of the domain.
+        /// Removes a PCI device, also from an HVM domain that does not release it.
         fn device_pci_destroy(ctx: *mut Ctx, domid: u32, pci: *mut DevicePci, how: *const AsyncopHow) -> c_int;
         /// Returns a domain's PCI devices.
         fn device_pci_list(ctx: *mut Ctx, domid: u32, count: *mut c_int) -> *mut DevicePci;
@@ -186,9 +186,10 @@ symbol_table! {
         /// Fills in a domain's USB controller with this number.
         (4, 7) fn devid_to_device_usbctrl(ctx: *mut Ctx, domid: u32, devid: c_int, ctrl: *mut DeviceUsbctrl) -> c_int;
 
-        /// Adds a USB device of the host to a domain. Without a controller it takes a free port, and adds a controller if there is none.
+        /// Adds a USB device of the host to a domain. Without a controller it takes a free port, and adds a controller if there is
+        /// none.
         (4, 7) fn device_usbdev_add(ctx: *mut Ctx, domid: u32, dev: *mut DeviceUsbdev, how: *const AsyncopHow) -> c_int;
-        /// Removes a USB device with the cooperation of the domain; by force after 10 s.
+        /// Removes a USB device from a domain, and returns it to the driver that it had.
         (4, 7) fn device_usbdev_remove(
             ctx: *mut Ctx, domid: u32, dev: *mut DeviceUsbdev, how: *const AsyncopHow,
         ) -> c_int;
@@ -220,7 +221,7 @@ symbol_table! {
         (4, 10) fn device_vdispl_destroy(
             ctx: *mut Ctx, domid: u32, vdispl: *mut DeviceVdispl, how: *const AsyncopHow,
         ) -> c_int;
-        /// Returns a domain's virtual display.
+        /// Returns a domain's virtual displays.
         (4, 10) fn device_vdispl_list(ctx: *mut Ctx, domid: u32, count: *mut c_int) -> *mut DeviceVdispl;
         /// Frees the array of [`Library::device_vdispl_list`].
         (4, 10) fn device_vdispl_list_free(list: *mut DeviceVdispl, count: c_int);
