@@ -7,6 +7,7 @@
 use std::{ops::RangeInclusive, ptr, sync::atomic::Ordering::Relaxed};
 
 use crate::domains::{DOMCTL_UNKNOWN, NoDomain, PAUSED, SOME_UNKNOWN, Table, table};
+use crate::host::{CPUS, CpuTopology, CpuTopologyInfo, PhysInfo};
 
 /// Executes a hypercall; the value, or the errno.
 ///
@@ -41,19 +42,39 @@ unsafe fn sysctl(table: &Table, operation: *mut Sysctl) -> Result<i64, i32> {
     if !SYSCTL_VERSIONS.contains(&head.interface_version) {
         return Err(unknown(table, "sysctl", head.interface_version));
     }
-    if head.command != SYSCTL_GETDOMAININFOLIST {
-        return Err(libc::ENOSYS);
-    }
-    // SAFETY: the version says that the struct has this layout, and nobody else uses it during the hypercall.
-    let list = unsafe { &mut (*operation).getdomaininfolist };
-    if head.interface_version < GROWN {
-        // SAFETY: the caller's promise, for entries of the version that it names.
-        unsafe { fill::<InfoTo15>(table, list) };
-    } else {
-        // SAFETY: as above.
-        unsafe { fill::<InfoFrom16>(table, list) };
+    // SAFETY: the versions that are known have this layout, and nobody else uses it during the hypercall.
+    let asked = unsafe { &mut (*operation).asked };
+    match head.command {
+        SYSCTL_GETDOMAININFOLIST => {
+            // SAFETY: the command says which member it is.
+            let list = unsafe { &mut asked.getdomaininfolist };
+            if head.interface_version < GROWN {
+                // SAFETY: the caller's promise, for entries of the version that it names.
+                unsafe { fill::<InfoTo15>(table, list) };
+            } else {
+                // SAFETY: as above.
+                unsafe { fill::<InfoFrom16>(table, list) };
+            }
+        }
+        SYSCTL_PHYSINFO => asked.physinfo = PhysInfo::HERE,
+        // SAFETY: the command says which member it is; the caller's promise for its buffer.
+        SYSCTL_CPUTOPOINFO => unsafe { fill_topology(&mut asked.cputopoinfo) },
+        _ => return Err(libc::ENOSYS),
     }
     Ok(0)
+}
+
+/// # Safety
+/// The buffer, unless it is NULL, has `num_cpus` entries.
+unsafe fn fill_topology(info: &mut CpuTopologyInfo) {
+    // Without a buffer, the number is what is asked for.
+    if !info.cputopo.is_null() {
+        for cpu in 0..CPUS.min(info.num_cpus) {
+            // SAFETY: within the entries that the caller promised.
+            unsafe { info.cputopo.add(cpu as usize).write(CpuTopology::of(cpu)) };
+        }
+    }
+    info.num_cpus = CPUS;
 }
 
 /// # Safety
@@ -215,15 +236,24 @@ struct Head {
     interface_version: u32,
 }
 
-/// `xen_sysctl`, with the one member of its union that is used.
+/// `xen_sysctl`, with the members of its union that are used.
 #[repr(C)]
 struct Sysctl {
     head: Head,
+    asked: Asked,
+}
+
+/// Which of them is there, the command says.
+#[repr(C)]
+union Asked {
     getdomaininfolist: GetDomainInfoList,
+    physinfo: PhysInfo,
+    cputopoinfo: CpuTopologyInfo,
 }
 
 /// `xen_sysctl_getdomaininfolist`.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct GetDomainInfoList {
     first_domain: u16,
     max_domains: u32,
@@ -266,7 +296,9 @@ const DOMCTL: u64 = 36;
 const GROWN: u32 = 0x14;
 
 const SYSCTL_VERSIONS: RangeInclusive<u32> = 0x13..=0x16;
+const SYSCTL_PHYSINFO: u32 = 3;
 const SYSCTL_GETDOMAININFOLIST: u32 = 6;
+const SYSCTL_CPUTOPOINFO: u32 = 16;
 
 const DOMCTL_VERSIONS: RangeInclusive<u32> = 0x12..=0x18;
 const DOMCTL_DESTROYDOMAIN: u32 = 2;

@@ -2,8 +2,9 @@
 //! of any user, without a hypervisor.
 //!
 //! libxl reaches Xen through libxencall, whose C interface is stable. This shared object has the same interface, name and
-//! symbol versions. It has a table of simulated domains and answers the few hypercalls that libxl's event code makes. All
-//! other hypercalls fail with `ENOSYS`. It builds no domain, runs no code of one, and never makes a hypercall.
+//! symbol versions. It has a table of simulated domains and answers the few hypercalls that libxl's event code makes, and
+//! those that ask for the processors of the host. All other hypercalls fail with `ENOSYS`. It builds no domain, runs no
+//! code of one, and never makes a hypercall.
 //!
 //! # Use
 //! Preload it. Only then are all its parts active:
@@ -54,6 +55,7 @@ mod domains;
 mod errno;
 pub mod files;
 pub mod foreign_memory;
+pub mod host;
 pub mod hypercall;
 
 /// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of

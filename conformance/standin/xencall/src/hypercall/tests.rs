@@ -27,17 +27,20 @@ fn two_from_1004<T>(interface_version: u32, info: fn(&T) -> &DomainInfo) -> [(u1
     let mut buffer = [const { MaybeUninit::<T>::uninit() }; 2];
     let mut operation = Sysctl {
         head: Head { command: SYSCTL_GETDOMAININFOLIST, interface_version },
-        getdomaininfolist: GetDomainInfoList {
-            first_domain: 1004,
-            max_domains: 2,
-            buffer: buffer.as_mut_ptr().cast(),
-            num_domains: 99,
+        asked: Asked {
+            getdomaininfolist: GetDomainInfoList {
+                first_domain: 1004,
+                max_domains: 2,
+                buffer: buffer.as_mut_ptr().cast(),
+                num_domains: 99,
+            },
         },
     };
     // SAFETY: struct and buffer live during the call, and the buffer has max_domains entries.
     let result = unsafe { execute(SYSCTL, &[ptr::from_mut(&mut operation) as u64, 0, 0, 0, 0]) };
     assert_eq!(result, Ok(0));
-    assert_eq!(operation.getdomaininfolist.num_domains, 2);
+    // SAFETY: the member that was asked for.
+    assert_eq!(unsafe { operation.asked.getdomaininfolist }.num_domains, 2);
     // SAFETY: two entries were written, as num_domains says.
     let found = buffer.map(|entry| unsafe { entry.assume_init() });
     found.map(|entry| (info(&entry).domain, info(&entry).flags))
@@ -52,6 +55,30 @@ fn the_list_is_sorted_starts_where_asked_and_stops_at_the_buffers_end() {
     // The entries of 4.14 and 4.15 are shorter.
     assert_eq!((size_of::<InfoTo15>(), size_of::<InfoFrom16>()), (104, 112));
     assert_eq!(two_from_1004::<InfoTo15>(0x13, |entry| &entry.info), [(1005, 1005), (1007, 1007)]);
+}
+
+#[test]
+fn the_hosts_processors_are_told_and_to_whom_has_room() {
+    let nowhere = CpuTopologyInfo { num_cpus: 0, cputopo: ptr::null_mut() };
+    let mut operation = Sysctl {
+        head: Head { command: SYSCTL_CPUTOPOINFO, interface_version: 0x15 },
+        asked: Asked { cputopoinfo: nowhere },
+    };
+    // SAFETY: the struct lives during the call, and a NULL buffer is none.
+    assert_eq!(unsafe { execute(SYSCTL, &[ptr::from_mut(&mut operation) as u64, 0, 0, 0, 0]) }, Ok(0));
+    // SAFETY: the member that was asked for.
+    assert_eq!(unsafe { operation.asked.cputopoinfo }.num_cpus, CPUS);
+    let none = CpuTopology { core: 99, socket: 99, node: 99 };
+    let mut cpus = [none; CPUS as usize];
+    operation.asked.cputopoinfo = CpuTopologyInfo { num_cpus: CPUS - 1, cputopo: cpus.as_mut_ptr() };
+    // SAFETY: struct and buffer live during the call, and the buffer has more than num_cpus entries.
+    assert_eq!(unsafe { execute(SYSCTL, &[ptr::from_mut(&mut operation) as u64, 0, 0, 0, 0]) }, Ok(0));
+    assert_eq!((cpus[0].node, cpus[CPUS as usize - 2].node, cpus[CPUS as usize - 1]), (0, 1, none));
+    operation.head.command = SYSCTL_PHYSINFO;
+    // SAFETY: as above.
+    assert_eq!(unsafe { execute(SYSCTL, &[ptr::from_mut(&mut operation) as u64, 0, 0, 0, 0]) }, Ok(0));
+    // SAFETY: the member that was asked for.
+    assert_eq!(unsafe { operation.asked.physinfo }.max_cpu_id, CPUS - 1);
 }
 
 #[test]
@@ -128,6 +155,10 @@ fn layouts_are_those_of_the_installed_headers() {
         IS(offsetof(xen_sysctl_t, u.getdomaininfolist.max_domains), {});
         IS(offsetof(xen_sysctl_t, u.getdomaininfolist.buffer), {});
         IS(offsetof(xen_sysctl_t, u.getdomaininfolist.num_domains), {});
+        IS(offsetof(xen_sysctl_t, u.physinfo.max_node_id), {});
+        IS(offsetof(xen_sysctl_t, u.cputopoinfo.num_cpus), {});
+        IS(offsetof(xen_sysctl_t, u.cputopoinfo.cputopo), {});
+        IS(sizeof(xen_sysctl_cputopo_t), {});
         IS(sizeof(multicall_entry_t), {});
         IS(offsetof(multicall_entry_t, args), {});
         _Static_assert(XEN_SYSCTL_INTERFACE_VERSION >= {} && XEN_SYSCTL_INTERFACE_VERSION <= {}, "sysctl");
@@ -136,6 +167,8 @@ fn layouts_are_those_of_the_installed_headers() {
         IS(__HYPERVISOR_sysctl, {SYSCTL});
         IS(__HYPERVISOR_domctl, {DOMCTL});
         IS(XEN_SYSCTL_getdomaininfolist, {SYSCTL_GETDOMAININFOLIST});
+        IS(XEN_SYSCTL_physinfo, {SYSCTL_PHYSINFO});
+        IS(XEN_SYSCTL_cputopoinfo, {SYSCTL_CPUTOPOINFO});
         IS(XEN_DOMCTL_destroydomain, {DOMCTL_DESTROYDOMAIN});
         IS(XEN_DOMCTL_pausedomain, {DOMCTL_PAUSEDOMAIN});
         IS(XEN_DOMCTL_unpausedomain, {DOMCTL_UNPAUSEDOMAIN});
@@ -152,10 +185,14 @@ fn layouts_are_those_of_the_installed_headers() {
         offset_of!(InfoFrom16, arch_config),
         offset_of!(Domctl, domain),
         offset_of!(Domctl, getdomaininfo),
-        offset_of!(Sysctl, getdomaininfolist) + offset_of!(GetDomainInfoList, first_domain),
-        offset_of!(Sysctl, getdomaininfolist) + offset_of!(GetDomainInfoList, max_domains),
-        offset_of!(Sysctl, getdomaininfolist) + offset_of!(GetDomainInfoList, buffer),
-        offset_of!(Sysctl, getdomaininfolist) + offset_of!(GetDomainInfoList, num_domains),
+        offset_of!(Sysctl, asked) + offset_of!(GetDomainInfoList, first_domain),
+        offset_of!(Sysctl, asked) + offset_of!(GetDomainInfoList, max_domains),
+        offset_of!(Sysctl, asked) + offset_of!(GetDomainInfoList, buffer),
+        offset_of!(Sysctl, asked) + offset_of!(GetDomainInfoList, num_domains),
+        offset_of!(Sysctl, asked) + offset_of!(PhysInfo, max_node_id),
+        offset_of!(Sysctl, asked) + offset_of!(CpuTopologyInfo, num_cpus),
+        offset_of!(Sysctl, asked) + offset_of!(CpuTopologyInfo, cputopo),
+        size_of::<CpuTopology>(),
         size_of::<MulticallEntry>(),
         offset_of!(MulticallEntry, arguments),
         SYSCTL_VERSIONS.start(),
