@@ -29,6 +29,10 @@
 //! ignores unknown keys and values of a wrong type. This crate instead refuses a value that libxl would ignore or misread, and names
 //! the place. Unknown keys may be those of a newer libxl. They are preserved in `other` and written unchanged.
 //!
+//! # Configuration files of xl
+//! [`DomainConfig::from_xl`] reads a configuration file of `xl`, xl.cfg(5), and [`DomainConfig::to_xl`] writes one. Neither needs
+//! `xl`. An error in a file has its line and column.
+//!
 //! # What it does not do
 //! It does not call libxl and does not need it. The crate `xenlight` calls libxl.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums)]
@@ -64,6 +68,7 @@ mod usb;
 mod virtio;
 mod vtpm;
 mod whole;
+mod xl;
 
 pub use all::{ENUMERATIONS, STRUCTS};
 pub use build::*;
@@ -89,3 +94,4 @@ pub use stream::*;
 pub use usb::*;
 pub use virtio::*;
 pub use vtpm::*;
+pub use xl::{XlError, XlFile, XlHost, XlUnsayable, XlWarning};

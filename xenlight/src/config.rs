@@ -13,6 +13,10 @@ use xenlight_types::DomainConfig;
 /// Reads a configuration file of `xl`. It runs `xl create -q -n` on the file, which needs root in dom0, and parses the JSON
 /// that `xl` prints.
 ///
+/// [`DomainConfig::from_xl`] reads the same files without `xl`, without root and anywhere, refuses what `xl` would silently ignore,
+/// and tells line and column. This function is right where the file has to be read as this host's own `xl` reads it: with its
+/// `xl.conf`, with the host's CPUs and NUMA nodes, and with keys that only this release has.
+///
 /// Blocks until `xl` has ended, for a few hundred milliseconds. Does not work with
 /// [`Children::Libxl`](crate::Children::Libxl) and [`LibxlAlways`](crate::Children::LibxlAlways), because libxl then reaps
 /// `xl`.

@@ -1,0 +1,432 @@
+//! Writing a file.
+
+use super::apart::{VGA, VIRIDIAN_BITS};
+use super::cpuid;
+use super::device::{self, Device};
+use super::disk;
+use super::keys::{KEYS, Key, Kind};
+use super::numbers::{self, XlHost};
+use super::pci;
+use super::problem::XlUnsayable;
+use super::read::{self, SET_BY_XL};
+use super::scalar::Scalar;
+use super::sound;
+use super::syntax::quoted;
+use super::tree;
+use crate::LibxlType;
+use crate::build::Machine;
+use crate::config::{DomainConfig, DomainKind};
+use serde_json::{Map, Value as Json};
+
+/// Writes a file that is read as this configuration.
+///
+/// Whatever is written leaves the tree; what stays there cannot be said.
+pub(crate) fn write(config: &DomainConfig) -> Result<String, XlUnsayable> {
+    let Json::Object(tree) = config.to_value() else { return Ok(String::new()) };
+    let kind = config.build_info.machine.as_ref().map(Machine::kind);
+    let kind = kind.filter(|kind| config.create_info.kind.as_ref() == Some(kind));
+    let Some(kind) = kind else {
+        return Err(XlUnsayable {
+            paths: vec!["c_info.type beside b_info.type, of which both must be the same".to_owned()],
+        });
+    };
+    let mut writer = Writer { tree, text: String::new(), placed: false };
+    tree::take(&mut writer.tree, "c_info/type");
+    for (place, value) in SET_BY_XL.iter().filter(|(place, _)| !place.starts_with("on_")) {
+        if tree::get(&writer.tree, place).is_some_and(|json| json == value) {
+            tree::take(&mut writer.tree, place);
+        }
+    }
+    writer.placed = tree::get(&writer.tree, "b_info/numa_placement").is_some_and(|json| json == "False");
+    for key in KEYS.iter().filter(|key| read::has(&kind, key.of)) {
+        writer.key(key, &kind, config);
+    }
+    let Writer { tree, text, placed } = writer;
+    let tree = Json::Object(tree);
+    let left = tree::leaves(&tree).into_iter().map(|(path, _)| path);
+    let left: Vec<String> = left.filter(|path| !(placed && path == "b_info.numa_placement")).collect();
+    if !left.is_empty() {
+        return Err(XlUnsayable { paths: left });
+    }
+    match differences(config, &text) {
+        paths if paths.is_empty() => Ok(text),
+        paths => Err(XlUnsayable { paths }),
+    }
+}
+
+/// Where the file is read as something else, such as a value that depends on another one.
+fn differences(config: &DomainConfig, text: &str) -> Vec<String> {
+    let again = match read::read(text, &XlHost::default()) {
+        Ok(file) => file.config.to_value(),
+        Err(error) => {
+            let key = error.key.unwrap_or_default();
+            return vec![format!("{key} as it is ({} is not {})", error.found.unwrap_or_default(), error.expected)];
+        }
+    };
+    let wanted = config.to_value();
+    let [wanted, again] = [tree::leaves(&wanted), tree::leaves(&again)];
+    let lacking = |these: &[(String, &Json)], those: &[(String, &Json)]| -> Vec<String> {
+        let lacking = these.iter().filter(|leaf| !those.contains(leaf));
+        lacking.map(|(path, _)| path.clone()).collect()
+    };
+    let mut paths = lacking(&wanted, &again);
+    paths.extend(
+        lacking(&again, &wanted)
+            .into_iter()
+            .filter(|path| !set_by_xl(path, &again) || wanted.iter().any(|(of, _)| of == path)),
+    );
+    paths.dedup();
+    paths
+}
+
+/// Whether it is what xl sets where nothing is said.
+fn set_by_xl(path: &str, again: &[(String, &Json)]) -> bool {
+    let value = again.iter().find(|(of, _)| of == path).map(|(_, json)| *json);
+    let listed =
+        SET_BY_XL.iter().any(|(place, set)| place.replace('/', ".") == path && value.is_some_and(|json| json == set));
+    let field = path.rsplit('.').next().unwrap_or_default();
+    let device = path.contains("].");
+    listed
+        || device
+            && match field {
+                // The numbers of devices are their places.
+                "devid" => true,
+                "format" => value.is_some_and(|json| json == "raw"),
+                "vfunc_mask" => value.is_some_and(|json| *json == 1),
+                "rdm_policy" => value.is_some_and(|json| json == "strict"),
+                "distances" => true,
+                "readwrite" | "removable" | "domain" | "bus" | "dev" | "func" => value.is_some_and(|json| *json == 0),
+                _ => false,
+            }
+        || path.contains(".distances[") && value.is_some_and(|json| *json == 0)
+}
+
+struct Writer {
+    /// What is not yet written.
+    tree: Map<String, Json>,
+    text: String,
+    /// Something that was written keeps libxl from placing the domain.
+    placed: bool,
+}
+
+impl Writer {
+    fn line(&mut self, key: &str, value: &str) {
+        self.text.push_str(&format!("{key} = {value}\n"));
+    }
+
+    fn list(&mut self, key: &str, items: &[String]) {
+        match items {
+            [] => self.line(key, "[]"),
+            [one] => self.line(key, &format!("[{one}]")),
+            items => {
+                let lines: String = items.iter().map(|item| format!("    {item},\n")).collect();
+                self.line(key, &format!("[\n{lines}]"));
+            }
+        }
+    }
+
+    fn quoted_list(&mut self, key: &str, items: impl IntoIterator<Item = impl AsRef<str>>) {
+        let items: Vec<String> = items.into_iter().map(|item| quoted(item.as_ref())).collect();
+        self.list(key, &items);
+    }
+
+    fn take(&mut self, place: &str) -> Option<Json> {
+        tree::take(&mut self.tree, place)
+    }
+
+    fn get(&self, place: &str) -> Option<&Json> {
+        tree::get(&self.tree, place)
+    }
+
+    fn put(&mut self, place: &str, json: Json) {
+        tree::put(&mut self.tree, place, json);
+    }
+
+    /// A single value, if it can be said.
+    fn one(&mut self, key: &str, place: &str, scalar: Scalar) {
+        if let Some(text) = self.get(place).and_then(|json| scalar.write(json)) {
+            self.take(place);
+            match scalar.is_number() && !text.starts_with('-') {
+                true => self.line(key, &text),
+                false => self.line(key, &quoted(&text)),
+            }
+        }
+    }
+
+    /// A list of texts, if all can be said.
+    fn texts(&mut self, key: &str, place: &str) {
+        let texts = self.get(place).and_then(Json::as_array);
+        let texts = texts.and_then(|texts| texts.iter().map(|text| Some(text.as_str()?.to_owned())).collect());
+        let texts: Option<Vec<String>> = texts;
+        if let Some(texts) = texts {
+            self.take(place);
+            self.quoted_list(key, texts);
+        }
+    }
+
+    /// A list of devices. What cannot be said of them stays.
+    fn devices(&mut self, key: &str, place: &str, write: impl Fn(usize, &mut Map<String, Json>) -> String) {
+        let Some(Json::Array(devices)) = self.take(place) else { return };
+        let mut texts = Vec::new();
+        let left = devices.into_iter().enumerate().map(|(index, device)| match device {
+            Json::Object(mut device) => {
+                texts.push(write(index, &mut device));
+                Json::Object(device)
+            }
+            other => other,
+        });
+        let left: Json = left.collect();
+        self.put(place, left);
+        self.list(key, &texts);
+    }
+
+    fn key(&mut self, key: &Key, kind: &DomainKind, config: &DomainConfig) {
+        let name = key.name;
+        match &key.kind {
+            Kind::One(scalar) => self.one(name, key.place, *scalar),
+            Kind::Texts => self.texts(name, key.place),
+            Kind::TextsOrText(one) => {
+                // There is one key for both.
+                if self.get(one).is_some() {
+                    self.one(name, one, Scalar::Text);
+                } else {
+                    self.texts(name, key.place);
+                }
+            }
+            Kind::Items(item) => {
+                let items = self.get(key.place).and_then(Json::as_array);
+                let items = items.and_then(|items| items.iter().map(|json| (item.write)(json)).collect());
+                let items: Option<Vec<String>> = items;
+                if let Some(items) = items {
+                    self.take(key.place);
+                    self.quoted_list(name, items);
+                }
+            }
+            Kind::Devices(device) => self.devices(name, key.place, |_, json| quoted(&device.write(json))),
+            Kind::Numbered(device) => {
+                self.devices(name, key.place, |index, json| quoted(&numbered(device, index, json)));
+            }
+            Kind::Apart => self.apart(name, kind, config),
+            Kind::Ignored => {}
+        }
+    }
+
+    fn apart(&mut self, name: &str, kind: &DomainKind, config: &DomainConfig) {
+        match name {
+            "type" => self.line(name, &quoted(kind.name())),
+            "seclabel" => {
+                let place = match self.get("b_info/exec_ssid_label") {
+                    Some(_) => "b_info/exec_ssid_label",
+                    None => "c_info/ssid_label",
+                };
+                self.one(name, place, Scalar::Text);
+            }
+            // What is left of the two.
+            "init_seclabel" => self.one(name, "c_info/ssid_label", Scalar::Text),
+            "vcpus" => {
+                let online = &config.build_info.avail_vcpus;
+                if !online.is_empty() && online.iter().zip(0..).all(|(vcpu, index)| *vcpu == index) {
+                    self.take("b_info/avail_vcpus");
+                    self.line(name, &online.len().to_string());
+                }
+            }
+            "cpus" => self.affinity(name, "b_info/vcpu_hard_affinity", config),
+            "cpus_soft" => self.affinity(name, "b_info/vcpu_soft_affinity", config),
+            "vnuma" => self.vnuma(name),
+            "llc_colors" => {
+                if let Some(colors) = self.take("b_info/llc_colors") {
+                    self.line(name, &format!("[{}]", quoted_ranges(&colors).join(", ")));
+                }
+            }
+            "bootloader_args" => self.texts(name, "b_info/bootloader_args"),
+            "cpuid" => {
+                let policy = &config.build_info.cpuid;
+                if policy.msrs.is_empty() && !policy.leaves.is_empty() {
+                    self.take("b_info/cpuid");
+                    self.quoted_list(name, cpuid::write(policy));
+                }
+            }
+            "viridian" => self.viridian(name),
+            "mca_caps" if self.get("b_info/type.hvm/mca_caps") == Some(&Json::from(1)) => {
+                self.take("b_info/type.hvm/mca_caps");
+                self.quoted_list(name, ["lmce"]);
+            }
+            "arm_sci" => {
+                let scalar = Scalar::Enumeration(crate::ArmSciKind::KIND);
+                let place = "b_info/arch_arm/arm_sci/type";
+                if let Some(kind) = self.get(place).and_then(|json| scalar.write(json)) {
+                    self.take(place);
+                    self.line(name, &quoted(&format!("type={kind}")));
+                }
+            }
+            "vga" => self.one(name, "b_info/type.hvm/vga/kind", VGA),
+            "vnc" if *kind == DomainKind::Hvm => {
+                for part in device::VFB.parts {
+                    if let Some(scalar) = part.scalar() {
+                        self.one(part.name, &format!("b_info/type.hvm/{}", part.field), scalar);
+                    }
+                }
+            }
+            "gfx_passthru" => self.graphics_passed_through(name),
+            "disk" => self.devices(name, "disks", |_, disk| quoted(&disk::write(disk))),
+            "vfb" => self.devices(name, "vfbs", |index, vfb| quoted(&numbered(&device::VFB, index, vfb))),
+            "vkb" => self.keyboards(name, config.vfbs.len()),
+            "rdm" => {
+                let policy = Scalar::Enumeration(crate::RdmPolicy::KIND);
+                let policy = self.get("b_info/type.hvm/rdm/policy").and_then(|json| policy.write(json));
+                let mut parts = Vec::new();
+                if self.get("b_info/type.hvm/rdm/strategy").is_some_and(|json| json == "host") {
+                    self.take("b_info/type.hvm/rdm/strategy");
+                    parts.push("strategy=host".to_owned());
+                }
+                if let Some(policy) = policy {
+                    self.take("b_info/type.hvm/rdm/policy");
+                    parts.push(format!("policy={policy}"));
+                }
+                if !parts.is_empty() {
+                    self.line(name, &quoted(&parts.join(",")));
+                }
+            }
+            "pci" => self.devices(name, "pcidevs", |_, pci| quoted(&pci::write(pci))),
+            "vsnd" => self.devices(name, "vsnds", |index, vsnd| {
+                if vsnd.get("devid") == Some(&Json::from(index)) {
+                    vsnd.remove("devid");
+                }
+                sound::write(vsnd)
+            }),
+            _ => {}
+        }
+    }
+
+    /// One text for all vCPUs, or a list, which keeps libxl from placing the domain.
+    fn affinity(&mut self, name: &str, place: &str, config: &DomainConfig) {
+        let Some(Json::Array(lists)) = self.take(place) else { return };
+        let texts: Vec<String> = lists.iter().map(quoted_range).collect();
+        let vcpus = config.build_info.max_vcpus.unwrap_or(1);
+        let same = texts.windows(2).all(|two| two[0] == two[1]) && i32::try_from(texts.len()) == Ok(vcpus);
+        let text = texts.first().filter(|_| same && (name == "cpus_soft" || !self.placed));
+        match text {
+            Some(text) => self.line(name, text),
+            None => self.list(name, &texts),
+        }
+    }
+
+    fn vnuma(&mut self, name: &str) {
+        let Some(Json::Array(nodes)) = self.take("b_info/vnuma_nodes") else { return };
+        let mut lists = Vec::new();
+        let mut left = Vec::new();
+        for node in nodes {
+            let Json::Object(mut node) = node else { continue };
+            let mut parts = Vec::new();
+            let pnode = node.remove("pnode").and_then(|pnode| pnode.as_u64());
+            parts.extend(pnode.map(|pnode| format!("pnode={pnode}")));
+            if let Some(mib) = node.get("memkb").and_then(|kib| Scalar::Mib.write(kib)) {
+                node.remove("memkb");
+                parts.push(format!("size={mib}"));
+            }
+            if let Some(vcpus) = node.remove("vcpus") {
+                parts.push(format!("vcpus={}", numbers::ranges(&integers(&vcpus))));
+            }
+            if let Some(distances) = node.remove("distances") {
+                let distances: Vec<String> = integers(&distances).iter().map(u64::to_string).collect();
+                parts.push(format!("vdistances={}", distances.join(",")));
+            }
+            lists.push(format!("[{}]", parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(", ")));
+            left.push(Json::Object(node));
+        }
+        self.put("b_info/vnuma_nodes", Json::from(left));
+        self.list(name, &lists);
+    }
+
+    fn viridian(&mut self, name: &str) {
+        let [place, enable, disable] =
+            ["viridian", "viridian_enable", "viridian_disable"].map(|field| format!("b_info/type.hvm/{field}"));
+        let [on, off] = [&enable, &disable].map(|place| self.get(place).map(integers).unwrap_or_default());
+        if on.is_empty() && off.is_empty() {
+            return self.one(name, &place, Scalar::Defbool);
+        }
+        let mut texts = Vec::new();
+        if self.get(&place).is_some_and(|json| json == "True") {
+            self.take(&place);
+            texts.push("defaults".to_owned());
+        }
+        let named = |bits: &[u64], sign: &str| -> Option<Vec<String>> {
+            let name = |bit: &u64| {
+                let known =
+                    crate::Viridian::ALL.iter().find(|known| known.number().map(i64::from) == i64::try_from(*bit).ok());
+                Some(format!("{sign}{}", known?))
+            };
+            bits.iter().map(name).collect()
+        };
+        // Bits without a name are there only if all are.
+        let all = (0..VIRIDIAN_BITS as u64).all(|bit| on.contains(&bit) || off.contains(&bit));
+        let on = if all { Some(vec!["all".to_owned()]) } else { named(&on, "") };
+        for (names, place) in [(on, enable), (named(&off, "!"), disable)] {
+            if let Some(names) = names {
+                self.take(&place);
+                texts.extend(names);
+            }
+        }
+        self.quoted_list(name, texts);
+    }
+
+    fn graphics_passed_through(&mut self, name: &str) {
+        let (place, kind_place) = ("b_info/type.hvm/gfx_passthru", "b_info/type.hvm/gfx_passthru_kind");
+        let scalar = Scalar::Enumeration(crate::GfxPassthruKind::KIND);
+        let kind = self.get(kind_place).and_then(|json| scalar.write(json));
+        match kind.filter(|_| self.get(place).is_some_and(|json| json == "True")) {
+            Some(kind) => {
+                self.take(place);
+                self.take(kind_place);
+                self.line(name, &quoted(&kind));
+            }
+            None => self.one(name, place, Scalar::Defbool),
+        }
+    }
+
+    /// The first of them come with the displays.
+    fn keyboards(&mut self, name: &str, displays: usize) {
+        let Some(Json::Array(mut keyboards)) = self.take("vkbs") else { return };
+        let more = keyboards.split_off(displays.min(keyboards.len()));
+        let with_displays: Json = keyboards
+            .into_iter()
+            .enumerate()
+            .map(|(index, mut keyboard)| {
+                if let Some(keyboard) = keyboard.as_object_mut()
+                    && keyboard.get("devid") == Some(&Json::from(index))
+                {
+                    keyboard.remove("devid");
+                }
+                keyboard
+            })
+            .collect();
+        if !more.is_empty() {
+            self.put("vkbs", Json::from(more));
+            self.devices(name, "vkbs", |index, vkb| quoted(&numbered(&device::VKB, displays + index, vkb)));
+        }
+        let left = tree::leaves(&with_displays).iter().any(|(_, json)| !json.is_null());
+        if left {
+            self.put("vkbs of vfbs", with_displays);
+        }
+    }
+}
+
+/// The text of a device whose number is its place.
+fn numbered(device: &Device, index: usize, json: &mut Map<String, Json>) -> String {
+    if json.get("devid") == Some(&Json::from(index)) {
+        json.remove("devid");
+    }
+    device.write(json)
+}
+
+fn integers(json: &Json) -> Vec<u64> {
+    json.as_array().into_iter().flatten().filter_map(Json::as_u64).collect()
+}
+
+fn quoted_range(json: &Json) -> String {
+    quoted(&numbers::ranges(&integers(json)))
+}
+
+fn quoted_ranges(json: &Json) -> Vec<String> {
+    numbers::ranges(&integers(json)).split(',').map(quoted).collect()
+}

@@ -1,0 +1,331 @@
+//! Holds `DomainConfig::from_xl` against `xl create -n`, and against what `DomainConfig::to_xl` writes.
+//!
+//! `xl` runs on the simulated machine, so it needs neither Xen nor root. The installed ones (Debian: xen-utils-4.17), and those that
+//! `XL_PROGRAMS` names, as `4.14=/path/to/xl:4.20=/path/to/xl`. `./x test --only xl` gets those of Debian's releases. Without any, the
+//! cases are ignored, with the reason.
+
+#[path = "xl/files.rs"]
+mod files;
+
+use files::FILES;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use osevent_standin_machine::Machine as Simulated;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+use xenlight_sys::Release;
+use xenlight_types::describe::Kind;
+use xenlight_types::{DomainConfig, ENUMERATIONS, LibxlType, XlHost};
+
+/// Files that are not read as xl of these releases reads them, and why.
+const DEVIATIONS: &[(&str, RangeInclusive<u32>, &str)] = &[
+    ("rdm", 17..=20, "xl's policy is whatever was in memory; libxl's own default is what xl.cfg(5) says"),
+    ("rdm-policy", 17..=20, "xl gives up as soon as it has understood a policy, and then ignores the key"),
+    ("disks-trusted", 17..=17, "Debian's xl takes these words for a target"),
+    ("usb-type", 14..=20, "xl forgets the device if its type is not said, which xl.cfg(5) allows"),
+    ("vifs", 14..=14, "xl has no mtu yet, and ignores it; libxl has it"),
+    ("pcis-keys", 14..=14, "xl has no bdf= yet"),
+    ("pcis-functions", 14..=14, "xl ends itself: it has a number for the function only if there is no wildcard"),
+    ("channels", 20..=20, "xl leaves it to libxl to number them, which takes the place, too"),
+];
+
+fn main() {
+    let mut trials = vec![
+        Trial::test("each_key_is_used_by_a_file", each_key_is_used),
+        Trial::test("each_file_is_written_as_it_was_read", each_file_is_written),
+        Trial::test("whatever_a_file_has_is_read_or_refused_with_its_place", whatever_a_file_has),
+    ];
+    let programs = programs();
+    if programs.is_empty() {
+        let missing = || Ok(Completion::ignored_with("no xl (Debian: xen-utils-4.17)"));
+        trials.push(Trial::ignorable_test("files_are_read_as_xl_reads_them", missing));
+    }
+    for (release, xl) in programs {
+        let name = format!("files_are_read_as_xl_{release}_reads_them");
+        trials.push(Trial::test(name, move || compare(release, &xl)));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn each_key_is_used() -> Result<(), Failed> {
+    let used: BTreeSet<&str> = FILES.iter().flat_map(|(_, _, text)| text.split([' ', ';', '\n'])).collect();
+    let keys = DomainConfig::xl_keys().filter(|key| !["name", "type", "kernel", "cpuid"].contains(key));
+    let unused: Vec<_> = keys.filter(|key| !used.contains(key)).collect();
+    if unused.is_empty() { Ok(()) } else { Err(format!("no file has {unused:?}").into()) }
+}
+
+/// What is read of a file can be written, and is read again as the same.
+fn each_file_is_written() -> Result<(), Failed> {
+    let mut failures = Vec::new();
+    for (name, machine, text) in FILES {
+        let file = DomainConfig::from_xl_on(&format!("{}{text}", machine.base()), &host());
+        let config = file.map_err(|error| format!("{name}: {error}"))?.config;
+        match config.to_xl() {
+            Err(unsayable) => failures.push(format!("{name}: {unsayable}")),
+            Ok(text) => match DomainConfig::from_xl(&text) {
+                Ok(again)
+                    if again.config == config && again.warnings.iter().all(|w| w.what.starts_with("deprecated")) => {}
+                Ok(again) => failures.push(format!("{name}: {text}{again:?} for {config:?}")),
+                Err(error) => failures.push(format!("{name}: {error}: {text}")),
+            },
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// How many files are made of the good ones.
+const MUTANTS: usize = 10_000;
+
+/// Good files with random changes: none ends the process, and each error is about a place in the file.
+fn whatever_a_file_has() -> Result<(), Failed> {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..MUTANTS {
+        let (name, machine, text) = FILES[round % FILES.len()];
+        let text = mutant(&mut random, &format!("{}{text}", machine.base()));
+        match DomainConfig::from_xl_on(&text, &host()) {
+            Ok(file) => {
+                read += 1;
+                // It can say so or not; it must not be written as something else, which `to_xl` looks after.
+                let _ = file.config.to_xl();
+                if file.warnings.iter().any(|warning| !is_within(&text, warning.line, warning.column)) {
+                    return Err(format!("{name}: {:?} in {text}", file.warnings).into());
+                }
+            }
+            Err(error) => {
+                refused += 1;
+                if !is_within(&text, error.line, error.column) || error.expected.contains("b_info.") {
+                    return Err(format!("{name}: {error} in {text}").into());
+                }
+            }
+        }
+    }
+    println!("{read} read, {refused} refused");
+    // Files that are all refused in the first line would show nothing.
+    if read > MUTANTS / 10 && refused > MUTANTS / 10 {
+        Ok(())
+    } else {
+        Err("the changes are too wild or too tame".into())
+    }
+}
+
+/// A few changes at random places: something taken out, doubled, put in, or taken from another file.
+fn mutant(random: &mut Random, text: &str) -> String {
+    const PUT_IN: [&str; 36] = [
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "#",
+        ";",
+        ",",
+        "=",
+        "[",
+        "]",
+        "+=",
+        "-",
+        "^",
+        ":",
+        ".",
+        "*",
+        "@",
+        "!",
+        " ",
+        "0",
+        "1",
+        "-1",
+        "0x",
+        "é",
+        "\0",
+        "99999999999999999999",
+        "4294967296",
+        "host",
+        "all",
+        "node:",
+        "vdev=",
+        "/",
+        "k",
+        "cdrom",
+        "=1",
+        "true",
+    ];
+    let mut characters: Vec<char> = text.chars().collect();
+    for _ in 0..=random.below(3) {
+        let at = random.below(characters.len() + 1);
+        let end = (at + random.below(6)).min(characters.len());
+        match random.below(4) {
+            0 => drop(characters.drain(at..end)),
+            1 => {
+                let doubled = characters[at..end].to_vec();
+                characters.splice(at..at, doubled);
+            }
+            2 => {
+                characters.splice(at..end, PUT_IN[random.below(PUT_IN.len())].chars());
+            }
+            _ => {
+                let (_, _, other) = FILES[random.below(FILES.len())];
+                let from = random.below(other.len() + 1);
+                let taken: Vec<char> = other.chars().skip(from).take(random.below(40)).collect();
+                characters.splice(at..end, taken);
+            }
+        }
+    }
+    characters.into_iter().collect()
+}
+
+fn is_within(text: &str, line: u32, column: u32) -> bool {
+    // The end of the file is a place, too.
+    let line = text.split('\n').nth((line - 1) as usize);
+    line.is_some_and(|line| (1..=line.chars().count() as u32 + 1).contains(&column))
+}
+
+/// xorshift64: the same numbers each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        for (left, shift) in [(true, 13), (false, 7), (true, 17)] {
+            self.0 ^= if left { self.0 << shift } else { self.0 >> shift };
+        }
+        (self.0 % end as u64) as usize
+    }
+}
+
+/// Each file that this release's xl knows, and the examples that are installed with it.
+fn compare(release: Release, xl: &Path) -> Result<(), Failed> {
+    let simulated = Simulated::new().map_err(|error| error.to_string())?;
+    let folder = tempfile::tempdir()?;
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    let files = FILES.iter().map(|(name, machine, text)| ((*name).to_owned(), format!("{}{text}", machine.base())));
+    let examples = examples(xl)?;
+    println!("{} examples", examples.len());
+    for (name, text) in files.chain(examples) {
+        let name = name.as_str();
+        let file = folder.path().join(format!("{name}.cfg"));
+        fs::write(&file, &text)?;
+        let ours = match DomainConfig::from_xl_on(&text, &host()) {
+            Ok(file) => file.config,
+            Err(error) => {
+                failures.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        if ours.newer_than(release).is_some() {
+            continue;
+        }
+        let output = simulated.command(xl).args(["create", "-q", "-n"]).arg(&file).output()?;
+        if !output.status.success() && deviates(name, release) {
+            continue;
+        }
+        if !output.status.success() {
+            failures.push(format!("{name}: xl: {}", String::from_utf8_lossy(&output.stderr)));
+            continue;
+        }
+        let theirs = DomainConfig::from_json(&String::from_utf8_lossy(&output.stdout));
+        let mut theirs = theirs.map_err(|invalid| format!("{name}: {invalid}"))?;
+        // What xl makes up.
+        if !text.contains("\nuuid") {
+            theirs.create_info.uuid = None;
+        }
+        if let Some(xenlight_types::Machine::Hvm(hvm)) = &mut theirs.build_info.machine {
+            hvm.ms_vm_genid = None;
+        }
+        compared += 1;
+        let differences = differences("", &ours.to_value(), &theirs.to_value());
+        match (differences.is_empty(), deviates(name, release)) {
+            (true, true) => failures.push(format!("{name}: xl reads it as we do: it is no deviation")),
+            (false, false) => failures.push(format!("{name}: {}", differences.join("; "))),
+            _ => {}
+        }
+    }
+    println!("{compared} compared");
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// What is installed with this xl: in `/etc/xen`, or in `etc` beside a program that is not installed.
+fn examples(xl: &Path) -> Result<Vec<(String, String)>, Failed> {
+    let beside = xl.with_file_name("etc");
+    let folder = if beside.exists() { beside } else { PathBuf::from("/etc/xen") };
+    let mut examples = Vec::new();
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("xlexample") {
+            examples.push((name, fs::read_to_string(entry.path())?));
+        }
+    }
+    Ok(examples)
+}
+
+fn deviates(name: &str, release: Release) -> bool {
+    DEVIATIONS
+        .iter()
+        .any(|(file, minors, _)| *file == name && minors.clone().any(|minor| release == Release::new(4, minor)))
+}
+
+fn host() -> XlHost {
+    XlHost::default().node(0..4).node(4..8)
+}
+
+fn differences(path: &str, ours: &Value, theirs: &Value) -> Vec<String> {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter()
+                .flat_map(|key| {
+                    let path = format!("{path}/{key}");
+                    differences(&path, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null))
+                })
+                .collect()
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .flat_map(|(index, (a, b))| differences(&format!("{path}[{index}]"), a, b))
+            .collect(),
+        _ if ours == theirs => Vec::new(),
+        (ours, Value::Null) if is_default(path, ours) => Vec::new(),
+        _ => vec![format!("{path}: {ours}, and xl has {theirs}")],
+    }
+}
+
+/// What libxl does not print.
+fn is_default(path: &str, value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::Bool(value) => !value,
+        Value::String(text) => path.starts_with("/on_") && text == "destroy" || zero_names().any(|name| name == text),
+        _ => false,
+    }
+}
+
+/// The names of what libxl has as the number 0.
+fn zero_names() -> impl Iterator<Item = &'static str> {
+    let values = ENUMERATIONS.iter().flat_map(|kind| match kind {
+        Kind::Enumeration(of) => of.values,
+        _ => &[],
+    });
+    values.filter(|value| value.number == 0).map(|value| value.name)
+}
+
+fn programs() -> Vec<(Release, PathBuf)> {
+    let mut programs = Vec::new();
+    for folder in Path::new("/usr/lib").read_dir().into_iter().flatten().flatten() {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        let xl = folder.path().join("bin/xl");
+        programs
+            .extend(name.strip_prefix("xen-").and_then(release).filter(|_| xl.exists()).map(|release| (release, xl)));
+    }
+    for named in env::var("XL_PROGRAMS").unwrap_or_default().split(':').filter(|named| !named.is_empty()) {
+        let (number, xl) = named.split_once('=').unwrap_or((named, ""));
+        programs.push((release(number).expect("XL_PROGRAMS: RELEASE=FILE"), PathBuf::from(xl)));
+    }
+    programs
+}
+
+fn release(text: &str) -> Option<Release> {
+    Some(Release::new(4, text.strip_prefix("4.")?.parse().ok()?))
+}
