@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::published;
 use super::tally::Tally;
+use crate::debian::Release;
 use crate::workspace::Workspace;
 use crate::{lab, setup};
 
@@ -23,7 +24,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 17] = [
+pub(super) const STEPS: [Step; 18] = [
     Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
     Step { name: "fmt", what: "the format of the sources", run: fmt },
     Step { name: "published", what: "what is to be published: manifests, licences, READMEs", run: published::check },
@@ -41,6 +42,7 @@ pub(super) const STEPS: [Step; 17] = [
         run: |w| conformance(w, "model"),
     },
     Step { name: "libxl", what: "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", run: libxl },
+    Step { name: "xl", what: "xl's files, as xl 4.14, 4.17 and 4.20 read them", run: xl },
     Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab_tests },
     Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
     Step { name: "xen-4.14", what: "what matters most, on Debian 11's Xen", run: |w| on_xen_of(w, "bullseye") },
@@ -142,6 +144,16 @@ fn conformance(workspace: &Workspace, tier: &str) -> Result<Tally> {
 
 fn libxl(workspace: &Workspace) -> Result<Tally> {
     suite(workspace, "libxl", &["--libxl", "all"])
+}
+
+fn xl(workspace: &Workspace) -> Result<Tally> {
+    let programs = Release::ALL.map(|release| {
+        let xl = crate::libxl::xl(workspace, release)?;
+        Ok(format!("{}={}", release.xen(), xl.display()))
+    });
+    let programs = programs.into_iter().collect::<Result<Vec<_>>>()?.join(":");
+    let mut cargo = workspace.cargo();
+    count(cargo.args(["test", "--package", "xenlight-types", "--test", "xl"]).env("XL_PROGRAMS", programs))
 }
 
 fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {
