@@ -44,13 +44,9 @@ pub fn config_by_xl(file: impl AsRef<Path>) -> Result<DomainConfig, Error> {
 ///
 /// # Safety
 /// The ctx is alive.
-pub(crate) unsafe fn from_libxl(
-    hosted: &Hosted,
-    ctx: *mut sys::Ctx,
-    config: &Typed<DomainConfig>,
-) -> Result<DomainConfig, Error> {
+pub(crate) unsafe fn from_libxl(ctx: *mut sys::Ctx, config: &Typed<DomainConfig>) -> Result<DomainConfig, Error> {
     // SAFETY: the caller's promise.
-    let mut config = unsafe { config.read(hosted, ctx) }?;
+    let mut config = unsafe { config.read(ctx) }?;
     config.create_info.domid = None;
     Ok(config)
 }
@@ -75,7 +71,7 @@ pub(crate) unsafe fn to_libxl(
     unsafe { Typed::given(hosted, ctx, &config) }
 }
 
-fn random_uuid() -> io::Result<Uuid> {
+pub(crate) fn random_uuid() -> io::Result<Uuid> {
     let mut bytes = [0; 16];
     // SAFETY: `bytes` is writable, and has this length.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };

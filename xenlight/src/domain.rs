@@ -87,7 +87,7 @@ impl Ctx {
         self.ask(Task::on("ask for a domain's name", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`; the string is ours to free.
-            let name = unsafe { hosted.take_string(hosted.library().domid_to_name(ctx, domid.get())) };
+            let name = unsafe { Hosted::take_string(hosted.library().domid_to_name(ctx, domid.get())) };
             if name.is_none() {
                 hosted.link.check()?;
             }
@@ -158,7 +158,7 @@ impl Ctx {
             // SAFETY: not null, so it is the ctx's; this does not write to it.
             let json = unsafe { hosted.library().version_info_to_json(ctx, info.cast_mut()) };
             // SAFETY: the string is ours to free.
-            let version = object("libxl's version info", unsafe { hosted.take_string(json) })?;
+            let version = object("libxl's version info", unsafe { Hosted::take_string(json) })?;
             Ok(XenVersion {
                 major: number(&version, "xen_version_major"),
                 minor: number(&version, "xen_version_minor"),
@@ -294,7 +294,7 @@ impl Ctx {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
                 question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
                 // SAFETY: as above.
-                unsafe { config::from_libxl(question.hosted, question.ctx, &config) }
+                unsafe { config::from_libxl(question.ctx, &config) }
             }),
             RetrieveConfiguration::Asynchronous(retrieve) => {
                 let registry = Arc::downgrade(&self.registry);
@@ -447,7 +447,7 @@ impl Request for Retrieve {
         let call = registry.enter()?;
         let hosted = registry.client();
         // SAFETY: the ctx lives while `call` does.
-        unsafe { config::from_libxl(hosted, hosted.raw(&call), &self.config) }
+        unsafe { config::from_libxl(hosted.raw(&call), &self.config) }
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) unsafe fn info(
     // SAFETY: the caller's promise; `info` is initialised, and written during the call.
     match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
         // SAFETY: the caller's promise.
-        0 => Ok(Ok(domain_info(&unsafe { info.json(hosted, ctx) }?, hosted.library().release()))),
+        0 => Ok(Ok(domain_info(&unsafe { info.json(ctx) }?, hosted.library().release()))),
         rc => Ok(Err(rc)),
     }
 }

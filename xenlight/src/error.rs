@@ -126,6 +126,16 @@ pub enum Error {
         /// What is wrong there, and what is allowed.
         problem: String,
     },
+    /// A number that the loaded libxl cannot take. Nothing was asked of it.
+    #[error("the {what} is {value}, but libxl takes at most {most}")]
+    OutOfRange {
+        /// What it is the number of.
+        what: &'static str,
+        /// The number.
+        value: u64,
+        /// The greatest that libxl takes.
+        most: u64,
+    },
     /// The loaded libxl is too old for a field of the domain's configuration: it would ignore it.
     #[error("the domain's configuration has {path}, which needs Xen {needs} or later; libxl {loaded} is loaded")]
     ConfigNeeds {
@@ -243,6 +253,29 @@ impl Error {
             _ => &[],
         }
     }
+}
+
+/// The number as the type that libxl takes.
+pub(crate) fn fits<N: TryFrom<u64> + Limit>(what: &'static str, value: u64) -> Result<N, Error> {
+    value.try_into().map_err(|_| Error::OutOfRange { what, value, most: N::MOST })
+}
+
+/// A type of number that libxl takes.
+pub(crate) trait Limit {
+    /// The greatest.
+    const MOST: u64;
+}
+
+impl Limit for i32 {
+    const MOST: u64 = i32::MAX as u64;
+}
+
+impl Limit for u32 {
+    const MOST: u64 = u32::MAX as u64;
+}
+
+impl Limit for i64 {
+    const MOST: u64 = i64::MAX as u64;
 }
 
 fn quoted(words: &Words) -> String {

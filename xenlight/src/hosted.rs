@@ -113,7 +113,7 @@ impl Hosted {
     ///
     /// # Safety
     /// `string` is null, or was returned by libxl to be freed by its caller.
-    pub(crate) unsafe fn take_string(&self, string: *mut c_char) -> Option<String> {
+    pub(crate) unsafe fn take_string(string: *mut c_char) -> Option<String> {
         if string.is_null() {
             return None;
         }

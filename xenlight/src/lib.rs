@@ -122,15 +122,19 @@
 //! 4.20 are tested live. For the other releases, libxl's sources and headers were read.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod buttons;
+mod cache;
 mod child_watch;
 mod children;
 mod client;
 mod close;
 mod closing;
 mod config;
+mod console;
 mod contain;
 #[cfg(doc)]
 pub mod contract;
+mod cpupool;
 mod ctx;
 mod delivery;
 mod device;
@@ -141,29 +145,37 @@ mod event;
 mod fork;
 mod guarded;
 mod hooks;
+mod host;
 mod hosted;
 mod inside;
 mod json;
 mod library;
 mod link;
 mod logger;
+mod memory;
 mod operation;
 mod pending;
 mod question;
 mod queue;
+mod quota;
 mod reach;
 mod round_trip;
 mod save_file;
+mod scheduling;
+mod security;
+mod set;
 mod signal;
 mod structs;
 mod subscribers;
 mod task;
 mod trace;
+mod vcpu;
 mod watch;
 mod words;
 mod work;
 mod worker;
 
+pub use cache::Shared;
 pub use children::Children;
 pub use config::config_by_xl;
 #[cfg(doc)]
@@ -174,6 +186,7 @@ pub use domain::XenVersion;
 pub use domain_info::DomainInfo;
 pub use error::{Code, Error};
 pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
+pub use host::XenLog;
 pub use library::{Library, Release};
 pub use operation::Operation;
 pub use osevent_core::{Census, EventLoop, LoopError, RegistrationError};

@@ -368,6 +368,27 @@ pub(crate) fn run<T: Send + 'static>(
     Ok(Operation { outcome, pending: None })
 }
 
+/// Does what sleeps inside libxl, without its lock, on a thread of its own: neither the loop nor the ctx's own thread may wait for it.
+///
+/// # Errors
+/// The ctx is closed, its loop is gone, or there is no thread.
+pub(crate) fn run_apart<T: Send + 'static>(
+    registry: &Arc<Registry<Hosted>>,
+    task: Task,
+    work: impl FnOnce(&Question<'_>) -> Result<T, Error> + Send + 'static,
+) -> Result<Operation<T>, Error> {
+    task.check()?;
+    registry.client().check_ready()?;
+    let outcome = Outcome::running();
+    let (registry, to_set) = (registry.clone(), outcome.clone());
+    let thread = std::thread::Builder::new().name("xenlight-wait".into()).spawn(move || {
+        let result = ask(&registry, task, work);
+        delivery::hand_in(&registry, move || to_set.set(result));
+    });
+    thread.map_err(|reason| Error::Io { doing: "start a thread", reason })?;
+    Ok(Operation { outcome, pending: None })
+}
+
 fn begin<R: Request>(registry: &Arc<Registry<Hosted>>, begun: &Arc<Begun<R>>, request: &R) -> Result<(), Error> {
     let hosted = registry.client();
     let call = inside::enter(registry)?;

@@ -3,12 +3,14 @@
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::inside;
+use crate::structs::{Typed, take_array};
 use crate::task::Task;
 use crate::words::Listener;
 use core::ffi::c_int;
 use osevent_core::Registry;
 use std::sync::Arc;
-use xenlight_sys::Ctx as RawCtx;
+use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
+use xenlight_types::LibxlStruct;
 
 /// A call into libxl that has its answer when it returns, made inside the gate.
 pub(crate) struct Question<'a> {
@@ -26,6 +28,53 @@ impl Question<'_> {
 
     pub(crate) fn check(&self, rc: c_int) -> Result<(), Error> {
         if rc == 0 { Ok(()) } else { Err(self.error(rc)) }
+    }
+
+    /// [`check`](Self::check) for functions that return any other number than 0 when they fail.
+    pub(crate) fn succeeded(&self, rc: c_int) -> Result<(), Error> {
+        self.check(if rc > 0 { codes::ERROR_FAIL } else { rc })
+    }
+
+    /// A number that is not negative, or the error.
+    pub(crate) fn number(&self, number: c_int) -> Result<u32, Error> {
+        u32::try_from(number).map_err(|_| self.error(number))
+    }
+
+    /// What a later release has: `function`, if the loaded one has it.
+    pub(crate) fn later<F>(&self, function: Option<F>, since: Release) -> Result<F, Error> {
+        let loaded = self.hosted.library().release();
+        function.ok_or(Error::Unsupported { what: self.task.doing, needs: since, loaded })
+    }
+
+    /// The struct that `fill` writes to; it returns what libxl did.
+    pub(crate) fn filled<T: LibxlStruct, R>(
+        &self,
+        fill: impl FnOnce(&Library, *mut RawCtx, *mut R) -> c_int,
+    ) -> Result<T, Error> {
+        let filled = Typed::<T>::new(self.hosted.whole_library())?;
+        self.succeeded(fill(self.hosted.library(), self.ctx, filled.as_ptr()))?;
+        // SAFETY: the ctx lives while the question does.
+        unsafe { filled.read(self.ctx) }
+    }
+
+    /// The array that `list` returns, which is ours to free, with its length.
+    pub(crate) fn array<T: LibxlStruct, R>(
+        &self,
+        list: impl FnOnce(&Library, *mut RawCtx, &mut c_int) -> *mut R,
+    ) -> Result<Vec<T>, Error> {
+        let mut count = 0;
+        let first = list(self.hosted.library(), self.ctx, &mut count);
+        if first.is_null() {
+            return Err(self.error(codes::ERROR_FAIL));
+        }
+        // SAFETY: the ctx lives while the question does; libxl returned the array with its length.
+        unsafe { take_array(self.hosted, self.ctx, first, count) }
+    }
+
+    /// A struct for libxl, which is known to understand it.
+    pub(crate) fn given<T: LibxlStruct>(&self, value: &T) -> Result<Typed<T>, Error> {
+        // SAFETY: the ctx lives while the question does.
+        unsafe { Typed::given(self.hosted, self.ctx, value) }
     }
 }
 

@@ -37,9 +37,9 @@ impl Handling {
 
     /// # Safety
     /// The ctx is alive; `this` is an initialised struct of this name.
-    unsafe fn json(&self, hosted: &Hosted, ctx: *mut sys::Ctx, this: *mut c_void) -> Result<Map<String, Value>, Error> {
+    unsafe fn json(&self, ctx: *mut sys::Ctx, this: *mut c_void) -> Result<Map<String, Value>, Error> {
         // SAFETY: the caller's promise; the string is ours to free.
-        let json = unsafe { hosted.take_string((self.functions.to_json)(ctx, this)) };
+        let json = unsafe { Hosted::take_string((self.functions.to_json)(ctx, this)) };
         object(self.name, json)
     }
 
@@ -89,9 +89,9 @@ impl Struct {
     ///
     /// # Safety
     /// The ctx is alive.
-    pub(crate) unsafe fn json(&self, hosted: &Hosted, ctx: *mut sys::Ctx) -> Result<Map<String, Value>, Error> {
+    pub(crate) unsafe fn json(&self, ctx: *mut sys::Ctx) -> Result<Map<String, Value>, Error> {
         // SAFETY: the caller's promise; the struct is initialised, and alive.
-        unsafe { self.handling.json(hosted, ctx, self.memory.as_ptr()) }
+        unsafe { self.handling.json(ctx, self.memory.as_ptr()) }
     }
 }
 
@@ -144,7 +144,7 @@ impl<T: LibxlStruct> Typed<T> {
             // SAFETY: the caller's promise.
             let read = unsafe { Self::filled(hosted, ctx, json) }?;
             // SAFETY: likewise.
-            read.map(|read| unsafe { read.inner.json(hosted, ctx) }).transpose()
+            read.map(|read| unsafe { read.inner.json(ctx) }).transpose()
         };
         round_trip::check(&json, &reread)?;
         // SAFETY: likewise.
@@ -155,9 +155,9 @@ impl<T: LibxlStruct> Typed<T> {
     ///
     /// # Safety
     /// The ctx is alive.
-    pub(crate) unsafe fn read(&self, hosted: &Hosted, ctx: *mut sys::Ctx) -> Result<T, Error> {
+    pub(crate) unsafe fn read(&self, ctx: *mut sys::Ctx) -> Result<T, Error> {
         // SAFETY: the caller's promise.
-        typed(unsafe { self.inner.json(hosted, ctx) }?)
+        typed(unsafe { self.inner.json(ctx) }?)
     }
 
     /// A parameter for libxl: `R` is what libxl's headers call this struct.
@@ -216,7 +216,7 @@ pub(crate) unsafe fn take_json<R>(
     // SAFETY: within the array.
     let entries = (0..count).map(|at| unsafe { first.byte_add(at * stride) });
     // SAFETY: the caller's promise; each is initialised, and disposed of below.
-    let read = entries.clone().map(|entry| unsafe { handling.json(hosted, ctx, entry) }).collect();
+    let read = entries.clone().map(|entry| unsafe { handling.json(ctx, entry) }).collect();
     if let Some(dispose) = handling.functions.dispose {
         // SAFETY: each is disposed of once, and not used after.
         entries.for_each(|entry| unsafe { dispose(entry) });

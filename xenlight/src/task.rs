@@ -130,6 +130,6 @@ fn serves_the_host(hosted: &Hosted, ctx: *mut RawCtx, domid: DomainId) -> Result
         return Ok(false);
     }
     // SAFETY: the ctx is alive.
-    let info = unsafe { info.json(hosted, ctx) }?;
+    let info = unsafe { info.json(ctx) }?;
     Ok(info.get("never_stop") == Some(&serde_json::Value::Bool(true)))
 }

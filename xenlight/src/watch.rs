@@ -256,7 +256,7 @@ unsafe extern "C" fn event_occurs(user: *mut c_void, event: *mut RawEvent) {
 fn read(hosted: &Hosted, event: &mut RawEvent) -> Event {
     let json = |event: &mut RawEvent| {
         // SAFETY: ctx and event are alive; the string is ours to free.
-        unsafe { hosted.take_string(hosted.library().event_to_json(hosted.raw_inside(), event)) }.unwrap_or_default()
+        unsafe { Hosted::take_string(hosted.library().event_to_json(hosted.raw_inside(), event)) }.unwrap_or_default()
     };
     let kind = match event.kind {
         // SAFETY: the type says which field of the union counts.

@@ -76,7 +76,7 @@ impl Ctx {
             let rc = unsafe { function(hosted.library(), ctx, domid.get(), device.as_ptr(), info.as_ptr()) };
             question.check(rc.ok_or_else(|| unsupported(hosted, doing, Some(since)))?)?;
             // SAFETY: the ctx lives during `ask`.
-            unsafe { info.read(hosted, ctx) }
+            unsafe { info.read(ctx) }
         })
     }
 
@@ -143,7 +143,7 @@ impl Ctx {
         self.ask(Task::on("find a network interface", domid), |question| {
             let nic = find_nic(question, domid, devid)?;
             // SAFETY: the ctx lives during `ask`.
-            unsafe { nic.read(question.hosted, question.ctx) }
+            unsafe { nic.read(question.ctx) }
         })
     }
 
@@ -156,7 +156,7 @@ impl Ctx {
         self.ask(Task::on("find a disk", domid), |question| {
             let disk = find_disk(question, domid, &vdev)?;
             // SAFETY: the ctx lives during `ask`.
-            unsafe { disk.read(question.hosted, question.ctx) }
+            unsafe { disk.read(question.ctx) }
         })
     }
 
@@ -259,7 +259,7 @@ fn find_nic(question: &Question<'_>, domid: DomainId, devid: u32) -> Result<Type
     let rc = unsafe { hosted.library().devid_to_device_nic(ctx, domid.get(), number, nic.as_ptr()) };
     question.check(rc)?;
     // SAFETY: the ctx lives during the question.
-    let found = unsafe { nic.read(hosted, ctx) }?;
+    let found = unsafe { nic.read(ctx) }?;
     // Libxl takes the number from xenstore, and 0 if it is not there.
     if found.devid.unwrap_or(0) != devid {
         let problem = format!("xenstore has no handle {devid} for it, so that another would be taken");
@@ -318,7 +318,7 @@ impl<D: Device> Request for Attach<D> {
         let call = registry.enter()?;
         let hosted = registry.client();
         // SAFETY: the ctx lives while `call` does.
-        unsafe { self.change.device.read(hosted, hosted.raw(&call)) }
+        unsafe { self.change.device.read(hosted.raw(&call)) }
     }
 }
 

@@ -17,6 +17,7 @@ mod life;
 mod likeness;
 mod open;
 mod refusal;
+mod resources;
 mod shared_process;
 mod thread;
 mod types;
@@ -115,6 +116,10 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::DESTROYED_ELSEWHERE,
     &xen::POWERS_ITSELF_OFF,
     &xen::SAVED_AND_RESTORED,
+    &resources::HOST,
+    &resources::RESOURCES,
+    &resources::POOLS,
+    &resources::CONSOLE,
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,

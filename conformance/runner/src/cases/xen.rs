@@ -281,7 +281,7 @@ fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<Do
     Ok(domid)
 }
 
-fn end(opened: Opened) -> anyhow::Result<()> {
+pub(crate) fn end(opened: Opened) -> anyhow::Result<()> {
     no_child_is_left()?;
     opened.close()
 }

@@ -1,0 +1,146 @@
+//! What domains get, and use, of the caches and the memory bandwidth that processors share.
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::question::Question;
+use crate::set::Given;
+use crate::structs::take_array;
+use crate::task::Task;
+use core::ffi::{c_int, c_uint};
+use core::ptr;
+use std::collections::BTreeSet;
+use xenlight_sys::Release;
+use xenlight_types::{CbmKind, CmtKind, DomainId, PsrInfo};
+
+/// A part of the processor that can be shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shared {
+    /// The cache of this level, 2 or 3.
+    Cache(u32),
+    /// The bandwidth to the memory.
+    MemoryBandwidth,
+}
+
+/// # Caches and memory bandwidth
+///
+/// For processors that can measure or share out what their cores share. Others answer with [`Error::Libxl`]. Sockets count from 0.
+impl Ctx {
+    /// Begins to measure what a domain uses. Xen 4.5 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the processor cannot, or measures as many domains as it can already; [`Error::NoSuchDomain`],
+    /// [`Error::Unsupported`], [`Error::Closed`].
+    pub fn monitor_cache(&self, domid: DomainId) -> Result<(), Error> {
+        self.ask(Task::on("measure what a domain uses of the caches", domid), |question| {
+            let attach = question.later(question.hosted.library().psr_cmt_attach(), Release::V4_5)?;
+            // SAFETY: the ctx lives during `ask`.
+            question.succeeded(unsafe { attach(question.ctx, domid.get()) })
+        })
+    }
+
+    /// Ends measuring what a domain uses. Xen 4.5 and later.
+    ///
+    /// # Errors
+    /// Those of [`monitor_cache`](Self::monitor_cache).
+    pub fn stop_monitoring_cache(&self, domid: DomainId) -> Result<(), Error> {
+        self.ask(Task::on("end measuring what a domain uses of the caches", domid), |question| {
+            let detach = question.later(question.hosted.library().psr_cmt_detach(), Release::V4_5)?;
+            // SAFETY: the ctx lives during `ask`.
+            question.succeeded(unsafe { detach(question.ctx, domid.get()) })
+        })
+    }
+
+    /// Whether a domain is measured. False also where that cannot be told. Xen 4.5 and later.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDomain`], [`Error::Unsupported`], [`Error::Closed`].
+    pub fn is_cache_monitored(&self, domid: DomainId) -> Result<bool, Error> {
+        self.ask(Task::on("ask whether a domain's use of the caches is measured", domid), |question| {
+            let attached = question.later(question.hosted.library().psr_cmt_domain_attached(), Release::V4_5)?;
+            // SAFETY: the ctx lives during `ask`.
+            Ok(unsafe { attached(question.ctx, domid.get()) } > 0)
+        })
+    }
+
+    /// What was measured for a domain on a socket, in bytes: what it occupies of the L3 cache, or what it has transferred. Xen 4.6 and
+    /// later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if it is not measured; [`Error::NoSuchDomain`], [`Error::Unsupported`], [`Error::Closed`].
+    pub fn cache_sample(&self, domid: DomainId, kind: &CmtKind, socket: u32) -> Result<u64, Error> {
+        let kind = number("kind", kind.number(), kind)?;
+        self.ask(Task::on("read what a domain uses of the caches", domid), |question| {
+            let get = question.later(question.hosted.library().psr_cmt_get_sample(), Release::V4_6)?;
+            let mut sample = 0;
+            // SAFETY: the ctx lives during `ask`; the number is written during the call, NULL is not.
+            let rc = unsafe { get(question.ctx, domid.get(), kind, socket.into(), &mut sample, ptr::null_mut()) };
+            question.succeeded(rc)?;
+            Ok(sample)
+        })
+    }
+
+    /// What each socket can share out. Xen 4.11 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the processors cannot; [`Error::Unsupported`], [`Error::Closed`], [`Error::Format`].
+    pub fn shared_resources(&self, what: Shared) -> Result<Vec<PsrInfo>, Error> {
+        // libxl_psr_feat_type.
+        const CAT: c_uint = 1;
+        const MBA: c_uint = 2;
+        let (kind, level) = match what {
+            Shared::Cache(level) => (CAT, level),
+            Shared::MemoryBandwidth => (MBA, 0),
+        };
+        self.ask(Task::without("ask what processors can share out"), |question| {
+            let get = question.later(question.hosted.library().psr_get_hw_info(), Release::new(4, 11))?;
+            let (mut count, mut list) = (0, ptr::null_mut());
+            // SAFETY: the ctx lives during `ask`; count and address are written during the call.
+            question.succeeded(unsafe { get(question.ctx, kind, level, &mut count, &mut list) })?;
+            // SAFETY: the ctx lives during `ask`; libxl returned the array with its length, ours to free.
+            unsafe { take_array(question.hosted, question.ctx, list, c_int::try_from(count).unwrap_or(0)) }
+        })
+    }
+
+    /// What a domain gets on a socket: a mask of a cache's parts, or the throttling of the bandwidth in percent. Xen 4.11 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the processors cannot; [`Error::NoSuchDomain`], [`Error::Unsupported`], [`Error::Closed`].
+    pub fn cache_share(&self, domid: DomainId, kind: &CbmKind, socket: u32) -> Result<u64, Error> {
+        let kind = number("kind", kind.number(), kind)?;
+        self.ask(Task::on("ask what a domain gets of a cache", domid), |question| {
+            let get = question.later(question.hosted.library().psr_get_val(), Release::new(4, 11))?;
+            let mut value = 0;
+            // SAFETY: the ctx lives during `ask`; the number is written during the call.
+            question.succeeded(unsafe { get(question.ctx, domid.get(), kind, socket, &mut value) })?;
+            Ok(value)
+        })
+    }
+
+    /// Sets what a domain gets on these sockets, as [`cache_share`](Self::cache_share) tells it. Xen 4.11 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the processors cannot, or the value is none of theirs; [`Error::NoSuchDomain`],
+    /// [`Error::Unsupported`], [`Error::Closed`].
+    pub fn set_cache_share(
+        &self,
+        domid: DomainId,
+        kind: &CbmKind,
+        sockets: &BTreeSet<u32>,
+        value: u64,
+    ) -> Result<(), Error> {
+        let kind = number("kind", kind.number(), kind)?;
+        self.ask(Task::on("set what a domain gets of a cache", domid), |question: &Question<'_>| {
+            let set = question.later(question.hosted.library().psr_set_val(), Release::new(4, 11))?;
+            let sockets = Given::new(sockets);
+            // SAFETY: the ctx lives during `ask`, the set during the call.
+            question.succeeded(unsafe { set(question.ctx, domid.get(), kind, sockets.as_ptr(), value) })
+        })
+    }
+}
+
+/// The number that libxl has for a value of an enumeration.
+fn number(what: &str, number: Option<i32>, value: &dyn std::fmt::Debug) -> Result<c_uint, Error> {
+    let number = number.and_then(|number| c_uint::try_from(number).ok());
+    number.ok_or_else(|| Error::config(what, &format!("{value:?} has no number here")))
+}
