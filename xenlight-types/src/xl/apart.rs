@@ -88,7 +88,14 @@ fn vnuma(source: &mut Source) -> Result<(), XlError> {
         return Ok(());
     }
     let memory: i64 = nodes.iter().filter_map(|node| node.get("memkb")?.as_i64()).sum();
-    let vcpus: usize = nodes.iter().filter_map(|node| Some(node.get("vcpus")?.as_array()?.len())).sum();
+    let of_nodes = nodes.iter().filter_map(|node| node.get("vcpus")?.as_array()).flatten().filter_map(Json::as_u64);
+    let mut vcpus: Vec<u64> = of_nodes.collect();
+    vcpus.sort_unstable();
+    if !vcpus.iter().copied().eq(0..vcpus.len() as u64) {
+        let shown = numbers::ranges(&vcpus);
+        return Err(source.wrong(KEY, Wrong::thing(&shown, "each vCPU of the domain, on one node: 0, 1, and so on")));
+    }
+    let vcpus = vcpus.len();
     for (key, place, sum) in [("maxvcpus", "b_info/max_vcpus", vcpus as i64), ("maxmem", "b_info/max_memkb", memory)] {
         match source.get(place).and_then(Json::as_i64) {
             Some(other) if other != sum => {
@@ -112,15 +119,16 @@ fn vnode(parts: &[super::syntax::Value], nodes: usize, placed: &mut bool) -> Res
         let wrong = |expected: &str| (part.at, Wrong::text(part.text, expected));
         let (name, value) = part.text.split_once('=').ok_or_else(|| wrong("NAME=VALUE, such as size=1024"))?;
         let value = value.trim();
+        if value.is_empty() {
+            return Err(wrong("NAME=VALUE with a value"));
+        }
         match name.trim() {
             "pnode" => {
-                node["pnode"] = Json::from(
-                    numbers::decimal(value).filter(|_| !value.is_empty()).ok_or_else(|| wrong("pnode=NUMBER"))?,
-                );
+                node["pnode"] = Json::from(numbers::decimal(value).ok_or_else(|| wrong("pnode=NUMBER"))?);
                 *placed = true;
             }
             "size" => {
-                let mib = numbers::decimal(value).filter(|_| !value.is_empty()).ok_or_else(|| wrong("size=MIB"))?;
+                let mib = numbers::decimal(value).ok_or_else(|| wrong("size=MIB"))?;
                 node["memkb"] = Json::from(u64::from(mib) * 1024);
             }
             "vcpus" => {
@@ -253,7 +261,12 @@ fn boot(source: &mut Source, kind: &DomainKind, host: &XlHost) -> Result<(), XlE
             Err(_) if firmware == "uefi" => source.put("b_info/type.hvm/bios", "ovmf"),
             // libxl's default for the device model.
             Err(_) if firmware == "bios" => {}
-            Err(_) => source.put("b_info/type.hvm/firmware", firmware),
+            Err(_) if firmware.starts_with('/') => source.put("b_info/type.hvm/firmware", firmware),
+            Err(_) => {
+                let names = crate::Bios::ALL.iter().map(crate::Bios::name).chain(["uefi", "bios"]);
+                let expected = format!("{}, or an absolute path", scalar::one_of(names));
+                return Err(source.wrong("firmware", Wrong::text(&firmware, expected)));
+            }
         }
         return Ok(());
     }

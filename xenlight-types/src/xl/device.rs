@@ -308,6 +308,9 @@ impl Device {
                 continue;
             }
             let (name, value) = match token.split_once('=') {
+                Some((name, value)) if self.trimmed && value.trim().is_empty() => {
+                    return Err(Wrong::text(token, "possible: there is no value").of(name.trim()));
+                }
                 Some((name, value)) if self.trimmed => (name.trim(), Some(value.trim())),
                 Some((name, value)) => (name, Some(value)),
                 None => (token, None),
@@ -316,7 +319,7 @@ impl Device {
                 part.name == name && !name.is_empty() && value.is_none() == matches!(part.kind, Kind::Word(_))
             });
             let Some(part) = known else {
-                if self.lenient && value.is_some() {
+                if self.lenient && value.is_some() && !name.is_empty() {
                     notes.push(format!("{name} is ignored"));
                     continue;
                 }
@@ -381,7 +384,8 @@ impl Device {
                     let virtio = part.field == "type" && value.as_ref().is_some_and(|v| v.starts_with("virtio,"));
                     let commas = value.as_ref().map_or(0, |value| value.matches(',').count());
                     let plain = commas == usize::from(virtio);
-                    let trimmed = !self.trimmed || value.as_ref().is_none_or(|value| value.trim() == value);
+                    let trimmed = |value: &String| !value.is_empty() && value.trim() == value;
+                    let trimmed = !self.trimmed || value.as_ref().is_none_or(trimmed);
                     if let Some(value) = value.filter(|_| plain && trimmed) {
                         take(device, part.field);
                         said.push(format!("{}={value}", part.name));

@@ -84,7 +84,7 @@ impl DomainConfig {
     }
 
     /// Writes a configuration file of xl's. [`from_xl`](Self::from_xl) reads it as the same configuration, with what xl sets by
-    /// itself: the numbers of devices, which are their places, and the fields that `from_xl` names.
+    /// itself: the numbers of devices, which are their places, a keyboard beside each display, and the fields that `from_xl` names.
     ///
     /// ```
     /// use xenlight_types::{DomainConfig, Machine, Nic, Pvh};

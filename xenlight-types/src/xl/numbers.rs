@@ -77,7 +77,12 @@ pub(crate) fn cpus(text: &str, host: &XlHost) -> Result<BTreeSet<u32>, Wrong> {
             cpus.extend(numbers);
         }
     }
-    Ok(cpus)
+    let known: BTreeSet<u32> = host.nodes.iter().flatten().copied().collect();
+    if let Some(cpu) = cpus.iter().find(|cpu| !known.is_empty() && !known.contains(cpu)) {
+        return Err(Wrong::text(text, format!("a list of the host's CPUs, which has no CPU {cpu} (XlHost)")));
+    }
+    // xl refuses it, too, when it creates the domain.
+    if cpus.is_empty() { Err(Wrong::text(text, "a list of at least one CPU")) } else { Ok(cpus) }
 }
 
 /// `3`, or `3-5`.
@@ -121,11 +126,25 @@ mod tests {
             ("node:1,^5", vec![4, 6, 7]),
             ("nodes:0-1,^node:0", vec![4, 5, 6, 7]),
             ("all,^0-6", vec![7]),
-            ("", vec![]),
         ] {
             assert_eq!(cpus(text, &host).expect("it is a list"), expected.into_iter().collect(), "{text}");
         }
-        for text in ["x", "1-", "2-1", "^all", "node:2", "99999999", "4294967296", "1 ", "-1", "0-4096", "node:"] {
+        for text in [
+            "x",
+            "1-",
+            "2-1",
+            "^all",
+            "node:2",
+            "99999999",
+            "4294967296",
+            "1 ",
+            "-1",
+            "0-4096",
+            "node:",
+            "",
+            "1,^1",
+            "8",
+        ] {
             cpus(text, &host).expect_err(text);
         }
         assert!(cpus("all", &XlHost::default()).is_err());

@@ -24,7 +24,8 @@ const NAMED: [(&str, &str, Scalar); 6] = [
 pub(crate) fn read(text: &str, given: &Map<String, Json>) -> Result<Json, Wrong> {
     let mut pci = given.clone();
     let mut address = false;
-    for (index, part) in text.split(',').enumerate() {
+    let mut parts = text.split(',').enumerate().peekable();
+    while let Some((index, part)) = parts.next() {
         match part.split_once('=') {
             None if index == 0 && !part.is_empty() => {
                 let (function, slot) = part.split_once('@').map_or((part, None), |(f, slot)| (f, Some(slot)));
@@ -35,7 +36,7 @@ pub(crate) fn read(text: &str, given: &Map<String, Json>) -> Result<Json, Wrong>
                 address = true;
             }
             // A comma at the end.
-            None if part.is_empty() && !text.is_empty() => {}
+            None if part.is_empty() && index > 0 && parts.peek().is_none() => {}
             Some(("bdf", value)) => {
                 read_address(value, &mut pci)?;
                 address = true;
@@ -170,6 +171,8 @@ mod tests {
             "é:00.0",
             "01:00.0,seize",
             "01:00.0,seize=x",
+            "01:00.0,,seize=1",
+            ",",
             "01:00.0,name=x",
             "permissive=1",
             "01:00.0,rdm_policy=x",

@@ -39,6 +39,8 @@ pub struct XlWarning {
 pub struct XlUnsayable {
     /// Where these values are, such as `b_info.blkdev_start`.
     pub paths: Vec<String>,
+    /// The file without them. It may mean something else, or be none that can be read.
+    pub text: String,
 }
 
 /// A place in a file.

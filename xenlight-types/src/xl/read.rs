@@ -44,6 +44,12 @@ pub(crate) fn read(text: &str, host: &XlHost) -> Result<XlFile, XlError> {
     source.put("c_info/type", kind.name());
     source.put(&format!("b_info/type.{kind}"), Map::new());
     look_at_names(&mut source, &kind);
+    if kind == DomainKind::Pv && source.setting("timer_mode").is_some() {
+        // xl refuses this one, and ignores others that a domain does not have.
+        return Err(
+            source.wrong("timer_mode", Wrong::thing("a mode", "possible for a PV domain, which has no such timers"))
+        );
+    }
     for key in KEYS.iter().filter(|key| has(&kind, key.of)) {
         of_table(&mut source, key)?;
     }

@@ -1,6 +1,7 @@
 //! JSON as a tree: a path has slashes between the keys of objects.
 
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 
 pub(crate) fn get<'a>(tree: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
     match path.split_once('/') {
@@ -35,25 +36,28 @@ pub(crate) fn take(tree: &mut Map<String, Json>, path: &str) -> Option<Json> {
     taken
 }
 
-/// Where values are, as errors show it: `b_info.vnuma_nodes[0].pnode`.
-pub(crate) fn leaves(json: &Json) -> Vec<(String, &Json)> {
-    let under = |path: &str, inner: String| match inner.is_empty() || inner.starts_with('[') {
-        true => format!("{path}{inner}"),
-        false => format!("{path}.{inner}"),
-    };
+/// All values, by their places as errors show them: `b_info.vnuma_nodes[0].pnode`. A list of plain values is one value.
+pub(crate) fn leaves(json: &Json) -> BTreeMap<String, &Json> {
+    let mut leaves = BTreeMap::new();
+    collect(json, String::new(), &mut leaves);
+    leaves
+}
+
+fn collect<'a>(json: &'a Json, path: String, leaves: &mut BTreeMap<String, &'a Json>) {
     match json {
         Json::Object(object) => {
-            let inner = object
-                .iter()
-                .flat_map(|(key, json)| leaves(json).into_iter().map(move |(path, json)| (under(key, path), json)));
-            inner.collect()
+            for (key, json) in object {
+                let point = if path.is_empty() { "" } else { "." };
+                collect(json, format!("{path}{point}{key}"), leaves);
+            }
         }
-        Json::Array(array) => {
-            let inner = array.iter().enumerate().flat_map(|(index, json)| {
-                leaves(json).into_iter().map(move |(path, json)| (under(&format!("[{index}]"), path), json))
-            });
-            inner.collect()
+        Json::Array(array) if array.is_empty() || array.iter().any(|json| json.is_object() || json.is_array()) => {
+            for (index, json) in array.iter().enumerate() {
+                collect(json, format!("{path}[{index}]"), leaves);
+            }
         }
-        other => vec![(String::new(), other)],
+        other => {
+            leaves.insert(path, other);
+        }
     }
 }

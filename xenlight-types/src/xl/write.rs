@@ -22,13 +22,12 @@ use serde_json::{Map, Value as Json};
 ///
 /// Whatever is written leaves the tree; what stays there cannot be said.
 pub(crate) fn write(config: &DomainConfig) -> Result<String, XlUnsayable> {
-    let Json::Object(tree) = config.to_value() else { return Ok(String::new()) };
+    let wanted = without_defaults(config.to_value());
     let kind = config.build_info.machine.as_ref().map(Machine::kind);
     let kind = kind.filter(|kind| config.create_info.kind.as_ref() == Some(kind));
-    let Some(kind) = kind else {
-        return Err(XlUnsayable {
-            paths: vec!["c_info.type beside b_info.type, of which both must be the same".to_owned()],
-        });
+    let (Json::Object(tree), Some(kind)) = (wanted.clone(), kind) else {
+        let paths = vec!["c_info.type beside b_info.type, of which both must be the same".to_owned()];
+        return Err(XlUnsayable { paths, text: String::new() });
     };
     let mut writer = Writer { tree, text: String::new(), placed: false };
     tree::take(&mut writer.tree, "c_info/type");
@@ -37,25 +36,37 @@ pub(crate) fn write(config: &DomainConfig) -> Result<String, XlUnsayable> {
             tree::take(&mut writer.tree, place);
         }
     }
+    // It follows from other keys, or is told apart below.
     writer.placed = tree::get(&writer.tree, "b_info/numa_placement").is_some_and(|json| json == "False");
+    if writer.placed {
+        tree::take(&mut writer.tree, "b_info/numa_placement");
+    }
     for key in KEYS.iter().filter(|key| read::has(&kind, key.of)) {
         writer.key(key, &kind, config);
     }
-    let Writer { tree, text, placed } = writer;
-    let tree = Json::Object(tree);
-    let left = tree::leaves(&tree).into_iter().map(|(path, _)| path);
-    let left: Vec<String> = left.filter(|path| !(placed && path == "b_info.numa_placement")).collect();
-    if !left.is_empty() {
-        return Err(XlUnsayable { paths: left });
+    let Writer { tree, text, .. } = writer;
+    let left = Json::Object(tree);
+    let mut paths: Vec<String> = tree::leaves(&left).into_keys().collect();
+    if paths.is_empty() {
+        paths = differences(&wanted, &text);
     }
-    match differences(config, &text) {
-        paths if paths.is_empty() => Ok(text),
-        paths => Err(XlUnsayable { paths }),
+    if paths.is_empty() { Ok(text) } else { Err(XlUnsayable { paths, text }) }
+}
+
+/// Domain 0 is the backend unless something else is said.
+fn without_defaults(mut config: Json) -> Json {
+    for devices in config.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_array_mut) {
+        for device in devices.iter_mut().filter_map(Json::as_object_mut) {
+            if device.get("backend_domid").is_some_and(|domid| *domid == 0) {
+                device.remove("backend_domid");
+            }
+        }
     }
+    config
 }
 
 /// Where the file is read as something else, such as a value that depends on another one.
-fn differences(config: &DomainConfig, text: &str) -> Vec<String> {
+fn differences(wanted: &Json, text: &str) -> Vec<String> {
     let again = match read::read(text, &XlHost::default()) {
         Ok(file) => file.config.to_value(),
         Err(error) => {
@@ -63,42 +74,27 @@ fn differences(config: &DomainConfig, text: &str) -> Vec<String> {
             return vec![format!("{key} as it is ({} is not {})", error.found.unwrap_or_default(), error.expected)];
         }
     };
-    let wanted = config.to_value();
-    let [wanted, again] = [tree::leaves(&wanted), tree::leaves(&again)];
-    let lacking = |these: &[(String, &Json)], those: &[(String, &Json)]| -> Vec<String> {
-        let lacking = these.iter().filter(|leaf| !those.contains(leaf));
-        lacking.map(|(path, _)| path.clone()).collect()
-    };
-    let mut paths = lacking(&wanted, &again);
-    paths.extend(
-        lacking(&again, &wanted)
-            .into_iter()
-            .filter(|path| !set_by_xl(path, &again) || wanted.iter().any(|(of, _)| of == path)),
-    );
-    paths.dedup();
-    paths
+    let [wanted, again] = [tree::leaves(wanted), tree::leaves(&again)];
+    let lost = wanted.iter().filter(|(path, json)| again.get(*path) != Some(json));
+    let added = again.iter().filter(|(path, json)| !wanted.contains_key(*path) && !is_set_by_xl(path, json));
+    lost.chain(added).map(|(path, _)| path.clone()).collect()
 }
 
 /// Whether it is what xl sets where nothing is said.
-fn set_by_xl(path: &str, again: &[(String, &Json)]) -> bool {
-    let value = again.iter().find(|(of, _)| of == path).map(|(_, json)| *json);
-    let listed =
-        SET_BY_XL.iter().any(|(place, set)| place.replace('/', ".") == path && value.is_some_and(|json| json == set));
-    let field = path.rsplit('.').next().unwrap_or_default();
-    let device = path.contains("].");
-    listed
-        || device
-            && match field {
-                // The numbers of devices are their places.
-                "devid" => true,
-                "format" => value.is_some_and(|json| json == "raw"),
-                "vfunc_mask" => value.is_some_and(|json| *json == 1),
-                "rdm_policy" => value.is_some_and(|json| json == "strict"),
-                "distances" => true,
-                "readwrite" | "removable" | "domain" | "bus" | "dev" | "func" => value.is_some_and(|json| *json == 0),
-                _ => false,
-            }
-        || path.contains(".distances[") && value.is_some_and(|json| *json == 0)
+fn is_set_by_xl(path: &str, value: &Json) -> bool {
+    if SET_BY_XL.iter().any(|(place, set)| place.replace('/', ".") == path && value == set) {
+        return true;
+    }
+    match path.split_once("].").map(|(_, field)| field) {
+        // The numbers of devices are their places.
+        Some("devid") => true,
+        Some("format") => value == "raw",
+        Some("vfunc_mask") => *value == 1,
+        Some("rdm_policy") => value == "strict",
+        Some("readwrite" | "removable" | "domain" | "bus" | "dev" | "func") => *value == 0,
+        Some("distances") => value.as_array().is_some_and(|distances| distances.iter().all(|distance| *distance == 0)),
+        _ => false,
+    }
 }
 
 struct Writer {
@@ -404,8 +400,7 @@ impl Writer {
             self.put("vkbs", Json::from(more));
             self.devices(name, "vkbs", |index, vkb| quoted(&numbered(&device::VKB, displays + index, vkb)));
         }
-        let left = tree::leaves(&with_displays).iter().any(|(_, json)| !json.is_null());
-        if left {
+        if !tree::leaves(&with_displays).is_empty() {
             self.put("vkbs of vfbs", with_displays);
         }
     }

@@ -269,6 +269,8 @@ pub(crate) const FILES: &[File] = &[
     ),
     ("pvcalls", Pv, "pvcalls = [ 'backend=b', '' ]\n"),
     ("channels", Pv, "channel = [ 'connection=pty, name=a', 'connection = socket,path=/s,name=b,backend=c' ]\n"),
+    ("channels-equals", Pv, "channel = [ 'connection=pty, name=a=b' ]\n"),
+    ("cpus-alone", Pv, "cpus = \"0-3\"\n"),
     ("vdispl", Pv, "vdispl = [ 'backend=b,be-alloc=1,connectors=id0:1920x1080;id1:800x600', 'connectors=x:1x2' ]\n"),
     (
         "vsnd",
