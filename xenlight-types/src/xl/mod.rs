@@ -63,11 +63,21 @@ impl DomainConfig {
     /// [warnings](XlFile::warnings). The type of domain has to be named in full. In a text, digits behind a backslash are an
     /// error: xl loses them. COLO, which libxl calls unstable, is not known.
     ///
-    /// # Where xl is wrong
-    /// - `rdm` with a policy: xl 4.17 and 4.20 ignore the key.
-    /// - `usbdev` without a type: xl forgets the device.
-    /// - `vnc` and its kin in a PVH domain: xl sets fields that only HVM domains have. Here it is a warning.
-    /// - A comment in the last line needs no newline behind it, as it does for xl.
+    /// # Where it differs from xl
+    /// | file | xl | here |
+    /// |---|---|---|
+    /// | `rdm` with a policy | 4.17 and 4.20 ignore the key | the policy is set |
+    /// | `rdm` without a policy | 4.17 and 4.20 set one from memory that they did not write | none is set: libxl's default |
+    /// | `usbdev` without `type` | the device is lost | a device of the host, as xl.cfg(5) says |
+    /// | `cpus` without `vcpus` | up to 4.21: ignored | for one vCPU |
+    /// | `cpus = "all"` and no [`XlHost`] | the numbers of all CPUs | not set, which means the same |
+    /// | `trusted`, `untrusted` in `disk` | Debian's 4.17 takes them for the target | as in later releases |
+    /// | `pci` with `*`, `bdf=` or `name=` | 4.14 refuses them, or ends with an assertion | as in later releases |
+    /// | `mtu` in `vif` | 4.14 ignores it | as in later releases |
+    /// | `channel` with a second `=` in a part | up to 4.17: the rest is lost | part of the value |
+    /// | `vnc` and its kin in a PVH domain | fields are set that only HVM domains have | a warning |
+    /// | a comment without a newline at the end of the file | an error | a comment |
+    /// | `firmware = "pvgrub64"` | the folder that xl was built for | the folder of [`XlHost`] |
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.

@@ -37,7 +37,7 @@ pub struct XlWarning {
 #[error("a file of xl's cannot say {}", paths.join(", "))]
 #[non_exhaustive]
 pub struct XlUnsayable {
-    /// Where these values are, such as `b_info.blkdev_start`.
+    /// Where these values are, such as `b_info.blkdev_start`. Where a whole key cannot have its value, the key of the file.
     pub paths: Vec<String>,
     /// The file without them. It may mean something else, or be none that can be read.
     pub text: String,

@@ -136,7 +136,8 @@ fn names(kind: Kind) -> Vec<(&'static str, i32)> {
 
 /// What to expect: one of these.
 pub(crate) fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    format!("one of {}", names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+    let names = names.filter(|name| !name.is_empty()).map(|name| format!("{name:?}"));
+    format!("one of {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// A number as C's `strtol` reads it: with a sign, and in hexadecimal digits after `0x`, in octal ones after `0`.

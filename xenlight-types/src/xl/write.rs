@@ -71,7 +71,10 @@ fn differences(wanted: &Json, text: &str) -> Vec<String> {
         Ok(file) => file.config.to_value(),
         Err(error) => {
             let key = error.key.unwrap_or_default();
-            return vec![format!("{key} as it is ({} is not {})", error.found.unwrap_or_default(), error.expected)];
+            return vec![match error.found {
+                Some(found) => format!("{key} ({found} is not {})", error.expected),
+                None => format!("{key} (missing: {})", error.expected),
+            }];
         }
     };
     let [wanted, again] = [tree::leaves(wanted), tree::leaves(&again)];
@@ -424,4 +427,127 @@ fn quoted_range(json: &Json) -> String {
 
 fn quoted_ranges(json: &Json) -> Vec<String> {
     numbers::ranges(&integers(json)).split(',').map(quoted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Channel, ChannelConnection, DeviceModelVersion, Disk, DiskFormat, DomainId, Hvm, Mac, Nic, Pv, Pvh, Vfb, Vkb,
+    };
+
+    fn pvh() -> DomainConfig {
+        let mut config = DomainConfig::new("web", Machine::Pvh(Pvh::default()));
+        config.build_info.kernel = Some("/vmlinuz".to_owned());
+        config
+    }
+
+    /// What a file cannot say after this change.
+    fn unsayable(change: impl FnOnce(&mut DomainConfig)) -> Vec<String> {
+        let mut config = pvh();
+        change(&mut config);
+        config.to_xl().map_or_else(|unsayable| unsayable.paths, |text| panic!("{text}"))
+    }
+
+    #[test]
+    fn the_file_is_as_one_would_write_it() {
+        let mut config = pvh();
+        config.build_info =
+            config.build_info.max_vcpus(2).avail_vcpus(0..2).max_memory_kib(1 << 20).target_memory_kib(1 << 19);
+        config.build_info.vcpu_hard_affinity = vec![(0..4).collect(); 2];
+        config.disks = vec![Disk::default().vdev("xvda").pdev_path("/a").format(DiskFormat::Qcow2).readwrite(true)];
+        config.nics = vec![Nic::default().mac(Mac([0, 0x16, 0x3e, 1, 2, 3])), Nic::default().bridge("b")];
+        assert_eq!(
+            config.to_xl().expect("a file can say that"),
+            r#"name = "web"
+type = "pvh"
+vcpus = 2
+maxvcpus = 2
+cpus = "0-3"
+memory = 512
+maxmem = 1024
+kernel = "/vmlinuz"
+disk = ["format=qcow2,vdev=xvda,access=rw,target=/a"]
+vif = [
+    "mac=00:16:3e:01:02:03",
+    "bridge=b",
+]
+"#
+        );
+    }
+
+    #[test]
+    fn what_a_file_cannot_say_is_named() {
+        let build = |change: fn(&mut crate::BuildInfo)| unsayable(|config| change(&mut config.build_info));
+        assert_eq!(build(|build| build.blkdev_start = Some("xvdz".to_owned())), ["b_info.blkdev_start"]);
+        assert_eq!(build(|build| build.max_memory_kib = Some(1023)), ["b_info.max_memkb"]);
+        // `memory` sets both.
+        assert_eq!(build(|build| build.target_memory_kib = Some(1024)), ["b_info.max_memkb"]);
+        assert_eq!(build(|build| build.avail_vcpus = [1].into()), ["b_info.avail_vcpus"]);
+        assert_eq!(build(|build| build.claim_mode = Some(false)), ["b_info.claim_mode"]);
+        assert_eq!(build(|build| build.numa_placement = Some(false)), ["b_info.numa_placement"]);
+        assert_eq!(
+            build(|build| build.device_model_version = Some(DeviceModelVersion::Unknown)),
+            ["b_info.device_model_version"]
+        );
+        assert_eq!(build(|build| drop(build.other.insert("new".to_owned(), Json::from(1)))), ["b_info.new"]);
+        let with = |nic: Nic| unsayable(|config| config.nics = vec![Nic::default(), nic]);
+        assert_eq!(with(Nic::default().ip("a,b")), ["nics[1].ip"]);
+        assert_eq!(with(Nic::default().backend_domid(DomainId::new(3))), ["nics[1].backend_domid"]);
+        assert_eq!(
+            unsayable(|config| config.create_info.kind = None)[0],
+            "c_info.type beside b_info.type, of which both must be the same"
+        );
+        assert_eq!(
+            unsayable(|config| config.vkbs = vec![Vkb::default()]),
+            ["vkb (missing: backend-type=qemu or backend-type=linux)"]
+        );
+    }
+
+    #[test]
+    fn the_rest_of_the_file_comes_with_what_it_cannot_say() {
+        let mut config = pvh();
+        config.create_info.poolid = Some(3);
+        let unsayable = config.to_xl().expect_err("there is no key for it");
+        assert_eq!(unsayable.to_string(), "a file of xl's cannot say c_info.poolid");
+        assert_eq!(DomainConfig::from_xl(&unsayable.text).expect("it is a file").config.name(), "web");
+    }
+
+    #[test]
+    fn placement_by_lists_and_by_texts_is_told_apart() {
+        for placed in [None, Some(false)] {
+            let mut config = pvh();
+            config.build_info = config.build_info.max_vcpus(2);
+            config.build_info.vcpu_hard_affinity = vec![[1].into(); 2];
+            config.build_info.numa_placement = placed;
+            let text = config.to_xl().expect("a file can say that");
+            assert_eq!(text.contains("cpus = \"1\""), placed.is_none(), "{text}");
+            let again = DomainConfig::from_xl(&text).expect("it was written").config;
+            assert_eq!(again.build_info.numa_placement, placed);
+        }
+    }
+
+    #[test]
+    fn displays_bring_their_keyboards() {
+        let mut config = DomainConfig::new("x", Machine::Pv(Pv::default()));
+        config.build_info.kernel = Some("/vmlinuz".to_owned());
+        config.vfbs = vec![Vfb::default().devid(0)];
+        config.vkbs = vec![Vkb::default().devid(0), Vkb::default().devid(1).backend_type(crate::VkbBackend::Linux)];
+        let text = config.to_xl().expect("a file can say that");
+        assert!(text.ends_with("vfb = [\"\"]\nvkb = [\"backend-type=linux\"]\n"), "{text}");
+        config.vkbs[0].unique_id = Some("k".to_owned());
+        assert_eq!(config.to_xl().expect_err("there is no key for it").paths, ["vkbs of vfbs[0].unique_id"]);
+    }
+
+    #[test]
+    fn a_wide_host_takes_no_time() {
+        let mut config = DomainConfig::new("x", Machine::Hvm(Hvm::default()));
+        config.build_info = config.build_info.max_vcpus(100);
+        config.build_info.vcpu_hard_affinity =
+            (0..100).map(|cpu| (0..4095).filter(|of| *of != cpu).collect()).collect();
+        config.build_info.numa_placement = Some(false);
+        config.channels = vec![Channel::default().name("a").connection(ChannelConnection::Pty)];
+        let text = config.to_xl().expect("a file can say that");
+        assert!(text.contains("\"0-2,4-4094\""), "{text}");
+    }
 }
