@@ -94,4 +94,5 @@ pub use stream::*;
 pub use usb::*;
 pub use virtio::*;
 pub use vtpm::*;
+pub use whole::check_name;
 pub use xl::{XlError, XlFile, XlHost, XlUnsayable, XlWarning};

@@ -32,15 +32,7 @@ impl DomainConfig {
     /// # Errors
     /// The first part that is missing or wrong.
     pub fn check(&self) -> Result<(), Invalid> {
-        let name = self.name();
-        if name.is_empty() {
-            return Err(Invalid::missing("the domain's name, as text").under("c_info.name"));
-        }
-        // libxl and xenconsoled make names of log files of it, which they open as root.
-        if name.contains(|c: char| c == '/' || c.is_control()) {
-            let expected = "a name without slashes and control characters: names of files are made of it";
-            return Err(Invalid::value(&name.into(), expected).under("c_info.name"));
-        }
+        check_name(self.name()).map_err(|invalid| invalid.under("c_info.name"))?;
         let Some(kind) = self.create_info.kind.as_ref().filter(|kind| **kind != DomainKind::Invalid) else {
             return Err(Invalid::missing(r#"the type of domain: "pv", "pvh" or "hvm""#).under("c_info.type"));
         };
@@ -52,6 +44,21 @@ impl DomainConfig {
             }
         }
     }
+}
+
+/// Whether a domain can have this name: libxl and xenconsoled make names of log files of it, which they open as root.
+///
+/// # Errors
+/// It is empty, or has a slash or a control character.
+pub fn check_name(name: &str) -> Result<(), Invalid> {
+    if name.is_empty() {
+        return Err(Invalid::missing("the domain's name, as text"));
+    }
+    if name.contains(|c: char| c == '/' || c.is_control()) {
+        let expected = "a name without slashes and control characters: names of files are made of it";
+        return Err(Invalid::value(&name.into(), expected));
+    }
+    Ok(())
 }
 
 impl Machine {

@@ -169,6 +169,7 @@ mod structs;
 mod subscribers;
 mod task;
 mod trace;
+mod upkeep;
 mod vcpu;
 mod watch;
 mod words;

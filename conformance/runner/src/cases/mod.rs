@@ -120,6 +120,7 @@ static ON_XEN: &[&DomainCase] = &[
     &resources::RESOURCES,
     &resources::POOLS,
     &resources::CONSOLE,
+    &resources::UPKEEP,
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,

@@ -1,7 +1,8 @@
 //! What a VM manager asks and sets on a real Xen: the host, memory, CPUs, scheduling, pools, consoles, buttons.
 
 use crate::case::DomainCase;
-use crate::cases::xen::end;
+use crate::cases::life::expect;
+use crate::cases::xen::{boot_answering, end};
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
@@ -9,9 +10,11 @@ use crate::tiers::xen::{Image, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 use xenlight::types::{ConsoleKind, Scheduler, SchedulerParams, Trigger};
-use xenlight::{DomainId, Error, Release};
+use xenlight::{DomainId, Error, EventKind, Release, ShutdownReason};
 
 pub(crate) static HOST: DomainCase = DomainCase {
     name: "xen-host",
@@ -41,6 +44,16 @@ pub(crate) static POOLS: DomainCase = DomainCase {
     adapters: &[Adapter::Calloop],
     modes: &[Mode::Loop],
     run: pools,
+};
+
+pub(crate) static UPKEEP: DomainCase = DomainCase {
+    name: "xen-upkeep",
+    claim: "A domain is renamed, noted about, dumped, suspended and resumed; a name that is taken is refused, and a dump to a full disk says so",
+    clauses: &["E9", "E11"],
+    types: &[Type::Pv],
+    adapters: &[Adapter::Glib],
+    modes: &[Mode::Thread],
+    run: upkeep,
 };
 
 pub(crate) static CONSOLE: DomainCase = DomainCase {
@@ -208,6 +221,61 @@ fn pools(stage: &Stage) -> anyhow::Result<()> {
     ctx.destroy_cpupool(pool)?;
     ctx.add_cpus(0, &one)?;
     ensure!(ctx.cpupools()?.len() == 1 && ctx.free_cpus()?.is_empty(), "{:?}", ctx.cpupools()?);
+    end(opened)
+}
+
+fn upkeep(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.machine.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let name = dom0.name("answering");
+    let domid = boot_answering(dom0, &opened, &name)?;
+    let other = block_on(ctx.create(&dom0.config(Image::Idle, &dom0.name("idle"))?))?;
+
+    ctx.rename(domid, &dom0.name("renamed"))?;
+    ensure!(ctx.name(domid)?.as_deref() == Some(&*dom0.name("renamed")), "{:?}", ctx.name(domid)?);
+    dom0.state(&dom0.name("renamed"))?;
+    let taken = ctx.rename(domid, &dom0.name("idle"));
+    ensure!(matches!(&taken, Err(Error::Libxl { words, .. }) if !words.is_empty()), "{taken:?}");
+    let path = ctx.rename(domid, "../x");
+    ensure!(matches!(&path, Err(Error::Config { .. })), "{path:?}");
+    ctx.rename(domid, &name)?;
+    ensure!(ctx.start_time(domid)?.elapsed()? < Duration::from_secs(600), "{:?}", ctx.start_time(domid)?);
+    ensure!(ctx.stub_domain(domid)?.is_none());
+
+    ensure!(ctx.noted(domid, "osevent")?.is_empty());
+    ctx.note(domid, "osevent", b"a\0b")?;
+    ensure!(ctx.noted(domid, "osevent")? == b"a\0b");
+    ctx.note(domid, "osevent", b"")?;
+    ensure!(ctx.noted(domid, "osevent")?.is_empty());
+
+    let dump = stage.folder.join("dump");
+    block_on(ctx.pause(domid))?;
+    block_on(ctx.dump_core(domid, &dump))?;
+    let mut begin = [0; 4];
+    File::open(&dump)?.read_exact(&mut begin)?;
+    ensure!(begin == *b"\x7fELF", "the dump is no ELF file: {begin:?}");
+    std::fs::remove_file(&dump)?;
+    let full = block_on(ctx.dump_core(domid, "/dev/full"));
+    ensure!(matches!(&full, Err(Error::Libxl { words, .. }) if words.to_string().contains("No space")), "{full:?}");
+    // It has no list of its memory, without which there is nothing to dump.
+    let nothing = block_on(ctx.dump_core(other, &dump));
+    ensure!(matches!(&nothing, Err(Error::Libxl { words, .. }) if !words.is_empty()), "{nothing:?}");
+    block_on(ctx.unpause(domid))?;
+    block_on(ctx.destroy(other))?;
+
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.suspend(domid))?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
+    block_on(ctx.resume(domid))?;
+    drop(watch);
+    // That it answers shows that it runs.
+    let watch = ctx.watch_death(domid)?;
+    block_on(ctx.shutdown(domid))?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    block_on(ctx.destroy(domid))?;
+    expect(&opened.events, domid, &watch, &EventKind::Death)?;
+    drop(watch);
     end(opened)
 }
 

@@ -274,7 +274,7 @@ fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Re
 }
 
 /// A domain that answers requests already.
-fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<DomainId> {
+pub(crate) fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<DomainId> {
     let domid = block_on(opened.ctx.create(&dom0.config(Image::Answering, name)?))?;
     block_on(opened.ctx.unpause(domid))?;
     dom0.wait_for_console(domid, dom0.says_up())?;

@@ -1,0 +1,240 @@
+//! What is done with a domain besides its life: names, dumps, rests, and what programs note about it.
+
+use crate::config;
+#[cfg(doc)]
+use crate::contract::*;
+use crate::ctx::Ctx;
+use crate::error::{Error, fits};
+use crate::operation::{self, Operation, Request};
+use crate::structs::Typed;
+use crate::task::Task;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use uuid::Uuid;
+use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, DomainConfig as RawConfig, Uuid as RawUuid};
+use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
+use xenlight_types::{CreateInfo, DomainConfig, DomainId};
+
+/// # Upkeep of a domain
+impl Ctx {
+    /// Gives a domain another name, which no other domain may have.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the name is taken; [`Error::Config`] if it is not one that files can be named after;
+    /// [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Closed`].
+    pub fn rename(&self, domid: DomainId, name: &str) -> Result<(), Error> {
+        // The same as in a configuration: libxl and xenconsoled make names of files of it.
+        xenlight_types::check_name(name)?;
+        let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
+        self.ask(Task::on("rename a domain", domid), |question| {
+            let library = question.hosted.library();
+            // SAFETY: the ctx lives during `ask`, the name during the call; NULL stands for whatever name it has.
+            question.succeeded(unsafe { library.domain_rename(question.ctx, domid.get(), ptr::null(), name.as_ptr()) })
+        })
+    }
+
+    /// Makes room for the successor of a domain that has shut down, and keeps that domain: its name becomes
+    /// `info`'s with this suffix, and it gets a new uuid, which is returned.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], [`Error::Config`], [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Io`] or [`Error::Closed`].
+    pub fn preserve(&self, domid: DomainId, info: &CreateInfo, suffix: &str) -> Result<Uuid, Error> {
+        let uuid = config::random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
+        let suffix = CString::new(suffix).map_err(|_| Error::Nul("the suffix of the name"))?;
+        self.ask(Task::on("preserve a domain", domid), |question| {
+            let info = question.given(info)?;
+            let raw = RawUuid { uuid: *uuid.as_bytes() };
+            let library = question.hosted.library();
+            // SAFETY: the ctx lives during `ask`, struct and suffix during the call.
+            let rc = unsafe { library.domain_preserve(question.ctx, domid.get(), info.as_ptr(), suffix.as_ptr(), raw) };
+            question.succeeded(rc)?;
+            Ok(uuid)
+        })
+    }
+
+    /// When a domain was created, as this host's clock had it.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if xenstore does not have it; [`Error::NoSuchDomain`], [`Error::Closed`].
+    pub fn start_time(&self, domid: DomainId) -> Result<SystemTime, Error> {
+        self.ask(Task::on("ask when a domain was created", domid), |question| {
+            // SAFETY: the ctx lives during `ask`.
+            match unsafe { question.hosted.library().vm_get_start_time(question.ctx, domid.get()) } {
+                u32::MAX => Err(question.error(codes::ERROR_FAIL)),
+                seconds => Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.into())),
+            }
+        })
+    }
+
+    /// The domain in which the device model of this one runs, if it has one of its own.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], [`Error::NoSuchDomain`] or [`Error::Closed`].
+    pub fn stub_domain(&self, domid: DomainId) -> Result<Option<DomainId>, Error> {
+        let number: c_int = fits("number of the domain", domid.get().into())?;
+        self.ask(Task::on("ask for a stub domain", domid), |question| {
+            // SAFETY: the ctx lives during `ask`.
+            let stub = unsafe { question.hosted.library().get_stubdom_id(question.ctx, number) };
+            Ok(u32::try_from(stub).ok().filter(|stub| *stub != 0).map(DomainId::new))
+        })
+    }
+
+    /// Writes the memory of a domain to a file of the host, as for a debugger. The domain should be paused.
+    ///
+    /// libxl does this with its lock held, which can take minutes ([O12]): give the ctx [a thread of its
+    /// own](crate::Builder::own_thread). A dump that fails leaves an incomplete file.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] with libxl's log lines, such as for a full disk; [`Error::Nul`], and those of [all
+    /// operations](Self#a-domains-life).
+    pub fn dump_core(&self, domid: DomainId, file: impl AsRef<Path>) -> Operation<()> {
+        let file = CString::new(file.as_ref().as_os_str().as_bytes());
+        Operation::begun(|| {
+            let file = file.map_err(|_| Error::Nul("the path of the file"))?;
+            operation::start(&self.registry, Task::on("dump a domain's memory", domid), Dump { domid, file })
+        })
+    }
+
+    /// Suspends a domain, as for a save, and leaves its state in memory. It shuts down for the reason
+    /// [`Suspend`](crate::ShutdownReason::Suspend); [`resume`](Self::resume) has it go on. Xen 4.11 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if its kernel does not take part; [`Error::Unsupported`], and those of [all
+    /// operations](Self#a-domains-life).
+    pub fn suspend(&self, domid: DomainId) -> Operation<()> {
+        const DOING: &str = "suspend a domain";
+        Operation::begun(|| {
+            let loaded = self.library().release();
+            let missing = || Error::Unsupported { what: DOING, needs: Release::new(4, 11), loaded };
+            let suspend = self.library().sys().domain_suspend_only().ok_or_else(missing)?;
+            operation::start(&self.registry, Task::stopping(DOING, domid), Suspend { domid, suspend })
+        })
+    }
+
+    /// Sets up a domain again that has shut down for a [soft reset](crate::ShutdownReason::SoftReset), as for kexec: it keeps its memory and gets new
+    /// devices, by this configuration. It is paused then. Xen 4.7 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], [`Error::Config`], [`Error::ConfigNeeds`], [`Error::Unsupported`], and those of [all
+    /// operations](Self#a-domains-life).
+    pub fn soft_reset(&self, domid: DomainId, config: &DomainConfig) -> Operation<()> {
+        const DOING: &str = "reset a domain";
+        Operation::begun(|| {
+            let loaded = self.library().release();
+            let missing = || Error::Unsupported { what: DOING, needs: Release::V4_7, loaded };
+            let reset = self.library().sys().domain_soft_reset().ok_or_else(missing)?;
+            let config = self.understand(config)?;
+            operation::start(&self.registry, Task::on(DOING, domid), SoftReset { domid, config, reset })
+        })
+    }
+
+    /// Notes data about a domain in a file of the host, under the name of the program that it is for. libxl deletes it with the domain. No data deletes it, too.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if it cannot be written; [`Error::OutOfRange`], [`Error::Nul`], [`Error::NoSuchDomain`], [`Error::Closed`].
+    ///
+    /// ```no_run
+    /// # fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
+    /// ctx.note(domid, "my-manager", b"group=web")?;
+    /// assert_eq!(ctx.noted(domid, "my-manager")?, b"group=web");
+    /// # Ok(()) }
+    /// ```
+    pub fn note(&self, domid: DomainId, program: &str, data: &[u8]) -> Result<(), Error> {
+        let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
+        let size: c_int = fits("size of the data in bytes", data.len() as u64)?;
+        self.ask(Task::on("note data about a domain", domid), |question| {
+            let library = question.hosted.library();
+            // SAFETY: the ctx lives during `ask`, name and data, of this size, during the call.
+            let rc =
+                unsafe { library.userdata_store(question.ctx, domid.get(), program.as_ptr(), data.as_ptr(), size) };
+            question.succeeded(rc)
+        })
+    }
+
+    /// What was [noted](Self::note) about a domain for this program; nothing if nothing was.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if it cannot be read; [`Error::Nul`], [`Error::NoSuchDomain`], [`Error::Closed`].
+    pub fn noted(&self, domid: DomainId, program: &str) -> Result<Vec<u8>, Error> {
+        let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
+        self.ask(Task::on("read data about a domain", domid), |question| {
+            let (mut data, mut size) = (ptr::null_mut(), 0);
+            let library = question.hosted.library();
+            // SAFETY: the ctx lives during `ask`, the name during the call; address and size are written by it.
+            let rc =
+                unsafe { library.userdata_retrieve(question.ctx, domid.get(), program.as_ptr(), &mut data, &mut size) };
+            question.succeeded(rc)?;
+            let size = if data.is_null() { 0 } else { usize::try_from(size).unwrap_or(0) };
+            let mut noted = vec![0; size];
+            if size != 0 {
+                // SAFETY: libxl has written this many bytes there.
+                unsafe { ptr::copy_nonoverlapping(data, noted.as_mut_ptr(), size) };
+            }
+            // SAFETY: null, or allocated with malloc(3), for its caller to free.
+            unsafe { libc::free(data.cast::<c_void>()) };
+            Ok(noted)
+        })
+    }
+}
+
+struct Dump {
+    domid: DomainId,
+    file: CString,
+}
+
+impl Request for Dump {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive; the path lives until the operation has ended (E9).
+        unsafe { library.domain_core_dump(ctx, self.domid.get(), self.file.as_ptr(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+struct Suspend {
+    domid: DomainId,
+    suspend: unsafe extern "C" fn(*mut RawCtx, u32, *const AsyncopHow) -> c_int,
+}
+
+impl Request for Suspend {
+    type Output = ();
+
+    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive.
+        unsafe { (self.suspend)(ctx, self.domid.get(), how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+type Reset =
+    unsafe extern "C" fn(*mut RawCtx, *mut RawConfig, u32, *const AsyncopHow, *const AsyncprogressHow) -> c_int;
+
+struct SoftReset {
+    domid: DomainId,
+    config: Typed<DomainConfig>,
+    reset: Reset,
+}
+
+impl Request for SoftReset {
+    type Output = ();
+
+    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: the ctx is alive; the configuration lives until the operation has ended (E9).
+        unsafe { (self.reset)(ctx, self.config.as_ptr(), self.domid.get(), how, ptr::null()) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
