@@ -29,6 +29,8 @@ const DEVIATIONS: &[(&str, RangeInclusive<u32>, &str)] = &[
     ("pcis-keys", 14..=14, "xl has no bdf= yet"),
     ("pcis-functions", 14..=14, "xl ends itself: it has a number for the function only if there is no wildcard"),
     ("channels-equals", 14..=17, "xl loses what follows a second ="),
+    ("cpuid-newer", 14..=17, "xl has a short list of its own, and ignores other names"),
+    ("cpuid-msr", 14..=17, "likewise"),
     (
         "cpus-alone",
         14..=20,
@@ -234,7 +236,7 @@ fn change(random: &mut Random, json: &mut Value) {
 }
 
 /// How many files are made of the good ones.
-const MUTANTS: usize = 10_000;
+const MUTANTS: usize = 6_000;
 
 /// Good files with random changes: none ends the process, and each error is about a place in the file.
 fn whatever_a_file_has() -> Result<(), Failed> {

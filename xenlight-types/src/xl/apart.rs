@@ -301,7 +301,7 @@ fn cpu_features(source: &mut Source) -> Result<(), XlError> {
     } else if let Some(text) = source.text(KEY)? {
         policy = cpuid::read_names(text.text).map_err(|wrong| wrong.at(text.at, Some(KEY)))?;
     }
-    if !policy.leaves.is_empty() {
+    if policy != CpuPolicy::default() {
         source.put("b_info/cpuid", policy.write());
     }
     Ok(())

@@ -243,6 +243,11 @@ impl Writer {
                 if policy.msrs.is_empty() && !policy.leaves.is_empty() {
                     self.take("b_info/cpuid");
                     self.quoted_list(name, cpuid::write(policy));
+                } else if !policy.msrs.is_empty()
+                    && let Some(names) = cpuid::write_names(policy)
+                {
+                    self.take("b_info/cpuid");
+                    self.line(name, &quoted(&names));
                 }
             }
             "viridian" => self.viridian(name),

@@ -102,6 +102,8 @@ pub(crate) const FILES: &[File] = &[
     ("smbios", Hvm, "smbios = [ \"bios_vendor=a=b\", \"oem=x\", \"oem=y\" ]\n"),
     ("pvshim", Pvh, "pvshim = 1\npvshim_path = \"/p\"\npvshim_cmdline = \"c\"\npvshim_extra = \"e\"\n"),
     ("cpuid", Hvm, "cpuid = \"host,tm=0,sse3=k,family=23,model=0x71,nc=x,avx2=s,invtsc=1,stepping=3\"\n"),
+    ("cpuid-newer", Hvm, "cpuid = \"host,avx-vnni-int8=1,cmpccxadd=0,wrmsrns=k,xsaves=s\"\n"),
+    ("cpuid-msr", Hvm, "cpuid = \"host,rdcl-no=1,pb-opt-ctrl=s,gds-no=0,tm=0\"\n"),
     ("cpuid-family", Hvm, "cpuid = \"host,family=6,maxleaf=0xd,procpkg=3\"\n"),
     ("cpuid-host", Hvm, "cpuid = \"host\"\n"),
     (
