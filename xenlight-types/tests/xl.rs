@@ -44,6 +44,7 @@ fn main() {
         Trial::test("each_key_is_used_by_a_file", each_key_is_used),
         Trial::test("each_file_is_written_as_it_was_read", each_file_is_written),
         Trial::test("each_key_refuses_what_it_cannot_be", each_key_refuses),
+        Trial::test("what_is_wrong_in_a_part_of_a_text_has_the_place_of_the_part", parts_have_their_places),
         Trial::test("whatever_is_configured_is_written_or_refused", whatever_is_configured),
         Trial::test("whatever_a_file_has_is_read_or_refused_with_its_place", whatever_a_file_has),
     ];
@@ -158,7 +159,7 @@ fn each_key_refuses() -> Result<(), Failed> {
             match DomainConfig::from_xl_on(&format!("{base}{key} = {value}\n"), &host()) {
                 Ok(_) => failures.push(format!("{key} = {value} is read")),
                 Err(error) => {
-                    let column = key.len() as u32 + 4;
+                    let column = key.len() as u32 + 4; // Behind the key and the sign.
                     if error.key.as_deref() != Some(key)
                         || error.line != line
                         || !(column..column + 6).contains(&error.column)
@@ -167,6 +168,34 @@ fn each_key_refuses() -> Result<(), Failed> {
                     }
                 }
             }
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// The column is that of the part, if the text has it once and as it is.
+fn parts_have_their_places() -> Result<(), Failed> {
+    let mut failures = Vec::new();
+    for (line, part, words) in [
+        ("vif = [ '', 'bridge=é,mac=1' ]", "1' ]", "\"1\" is not an Ethernet address"),
+        ("vif = [ 'mtu=1500,rate=x,model=rtl8139' ]", "x,model", "\"x\" is not a rate"),
+        ("vif = [ 'trusted,brige=x' ]", "brige", "\"brige=x\" is not one of"),
+        ("disk = [ '/a,qcow9,hda' ]", "qcow9", "for format"),
+        ("disk = [ 'vdev=hda,access=no,target=/a' ]", "no,target", "\"no\" is not \"r\""),
+        ("pci = [ '01:00.0,seize=y' ]", "y' ]", "\"y\" is not a number"),
+        ("cpus = '0-3,x'", "x'", "\"x\" is not a list of CPUs"),
+        ("cpuid = 'host,tm=0,foo=1'", "foo", "\"foo\" is not the name of a CPU's feature"),
+        ("vsnd = [ [ 'card', 'stream,type=z' ] ]", "z' ] ]", "\"z\" is not one of"),
+        // Not to be told apart, or not as the file has it: the whole text.
+        ("cpus = 'x,x'", "'x,x'", "\"x\" is not"),
+        (r"vif = [ 'ip=\'1\',mac=1' ]", "'ip", "Ethernet"),
+        ("cpus = '0,'\ncpus += 'x'", "'x'", "\"x\" is not"),
+    ] {
+        let error = DomainConfig::from_xl(&format!("{line}\nname = 'x'\nkernel = 'k'\n")).expect_err(line);
+        let wrong = line.split('\n').nth((error.line - 1) as usize).unwrap_or_default();
+        let at = wrong.chars().skip((error.column - 1) as usize).collect::<String>();
+        if !at.starts_with(part) || !error.to_string().contains(words) {
+            failures.push(format!("{line}: {error}, which is {at}"));
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }

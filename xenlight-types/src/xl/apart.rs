@@ -53,7 +53,7 @@ pub(crate) fn read(source: &mut Source, kind: &DomainKind, host: &XlHost) -> Res
         let kind = text.text.strip_prefix("type=");
         let kind = kind.ok_or_else(|| Wrong::text(text.text, "type=KIND"));
         let kind = kind.and_then(|kind| Scalar::Enumeration(crate::ArmSciKind::KIND).read(kind));
-        let kind = kind.map_err(|wrong| wrong.at(text.at, Some("arm_sci")))?;
+        let kind = kind.map_err(|wrong| text.wrong(wrong, "arm_sci"))?;
         source.put("b_info/arch_arm/arm_sci/type", kind);
     }
     devices(source, kind)
@@ -177,7 +177,7 @@ fn affinity(source: &mut Source, host: &XlHost) -> Result<(), XlError> {
     for (key, place) in [("cpus", "b_info/vcpu_hard_affinity"), ("cpus_soft", "b_info/vcpu_soft_affinity")] {
         let read = |text: source::Text<'_>| {
             let cpus = numbers::cpus(text.text, host);
-            cpus.map(|cpus| cpus.into_iter().collect::<Json>()).map_err(|wrong| wrong.at(text.at, Some(key)))
+            cpus.map(|cpus| cpus.into_iter().collect::<Json>()).map_err(|wrong| text.wrong(wrong, key))
         };
         if source.is_list(key) {
             let texts = source.texts(key)?.unwrap_or_default();
@@ -296,10 +296,10 @@ fn cpu_features(source: &mut Source) -> Result<(), XlError> {
     let mut policy = CpuPolicy::default();
     if source.is_list(KEY) {
         for text in source.texts(KEY)?.unwrap_or_default() {
-            cpuid::read_registers(text.text, &mut policy).map_err(|wrong| wrong.at(text.at, Some(KEY)))?;
+            cpuid::read_registers(text.text, &mut policy).map_err(|wrong| text.wrong(wrong, KEY))?;
         }
     } else if let Some(text) = source.text(KEY)? {
-        policy = cpuid::read_names(text.text).map_err(|wrong| wrong.at(text.at, Some(KEY)))?;
+        policy = cpuid::read_names(text.text).map_err(|wrong| text.wrong(wrong, KEY))?;
     }
     if policy != CpuPolicy::default() {
         source.put("b_info/cpuid", policy.write());
@@ -379,7 +379,7 @@ fn hvm(source: &mut Source) -> Result<(), XlError> {
             Some(number) => Ok((number != 0, None)),
             None => Scalar::Enumeration(crate::GfxPassthruKind::KIND).read(text.text).map(|kind| (true, Some(kind))),
         };
-        let (enabled, kind) = kind.map_err(|wrong| wrong.at(text.at, Some("gfx_passthru")))?;
+        let (enabled, kind) = kind.map_err(|wrong| text.wrong(wrong, "gfx_passthru"))?;
         source.put("b_info/type.hvm/gfx_passthru", if enabled { "True" } else { "False" });
         if let Some(kind) = kind {
             source.put("b_info/type.hvm/gfx_passthru_kind", kind);
@@ -454,14 +454,14 @@ pub(crate) const VIRIDIAN_BITS: i32 = 64;
 /// Disks, PCI devices, reserved memory and sound cards.
 fn devices(source: &mut Source, kind: &DomainKind) -> Result<(), XlError> {
     if let Some(texts) = source.texts("disk")? {
-        let disks = texts.iter().map(|text| disk::read(text.text).map_err(|wrong| wrong.at(text.at, Some("disk"))));
+        let disks = texts.iter().map(|text| disk::read(text.text).map_err(|wrong| text.wrong(wrong, "disk")));
         let disks = disks.collect::<Result<Json, _>>()?;
         source.put("disks", disks);
     }
     if let Some(text) = source.text("rdm")?
         && *kind == DomainKind::Hvm
     {
-        let rdm = rdm(text.text).map_err(|wrong| wrong.at(text.at, Some("rdm")))?;
+        let rdm = rdm(text.text).map_err(|wrong| text.wrong(wrong, "rdm"))?;
         source.put("b_info/type.hvm/rdm", rdm);
     }
     let mut given = Map::new();
@@ -479,8 +479,7 @@ fn devices(source: &mut Source, kind: &DomainKind) -> Result<(), XlError> {
         }
     }
     if let Some(texts) = source.texts("pci")? {
-        let pcis =
-            texts.iter().map(|text| pci::read(text.text, &given).map_err(|wrong| wrong.at(text.at, Some("pci"))));
+        let pcis = texts.iter().map(|text| pci::read(text.text, &given).map_err(|wrong| text.wrong(wrong, "pci")));
         let pcis = pcis.collect::<Result<Vec<_>, _>>()?;
         if *kind == DomainKind::Pv && !pcis.is_empty() {
             source.put("b_info/type.pv/e820_host", "True");
@@ -545,7 +544,7 @@ pub(crate) fn list_of(
     let texts = source.texts(key)?.unwrap_or_default();
     let devices = texts.iter().map(|text| {
         let mut said = Vec::new();
-        let read = device.read(text.text, &mut said).map_err(|wrong| wrong.at(text.at, Some(key)));
+        let read = device.read(text.text, &mut said).map_err(|wrong| text.wrong(wrong, key));
         notes.extend(said.into_iter().map(|said| (text.at, said)));
         read
     });

@@ -8,7 +8,8 @@ use std::fmt;
 pub struct XlError {
     /// The line, from 1.
     pub line: u32,
-    /// The column, from 1, in characters.
+    /// The column, from 1, in characters. That of the part that is wrong, if the value is a text that has it once and without
+    /// escapes; otherwise that of the value.
     pub column: u32,
     /// The key whose value it is; `None` where the file is no list of keys and values.
     pub key: Option<String>,
@@ -55,6 +56,8 @@ pub(crate) struct Position {
 pub(crate) struct Wrong {
     found: Option<String>,
     expected: String,
+    /// What to look for in the text that it is a part of: the value, and `name=` before it if it has a name.
+    part: Option<(String, String)>,
 }
 
 /// The characters of a value that an error shows.
@@ -63,7 +66,7 @@ const SHOWN: usize = 60;
 impl Wrong {
     /// A text that is there.
     pub(crate) fn text(found: &str, expected: impl Into<String>) -> Self {
-        Self::thing(&format!("{found:?}"), expected)
+        Self { part: Some((String::new(), found.to_owned())), ..Self::thing(&format!("{found:?}"), expected) }
     }
 
     /// Something that is there, in words.
@@ -73,18 +76,33 @@ impl Wrong {
             found.truncate(end);
             found.push('…');
         }
-        Self { found: Some(found), expected: expected.into() }
+        Self { found: Some(found), expected: expected.into(), part: None }
     }
 
     /// Something that is not there.
     pub(crate) fn missing(expected: impl Into<String>) -> Self {
-        Self { found: None, expected: expected.into() }
+        Self { found: None, expected: expected.into(), part: None }
     }
 
-    /// The same, of a part of a text.
-    pub(crate) fn of(mut self, part: &str) -> Self {
-        self.expected = format!("{} for {part}", self.expected);
+    /// The same, of a part `name=value` of a text.
+    pub(crate) fn of(mut self, name: &str) -> Self {
+        self.expected = format!("{} for {name}", self.expected);
+        if let Some((before, _)) = &mut self.part {
+            *before = format!("{name}=");
+        }
         self
+    }
+
+    /// How many characters of `text` come before it; 0 if it is the whole, or cannot be told from other parts.
+    pub(crate) fn within(&self, text: &str) -> usize {
+        let Some((before, value)) = self.part.as_ref().filter(|(_, value)| value != text) else { return 0 };
+        // With its name, or without in the older forms that have none.
+        let found = [before, ""].into_iter().find_map(|before| {
+            let part = format!("{before}{value}");
+            let mut places = text.match_indices(part.as_str()).filter(|_| !part.is_empty());
+            places.next().filter(|_| places.next().is_none()).map(|(place, _)| place + before.len())
+        });
+        found.map_or(0, |place| text[..place].chars().count())
     }
 
     /// The same, with its place.

@@ -124,7 +124,7 @@ fn of_table(source: &mut Source, key: &keys::Key) -> Result<(), XlError> {
         }
         Kind::Items(item) => {
             let texts = source.texts(name)?.unwrap_or_default();
-            let items = texts.iter().map(|text| (item.read)(text.text).map_err(|wrong| wrong.at(text.at, Some(name))));
+            let items = texts.iter().map(|text| (item.read)(text.text).map_err(|wrong| text.wrong(wrong, name)));
             let items = items.collect::<Result<Json, _>>()?;
             source.put(key.place, items);
         }

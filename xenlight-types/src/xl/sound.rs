@@ -13,7 +13,7 @@ pub(crate) fn read(card: &Value) -> Result<Json, (Position, Wrong)> {
     let mut streams: Vec<Vec<Json>> = Vec::new();
     for item in source::list(card)? {
         let item = source::text(item)?;
-        let wrong = |wrong: Wrong| (item.at, wrong);
+        let wrong = |wrong: Wrong| (item.place(&wrong), wrong);
         let text = item.text.trim_start_matches([',', ' ']);
         let (what, parts) = text.split_once(',').unwrap_or((text, ""));
         let read = |device: &Device| match device.read(parts, &mut Vec::new()).map_err(wrong)? {

@@ -22,6 +22,24 @@ pub(crate) struct Source {
 pub(crate) struct Text<'a> {
     pub(crate) text: &'a str,
     pub(crate) at: Position,
+    /// As [`Value::literal`].
+    literal: bool,
+}
+
+impl Text<'_> {
+    /// Where something is wrong: the part that is, or the whole.
+    pub(crate) fn place(self, wrong: &Wrong) -> Position {
+        let before = if self.literal { wrong.within(self.text) } else { 0 };
+        // The quote is a character, too.
+        let quote = usize::from(before > 0);
+        Position { column: self.at.column + (before + quote) as u32, ..self.at }
+    }
+
+    /// An error about this value of a key, or a part of it.
+    pub(crate) fn wrong(self, wrong: Wrong, key: &str) -> XlError {
+        let place = self.place(&wrong);
+        wrong.at(place, Some(key))
+    }
 }
 
 impl Source {
@@ -34,7 +52,7 @@ impl Source {
     pub(crate) fn text(&self, key: &str) -> Result<Option<Text<'_>>, XlError> {
         let Some(setting) = self.setting(key) else { return Ok(None) };
         match &setting.value.content {
-            Content::Text(text) => Ok(Some(Text { text, at: setting.value.at })),
+            Content::Text(text) => Ok(Some(Text { text, at: setting.value.at, literal: setting.value.literal })),
             Content::List(_) => {
                 Err(setting.value.is_not("a single value: a number or a text").at(setting.value.at, Some(key)))
             }
@@ -64,9 +82,9 @@ impl Source {
         let Some(text) = self.text(key)? else { return Ok(None) };
         if scalar.is_number() && self.setting(key).is_some_and(|setting| setting.added) {
             let wrong = Wrong::thing("+=", "possible with a number: xl does not take it");
-            return Err(wrong.at(text.at, Some(key)));
+            return Err(text.wrong(wrong, key));
         }
-        scalar.read(text.text).map(Some).map_err(|wrong| wrong.at(text.at, Some(key)))
+        scalar.read(text.text).map(Some).map_err(|wrong| text.wrong(wrong, key))
     }
 
     pub(crate) fn put(&mut self, place: &str, json: impl Into<Json>) {
@@ -108,7 +126,7 @@ pub(crate) fn list(value: &Value) -> Result<&[Value], (Position, Wrong)> {
 /// A value that is to be a text.
 pub(crate) fn text(value: &Value) -> Result<Text<'_>, (Position, Wrong)> {
     match &value.content {
-        Content::Text(text) => Ok(Text { text, at: value.at }),
+        Content::Text(text) => Ok(Text { text, at: value.at, literal: value.literal }),
         Content::List(_) => Err((value.at, value.is_not("a text"))),
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Setting {
 pub(crate) struct Value {
     pub(crate) at: Position,
     pub(crate) content: Content,
+    /// Whether the file has the text as it is, with a quote before it: without escapes, and in one piece.
+    pub(crate) literal: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Setting>, XlError> {
                 }
             }
             before.value.at = value.at;
+            before.value.literal = false;
             before.added = true;
         } else {
             settings.push(Setting { key, at, value, added });
@@ -117,7 +120,8 @@ const ESCAPES: [(char, char); 10] = [
 enum Token {
     Name(String),
     Number(String),
-    Text(String),
+    /// A text, and whether there are no escapes in it.
+    Text(String, bool),
     Comma,
     Open,
     Close,
@@ -133,7 +137,7 @@ impl Token {
         match self {
             Self::Name(name) => Wrong::thing(name, expected),
             Self::Number(number) => Wrong::thing(number, expected),
-            Self::Text(text) => Wrong::text(text, expected),
+            Self::Text(text, _) => Wrong::text(text, expected),
             Self::Comma => Wrong::thing(",", expected),
             Self::Open => Wrong::thing("[", expected),
             Self::Close => Wrong::thing("]", expected),
@@ -171,13 +175,14 @@ impl Parser<'_> {
 
     fn value(&mut self, key: &str, depth: usize) -> Result<Value, XlError> {
         let (at, token) = self.take()?;
+        let literal = matches!(token, Token::Text(_, true));
         let content = match token {
-            Token::Text(text) | Token::Number(text) => Content::Text(text),
+            Token::Text(text, _) | Token::Number(text) => Content::Text(text),
             Token::Open if depth < DEEPEST => Content::List(self.list(key, depth)?),
             Token::Open => return Err(Wrong::thing("[", "possible: the lists are too deep").at(at, Some(key))),
             other => return Err(other.instead_of("a number, a text in quotes, or a list, […]").at(at, Some(key))),
         };
-        Ok(Value { at, content })
+        Ok(Value { at, content, literal })
     }
 
     /// The rest of a list, up to its end.
@@ -241,7 +246,7 @@ impl Scanner<'_> {
             None => Token::End,
             Some('a'..='z') => Token::Name(self.run(|c| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_'))),
             Some('0'..='9') => Token::Number(self.run(|c| matches!(c, '0'..='9' | 'a'..='f' | 'x'))),
-            Some(quote @ ('"' | '\'')) => Token::Text(self.text(quote)?),
+            Some(quote @ ('"' | '\'')) => self.text(quote)?,
             Some(c) => {
                 self.bump();
                 match c {
@@ -268,10 +273,10 @@ impl Scanner<'_> {
     }
 
     /// A text, with its quotes.
-    fn text(&mut self, quote: char) -> Result<String, XlError> {
-        let begin = self.at;
+    fn text(&mut self, quote: char) -> Result<Token, XlError> {
         self.bump();
         let mut text = String::new();
+        let mut literal = true;
         loop {
             let at = self.at;
             let missing = || Wrong::thing("the end of the line", format!("{quote}, which ends the text")).at(at, None);
@@ -285,17 +290,17 @@ impl Scanner<'_> {
                     let known = ESCAPES.iter().find(|(known, _)| *known == escape);
                     let (_, meant) = known.ok_or_else(|| Wrong::text(&format!("\\{escape}"), ESCAPE).at(at, None))?;
                     text.push(*meant);
+                    literal = false;
                     self.bump();
                 }
                 Some(c) => {
                     self.bump();
                     if c == quote {
-                        return Ok(text);
+                        return Ok(Token::Text(text, literal));
                     }
                     text.push(c);
                 }
             }
-            debug_assert!(self.at != begin, "each turn takes a character");
         }
     }
 }
