@@ -302,9 +302,12 @@ impl Device {
 
     fn add(&self, text: &str, device: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Wrong> {
         let mut tokens = text.split(',').peekable();
-        while let Some(token) = tokens.next() {
-            let token = token.trim_start_matches(' ');
+        while let Some(raw) = tokens.next() {
+            let token = raw.trim_start_matches(' ');
             if token.is_empty() {
+                if self.trimmed && !raw.is_empty() {
+                    return Err(Wrong::text(raw, self.expected()));
+                }
                 continue;
             }
             let (name, value) = match token.split_once('=') {
@@ -338,8 +341,9 @@ impl Device {
                     scalar.read(value).map_err(of_part)?
                 }
                 // The name of a virtio device has a comma itself.
-                Kind::One(Scalar::Text) if part.field == "type" && value == "virtio" => {
-                    let rest = tokens.next().unwrap_or_default();
+                Kind::One(Scalar::Text) if part.field == "type" && value.starts_with("virtio") => {
+                    let rest = tokens.next().filter(|rest| value == "virtio" && rest.starts_with("device"));
+                    let rest = rest.ok_or_else(|| of_part(Wrong::text(value, "virtio,deviceID")))?;
                     Json::from(format!("{value},{rest}"))
                 }
                 Kind::One(scalar) => scalar.read(value).map_err(of_part)?,
@@ -498,7 +502,7 @@ fn write_connection(channel: &mut Map<String, Json>) -> Option<String> {
 /// `id0:1920x1080;id1:800x600`
 fn read_connectors(text: &str, vdispl: &mut Map<String, Json>) -> Result<(), Wrong> {
     let read = |connector: &str| {
-        let (id, size) = connector.split_once(':')?;
+        let (id, size) = connector.split_once(':').filter(|(id, _)| !id.is_empty())?;
         let (width, height) = size.split_once('x')?;
         let size = |text: &str| super::numbers::decimal(text);
         Some(serde_json::json!({ "unique_id": id, "width": size(width)?, "height": size(height)? }))
@@ -521,4 +525,82 @@ fn write_connectors(vdispl: &mut Map<String, Json>) -> Option<String> {
     let connectors = connectors.iter().map(write).collect::<Option<Vec<_>>>()?.join(";");
     vdispl.remove("connectors");
     Some(connectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xl::problem::Position;
+    use serde_json::json;
+
+    fn read(device: &Device, text: &str) -> Result<Json, String> {
+        let read = device.read(text, &mut Vec::new());
+        read.map_err(|wrong| wrong.at(Position { line: 1, column: 1 }, None).to_string())
+    }
+
+    #[test]
+    fn rates_are_counted_in_bytes_and_microseconds() {
+        for (rate, bytes, interval) in [
+            ("10Mb/s", 62_500, 50_000),
+            ("250KB/s", 12_500, 50_000),
+            ("1MB/s@20ms", 20_000, 20_000),
+            ("1GB/s@1", 1_000_000_000, 1_000_000),
+            ("8B/s@5us", 0, 5),
+        ] {
+            let nic = read(&VIF, &format!("rate={rate}")).expect(rate);
+            assert_eq!(nic, json!({ "rate_bytes_per_interval": bytes, "rate_interval_usecs": interval }), "{rate}");
+            let mut left = nic.as_object().cloned().expect("an object");
+            let written = VIF.write(&mut left);
+            assert_eq!((left.len(), read(&VIF, &written)), (0, Ok(nic)), "{written}");
+        }
+        for rate in [
+            "",
+            "10",
+            "10M",
+            "Mb/s",
+            "10mb/s",
+            "-1B/s",
+            "0B/s",
+            "1B/s@",
+            "1B/s@0",
+            "1B/s@1h",
+            "1B/s@9999s",
+            "9999999999B/s",
+        ] {
+            read(&VIF, &format!("rate={rate}")).expect_err(rate);
+        }
+    }
+
+    #[test]
+    fn a_virtio_device_has_a_comma_in_its_name() {
+        let text = "type=virtio,device1a,transport=mmio";
+        let virtio = json!({ "type": "virtio,device1a", "transport": "mmio" });
+        assert_eq!(read(&VIRTIO, text), Ok(virtio.clone()));
+        assert_eq!(VIRTIO.write(&mut virtio.as_object().cloned().expect("an object")), text);
+        for text in ["type=virtio", "type=virtio,transport=mmio", "type=virtio-blk,device"] {
+            read(&VIRTIO, text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn parts_that_are_not_known_or_have_no_value_are_refused() {
+        for (device, text, words) in [
+            (&VIF, "brdige=x", "is not one of type=…, mac=…"),
+            (&VIF, "bridge", "is not one of"),
+            (&VKB, "backend-type=qemu,feature-multi-touch=1", "missing: multi-touch-width"),
+            (&P9, "tag=,path=/p", "there is no value for tag"),
+            (&CHANNEL, "connection=socket,name=a", "missing: path=PATH"),
+            (&CHANNEL, "connection=pty, ,name=a", "is not one of"),
+            (&VDISPL, "connectors=:1x2", "is not connectors"),
+            (&USBDEV, "type=hostdev", "missing: hostbus=BUS"),
+            (&USBCTRL, "version=4", "1 to 3 for version"),
+        ] {
+            let refused = read(device, text).expect_err(text);
+            assert!(refused.contains(words), "{text}: {refused}");
+        }
+        let mut notes = Vec::new();
+        CHANNEL.read("connection=pty,new=1", &mut notes).expect("xl ignores it");
+        VIF.read("netdev=eth0,accel=1", &mut notes).expect("xl takes it");
+        assert_eq!(notes, ["new is ignored", "netdev is deprecated", "accel is ignored"]);
+    }
 }

@@ -11,7 +11,7 @@ use super::published;
 use super::tally::Tally;
 use crate::debian::Release;
 use crate::workspace::Workspace;
-use crate::{lab, setup};
+use crate::{apt, lab, libxl as libxl_of, setup};
 
 /// One step.
 pub(super) struct Step {
@@ -146,12 +146,14 @@ fn libxl(workspace: &Workspace) -> Result<Tally> {
     suite(workspace, "libxl", &["--libxl", "all"])
 }
 
+/// Without apt there is no `xl` but an installed one, and the test says what it skips.
 fn xl(workspace: &Workspace) -> Result<Tally> {
-    let programs = Release::ALL.map(|release| {
-        let xl = crate::libxl::xl(workspace, release)?;
+    let releases: &[Release] = if apt::available() { &Release::ALL } else { &[] };
+    let programs = releases.iter().map(|&release| {
+        let xl = libxl_of::xl(workspace, release)?;
         Ok(format!("{}={}", release.xen(), xl.display()))
     });
-    let programs = programs.into_iter().collect::<Result<Vec<_>>>()?.join(":");
+    let programs = programs.collect::<Result<Vec<_>>>()?.join(":");
     let mut cargo = workspace.cargo();
     count(cargo.args(["test", "--package", "xenlight-types", "--test", "xl"]).env("XL_PROGRAMS", programs))
 }
