@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Devices(&'static Device),
     /// A list of devices whose place in the list is their number.
     Numbered(&'static Device),
-    /// More than one field, or a form of its own: `apart.rs` reads it, and `write.rs` writes it.
+    /// More than one field, or a form of its own: `apart.rs` reads it, by way of others, and `write.rs` writes it.
     Apart,
     /// xl takes it and does nothing with it.
     Ignored,

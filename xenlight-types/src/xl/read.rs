@@ -129,15 +129,11 @@ fn of_table(source: &mut Source, key: &keys::Key) -> Result<(), XlError> {
             source.put(key.place, items);
         }
         Kind::Devices(device) => {
-            let mut notes = Vec::new();
-            let devices = apart::list_of(source, name, device, &mut notes)?;
+            let devices = source.devices(name, device)?;
             source.put(key.place, devices);
-            for (at, what) in notes {
-                source.warn(name, Some(at), what);
-            }
         }
         Kind::Numbered(device) => {
-            let devices = apart::numbered(source, name, device, 0)?;
+            let devices = source.numbered(name, device, 0)?;
             source.put(key.place, devices);
         }
         Kind::Apart | Kind::Ignored => {}

@@ -1,5 +1,6 @@
 //! A file while it is read: what it sets, what has been made of that, and what is worth knowing about it.
 
+use super::device::Device;
 use super::problem::{Position, Wrong, XlError, XlWarning};
 use super::scalar::Scalar;
 use super::syntax::{Content, Setting, Value};
@@ -107,6 +108,34 @@ impl Source {
     pub(crate) fn warn(&mut self, key: &str, at: Option<Position>, what: impl Into<String>) {
         let Some(at) = at.or_else(|| self.setting(key).map(|setting| setting.at)) else { return };
         self.warnings.push(XlWarning { line: at.line, column: at.column, key: key.to_owned(), what: what.into() });
+    }
+
+    /// A list of devices.
+    pub(crate) fn devices(&mut self, key: &str, device: &Device) -> Result<Vec<Json>, XlError> {
+        let mut said = Vec::new();
+        let texts = self.texts(key)?.unwrap_or_default();
+        let devices = texts.into_iter().map(|text| {
+            let mut notes = Vec::new();
+            let read = device.read(text.text, &mut notes).map_err(|wrong| text.wrong(wrong, key));
+            said.extend(notes.into_iter().map(|note| (text.at, note)));
+            read
+        });
+        let devices = devices.collect::<Result<Vec<_>, _>>()?;
+        for (at, what) in said {
+            self.warn(key, Some(at), what);
+        }
+        Ok(devices)
+    }
+
+    /// A list of devices that are numbered, from `first` on.
+    pub(crate) fn numbered(&mut self, key: &str, device: &Device, first: usize) -> Result<Vec<Json>, XlError> {
+        let mut devices = self.devices(key, device)?;
+        for (index, device) in devices.iter_mut().enumerate() {
+            if device.get("devid").is_none() {
+                device["devid"] = Json::from(first + index);
+            }
+        }
+        Ok(devices)
     }
 
     /// An error about the value of a key.

@@ -1,9 +1,9 @@
 //! Writing a file.
 
-use super::apart::{VGA, VIRIDIAN_BITS};
 use super::cpuid;
 use super::device::{self, Device};
 use super::disk;
+use super::hvm::{VGA, VIRIDIAN_BITS};
 use super::keys::{KEYS, Key, Kind};
 use super::numbers::{self, XlHost};
 use super::pci;
