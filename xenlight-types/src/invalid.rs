@@ -19,6 +19,11 @@ pub struct Invalid {
 const SHOWN: usize = 60;
 
 impl Invalid {
+    /// Nothing is at `path`, where there should be what `expected` says.
+    pub fn new(path: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { path: path.into(), found: None, expected: expected.into() }
+    }
+
     pub(crate) fn value(found: &Value, expected: impl Into<String>) -> Self {
         let mut text = found.to_string();
         if let Some((end, _)) = text.char_indices().nth(SHOWN) {

@@ -11,6 +11,8 @@ mod command_line;
 #[cfg(doc)]
 pub mod contract;
 mod eventually;
+#[cfg(test)]
+mod functions;
 mod hosts;
 mod on_libxl;
 mod perform;

@@ -4,8 +4,9 @@ use core::ffi::{c_int, c_void};
 use xenlight_sys::domain::AsyncopHow;
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
 use xenlight_types::{
-    Channel, ChannelInfo, Disk, DiskInfo, LibxlStruct, Nic, NicInfo, P9, Pci, PvCalls, UsbController,
-    UsbControllerInfo, UsbDevice, Vdispl, VdisplInfo, Vfb, Vkb, VkbInfo, Vsnd, VsndInfo, Vtpm, VtpmInfo,
+    Channel, ChannelInfo, Disk, DiskInfo, Invalid, LibxlStruct, Nic, NicInfo, P9, Pci, PvCalls, UsbController,
+    UsbControllerInfo, UsbControllerKind, UsbDevice, Vdispl, VdisplInfo, Vfb, Vkb, VkbInfo, Vsnd, VsndInfo, Vtpm,
+    VtpmInfo,
 };
 
 /// A function of libxl's about one device: `None` where the loaded libxl does not have it, else what it returns.
@@ -45,6 +46,14 @@ pub trait Family: LibxlStruct + Send + Sync + 'static {
     const LIST: Option<Since<List>> = None;
     /// Tells its state.
     const INFORM: Option<Since<Inform>> = None;
+
+    /// Whether libxl can be given this as a device that a domain has: what would end the process inside libxl is refused.
+    ///
+    /// # Errors
+    /// What is missing, with its place.
+    fn check_had(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
 }
 
 /// What is done with a device of a family.
@@ -73,7 +82,7 @@ pub trait Destroyable: Device {}
 pub trait Listed: Device {}
 
 /// A device that libxl tells the [state](crate::Ctx::device_info) of.
-pub trait Informed: Device {
+pub trait Informed: Listed {
     /// What it tells.
     type Info: LibxlStruct;
 }
@@ -87,6 +96,7 @@ macro_rules! families {
             $( destroy $destroy_group:ident $destroy:ident $destroy_since:literal; )?
             $( list $list_group:ident $list:ident $list_since:literal; )?
             $( inform $inform_group:ident $inform:ident $inform_since:literal -> $info:ident; )?
+            $( had $check_had:ident; )?
         }
     )*) => { $(
         impl Family for $family {
@@ -102,6 +112,12 @@ macro_rules! families {
             $( const DESTROY: Option<Since<About>> = Some(Since::<About>::new(about!($destroy_group $destroy), $destroy_since)); )?
             $( const LIST: Option<Since<List>> = Some(Since::<List>::new(list!($list_group $list), $list_since)); )?
             $( const INFORM: Option<Since<Inform>> = Some(Since::<Inform>::new(inform!($inform_group $inform), $inform_since)); )?
+
+            $(
+                fn check_had(&self) -> Result<(), Invalid> {
+                    $check_had(self)
+                }
+            )?
         }
 
         impl Device for $family {}
@@ -186,6 +202,17 @@ macro_rules! inform {
     };
 }
 
+/// libxl aborts for a controller of no kind ("should not be possible"), which it chooses only when it adds one.
+fn check_usb_controller(controller: &UsbController) -> Result<(), Invalid> {
+    match &controller.kind {
+        None | Some(UsbControllerKind::Auto) => Err(Invalid::new(
+            "type",
+            "the kind of the controller, as `devices` tells it: \"pv\", \"devicemodel\" or \"qusb\"",
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
 families! {
     Disk, "disk" {
         add always device_disk_add 2;
@@ -225,6 +252,7 @@ families! {
         destroy later device_usbctrl_destroy 7;
         list later device_usbctrl_list 7;
         inform later device_usbctrl_getinfo 7 -> UsbControllerInfo;
+        had check_usb_controller;
     }
     UsbDevice, "USB device" {
         add later device_usbdev_add 7;

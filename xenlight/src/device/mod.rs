@@ -47,16 +47,7 @@ impl Ctx {
     /// ```
     pub fn devices<D: Listed>(&self, domid: DomainId) -> Result<Vec<D>, Error> {
         let doing = D::DOING.list;
-        self.ask(Task::on(doing, domid), |question| {
-            let (hosted, ctx) = (question.hosted, question.ctx);
-            let Some(Since { function, since }) = D::LIST else { return Err(unsupported(hosted, doing, None)) };
-            let mut count: c_int = 0;
-            // SAFETY: the ctx lives during `ask`; `count` is written during the call.
-            let list = unsafe { function(hosted.library(), ctx, domid.get(), &mut count) };
-            let list = list.ok_or_else(|| unsupported(hosted, doing, Some(since)))?;
-            // SAFETY: the array is ours to free, with its count. None is null: libxl does not tell that from a failure.
-            unsafe { take_array(hosted, ctx, list, count) }
-        })
+        self.ask(Task::on(doing, domid), |question| list(question, domid, doing))
     }
 
     /// The state of a device: its backend, its connection to the domain.
@@ -67,10 +58,14 @@ impl Ctx {
     pub fn device_info<D: Informed>(&self, domid: DomainId, device: &D) -> Result<D::Info, Error> {
         let doing = D::DOING.inform;
         self.ask(Task::on(doing, domid), |question| {
+            device.check_had()?;
             let (hosted, ctx) = (question.hosted, question.ctx);
             let Some(Since { function, since }) = D::INFORM else { return Err(unsupported(hosted, doing, None)) };
-            // SAFETY: the ctx lives during `ask`.
-            let device = unsafe { Typed::given(hosted, ctx, device) }?;
+            // Without such a sound card, libxl (4.17) reads through a null pointer.
+            if !list::<D>(question, domid, doing)?.iter().any(|had| is_same(had, device)) {
+                return Err(question.error(codes::ERROR_NOTFOUND));
+            }
+            let device = question.given(device)?;
             let info = Typed::<D::Info>::new(hosted.whole_library())?;
             // SAFETY: the ctx lives during `ask`, both structs during the call.
             let rc = unsafe { function(hosted.library(), ctx, domid.get(), device.as_ptr(), info.as_ptr()) };
@@ -119,6 +114,7 @@ impl Ctx {
     pub fn detach<D: Removable>(&self, domid: DomainId, device: &D) -> Operation<()> {
         Operation::begun(|| {
             let task = Task::on(D::DOING.detach, domid);
+            device.check_had()?;
             self.take(task, domid, self.given(task, device)?, self.function(D::DOING.detach, D::REMOVE)?)
         })
     }
@@ -130,6 +126,7 @@ impl Ctx {
     pub fn destroy_device<D: Destroyable>(&self, domid: DomainId, device: &D) -> Operation<()> {
         Operation::begun(|| {
             let task = Task::on(D::DOING.destroy, domid);
+            device.check_had()?;
             self.take(task, domid, self.given(task, device)?, self.function(D::DOING.destroy, D::DESTROY)?)
         })
     }
@@ -248,6 +245,25 @@ impl Ctx {
             None => unreachable!("the traits say what a family can do"),
         }
     }
+}
+
+/// The devices of this family that a domain has.
+fn list<D: Listed>(question: &Question<'_>, domid: DomainId, doing: &'static str) -> Result<Vec<D>, Error> {
+    let (hosted, ctx) = (question.hosted, question.ctx);
+    let Some(Since { function, since }) = D::LIST else { return Err(unsupported(hosted, doing, None)) };
+    let mut count: c_int = 0;
+    // SAFETY: the ctx lives while the question does; `count` is written during the call.
+    let list = unsafe { function(hosted.library(), ctx, domid.get(), &mut count) };
+    let list = list.ok_or_else(|| unsupported(hosted, doing, Some(since)))?;
+    // SAFETY: the array is ours to free, with its count. None is null: libxl does not tell that from a failure.
+    unsafe { take_array(hosted, ctx, list, count) }
+}
+
+/// Whether both name the same device: a disk by its virtual device, others by their number.
+fn is_same<D: Device>(one: &D, other: &D) -> bool {
+    let (one, other) = (one.to_value(), other.to_value());
+    let key = if one.get("vdev").is_some() { "vdev" } else { "devid" };
+    one.get(key) == other.get(key)
 }
 
 fn find_nic(question: &Question<'_>, domid: DomainId, devid: u32) -> Result<Typed<Nic>, Error> {

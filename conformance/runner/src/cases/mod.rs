@@ -16,6 +16,7 @@ mod idle;
 mod life;
 mod likeness;
 mod open;
+mod questions;
 mod refusal;
 mod resources;
 mod shared_process;
@@ -42,6 +43,7 @@ static ON_LIBXL: &[&Case] = &[
     &life::XENSTORED_LOST,
     &config::CHECKED,
     &types::FIELDS,
+    &questions::ANSWERED,
     &families::LISTED,
     &families::ATTACHED,
     &families::ATTACH_REFUSED,
