@@ -274,7 +274,7 @@ impl Ctx {
     /// this thread. A panic in one of their callbacks ends this call, but not the close.
     ///
     /// # Errors
-    /// [`Error::InsideCallback`] if it would wait for its own caller; nothing has changed then. [`Error::Loop`] if the loop, or
+    /// [`Error::InsideCallback`] or [`Error::InsideHook`] if it would wait for its own caller; nothing has changed then. [`Error::Loop`] if the loop, or
     /// the loop of the ctx's own thread, cannot wait; the close continues by itself. It also fails with [`Error::Loop`] in a
     /// forked child, where nothing is closed ([X7]).
     pub fn close_blocking(&self) -> Result<(), Error> {
