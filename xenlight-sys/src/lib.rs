@@ -108,6 +108,7 @@ mod shared_object;
 mod soname;
 mod structs;
 mod symbols;
+mod xenstore;
 
 #[cfg(doc)]
 use contract::*;
@@ -115,6 +116,7 @@ pub use error::LoadError;
 pub use release::Release;
 pub use structs::StructFunctions;
 pub use symbols::{Library, SYMBOLS, Symbol};
+pub use xenstore::XenstoreFunctions;
 
 /// A `libxl_ctx`: a connection to Xen's toolstack, with its lock, watches and operations.
 ///

@@ -19,7 +19,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use xenlight::{DomainConfig, DomainId, EventKind, ShutdownReason};
+use xenlight::types::{Disk, DiskFormat, Trigger};
+use xenlight::{DomainConfig, DomainId, Error, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-hvm-life",
@@ -128,13 +129,23 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     let domid = create(&opened, &dom0.hvm_config(&name, DRIVE, &disc(stage, "disc")?)?)?;
     let watch = opened.ctx.watch_eject(domid, DRIVE)?;
     let other = disc(stage, "other")?;
-    dom0.xl(&["cd-insert", &name, DRIVE, other.to_str().context("a path of ours")?])?;
+    let disc = Disk::default().vdev(DRIVE).format(DiskFormat::Raw);
+    block_on(opened.ctx.insert_disc(domid, &disc.clone().pdev_path(other.display().to_string())))?;
+    ensure!(
+        opened.ctx.disk(domid, DRIVE)?.pdev_path == Some(other.display().to_string()),
+        "another disc is in the drive"
+    );
+    let nowhere = block_on(opened.ctx.insert_disc(domid, &disc.clone().vdev("hdd").pdev_path("/dev/null")));
+    ensure!(matches!(&nowhere, Err(Error::Libxl { words, .. }) if !words.is_empty()), "{nowhere:?}");
     // What a domain's driver writes. The number is the drive's: the third of four IDE drives.
     dom0.store("write", &[&format!("/local/domain/{domid}/device/vbd/5632/eject"), "eject"])?;
     let event = opened.events.next()?;
     ensure!(event.domid == domid && event.watch == Some(watch.id()), "{event:?} came for {watch:?}");
     ensure!(matches!(&event.kind, EventKind::Eject { vdev, .. } if vdev == DRIVE), "{event:?}");
     drop(watch);
+    block_on(opened.ctx.eject_disc(domid, DRIVE))?;
+    let empty = opened.ctx.disk(domid, DRIVE)?;
+    ensure!(empty.pdev_path.is_none_or(|path| path.is_empty()), "the drive is not empty");
     block_on(opened.ctx.destroy(domid))?;
     end(opened)
 }
@@ -178,8 +189,12 @@ fn vnc(stage: &Stage) -> anyhow::Result<()> {
     let domid = create(&opened, &dom0.hvm_config_with_vnc(&name, DRIVE, &disc(stage, "disc")?)?)?;
     let watch = ctx.watch_death(domid)?;
     block_on(ctx.unpause(domid))?;
-    let port = dom0.store("read", &[&format!("/local/domain/{domid}/console/vnc-port")])?;
-    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port.trim().parse()?))?;
+    let version = block_on(ctx.qemu_command(domid, "info version"))?;
+    ensure!(version.trim().starts_with(|first: char| first.is_ascii_digit()), "QEMU's version is {version:?}");
+    block_on(ctx.press(domid, &Trigger::Power, 0))?;
+    let screen = ctx.vnc_server(domid)?.context("the device model has told no port")?;
+    ensure!(screen.host == Ipv4Addr::LOCALHOST.to_string(), "{screen:?}");
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, screen.port))?;
     client.set_read_timeout(Some(patience()))?;
     let mut greeting = [0; 12];
     client.read_exact(&mut greeting)?;

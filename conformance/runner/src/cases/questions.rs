@@ -61,6 +61,7 @@ const OF_A_DOMAIN: &[(&str, u32, Ask)] = &[
     ("primary_console_path", 2, |ctx, domid| ctx.primary_console_path(domid).map(drop)),
     ("console_path", 2, |ctx, domid| ctx.console_path(domid, &ConsoleKind::Pv, 0).map(drop)),
     ("open_console", 2, |ctx, domid| ctx.open_console(domid).map(drop)),
+    ("vnc_server", 2, |ctx, domid| ctx.vnc_server(domid).map(drop)),
     ("press", 2, |ctx, domid| block_on(ctx.press(domid, &Trigger::Power, 0))),
     ("send_sysrq", 2, |ctx, domid| ctx.send_sysrq(domid, 'h')),
     ("qemu_command", 8, |ctx, domid| block_on(ctx.qemu_command(domid, "info version")).map(drop)),
@@ -246,6 +247,13 @@ fn answered(stage: &Stage) -> anyhow::Result<()> {
         }
         typed(name, since, release, &ask(&opened.ctx, FIVE))?;
     }
+    ensure!(opened.ctx.vnc_server(FIVE)?.is_none(), "a screen from nowhere");
+    for (node, value) in [("vnc-port", "5907"), ("vnc-listen", "::1"), ("vnc-pass", "secret")] {
+        pretend.store.write(&format!("/local/domain/{FIVE}/console/{node}"), value.as_bytes())?;
+    }
+    let screen = opened.ctx.vnc_server(FIVE)?;
+    let address = screen.as_ref().map(|screen| (screen.to_string(), screen.password.as_deref()));
+    ensure!(address == Some(("[::1]:5907".to_owned(), Some("secret"))), "{screen:?}");
     // libxl would abort.
     if release >= Release::V4_7 {
         let of_no_kind = block_on(opened.ctx.detach(FIVE, &UsbController::default()));
