@@ -83,6 +83,18 @@ fn domains_wait_to_be_created() {
 
 #[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn disk_and_network_interface_are_attached_by_the_hotplug_scripts() {
+    let script = "
+        dd if=/dev/zero of=/tmp/disk bs=1M count=1 2>/dev/null && losetup -f /tmp/disk &&
+        ip link add name br0 type bridge && xl create -q /lab/idle.cfg &&
+        xl block-attach idle phy:/dev/loop0 xvdb w && xl network-attach idle bridge=br0 &&
+        ls /sys/class/net/br0/brif && xenstore-read /local/domain/0/backend/vbd/1/51728/hotplug-status &&
+        xl destroy idle && losetup -d /dev/loop0 && ls /sys/class/net/br0/brif && losetup -a";
+    assert_eq!(expect(&["--", "sh", "-c", script], 0, "exit code 0"), "vif1.0\nconnected\n");
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn crash_of_the_program_is_told_from_an_exit_code() {
     let code = expect(&["--", "sh", "-c", "exit 139"], 139, "exit code 139");
     assert_eq!(code, "");

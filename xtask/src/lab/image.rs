@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use osevent_domains::{Archive, linux};
 
+use super::modules::Modules;
 use super::{kernel, libraries};
 use crate::debian::{Debian, PackageSet, Release};
 
@@ -63,24 +64,49 @@ impl Image {
 }
 
 /// What the image is made of. The first two only point at packages whose names carry a version; xen-utils-common holds xl's
-/// configuration, which xl does not start without.
-const PACKAGES: [&str; 5] =
-    ["xen-system-amd64", "linux-image-amd64", "xen-utils-common", "xenstore-utils", "busybox-static"];
+/// configuration, which xl does not start without, and the hotplug scripts; these need bash, and flock of util-linux, which not
+/// each release's busybox has.
+const PACKAGES: [&str; 7] = [
+    "xen-system-amd64",
+    "linux-image-amd64",
+    "xen-utils-common",
+    "xenstore-utils",
+    "busybox-static",
+    "bash",
+    "util-linux",
+];
 /// What is taken of all that those depend on: libraries, and the packages that the first two point at.
 const FOLLOWED: [&str; 5] = ["lib", "zlib", "linux-image-", "xen-hypervisor-4", "xen-utils-4"];
 
 /// Programs of Xen that dom0 gets, and libraries that programs load by themselves.
 const TOOLS: [&str; 6] = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0"];
 const LOADED: [&str; 1] = ["libgcc_s.so.1"];
+/// Where the hotplug scripts are.
+const SCRIPTS: &str = "etc/xen/scripts";
 /// The commands that the one program `xenstore` answers to.
 const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chmod", "watch"];
-/// Kernel modules, below `kernel/drivers/xen`; `/init` knows the order.
-const MODULES: [&str; 5] = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs/xenfs"];
+/// What the hotplug scripts need beside those and busybox.
+const OF_SCRIPTS: [&str; 2] = ["bash", "flock"];
+/// Kernel modules: of Xen's tools; of the backends of disks and network interfaces, which are on loop devices and bridges; and
+/// of the frontends, for domains.
+const MODULES: [&str; 11] = [
+    "xen-evtchn",
+    "xen-privcmd",
+    "xen-gntdev",
+    "xen-gntalloc",
+    "xenfs",
+    "loop",
+    "xen-blkback",
+    "xen-netback",
+    "bridge",
+    "xen-blkfront",
+    "xen-netfront",
+];
 
 /// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources
 /// that make it of them.
 fn folder(lab: &Path, release: Release, packages: &PackageSet) -> PathBuf {
-    const RECIPE: [&str; 9] = [
+    const RECIPE: [&str; 10] = [
         include_str!("image.rs"),
         include_str!("../../../conformance/domains/src/answering.rs"),
         include_str!("../../../conformance/domains/src/archive.rs"),
@@ -89,6 +115,7 @@ fn folder(lab: &Path, release: Release, packages: &PackageSet) -> PathBuf {
         include_str!("../../../conformance/domains/src/linux.rs"),
         include_str!("kernel.rs"),
         include_str!("libraries.rs"),
+        include_str!("modules.rs"),
         INIT,
     ];
     let mut hasher = DefaultHasher::new();
@@ -158,6 +185,7 @@ impl<W: Write> Dom0<W> {
             "dev",
             "etc",
             "etc/xen",
+            SCRIPTS,
             "lab",
             "lab/program",
             "lib",
@@ -196,19 +224,26 @@ impl<W: Write> Dom0<W> {
         self.copy("etc/xen/xl.conf", &unpacked.join("etc/xen/xl.conf"))?;
         self.busybox(unpacked)?;
         self.tools(unpacked, &tools.join("bin"))?;
+        self.scripts(&unpacked.join(SCRIPTS))?;
         let modules = only(&merged(unpacked, "lib/modules"), |_| true)?;
-        for module in MODULES {
-            let name = module.rsplit('/').next().unwrap_or(module);
-            let to = format!("lib/modules/{name}.ko");
-            let path = modules.join(format!("kernel/drivers/xen/{module}.ko"));
-            let packed = path.with_extension("ko.xz");
-            if packed.exists() {
-                self.file(&to, false, &kernel::decompress(&fs::read(packed)?)?)?;
-            } else {
-                self.copy(&to, &path)?;
-            }
+        let folder = format!("lib/modules/{}", modules.file_name().unwrap_or_default().to_string_lossy());
+        self.archive.folder(&folder)?;
+        for (name, content) in Modules::of(&modules, &MODULES)?.files() {
+            self.file(&format!("{folder}/{name}"), false, &content)?;
         }
         self.domains(linux)
+    }
+
+    /// The hotplug scripts, which libxl runs for devices.
+    fn scripts(&mut self, scripts: &Path) -> Result<()> {
+        for entry in scripts.read_dir().with_context(|| format!("the packages hold no {SCRIPTS}"))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_file() {
+                self.copy(&format!("{SCRIPTS}/{name}"), &path)?;
+            }
+        }
+        Ok(())
     }
 
     fn busybox(&mut self, unpacked: &Path) -> Result<()> {
@@ -227,6 +262,11 @@ impl<W: Write> Dom0<W> {
     fn tools(&mut self, unpacked: &Path, tools: &Path) -> Result<()> {
         let mut programs = vec![("xenstore", unpacked.join("usr/bin/xenstore"))];
         programs.extend(TOOLS.map(|name| (name, tools.join(name))));
+        for name in OF_SCRIPTS {
+            let path = ["bin", "usr/bin"].map(|folder| unpacked.join(folder).join(name));
+            let path = path.into_iter().find(|path| path.exists());
+            programs.push((name, path.with_context(|| format!("the packages hold no {name}"))?));
+        }
         let mut needed = BTreeSet::new();
         for (name, path) in &programs {
             self.copy(&format!("bin/{name}"), path)?;

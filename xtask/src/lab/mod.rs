@@ -8,6 +8,7 @@ mod device_model;
 mod image;
 mod kernel;
 pub(crate) mod libraries;
+mod modules;
 mod monitor;
 mod payload;
 mod qemu;
