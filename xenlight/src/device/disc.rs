@@ -39,11 +39,13 @@ impl Ctx {
         self.insert_disc(domid, &Disk::default().vdev(vdev).format(DiskFormat::Empty).pdev_path(""))
     }
 
-    /// Detaches a disk once its domain does not use it any more, however long that takes: unlike
-    /// [`detach`](Self::detach), it does not force the disk away when the time is over. Xen 4.15 and later.
+    /// Detaches a disk if its domain releases it within 10 s: unlike [`detach`](Self::detach), it does not force the disk away
+    /// when the time is over. The domain then keeps the disk until it releases it, which it may do at any time, as it is not
+    /// told that the time is over; a detach removes what is left. Linux 5.10 does not release a disk that it has open, 6.1
+    /// does. Xen 4.15 and later.
     ///
     /// # Errors
-    /// Those of [`detach`](Self::detach).
+    /// [`Error::Libxl`] with `ERROR_TIMEDOUT` if the domain does not release it; those of [`detach`](Self::detach).
     pub fn detach_disk_safely(&self, domid: DomainId, disk: &Disk) -> Operation<()> {
         const DOING: &str = "detach a disk safely";
         Operation::begun(|| {

@@ -105,7 +105,8 @@ impl Ctx {
         })
     }
 
-    /// Asks the domain to release a device, and removes it. `device` is one that [`devices`](Self::devices) or
+    /// Asks the domain to release a device, and removes it, also if the domain has not released it after 10 s: libxl then forces
+    /// it away, as [`destroy_device`](Self::destroy_device) does. `device` is one that [`devices`](Self::devices) or
     /// [`attach`](Self::attach) has told: libxl finds the device by its number or name, its backend's domain, and its kind.
     ///
     /// # Errors
