@@ -49,8 +49,9 @@ pub(super) const STEPS: [Step; 18] = [
     Step { name: "xen-4.20", what: "what matters most, on Debian 13's Xen", run: |w| on_xen_of(w, "trixie") },
 ];
 
-/// Life, save, death and close, and a device model: the cases that run on each release's Xen.
-const ON_EACH_XEN: [&str; 6] = ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close", "xen-hvm-vnc"];
+/// Life, save, death and close, devices, and a device model: the cases that run on each release's Xen.
+const ON_EACH_XEN: [&str; 7] =
+    ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close", "xen-plug", "xen-hvm-vnc"];
 
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";

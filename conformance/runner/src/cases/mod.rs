@@ -16,6 +16,7 @@ mod idle;
 mod life;
 mod likeness;
 mod open;
+mod plug;
 mod questions;
 mod refusal;
 mod resources;
@@ -126,6 +127,8 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,
+    &plug::PLUGGED,
+    &plug::REFUSED,
     &hvm::LIFE,
     &hvm::SAVED_AND_RESTORED,
     &hvm::EJECT,

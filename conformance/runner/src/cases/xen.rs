@@ -6,6 +6,7 @@ use crate::cases::life::expect;
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage};
+use crate::tiers::console::Console;
 use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::ensure;
 use futures_lite::future::block_on;
@@ -277,7 +278,7 @@ fn side_by_side(work: impl Fn(usize) -> anyhow::Result<()> + Sync) -> anyhow::Re
 pub(crate) fn boot_answering(dom0: &Dom0, opened: &Opened, name: &str) -> anyhow::Result<DomainId> {
     let domid = block_on(opened.ctx.create(&dom0.config(Image::Answering, name)?))?;
     block_on(opened.ctx.unpause(domid))?;
-    dom0.wait_for_console(domid, dom0.says_up())?;
+    Console::of(domid).expect(dom0.says_up())?;
     Ok(domid)
 }
 

@@ -1,6 +1,9 @@
 //! What is below libxl: pretend domains, or a Xen.
 
+pub(crate) mod console;
+pub(crate) mod devices;
 pub(crate) mod libxl;
+mod program;
 pub(crate) mod xen;
 
 use anyhow::Context;

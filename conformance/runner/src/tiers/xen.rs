@@ -1,17 +1,14 @@
 //! The Xen that this machine runs on, which may be somebody's own and busy: only what was created here is touched.
 
-use crate::eventually::eventually;
-use anyhow::{Context, bail, ensure};
+use crate::tiers::devices;
+use crate::tiers::program::run;
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use osevent_conformance::outcome::Skip;
 use osevent_domains::{kernel, linux};
 use serde_json::json;
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use xenlight::{DomainConfig, DomainId};
+use xenlight::DomainConfig;
 
 /// What Xen must have free for the cases, in KiB: a Linux domain, four small ones, and what Xen takes for itself.
 const MEMORY: u64 = 192 << 10;
@@ -120,7 +117,7 @@ pub(crate) fn clean_up(process: u32) -> anyhow::Result<()> {
     for name in names.filter(|name| name.starts_with(&prefix)) {
         xl(&["destroy", name])?;
     }
-    Ok(())
+    devices::clean_up(process, &prefix)
 }
 
 /// What must be there before any case can run, and what to do about it.
@@ -155,6 +152,7 @@ This creates PV, PVH and HVM domains in this Xen, with names that begin with ose
   without a system   4 MB each, 16 MB if HVM; at most 4 at a time; one case makes 50 after another
   Linux              128 MB, PV, one at a time; kernel: {kernel}
 They have no network and no disk but an empty disc in a file, and are destroyed again, also when a case fails. No other domain is touched.
+One has a disk on a loop device, and an interface on a bridge that has no other port but this; both are removed with it.
 A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
         std::env::temp_dir().display()
     );
@@ -206,6 +204,13 @@ impl Dom0 {
             config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
             config["b_info"]["cmdline"] = linux::COMMAND_LINE.into();
         }
+        Ok(DomainConfig::from_json(&config.to_string())?)
+    }
+
+    /// The configuration of a Linux domain with that name and the drivers for devices, which says on its console which it has.
+    pub(crate) fn config_with_drivers(&self, name: &str) -> anyhow::Result<DomainConfig> {
+        let mut config: serde_json::Value = serde_json::from_str(&self.config(Image::Answering, name)?.to_json())?;
+        config["b_info"]["ramdisk"] = self.file("ramdisk-with-drivers", devices::ramdisk()?)?.into();
         Ok(DomainConfig::from_json(&config.to_string())?)
     }
 
@@ -279,33 +284,6 @@ impl Dom0 {
         let state = table.lines().nth(1).and_then(|line| line.split_whitespace().rev().nth(1));
         Ok(state.with_context(|| format!("xl list printed {table:?}"))?.to_owned())
     }
-
-    /// Waits until the domain has written this to its console, of which nobody else may be a reader.
-    pub(crate) fn wait_for_console(&self, domid: DomainId, text: &str) -> anyhow::Result<()> {
-        let mut console = None;
-        let mut seen = Vec::new();
-        let waited = eventually("the domain writes it to its console", || {
-            if console.is_none() {
-                console = open_console(domid);
-            }
-            let mut bytes = [0; 1024];
-            // Nothing to read, or a line that is not complete yet.
-            while let Some(read) = console.as_mut().and_then(|console| console.read(&mut bytes).ok()) {
-                seen.extend(&bytes[..read]);
-            }
-            String::from_utf8_lossy(&seen).contains(text)
-        });
-        waited.with_context(|| format!("{text:?}; it wrote {:?}", String::from_utf8_lossy(&seen)))
-    }
-}
-
-/// The terminal that xenconsoled has for the domain's console, once it has one.
-fn open_console(domid: DomainId) -> Option<File> {
-    let node = format!("/local/domain/{domid}/console/tty");
-    let output = Command::new("xenstore-read").arg(node).output().ok()?;
-    let terminal = String::from_utf8(output.stdout).ok()?;
-    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-    OpenOptions::new().read(true).custom_flags(flags).open(terminal.trim()).ok()
 }
 
 fn prefix(process: u32) -> String {
@@ -314,16 +292,6 @@ fn prefix(process: u32) -> String {
 
 fn xl(arguments: &[&str]) -> anyhow::Result<String> {
     run("xl", arguments)
-}
-
-fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(program).args(arguments).output();
-    let output: Output = output.with_context(|| format!("cannot run {program}; is it installed?"))?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        bail!("{program} {} ended with {}: {}", arguments.join(" "), output.status, words.trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]
