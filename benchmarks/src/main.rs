@@ -9,6 +9,7 @@ mod eventfd;
 mod figures;
 mod idle;
 mod kind;
+mod list;
 mod share;
 mod stall;
 
@@ -31,6 +32,8 @@ enum What {
     Share(share::Options),
     /// How often an attachment that has nothing to do wakes the process
     Idle(idle::Options),
+    /// How long it takes to list domains with all that a manager shows of them, and what an open ctx takes
+    List(list::Options),
     /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
     Stall(stall::Options),
 }
@@ -50,6 +53,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(What::Dispatch(options)) => dispatch::run(&options),
         Some(What::Share(options)) => share::run(&options),
         Some(What::Idle(options)) => idle::run(&options),
+        Some(What::List(options)) => list::run(&options),
         Some(What::Stall(options)) => stall::run(&options),
         None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
             println!("{what}:");
