@@ -119,7 +119,7 @@ pub enum Error {
         loaded: Release,
     },
     /// The configuration of a domain is invalid, or libxl would misread it.
-    #[error("the domain's configuration is wrong at {path}: {problem}")]
+    #[error("the configuration is wrong at {path}: {problem}")]
     Config {
         /// The place, for instance `b_info.max_memkb`.
         path: String,
@@ -137,7 +137,7 @@ pub enum Error {
         most: u64,
     },
     /// The loaded libxl is too old for a field of the domain's configuration: it would ignore it.
-    #[error("the domain's configuration has {path}, which needs Xen {needs} or later; libxl {loaded} is loaded")]
+    #[error("the configuration has {path}, which needs Xen {needs} or later; libxl {loaded} is loaded")]
     ConfigNeeds {
         /// Where, such as `disks[0].trusted`.
         path: String,

@@ -31,7 +31,7 @@ pub(crate) static RESOURCES: DomainCase = DomainCase {
     claim: "Memory, virtual CPUs, affinity and scheduling of a domain are set, and xl sees it; what is out of range is refused with libxl's words",
     clauses: &["E9"],
     types: &[Type::Pv, Type::Pvh],
-    adapters: &[Adapter::Glib, Adapter::Smol],
+    adapters: &[Adapter::Glib, Adapter::Calloop],
     modes: &[Mode::Loop],
     run: resources,
 };
