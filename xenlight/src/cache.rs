@@ -63,6 +63,34 @@ impl Ctx {
         })
     }
 
+    /// How many domains can be measured at a time. Xen 4.5 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if the processors cannot measure; [`Error::Unsupported`], [`Error::Closed`].
+    pub fn cache_monitors(&self) -> Result<u32, Error> {
+        self.ask(Task::without("ask how many domains can be measured"), |question| {
+            let get = question.later(question.hosted.library().psr_cmt_get_total_rmid(), Release::V4_5)?;
+            let mut count = 0;
+            // SAFETY: the ctx lives during `ask`; the number is written during the call.
+            question.succeeded(unsafe { get(question.ctx, &mut count) })?;
+            Ok(count)
+        })
+    }
+
+    /// The size of the L3 cache of a socket. Xen 4.5 and later.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`] if there is no such socket, or its size cannot be told; [`Error::Unsupported`], [`Error::Closed`].
+    pub fn l3_cache_kib(&self, socket: u32) -> Result<u32, Error> {
+        self.ask(Task::without("ask for the size of a cache"), |question| {
+            let get = question.later(question.hosted.library().psr_cmt_get_l3_cache_size(), Release::V4_5)?;
+            let mut kib = 0;
+            // SAFETY: the ctx lives during `ask`; the number is written during the call.
+            question.succeeded(unsafe { get(question.ctx, socket, &mut kib) })?;
+            Ok(kib)
+        })
+    }
+
     /// What was measured for a domain on a socket, in bytes: what it occupies of the L3 cache, or what it has transferred. Xen 4.6 and
     /// later.
     ///

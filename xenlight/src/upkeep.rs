@@ -11,13 +11,14 @@ use crate::task::Task;
 use core::ffi::{c_int, c_void};
 use core::ptr;
 use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, DomainConfig as RawConfig, Uuid as RawUuid};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
-use xenlight_types::{CreateInfo, DomainConfig, DomainId};
+use xenlight_types::{CreateInfo, DomainConfig, DomainId, RemusInfo};
 
 /// # Upkeep of a domain
 impl Ctx {
@@ -132,6 +133,30 @@ impl Ctx {
         })
     }
 
+    /// Replicates a domain to another host, checkpoint after checkpoint, until that fails or the other host takes over: Remus, or COLO. Over `to`
+    /// goes the stream, over `back` what the other host answers. Both are closed when the operation has ended.
+    ///
+    /// # Errors
+    /// [`Error::Libxl`], mostly at the end of the replication; [`Error::Config`], and those of [all operations](Self#a-domains-life).
+    pub fn replicate(
+        &self,
+        domid: DomainId,
+        info: &RemusInfo,
+        to: impl Into<OwnedFd>,
+        back: impl Into<OwnedFd>,
+    ) -> Operation<()> {
+        let (to, back) = (to.into(), back.into());
+        Operation::begun(|| {
+            let task = Task::stopping("replicate a domain", domid);
+            // libxl fails an assertion where the one is set and the other is not.
+            if info.colo == Some(true) && info.userspace_colo_proxy.is_none() {
+                return Err(Error::config("userspace_colo_proxy", "it is missing: with colo, true or false"));
+            }
+            let info = self.ask(task, |question| question.given(info))?;
+            operation::start(&self.registry, task, Replicate { domid, info, to, back })
+        })
+    }
+
     /// Notes data about a domain in a file of the host, under the name of the program that it is for. libxl deletes it with the domain. No data deletes it, too.
     ///
     /// # Errors
@@ -178,6 +203,27 @@ impl Ctx {
             unsafe { libc::free(data.cast::<c_void>()) };
             Ok(noted)
         })
+    }
+}
+
+struct Replicate {
+    domid: DomainId,
+    info: Typed<RemusInfo>,
+    to: OwnedFd,
+    back: OwnedFd,
+}
+
+impl Request for Replicate {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        let (to, back) = (self.to.as_raw_fd(), self.back.as_raw_fd());
+        // SAFETY: the ctx is alive; struct and fds live until the operation has ended (E9).
+        unsafe { library.domain_remus_start(ctx, self.info.as_ptr(), self.domid.get(), to, back, how) }
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
     }
 }
 

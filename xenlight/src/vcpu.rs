@@ -68,6 +68,27 @@ impl Ctx {
         })
     }
 
+    /// [`set_vcpu_affinity`](Self::set_vcpu_affinity) for a virtual CPU that its domain has bound to a CPU for the time being. Xen 4.7 and
+    /// later.
+    ///
+    /// # Errors
+    /// Those of [`set_vcpu_affinity`](Self::set_vcpu_affinity).
+    pub fn force_vcpu_affinity(
+        &self,
+        domid: DomainId,
+        vcpu: u32,
+        hard: Option<&BTreeSet<u32>>,
+        soft: Option<&BTreeSet<u32>>,
+    ) -> Result<(), Error> {
+        self.ask(Task::on("force the affinity of a virtual CPU", domid), |question| {
+            let force = question.later(question.hosted.library().set_vcpuaffinity_force(), Release::V4_7)?;
+            let (hard, soft) = (hard.map(Given::new), soft.map(Given::new));
+            let pointer = |set: &Option<Given>| set.as_ref().map_or(ptr::null_mut(), Given::as_ptr);
+            // SAFETY: the ctx lives during `ask`, the sets during the call; NULL leaves a set as it is.
+            question.succeeded(unsafe { force(question.ctx, domid.get(), vcpu, pointer(&hard), pointer(&soft)) })
+        })
+    }
+
     /// Sets which of its virtual CPUs a domain uses: those in `online`, counted from 0. The domain has to cooperate, by its
     /// kernel (PV, PVH) or by its device model's firmware tables (HVM).
     ///

@@ -10,8 +10,8 @@ use futures_lite::future::block_on;
 use std::collections::BTreeSet;
 use xenlight::types::{
     CbmKind, Channel, CmtKind, ConsoleKind, CreateInfo, Credit2Params, CreditParams, Disk, DiskFormat, HostUsbDevice,
-    Machine, Nic, P9, Pci, Pv, PvCalls, Scheduler, SchedulerParams, Trigger, UsbController, UsbControllerKind,
-    UsbDevice, UsbDeviceKind, VcpuSchedulerParams, Vdispl, Vfb, Vkb, Vsnd, Vtpm, XenstoreQuotas,
+    Machine, Nic, P9, Pci, Pv, PvCalls, RemusInfo, Scheduler, SchedulerParams, Trigger, UsbController,
+    UsbControllerKind, UsbDevice, UsbDeviceKind, VcpuSchedulerParams, Vdispl, Vfb, Vkb, Vsnd, Vtpm, XenstoreQuotas,
 };
 use xenlight::{Ctx, DomainConfig, DomainId, Error, Release, Shared};
 
@@ -52,6 +52,12 @@ const OF_A_DOMAIN: &[(&str, u32, Ask)] = &[
     ("wait_for_memory_target", 2, |ctx, domid| block_on(ctx.wait_for_memory_target(domid, 1))),
     ("vcpus", 2, |ctx, domid| ctx.vcpus(domid).map(drop)),
     ("set_vcpu_affinity", 2, |ctx, domid| ctx.set_vcpu_affinity(domid, 0, Some(&set()), None)),
+    ("force_vcpu_affinity", 7, |ctx, domid| ctx.force_vcpu_affinity(domid, 0, Some(&set()), None)),
+    ("replicate", 2, |ctx, domid| {
+        let (to, back) =
+            std::os::unix::net::UnixStream::pair().map_err(|reason| Error::Io { doing: "test", reason })?;
+        block_on(ctx.replicate(domid, &RemusInfo::default().colo(false).netbuf(false).diskbuf(false), to, back))
+    }),
     ("set_online_vcpus", 2, |ctx, domid| block_on(ctx.set_online_vcpus(domid, &set()))),
     ("scheduling", 2, |ctx, domid| ctx.scheduling(domid).map(drop)),
     ("set_scheduling", 2, |ctx, domid| ctx.set_scheduling(domid, &SchedulerParams::default().weight(1))),
@@ -160,6 +166,8 @@ const OF_THE_HOST: &[(&str, u32, Ask)] = &[
     ("make_pci_assignable", 2, |ctx, _| ctx.make_pci_assignable(&Pci::default().bus(0xff), true)),
     ("make_pci_unassignable", 2, |ctx, _| ctx.make_pci_unassignable(&Pci::default().bus(0xff), true)),
     ("shared_resources", 11, |ctx, _| ctx.shared_resources(Shared::Cache(3)).map(drop)),
+    ("cache_monitors", 5, |ctx, _| ctx.cache_monitors().map(drop)),
+    ("l3_cache_kib", 5, |ctx, _| ctx.l3_cache_kib(99).map(drop)),
     ("is_policy_enforced", 2, |ctx, _| ctx.is_policy_enforced().map(drop)),
     ("enforce_policy", 2, |ctx, _| ctx.enforce_policy(true)),
     ("load_policy", 2, |ctx, _| ctx.load_policy(b"no policy")),
