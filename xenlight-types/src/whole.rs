@@ -33,6 +33,10 @@ impl DomainConfig {
     /// The first part that is missing or wrong.
     pub fn check(&self) -> Result<(), Invalid> {
         check_name(self.name()).map_err(|invalid| invalid.under("c_info.name"))?;
+        // libxl would read through a null pointer.
+        if let Some(at) = self.disks.iter().position(|disk| disk.vdev.is_none()) {
+            return Err(Invalid::missing("the virtual device, such as \"xvda\"").under(&format!("disks[{at}].vdev")));
+        }
         let Some(kind) = self.create_info.kind.as_ref().filter(|kind| **kind != DomainKind::Invalid) else {
             return Err(Invalid::missing(r#"the type of domain: "pv", "pvh" or "hvm""#).under("c_info.type"));
         };

@@ -10,17 +10,7 @@ use core::ffi::{c_int, c_uint};
 use core::ptr;
 use std::collections::BTreeSet;
 use xenlight_sys::Release;
-use xenlight_types::{CbmKind, CmtKind, DomainId, PsrInfo};
-
-/// A part of the processor that can be shared out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Shared {
-    /// The cache of this level, 2 or 3.
-    Cache(u32),
-    /// The bandwidth to the memory.
-    MemoryBandwidth,
-}
+use xenlight_types::{CatInfo, CbmKind, CmtKind, DomainId};
 
 /// # Caches and memory bandwidth
 ///
@@ -108,23 +98,20 @@ impl Ctx {
         })
     }
 
-    /// What each socket can share out. Xen 4.11 and later.
+    /// What each socket can share out of its cache of a level, 2 or 3. Xen 4.10 and later.
     ///
     /// # Errors
-    /// [`Error::Libxl`] if the processors cannot; [`Error::Unsupported`], [`Error::Closed`], [`Error::Format`].
-    pub fn shared_resources(&self, what: Shared) -> Result<Vec<PsrInfo>, Error> {
-        // libxl_psr_feat_type.
-        const CAT: c_uint = 1;
-        const MBA: c_uint = 2;
-        let (kind, level) = match what {
-            Shared::Cache(level) => (CAT, level),
-            Shared::MemoryBandwidth => (MBA, 0),
-        };
+    /// [`Error::Config`] for another level, for which libxl would end the process; [`Error::Libxl`] if the processors cannot;
+    /// [`Error::Unsupported`], [`Error::Closed`], [`Error::Format`].
+    pub fn cache_sharing(&self, level: u32) -> Result<Vec<CatInfo>, Error> {
+        if !(2..=3).contains(&level) {
+            return Err(Error::config("level", &format!("there is no cache of level {level} to share out: 2 or 3")));
+        }
         self.ask(Task::without("ask what processors can share out"), |question| {
-            let get = question.later(question.hosted.library().psr_get_hw_info(), Release::new(4, 11))?;
+            let get = question.later(question.hosted.library().psr_cat_get_info(), Release::new(4, 10))?;
             let (mut count, mut list) = (0, ptr::null_mut());
             // SAFETY: the ctx lives during `ask`; count and address are written during the call.
-            question.succeeded(unsafe { get(question.ctx, kind, level, &mut count, &mut list) })?;
+            question.succeeded(unsafe { get(question.ctx, &mut list, &mut count, level) })?;
             // SAFETY: the ctx lives during `ask`; libxl returned the array with its length, ours to free.
             unsafe { take_array(question.hosted, question.ctx, list, c_int::try_from(count).unwrap_or(0)) }
         })
@@ -145,7 +132,8 @@ impl Ctx {
         })
     }
 
-    /// Sets what a domain gets on these sockets, as [`cache_share`](Self::cache_share) tells it. Xen 4.11 and later.
+    /// Sets what a domain gets on these sockets, as [`cache_share`](Self::cache_share) tells it. libxl passes over sockets that there are
+    /// not. Xen 4.11 and later.
     ///
     /// # Errors
     /// [`Error::Libxl`] if the processors cannot, or the value is none of theirs; [`Error::NoSuchDomain`],
@@ -160,7 +148,7 @@ impl Ctx {
         let kind = number("kind", kind.number(), kind)?;
         self.ask(Task::on("set what a domain gets of a cache", domid), |question: &Question<'_>| {
             let set = question.later(question.hosted.library().psr_set_val(), Release::new(4, 11))?;
-            let sockets = Given::new(sockets);
+            let sockets = Given::new(sockets)?;
             // SAFETY: the ctx lives during `ask`, the set during the call.
             question.succeeded(unsafe { set(question.ctx, domid.get(), kind, sockets.as_ptr(), value) })
         })

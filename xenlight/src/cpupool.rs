@@ -55,7 +55,7 @@ impl Ctx {
         let uuid = crate::config::random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
         self.ask(Task::without("create a CPU pool"), |question| {
             const ANY: u32 = 0;
-            let (cpus, mut uuid, mut pool) = (Given::new(cpus), RawUuid { uuid: *Uuid::as_bytes(&uuid) }, ANY);
+            let (cpus, mut uuid, mut pool) = (Given::new(cpus)?, RawUuid { uuid: *Uuid::as_bytes(&uuid) }, ANY);
             let library = question.hosted.library();
             // SAFETY: the ctx lives during `ask`, all others during the call, which only reads the set.
             let rc = unsafe {
@@ -98,7 +98,7 @@ impl Ctx {
         self.ask(Task::without("add CPUs to a pool"), |question| {
             let add = question.later(question.hosted.library().cpupool_cpuadd_cpumap(), Release::V4_6)?;
             // SAFETY: the ctx lives during `ask`, the set during the call.
-            question.succeeded(unsafe { add(question.ctx, pool, Given::new(cpus).as_ptr()) })
+            question.succeeded(unsafe { add(question.ctx, pool, Given::new(cpus)?.as_ptr()) })
         })
     }
 
@@ -110,7 +110,7 @@ impl Ctx {
         self.ask(Task::without("remove CPUs from a pool"), |question| {
             let remove = question.later(question.hosted.library().cpupool_cpuremove_cpumap(), Release::V4_6)?;
             // SAFETY: the ctx lives during `ask`, the set during the call.
-            question.succeeded(unsafe { remove(question.ctx, pool, Given::new(cpus).as_ptr()) })
+            question.succeeded(unsafe { remove(question.ctx, pool, Given::new(cpus)?.as_ptr()) })
         })
     }
 

@@ -183,6 +183,7 @@ impl Builder {
             events: Subscribers::new(self.on_event),
             children: LiveChildren::new(self.children),
             closing,
+            version: Mutex::default(),
         });
         let ctx = Ctx { registry };
         ctx.registry.client().keep_alive(&ctx.registry);

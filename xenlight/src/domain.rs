@@ -9,6 +9,7 @@ use crate::domain_info::{self, DOMINFO, DomainInfo};
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::json::{number, object, text};
+use crate::lock;
 use crate::operation::{self, Operation, Request};
 use crate::question::{self, Question};
 use crate::structs::{Typed, take_json};
@@ -20,7 +21,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use xenlight_sys::by_release::{DomainControl, FreeMemory, RetrieveConfiguration};
+use xenlight_sys::by_release::{DomainControl, RetrieveConfiguration};
 use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 use xenlight_types::{DomainConfig, DomainId};
@@ -124,25 +125,6 @@ impl Ctx {
         self.understand(config).map(drop)
     }
 
-    /// The hypervisor's free memory in KiB.
-    ///
-    /// # Errors
-    /// [`Error::Libxl`] or [`Error::Closed`].
-    pub fn free_memory_kib(&self) -> Result<u64, Error> {
-        self.ask(Task::without("ask for the free memory"), |question| {
-            let (hosted, ctx) = (question.hosted, question.ctx);
-            let (mut short, mut long) = (0, 0);
-            let rc = match hosted.library().get_free_memory() {
-                // SAFETY: the ctx lives during `ask`; the number is written during the call.
-                FreeMemory::Bits32(get) => unsafe { get(ctx, &mut short) },
-                // SAFETY: likewise.
-                FreeMemory::Bits64(get) => unsafe { get(ctx, &mut long) },
-            };
-            question.check(rc)?;
-            Ok(long.max(u64::from(short)))
-        })
-    }
-
     /// The hypervisor's version.
     ///
     /// # Errors
@@ -150,6 +132,7 @@ impl Ctx {
     pub fn xen_version(&self) -> Result<XenVersion, Error> {
         self.ask(Task::without("ask for Xen's version"), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
+            let _alone = lock(&hosted.version);
             // SAFETY: the ctx lives during `ask`, and what is returned belongs to it.
             let info = unsafe { hosted.library().get_version_info(ctx) };
             if info.is_null() {

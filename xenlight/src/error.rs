@@ -126,6 +126,14 @@ pub enum Error {
         /// What is wrong there, and what is allowed.
         problem: String,
     },
+    /// What was waited for did not come in time.
+    #[error("cannot {doing}: it did not come within {seconds} s")]
+    TimedOut {
+        /// What was waited for.
+        doing: &'static str,
+        /// How long, in seconds.
+        seconds: u64,
+    },
     /// A number that the loaded libxl cannot take. Nothing was asked of it.
     #[error("the {what} is {value}, but libxl takes at most {most}")]
     OutOfRange {

@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::hosted::Hosted;
+use crate::lock;
 use crate::task::Task;
 use core::ffi::c_char;
 use std::ffi::CString;
@@ -38,6 +39,8 @@ impl Ctx {
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::Format`].
     pub fn version_info(&self) -> Result<VersionInfo, Error> {
         self.ask(Task::without("ask for Xen's version"), |question| {
+            // libxl fills in the ctx's own struct, without its lock.
+            let _alone = lock(&question.hosted.version);
             // SAFETY: the ctx lives during `ask`; what is returned belongs to it.
             let info = unsafe { question.hosted.library().get_version_info(question.ctx) };
             if info.is_null() {
@@ -147,6 +150,8 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] or [`Error::Closed`].
     pub fn xen_log(&self, clear: bool) -> Result<String, Error> {
+        /// The size of the reader's buffer.
+        const CHUNK: usize = 16 << 10;
         self.ask(Task::without("read Xen's log"), |question| {
             let library = question.hosted.library();
             // SAFETY: the ctx lives during `ask`.
@@ -160,8 +165,10 @@ impl Ctx {
                 // SAFETY: ctx and reader are alive; the address is written during the call.
                 match unsafe { library.xen_console_read_line(question.ctx, reader, &mut part) } {
                     1 if !part.is_null() => {
-                        // SAFETY: a string of the reader's, until its next call.
-                        log.extend(unsafe { core::ffi::CStr::from_ptr(part) }.to_bytes());
+                        // SAFETY: the reader's buffer, until its next call. A full one has no NUL behind it up to 4.19.0.
+                        let length = unsafe { libc::strnlen(part, CHUNK) };
+                        // SAFETY: so many bytes of it are text.
+                        log.extend(unsafe { core::slice::from_raw_parts(part.cast::<u8>(), length) });
                     }
                     rc => break rc,
                 }

@@ -48,6 +48,8 @@ pub(crate) struct Hosted {
     pub(crate) events: Subscribers,
     pub(crate) children: LiveChildren,
     pub(crate) closing: Closing,
+    /// Held while libxl is asked for the version, which it notes in the ctx without its lock.
+    pub(crate) version: Mutex<()>,
 }
 
 /// What stands on the host's loop: the source from which the application is called.

@@ -177,7 +177,6 @@ mod words;
 mod work;
 mod worker;
 
-pub use cache::Shared;
 pub use children::Children;
 pub use config::config_by_xl;
 #[cfg(doc)]

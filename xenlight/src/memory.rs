@@ -2,11 +2,15 @@
 
 use crate::config;
 use crate::ctx::Ctx;
+use crate::domain_info;
 use crate::error::{Error, fits};
 use crate::operation::{self, Operation};
+use crate::question::Question;
 use crate::task::Task;
 use core::ffi::c_int;
-use xenlight_sys::by_release::{MemoryTarget, NeedMemory, SetMaximumMemory, SetMemoryTarget, WaitForFreeMemory};
+use std::time::Duration;
+use xenlight_sys::Release;
+use xenlight_sys::by_release::{FreeMemory, MemoryTarget, NeedMemory, SetMaximumMemory, SetMemoryTarget};
 use xenlight_types::{DomainConfig, DomainId};
 
 /// # Memory
@@ -19,17 +23,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::NoSuchDomain`] or [`Error::Closed`].
     pub fn memory_target_kib(&self, domid: DomainId) -> Result<u64, Error> {
-        self.ask(Task::on("ask for a domain's memory target", domid), |question| {
-            let (mut short, mut long) = (0, 0);
-            let rc = match question.hosted.library().get_memory_target() {
-                // SAFETY: the ctx lives during `ask`; the number is written during the call.
-                MemoryTarget::Bits32(get) => unsafe { get(question.ctx, domid.get(), &mut short) },
-                // SAFETY: likewise.
-                MemoryTarget::Bits64(get) => unsafe { get(question.ctx, domid.get(), &mut long) },
-            };
-            question.succeeded(rc)?;
-            Ok(long.max(u64::from(short)))
-        })
+        self.ask(Task::on("ask for a domain's memory target", domid), |question| target_kib(question, domid))
     }
 
     /// Sets the memory that a domain should have, which its balloon driver then gives back or takes; that takes time, and a domain without such a
@@ -44,6 +38,7 @@ impl Ctx {
         const RELATIVE: c_int = 0;
         self.ask(Task::on("set a domain's memory target", domid), |question| {
             let enforce = c_int::from(enforce);
+            let release = question.hosted.library().release();
             let rc = match question.hosted.library().set_memory_target() {
                 SetMemoryTarget::Bits32(set) => {
                     let target = fits("memory target in KiB", target)?;
@@ -56,6 +51,10 @@ impl Ctx {
                     unsafe { set(question.ctx, domid.get(), target, RELATIVE, enforce) }
                 }
             };
+            // 4.6 and earlier return 1 when they succeed, and when they fail: then the target is what it was.
+            if release < Release::V4_7 && rc == 1 && target_kib(question, domid)?.abs_diff(target) <= MOST_VIDEO_KIB {
+                return Ok(());
+            }
             question.succeeded(rc)
         })
     }
@@ -89,12 +88,14 @@ impl Ctx {
             let (mut short, mut long) = (0, 0);
             let rc = match question.hosted.library().domain_need_memory() {
                 NeedMemory::Bits32(ask) => {
-                    let build_info = question.given(&config.build_info)?;
+                    let build_info =
+                        question.given(&config::harmless(&config.build_info, question.hosted.library().release())?)?;
                     // SAFETY: the ctx lives during `ask`, the struct and the number during the call.
                     unsafe { ask(question.ctx, build_info.as_ptr(), &mut short) }
                 }
                 NeedMemory::Bits64(ask) => {
-                    let build_info = question.given(&config.build_info)?;
+                    let build_info =
+                        question.given(&config::harmless(&config.build_info, question.hosted.library().release())?)?;
                     // SAFETY: likewise.
                     unsafe { ask(question.ctx, build_info.as_ptr(), &mut long) }
                 }
@@ -111,24 +112,27 @@ impl Ctx {
         })
     }
 
-    /// Waits until a domain has reached its [memory target](Self::set_memory_target_kib), at most so many seconds without
-    /// progress.
-    ///
-    /// libxl looks once in a second. It does so on a thread of its own, so nothing else waits. This cannot be aborted, and a ctx that
-    /// is closed meanwhile waits for the end.
+    /// The hypervisor's free memory in KiB.
     ///
     /// # Errors
-    /// [`Error::Libxl`] if the domain does not get there in time; [`Error::OutOfRange`], [`Error::Io`], and those of [all
+    /// [`Error::Libxl`] or [`Error::Closed`].
+    pub fn free_memory_kib(&self) -> Result<u64, Error> {
+        self.ask(Task::without("ask for the free memory"), free_kib)
+    }
+
+    /// Waits until a domain has no more memory than its [target](Self::set_memory_target_kib), at most so many seconds. It looks
+    /// twice in a second, on a thread of its own: nothing else waits.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if the domain does not get there in time; [`Error::Io`] without a thread, and those of [all
     /// operations](Self#a-domains-life).
     pub fn wait_for_memory_target(&self, domid: DomainId, seconds: u32) -> Operation<()> {
-        Operation::begun(|| {
-            let seconds: c_int = fits("number of seconds", seconds.into())?;
-            let task = Task::on("wait for a domain's memory target", domid);
-            operation::run_apart(&self.registry, task, move |question| {
-                let library = question.hosted.library();
-                // SAFETY: the ctx lives during the call.
-                question.succeeded(unsafe { library.wait_for_memory_target(question.ctx, domid.get(), seconds) })
-            })
+        let task = Task::on("wait for a domain's memory target", domid);
+        self.wait(task, seconds, move |question| {
+            // SAFETY: the ctx lives while the question does.
+            let info = unsafe { domain_info::info(question.hosted, question.ctx, domid) }?;
+            let info = info.map_err(|rc| question.error(rc))?;
+            Ok(info.current_memory_kib + info.outstanding_memory_kib <= target_kib(question, domid)?)
         })
     }
 
@@ -136,27 +140,46 @@ impl Ctx {
     /// [`wait_for_memory_target`](Self::wait_for_memory_target).
     ///
     /// # Errors
-    /// [`Error::Libxl`] with `ERROR_NOMEM` if it is not free in time; those of
-    /// [`wait_for_memory_target`](Self::wait_for_memory_target).
+    /// Those of [`wait_for_memory_target`](Self::wait_for_memory_target).
     pub fn wait_for_free_memory(&self, kib: u64, seconds: u32) -> Operation<()> {
-        Operation::begun(|| {
-            // libxl does not use it.
-            const NO_DOMAIN: u32 = 0;
-            let seconds: c_int = fits("number of seconds", seconds.into())?;
-            let task = Task::without("wait for free memory");
-            match self.library().sys().wait_for_free_memory() {
-                WaitForFreeMemory::Bits32(wait) => {
-                    let kib = fits("memory in KiB", kib)?;
-                    operation::run_apart(&self.registry, task, move |question| {
-                        // SAFETY: the ctx lives during the call.
-                        question.succeeded(unsafe { wait(question.ctx, NO_DOMAIN, kib, seconds) })
-                    })
-                }
-                WaitForFreeMemory::Bits64(wait) => operation::run_apart(&self.registry, task, move |question| {
-                    // SAFETY: likewise.
-                    question.succeeded(unsafe { wait(question.ctx, NO_DOMAIN, kib, seconds) })
-                }),
-            }
-        })
+        let task = Task::without("wait for free memory");
+        self.wait(task, seconds, move |question| Ok(free_kib(question)? >= kib))
     }
+
+    fn wait(
+        &self,
+        task: Task,
+        seconds: u32,
+        is_so: impl FnMut(&Question<'_>) -> Result<bool, Error> + Send + 'static,
+    ) -> Operation<()> {
+        let limit = Duration::from_secs(seconds.into());
+        Operation::begun(|| operation::wait(&self.registry, task, limit, is_so))
+    }
+}
+
+/// libxl up to 4.5 takes the video memory off a target; no device model has more.
+const MOST_VIDEO_KIB: u64 = 256 << 10;
+
+fn target_kib(question: &Question<'_>, domid: DomainId) -> Result<u64, Error> {
+    let (mut short, mut long) = (0, 0);
+    let rc = match question.hosted.library().get_memory_target() {
+        // SAFETY: the ctx lives while the question does; the number is written during the call.
+        MemoryTarget::Bits32(get) => unsafe { get(question.ctx, domid.get(), &mut short) },
+        // SAFETY: likewise.
+        MemoryTarget::Bits64(get) => unsafe { get(question.ctx, domid.get(), &mut long) },
+    };
+    question.succeeded(rc)?;
+    Ok(long.max(u64::from(short)))
+}
+
+fn free_kib(question: &Question<'_>) -> Result<u64, Error> {
+    let (mut short, mut long) = (0, 0);
+    let rc = match question.hosted.library().get_free_memory() {
+        // SAFETY: the ctx lives while the question does; the number is written during the call.
+        FreeMemory::Bits32(get) => unsafe { get(question.ctx, &mut short) },
+        // SAFETY: likewise.
+        FreeMemory::Bits64(get) => unsafe { get(question.ctx, &mut long) },
+    };
+    question.check(rc)?;
+    Ok(long.max(u64::from(short)))
 }

@@ -37,6 +37,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 use xenlight_types::DomainId;
@@ -368,22 +369,41 @@ pub(crate) fn run<T: Send + 'static>(
     Ok(Operation { outcome, pending: None })
 }
 
-/// Does what sleeps inside libxl, without its lock, on a thread of its own: neither the loop nor the ctx's own thread may wait for it.
+/// Waits until something is so, by asking for it from time to time, on a thread of its own: neither the loop nor the ctx's own thread may
+/// wait for it. libxl's own functions for this sleep inside the gate, where a close, and with 4.2 everything, would wait for them.
 ///
 /// # Errors
 /// The ctx is closed, its loop is gone, or there is no thread.
-pub(crate) fn run_apart<T: Send + 'static>(
+pub(crate) fn wait(
     registry: &Arc<Registry<Hosted>>,
     task: Task,
-    work: impl FnOnce(&Question<'_>) -> Result<T, Error> + Send + 'static,
-) -> Result<Operation<T>, Error> {
+    limit: Duration,
+    mut is_so: impl FnMut(&Question<'_>) -> Result<bool, Error> + Send + 'static,
+) -> Result<Operation<()>, Error> {
+    const BETWEEN: Duration = Duration::from_millis(500);
     task.check()?;
     registry.client().check_ready()?;
     let outcome = Outcome::running();
-    let (registry, to_set) = (registry.clone(), outcome.clone());
+    let (registry, to_set) = (Arc::downgrade(registry), outcome.clone());
+    let end = Instant::now() + limit;
     let thread = std::thread::Builder::new().name("xenlight-wait".into()).spawn(move || {
-        let result = ask(&registry, task, work);
-        delivery::hand_in(&registry, move || to_set.set(result));
+        let result = loop {
+            let Some(registry) = registry.upgrade() else { break Err(Error::Closed) };
+            let now = Instant::now();
+            match ask(&registry, task, &mut is_so) {
+                Ok(true) => break Ok(()),
+                Ok(false) if now < end => {}
+                Ok(false) => break Err(Error::TimedOut { doing: task.doing, seconds: limit.as_secs() }),
+                Err(error) => break Err(error),
+            }
+            drop(registry);
+            std::thread::sleep(BETWEEN.min(end - now));
+        };
+        match registry.upgrade() {
+            Some(registry) => delivery::hand_in(&registry, move || to_set.set(result)),
+            // Nobody delivers any more.
+            None => to_set.set(result),
+        }
     });
     thread.map_err(|reason| Error::Io { doing: "start a thread", reason })?;
     Ok(Operation { outcome, pending: None })

@@ -47,10 +47,12 @@ impl Ctx {
     /// A SPICE server is where the domain's configuration says: [`Spice`](crate::types::Spice).
     ///
     /// # Errors
-    /// [`Error::Io`] if xenstored does not answer; [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::Format`].
+    /// [`Error::XenstoredLost`], [`Error::Io`]; [`Error::NoSuchDomain`], [`Error::Closed`], [`Error::Format`].
     pub fn vnc_server(&self, domid: DomainId) -> Result<Option<VncServer>, Error> {
         const DEFAULT: &str = "127.0.0.1";
         self.ask(Task::on("find a domain's screen", domid), |question| {
+            // A xenstored that is gone would be waited for, for ever (E15).
+            question.hosted.link.check()?;
             let store = Store::open(question)?;
             let read = |node: &str| store.read(&format!("/local/domain/{domid}/console/vnc-{node}"));
             let Some(port) = read("port")? else { return Ok(None) };

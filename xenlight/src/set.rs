@@ -1,5 +1,6 @@
 //! Sets of CPUs and NUMA nodes, as libxl has them.
 
+use crate::error::Error;
 use core::ptr;
 use std::collections::BTreeSet;
 use xenlight_sys::domain::Bitmap;
@@ -17,16 +18,35 @@ unsafe impl Send for Given {}
 // SAFETY: as above.
 unsafe impl Sync for Given {}
 
+/// More than any list of CPUs, nodes or sockets has. libxl counts the bits of a set in a C int, and up to 4.14 writes outside of one beyond that.
+const HIGHEST: u32 = 1 << 20;
+
 impl Given {
-    pub(crate) fn new(set: &BTreeSet<u32>) -> Self {
-        let length = set.last().map_or(0, |last| *last as usize / 8 + 1);
+    /// # Errors
+    /// An element is too large.
+    pub(crate) fn new(set: &BTreeSet<u32>) -> Result<Self, Error> {
+        Self::at_least(set, 0)
+    }
+
+    /// With memory for so many elements, for functions that read as much whatever the set's size.
+    ///
+    /// # Errors
+    /// An element is too large.
+    pub(crate) fn at_least(set: &BTreeSet<u32>, elements: u32) -> Result<Self, Error> {
+        let last = set.last().copied().unwrap_or(0);
+        if last > HIGHEST {
+            let (value, most) = (last.into(), HIGHEST.into());
+            return Err(Error::OutOfRange { what: "number in the set", value, most });
+        }
+        let length = set.last().map_or(0, |last| *last as usize / 8 + 1).max((elements as usize).div_ceil(8));
         let mut bytes = vec![0; length];
         for element in set {
             bytes[*element as usize / 8] |= 1 << (element % 8);
         }
         let map = if bytes.is_empty() { ptr::null_mut() } else { bytes.as_ptr().cast_mut() };
-        let bitmap = Bitmap { size: u32::try_from(length).unwrap_or(u32::MAX), map };
-        Self { bytes, bitmap }
+        // It is far below 2^32.
+        let bitmap = Bitmap { size: length as u32, map };
+        Ok(Self { bytes, bitmap })
     }
 
     /// For functions that read the set only, whatever their parameter is declared as.
@@ -83,7 +103,21 @@ mod tests {
     use super::*;
 
     fn bytes(set: &[u32]) -> Vec<u8> {
-        Given::new(&set.iter().copied().collect()).bytes
+        Given::new(&set.iter().copied().collect()).expect("it is small").bytes
+    }
+
+    #[test]
+    fn a_number_that_libxl_would_lose_is_refused() {
+        for element in [HIGHEST + 1, 3_000_000_000, u32::MAX] {
+            assert!(matches!(Given::new(&[element].into()), Err(Error::OutOfRange { .. })), "{element}");
+        }
+    }
+
+    #[test]
+    fn there_is_as_much_memory_as_libxl_reads() {
+        let set = Given::at_least(&BTreeSet::new(), 65).expect("it is small");
+        assert_eq!((set.bytes.len(), set.bitmap.size), (9, 9));
+        assert!(!set.bitmap.map.is_null());
     }
 
     #[test]

@@ -16,9 +16,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
-use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, DomainConfig as RawConfig, Uuid as RawUuid};
+use xenlight_sys::domain::{AsyncopHow, Uuid as RawUuid};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
-use xenlight_types::{CreateInfo, DomainConfig, DomainId, RemusInfo};
+use xenlight_types::{CreateInfo, DomainId, RemusInfo};
 
 /// # Upkeep of a domain
 impl Ctx {
@@ -44,6 +44,9 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::Config`], [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Io`] or [`Error::Closed`].
     pub fn preserve(&self, domid: DomainId, info: &CreateInfo, suffix: &str) -> Result<Uuid, Error> {
+        // libxl would call it "(null)", and leave a transaction open where it cannot have the name.
+        let Some(name) = &info.name else { return Err(Error::config("name", "it is missing: the domain's name")) };
+        xenlight_types::check_name(&format!("{name}{suffix}"))?;
         let uuid = config::random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
         let suffix = CString::new(suffix).map_err(|_| Error::Nul("the suffix of the name"))?;
         self.ask(Task::on("preserve a domain", domid), |question| {
@@ -116,23 +119,6 @@ impl Ctx {
         })
     }
 
-    /// Sets up a domain again that has shut down for a [soft reset](crate::ShutdownReason::SoftReset), as for kexec: it keeps its memory and gets new
-    /// devices, by this configuration. It is paused then. Xen 4.7 and later.
-    ///
-    /// # Errors
-    /// [`Error::Libxl`], [`Error::Config`], [`Error::ConfigNeeds`], [`Error::Unsupported`], and those of [all
-    /// operations](Self#a-domains-life).
-    pub fn soft_reset(&self, domid: DomainId, config: &DomainConfig) -> Operation<()> {
-        const DOING: &str = "reset a domain";
-        Operation::begun(|| {
-            let loaded = self.library().release();
-            let missing = || Error::Unsupported { what: DOING, needs: Release::V4_7, loaded };
-            let reset = self.library().sys().domain_soft_reset().ok_or_else(missing)?;
-            let config = self.understand(config)?;
-            operation::start(&self.registry, Task::on(DOING, domid), SoftReset { domid, config, reset })
-        })
-    }
-
     /// Replicates a domain to another host, checkpoint after checkpoint, until that fails or the other host takes over: Remus, or COLO. Over `to`
     /// goes the stream, over `back` what the other host answers. Both are closed when the operation has ended.
     ///
@@ -160,7 +146,8 @@ impl Ctx {
     /// Notes data about a domain in a file of the host, under the name of the program that it is for. libxl deletes it with the domain. No data deletes it, too.
     ///
     /// # Errors
-    /// [`Error::Libxl`] if it cannot be written; [`Error::OutOfRange`], [`Error::Nul`], [`Error::NoSuchDomain`], [`Error::Closed`].
+    /// [`Error::Config`] for a name of libxl's own; [`Error::Libxl`] if it cannot be written; [`Error::OutOfRange`], [`Error::Nul`],
+    /// [`Error::NoSuchDomain`], [`Error::Closed`].
     ///
     /// ```no_run
     /// # fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), xenlight::Error> {
@@ -169,6 +156,10 @@ impl Ctx {
     /// # Ok(()) }
     /// ```
     pub fn note(&self, domid: DomainId, program: &str, data: &[u8]) -> Result<(), Error> {
+        if program.is_empty() || program.starts_with("libxl-") || program.contains('/') {
+            let problem = format!("{program:?} is libxl's own, or no name of a file");
+            return Err(Error::config("program", &problem));
+        }
         let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
         let size: c_int = fits("size of the data in bytes", data.len() as u64)?;
         self.ask(Task::on("note data about a domain", domid), |question| {
@@ -256,28 +247,6 @@ impl Request for Suspend {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { (self.suspend)(ctx, self.domid.get(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
-    }
-}
-
-type Reset =
-    unsafe extern "C" fn(*mut RawCtx, *mut RawConfig, u32, *const AsyncopHow, *const AsyncprogressHow) -> c_int;
-
-struct SoftReset {
-    domid: DomainId,
-    config: Typed<DomainConfig>,
-    reset: Reset,
-}
-
-impl Request for SoftReset {
-    type Output = ();
-
-    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
-        // SAFETY: the ctx is alive; the configuration lives until the operation has ended (E9).
-        unsafe { (self.reset)(ctx, self.config.as_ptr(), self.domid.get(), how, ptr::null()) }
     }
 
     fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {

@@ -50,19 +50,26 @@ impl Ctx {
         soft: Option<&BTreeSet<u32>>,
     ) -> Result<(), Error> {
         self.ask(Task::on("set the affinity of a virtual CPU", domid), |question| {
-            let (hard, soft) = (hard.map(Given::new), soft.map(Given::new));
+            if hard.is_none() && soft.is_none() {
+                return Ok(());
+            }
+            let library = question.hosted.library();
             let pointer = |set: &Option<Given>| set.as_ref().map_or(ptr::null_mut(), Given::as_ptr);
-            let rc = match question.hosted.library().set_vcpuaffinity() {
-                VcpuAffinity::Hard(_) if soft.is_some() => {
-                    return question.later(None, Release::V4_5);
+            let rc = match (library.set_vcpuaffinity(), hard) {
+                (VcpuAffinity::Hard(set), Some(hard)) if soft.is_none() => {
+                    // SAFETY: the ctx lives during `ask`.
+                    let cpus = question.number(unsafe { library.get_max_cpus(question.ctx) })?;
+                    // It reads that many, whatever the size.
+                    let hard = Given::at_least(hard, cpus)?;
+                    // SAFETY: the ctx lives during `ask`, the set during the call.
+                    unsafe { set(question.ctx, domid.get(), vcpu, hard.as_ptr()) }
                 }
-                VcpuAffinity::Hard(_) if hard.is_none() => 0,
-                // SAFETY: the ctx lives during `ask`, the set during the call.
-                VcpuAffinity::Hard(set) => unsafe { set(question.ctx, domid.get(), vcpu, pointer(&hard)) },
-                // SAFETY: likewise; NULL leaves a set as it is.
-                VcpuAffinity::HardAndSoft(set) => unsafe {
-                    set(question.ctx, domid.get(), vcpu, pointer(&hard), pointer(&soft))
-                },
+                (VcpuAffinity::Hard(_), _) => return question.later(None, Release::V4_5),
+                (VcpuAffinity::HardAndSoft(set), hard) => {
+                    let (hard, soft) = (hard.map(Given::new).transpose()?, soft.map(Given::new).transpose()?);
+                    // SAFETY: the ctx lives during `ask`, the sets during the call; NULL leaves a set as it is.
+                    unsafe { set(question.ctx, domid.get(), vcpu, pointer(&hard), pointer(&soft)) }
+                }
             };
             question.succeeded(rc)
         })
@@ -82,7 +89,7 @@ impl Ctx {
     ) -> Result<(), Error> {
         self.ask(Task::on("force the affinity of a virtual CPU", domid), |question| {
             let force = question.later(question.hosted.library().set_vcpuaffinity_force(), Release::V4_7)?;
-            let (hard, soft) = (hard.map(Given::new), soft.map(Given::new));
+            let (hard, soft) = (hard.map(Given::new).transpose()?, soft.map(Given::new).transpose()?);
             let pointer = |set: &Option<Given>| set.as_ref().map_or(ptr::null_mut(), Given::as_ptr);
             // SAFETY: the ctx lives during `ask`, the sets during the call; NULL leaves a set as it is.
             question.succeeded(unsafe { force(question.ctx, domid.get(), vcpu, pointer(&hard), pointer(&soft)) })
@@ -97,7 +104,10 @@ impl Ctx {
     /// operations](Self#a-domains-life).
     pub fn set_online_vcpus(&self, domid: DomainId, online: &BTreeSet<u32>) -> Operation<()> {
         let task = Task::on("set the online virtual CPUs of a domain", domid);
-        let set = Given::new(online);
+        let set = match Given::new(online) {
+            Ok(set) => set,
+            Err(error) => return Operation::ready(Err(error)),
+        };
         Operation::begun(|| match self.library().sys().set_vcpuonline() {
             VcpuOnline::Blocking(put) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call, as does the set.

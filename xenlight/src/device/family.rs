@@ -47,6 +47,14 @@ pub trait Family: LibxlStruct + Send + Sync + 'static {
     /// Tells its state.
     const INFORM: Option<Since<Inform>> = None;
 
+    /// Whether libxl can be given this at all: what would end the process inside libxl is refused.
+    ///
+    /// # Errors
+    /// What is missing, with its place.
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+
     /// Whether libxl can be given this as a device that a domain has: what would end the process inside libxl is refused.
     ///
     /// # Errors
@@ -96,6 +104,7 @@ macro_rules! families {
             $( destroy $destroy_group:ident $destroy:ident $destroy_since:literal; )?
             $( list $list_group:ident $list:ident $list_since:literal; )?
             $( inform $inform_group:ident $inform:ident $inform_since:literal -> $info:ident; )?
+            $( any $check:ident; )?
             $( had $check_had:ident; )?
         }
     )*) => { $(
@@ -112,6 +121,12 @@ macro_rules! families {
             $( const DESTROY: Option<Since<About>> = Some(Since::<About>::new(about!($destroy_group $destroy), $destroy_since)); )?
             $( const LIST: Option<Since<List>> = Some(Since::<List>::new(list!($list_group $list), $list_since)); )?
             $( const INFORM: Option<Since<Inform>> = Some(Since::<Inform>::new(inform!($inform_group $inform), $inform_since)); )?
+
+            $(
+                fn check(&self) -> Result<(), Invalid> {
+                    $check(self)
+                }
+            )?
 
             $(
                 fn check_had(&self) -> Result<(), Invalid> {
@@ -202,6 +217,14 @@ macro_rules! inform {
     };
 }
 
+/// libxl reads the name through a null pointer.
+fn check_disk(disk: &Disk) -> Result<(), Invalid> {
+    match &disk.vdev {
+        None => Err(Invalid::new("vdev", "the virtual device, such as \"xvda\"")),
+        Some(_) => Ok(()),
+    }
+}
+
 /// libxl aborts for a controller of no kind ("should not be possible"), which it chooses only when it adds one.
 fn check_usb_controller(controller: &UsbController) -> Result<(), Invalid> {
     match &controller.kind {
@@ -220,6 +243,7 @@ families! {
         destroy always device_disk_destroy 2;
         list always device_disk_list 2;
         inform always device_disk_getinfo 2 -> DiskInfo;
+        any check_disk;
     }
     Nic, "network interface" {
         add always device_nic_add 2;
@@ -275,9 +299,10 @@ families! {
         remove later device_pvcallsif_remove 11;
         destroy later device_pvcallsif_destroy 11;
     }
+    // 4.5 and 4.6 have the function, too, but read the path of a terminal that is not there through a null pointer.
     Channel, "channel" {
         list later device_channel_list 5;
-        inform later device_channel_getinfo 5 -> ChannelInfo;
+        inform later device_channel_getinfo 7 -> ChannelInfo;
     }
     Vdispl, "virtual display" {
         add later device_vdispl_add 10;

@@ -65,11 +65,17 @@ impl Ctx {
             if !list::<D>(question, domid, doing)?.iter().any(|had| is_same(had, device)) {
                 return Err(question.error(codes::ERROR_NOTFOUND));
             }
+            device.check()?;
             let device = question.given(device)?;
             let info = Typed::<D::Info>::new(hosted.whole_library())?;
             // SAFETY: the ctx lives during `ask`, both structs during the call.
             let rc = unsafe { function(hosted.library(), ctx, domid.get(), device.as_ptr(), info.as_ptr()) };
-            question.check(rc.ok_or_else(|| unsupported(hosted, doing, Some(since)))?)?;
+            let checked = question.check(rc.ok_or_else(|| unsupported(hosted, doing, Some(since)))?);
+            if let Err(error) = checked {
+                // libxl leaves pointers to what it has freed, or not set, in it: better a few bytes that are not freed.
+                std::mem::forget(info);
+                return Err(error);
+            }
             // SAFETY: the ctx lives during `ask`.
             unsafe { info.read(ctx) }
         })
@@ -78,7 +84,8 @@ impl Ctx {
     /// Adds a device to a domain. Resolves to the device as libxl has completed it: with its number, and with the defaults.
     ///
     /// If the backend or the hotplug script fails, libxl leaves the device where [`devices`](Self::devices) finds it: destroy it.
-    /// libxl enters the device into the domain's stored configuration, so the domain must be one that libxl has created.
+    /// libxl enters the device into the domain's stored configuration, so the domain must be one that libxl has created. A
+    /// [`P9`](crate::types::P9) is the exception: it is not entered, and libxl may not tell its number.
     ///
     /// # Errors
     /// [`Error::Libxl`] with libxl's log lines, among others if the domain has such a device already, or its backend does not
@@ -234,6 +241,7 @@ impl Ctx {
 
     /// As libxl's own.
     fn given<D: Device>(&self, task: Task, device: &D) -> Result<Typed<D>, Error> {
+        device.check()?;
         // SAFETY: the ctx lives during `ask`.
         self.ask(task, |question| unsafe { Typed::given(question.hosted, question.ctx, device) })
     }
