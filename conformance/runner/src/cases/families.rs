@@ -22,6 +22,7 @@ pub(crate) static LISTED: Case = Case {
     run: listed,
 };
 
+/// QubesOS/qubes-issues 316 and 6996: devices that could be attached once, and not again after they were detached.
 pub(crate) static ATTACHED: Case = Case {
     name: "device-attached",
     claim: "A network interface is attached once its backend has come up and its hotplug script has ended, with its number; and detached again",
@@ -32,6 +33,7 @@ pub(crate) static ATTACHED: Case = Case {
     run: attached,
 };
 
+/// QubesOS/qubes-issues 4446 and 1675: hotplug scripts that fail, and what is left then.
 pub(crate) static ATTACH_REFUSED: Case = Case {
     name: "device-attach-refused",
     claim: "What cannot be attached is refused with the reason: a field of a later release, a domain that is not there, a script that fails; what that leaves can be destroyed",
@@ -123,6 +125,10 @@ fn attached(stage: &Stage) -> anyhow::Result<()> {
     block_on(detached)?;
     let left = opened.ctx.devices::<Nic>(FIVE)?;
     ensure!(left.len() == 1 && left[0].devid == Some(1), "{left:?}");
+    let again = opened.ctx.attach(FIVE, &nics[0]);
+    bring_up(pretend, 0)?;
+    let again = block_on(again)?;
+    ensure!(again.devid == Some(0) && again.mac == nics[0].mac, "{again:?}");
     opened.expect_idle()?;
     no_child_is_left()?;
     opened.close()

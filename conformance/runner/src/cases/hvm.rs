@@ -62,6 +62,7 @@ pub(crate) static DEVICE_MODEL_DIES: DomainCase = DomainCase {
     run: device_model_dies,
 };
 
+/// QubesOS/qubes-issues 10648: a domain without drivers has to be reached by its power button.
 pub(crate) static VNC: DomainCase = DomainCase {
     name: "xen-hvm-vnc",
     claim: "A VNC client is greeted by the device model, at the port that libxl has asked it for on the loop, and loses it with the domain",

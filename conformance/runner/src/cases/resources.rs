@@ -56,6 +56,7 @@ pub(crate) static UPKEEP: DomainCase = DomainCase {
     run: upkeep,
 };
 
+/// QubesOS/qubes-issues 5156: the console is told before it has its terminal.
 pub(crate) static CONSOLE: DomainCase = DomainCase {
     name: "xen-console",
     claim: "A domain's console is read by its fd; keys and buttons reach the domain, or are refused with the reason",
