@@ -12,7 +12,16 @@
 //! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort).
 //! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
 //!   [stream](Ctx::events).
-//! - [`DomainConfig`]: the configuration of a domain. [`types`] has everything that it consists of.
+//! - [`DomainConfig`]: the configuration of a domain. [`types`] has everything that it consists of, and reads and writes xl's
+//!   configuration files.
+//! - Devices: [`devices`](Ctx::devices), [`attach`](Ctx::attach), [`detach`](Ctx::detach), for all families; discs
+//!   ([`insert_disc`](Ctx::insert_disc)), PCI devices ([`assignable_pci`](Ctx::assignable_pci)).
+//! - Resources: [memory](Ctx::set_memory_target_kib), [virtual CPUs](Ctx::vcpus), [scheduling](Ctx::set_scheduling),
+//!   [CPU pools](Ctx::cpupools), [caches](Ctx::cache_sharing), [the host](Ctx::phys_info) and [its log](Ctx::follow_xen_log).
+//! - Consoles and screens: [`open_console`](Ctx::open_console), [`vnc_server`](Ctx::vnc_server), [buttons](Ctx::press) and
+//!   [keys](Ctx::send_sysrq).
+//!
+//! `docs/functions.md` lists each function of libxl with the method that uses it.
 //!
 //! # What it does not do
 //! - It has no event loop. Any `osevent_core::EventLoop` works: `osevent-glib`, `osevent-calloop` and `osevent-smol` provide
@@ -114,7 +123,7 @@
 //! |---|---|
 //! | 4.2 | domains, events, pause, unpause, shutdown, reboot, destroy, devices |
 //! | 4.4 | libxl's own ways of waiting for [`Children`]; pidfds work with all releases |
-//! | 4.5 | [`DomainConfig`]: create, save, restore, [`Ctx::config`] |
+//! | 4.5 | [`DomainConfig`]: create, save, restore, [`Ctx::config`]; whatever a device or a setting is given as a struct |
 //! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
