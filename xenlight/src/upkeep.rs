@@ -39,7 +39,8 @@ impl Ctx {
     }
 
     /// Makes room for the successor of a domain that has shut down, and keeps that domain: its name becomes
-    /// `info`'s with this suffix, and it gets a new uuid, which is returned.
+    /// `info`'s with this suffix, and xenstore has it under a new uuid, which is returned. The hypervisor still has the old uuid, and so
+    /// has [`info`](Self::info).
     ///
     /// # Errors
     /// [`Error::Libxl`], [`Error::Config`], [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Io`] or [`Error::Closed`].

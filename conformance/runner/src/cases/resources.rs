@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
-use xenlight::types::{ConsoleKind, Scheduler, SchedulerParams, Trigger};
+use xenlight::types::{ConsoleKind, CreateInfo, Scheduler, SchedulerParams, Trigger};
 use xenlight::{DomainId, Error, EventKind, Release, ShutdownReason};
 
 pub(crate) static HOST: DomainCase = DomainCase {
@@ -157,6 +157,10 @@ fn resources(stage: &Stage) -> anyhow::Result<()> {
         ctx.set_vcpu_affinity(domid, 0, None, Some(&[0].into()))?;
         ensure!(ctx.vcpus(domid)?[0].cpumap_soft == BTreeSet::from([0]), "{:?}", ctx.vcpus(domid)?);
     }
+    if stage.library.release() >= Release::V4_7 {
+        ctx.force_vcpu_affinity(domid, 1, Some(&[1].into()), None)?;
+        ensure!(ctx.vcpus(domid)?[1].cpumap == BTreeSet::from([1]), "{:?}", ctx.vcpus(domid)?);
+    }
     let nowhere = ctx.set_vcpu_affinity(domid, 99, Some(&[0].into()), None);
     ensure!(matches!(&nowhere, Err(Error::Libxl { .. })), "{nowhere:?}");
     block_on(ctx.set_online_vcpus(domid, &[0].into()))?;
@@ -275,8 +279,15 @@ fn upkeep(stage: &Stage) -> anyhow::Result<()> {
     }
     // That it answers shows that it runs.
     let watch = ctx.watch_death(domid)?;
-    block_on(ctx.shutdown(domid))?;
-    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;
+    block_on(ctx.reboot(domid))?;
+    expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Reboot))?;
+    // It makes room for its successor.
+    let uuid = ctx.preserve(domid, &CreateInfo::default().name(name.as_str()), "-kept")?;
+    ensure!(ctx.name(domid)?.as_deref() == Some(&*format!("{name}-kept")), "{:?}", ctx.name(domid)?);
+    let vm = dom0.store("read", &[&format!("/local/domain/{domid}/vm")])?;
+    ensure!(vm.trim() == format!("/vm/{uuid}"), "{vm} instead of {uuid}");
+    let nameless = ctx.preserve(domid, &CreateInfo::default(), "-kept");
+    ensure!(matches!(&nameless, Err(Error::Config { .. })), "{nameless:?}");
     block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
