@@ -107,8 +107,11 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let first = device_model(dom0, domid)?;
     let watch = ctx.watch_death(domid)?;
     block_on(ctx.unpause(domid))?;
+    // libxl fails without a word if the firmware ends the domain while it is being suspended.
+    block_on(ctx.pause(domid))?;
     let path = stage.folder.join("saved");
-    block_on(ctx.save(domid, File::create_new(&path)?, &config))?;
+    let saved = block_on(ctx.save(domid, File::create_new(&path)?, &config));
+    saved.with_context(|| format!("the domain is {:?}", ctx.info(domid)))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
     block_on(ctx.destroy(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Death)?;
