@@ -73,10 +73,7 @@ impl Ctx {
             return Operation::ready(Err(Error::Nul("the command")));
         };
         Operation::begun(|| match self.library().sys().qemu_monitor_command() {
-            MonitorCommand::Missing => {
-                let loaded = self.library().release();
-                Err(Error::Unsupported { what: DOING, needs: Release::V4_8, loaded })
-            }
+            MonitorCommand::Missing => Err(self.library().lacks(DOING, Release::V4_8)),
             MonitorCommand::Blocking(run) => operation::run(&self.registry, task, move |question| {
                 let mut answer = ptr::null_mut();
                 // SAFETY: the ctx lives during the call; the address is written by it.

@@ -137,7 +137,7 @@ impl Builder {
         let release = self.library.release();
         if release < Release::V4_4 && !matches!(self.children, Children::ByPidfd | Children::Host) {
             let what = "having libxl handle SIGCHLD with an event loop of the host's";
-            return Err(Error::Unsupported { what, needs: Release::V4_4, loaded: release });
+            return Err(self.library.lacks(what, Release::V4_4));
         }
         if self.children.meet_foreign_handler(self.library.path()) {
             return Err(Error::SigchldTaken(self.children));

@@ -270,9 +270,7 @@ impl Ctx {
             Err(error) => return Operation::ready(Err(error)),
         };
         Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
-            RetrieveConfiguration::Missing => {
-                Err(Error::Unsupported { what: DOING, needs: Release::V4_5, loaded: self.library().release() })
-            }
+            RetrieveConfiguration::Missing => Err(self.library().lacks(DOING, Release::V4_5)),
             RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
                 // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
                 question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;

@@ -42,6 +42,11 @@ impl Library {
         self.0.path()
     }
 
+    /// The error for what only later releases have.
+    pub(crate) fn lacks(&self, what: &'static str, needs: Release) -> Error {
+        Error::Unsupported { what, needs, loaded: self.release() }
+    }
+
     pub(crate) fn sys(&self) -> &sys::Library {
         &self.0
     }

@@ -285,11 +285,7 @@ impl<R: Request> Pending for Begun<R> {
 
 /// `libxl_ao_abort`, of 4.6 and later.
 fn ability_to_abort(hosted: &Hosted) -> Result<AoAbort, Error> {
-    hosted.library().ao_abort().ok_or_else(|| Error::Unsupported {
-        what: "aborting an operation",
-        needs: Release::V4_6,
-        loaded: hosted.library().release(),
-    })
+    hosted.library().ao_abort().ok_or_else(|| hosted.whole_library().lacks("aborting an operation", Release::V4_6))
 }
 
 type AoAbort = unsafe extern "C" fn(*mut RawCtx, *const AsyncopHow) -> c_int;

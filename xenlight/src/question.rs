@@ -42,8 +42,7 @@ impl Question<'_> {
 
     /// What a later release has: `function`, if the loaded one has it.
     pub(crate) fn later<F>(&self, function: Option<F>, since: Release) -> Result<F, Error> {
-        let loaded = self.hosted.library().release();
-        function.ok_or(Error::Unsupported { what: self.task.doing, needs: since, loaded })
+        function.ok_or_else(|| self.hosted.whole_library().lacks(self.task.doing, since))
     }
 
     /// The struct that `fill` writes to; it returns what libxl did.

@@ -31,7 +31,7 @@ impl Handling {
     fn of(library: &Library, name: &'static str, since: Release) -> Result<Self, Error> {
         match library.sys().struct_functions(name) {
             Some(functions) => Ok(Self { functions, name }),
-            None => Err(Error::Unsupported { what: name, needs: since, loaded: library.release() }),
+            None => Err(library.lacks(name, since)),
         }
     }
 
@@ -172,8 +172,7 @@ impl<T: LibxlStruct> Typed<T> {
     unsafe fn filled(hosted: &Hosted, ctx: *mut sys::Ctx, json: &Value) -> Result<Option<Self>, Error> {
         let filled = Self::new(hosted.whole_library())?;
         let Some(from_json) = filled.inner.handling.functions.from_json else {
-            let loaded = hosted.library().release();
-            return Err(Error::Unsupported { what: "a configuration in JSON", needs: Release::V4_5, loaded });
+            return Err(hosted.whole_library().lacks("a configuration in JSON", Release::V4_5));
         };
         // Serialised, a NUL byte is an escape sequence.
         let json = CString::new(json.to_string()).map_err(|_| Error::Nul("the configuration"))?;
@@ -210,9 +209,9 @@ pub(crate) unsafe fn take_json<R>(
     count: c_int,
 ) -> Result<Vec<Map<String, Value>>, Error> {
     let handling = Handling::of(hosted.whole_library(), name, since)?;
-    let stride = handling.stride()?;
     let (first, count) =
         (first.cast::<c_void>(), if first.is_null() { 0 } else { usize::try_from(count).unwrap_or(0) });
+    let stride = if count > 1 { handling.stride()? } else { 0 };
     // SAFETY: within the array.
     let entries = (0..count).map(|at| unsafe { first.byte_add(at * stride) });
     // SAFETY: the caller's promise; each is initialised, and disposed of below.

@@ -113,9 +113,9 @@ impl Ctx {
     pub fn suspend(&self, domid: DomainId) -> Operation<()> {
         const DOING: &str = "suspend a domain";
         Operation::begun(|| {
-            let loaded = self.library().release();
-            let missing = || Error::Unsupported { what: DOING, needs: Release::new(4, 11), loaded };
-            let suspend = self.library().sys().domain_suspend_only().ok_or_else(missing)?;
+            let library = self.library();
+            let missing = || library.lacks(DOING, Release::new(4, 11));
+            let suspend = library.sys().domain_suspend_only().ok_or_else(missing)?;
             operation::start(&self.registry, Task::stopping(DOING, domid), Suspend { domid, suspend })
         })
     }

@@ -1,11 +1,11 @@
 //! Discs in the drives of HVM domains, and the safe removal of a disk.
 
-use super::Change;
+use super::family::{INSERT, REMOVE_SAFELY};
 use crate::ctx::Ctx;
+#[cfg(doc)]
 use crate::error::Error;
-use crate::operation::{self, Operation};
+use crate::operation::Operation;
 use crate::task::Task;
-use xenlight_sys::{Library, Release};
 use xenlight_types::{Disk, DiskFormat, DomainId};
 
 /// # Discs
@@ -23,11 +23,7 @@ impl Ctx {
             let task = Task::on(DOING, domid);
             let disc = disc.clone().is_cdrom(true).removable(true).readwrite(false);
             let device = self.given(task, &disc)?;
-            let function: super::About = |library, ctx, domid, disk, how| {
-                // SAFETY: the caller promises what libxl's function asks for.
-                Some(unsafe { library.cdrom_insert(ctx, domid, disk.cast(), how) })
-            };
-            operation::start(&self.registry, task, Change { domid, device, function })
+            self.take(task, domid, device, self.function(DOING, INSERT)?)
         })
     }
 
@@ -50,16 +46,8 @@ impl Ctx {
         const DOING: &str = "detach a disk safely";
         Operation::begun(|| {
             let task = Task::on(DOING, domid);
-            let loaded = self.library().release();
-            let unsupported = || Error::Unsupported { what: DOING, needs: Release::new(4, 15), loaded };
-            self.library().sys().device_disk_safe_remove().ok_or_else(unsupported)?;
-            let device = self.given(task, disk)?;
-            let function: super::About = |library: &Library, ctx, domid, disk, how| {
-                let remove = library.device_disk_safe_remove()?;
-                // SAFETY: the caller promises what libxl's function asks for.
-                Some(unsafe { remove(ctx, domid, disk.cast(), how) })
-            };
-            operation::start(&self.registry, task, Change { domid, device, function })
+            let function = self.function(DOING, REMOVE_SAFELY)?;
+            self.take(task, domid, self.given(task, disk)?, function)
         })
     }
 }

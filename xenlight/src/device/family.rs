@@ -1,5 +1,6 @@
 //! What libxl can do with each family of devices, and since when.
 
+use crate::error::Error;
 use core::ffi::{c_int, c_void};
 use xenlight_sys::domain::AsyncopHow;
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
@@ -16,19 +17,28 @@ pub(super) type List = unsafe fn(&Library, *mut RawCtx, u32, *mut c_int) -> Opti
 /// Fills in the last parameter about the device before it.
 pub(super) type Inform = unsafe fn(&Library, *mut RawCtx, u32, *mut c_void, *mut c_void) -> Option<c_int>;
 
-/// A function, and the first release that has it.
+/// A function, and the first release in which it can be called.
 #[derive(Clone, Copy, Debug)]
 pub struct Since<F> {
-    pub(super) function: F,
+    function: F,
     pub(super) since: Release,
 }
 
 impl<F> Since<F> {
-    const fn new(function: F, minor: u32) -> Self
+    pub(super) const fn new(function: F, minor: u32) -> Self
     where
         F: Copy,
     {
         Self { function, since: Release::new(4, minor) }
+    }
+
+    /// A libxl can have a function in which an earlier release has a fault: having the symbol does not suffice.
+    ///
+    /// # Errors
+    /// The loaded release is an earlier one.
+    pub(super) fn usable(self, what: &'static str, loaded: Release) -> Result<F, Error> {
+        let Self { function, since: needs } = self;
+        if needs <= loaded { Ok(function) } else { Err(Error::Unsupported { what, needs, loaded }) }
     }
 }
 
@@ -36,16 +46,6 @@ impl<F> Since<F> {
 pub trait Family: LibxlStruct + Send + Sync + 'static {
     /// What is done, as in "cannot …".
     const DOING: Doing;
-    /// Adds a device.
-    const ADD: Option<Since<About>> = None;
-    /// Asks the domain to release it.
-    const REMOVE: Option<Since<About>> = None;
-    /// Takes it away.
-    const DESTROY: Option<Since<About>> = None;
-    /// Lists them.
-    const LIST: Option<Since<List>> = None;
-    /// Tells its state.
-    const INFORM: Option<Since<Inform>> = None;
 
     /// Whether libxl can be given this at all: what would end the process inside libxl is refused.
     ///
@@ -78,21 +78,35 @@ pub struct Doing {
 pub trait Device: Family {}
 
 /// A device that can be [attached](crate::Ctx::attach) to a running domain.
-pub trait Attachable: Removable {}
+pub trait Attachable: Removable {
+    #[doc(hidden)]
+    const ADD: Since<About>;
+}
 
 /// A device that can be [detached](crate::Ctx::detach) from a running domain.
-pub trait Removable: Device {}
+pub trait Removable: Device {
+    #[doc(hidden)]
+    const REMOVE: Since<About>;
+}
 
 /// A device that can be [destroyed](crate::Ctx::destroy_device), whatever its domain does.
-pub trait Destroyable: Device {}
+pub trait Destroyable: Device {
+    #[doc(hidden)]
+    const DESTROY: Since<About>;
+}
 
 /// A device that libxl [lists](crate::Ctx::devices).
-pub trait Listed: Device {}
+pub trait Listed: Device {
+    #[doc(hidden)]
+    const LIST: Since<List>;
+}
 
 /// A device that libxl tells the [state](crate::Ctx::device_info) of.
 pub trait Informed: Listed {
     /// What it tells.
     type Info: LibxlStruct;
+    #[doc(hidden)]
+    const INFORM: Since<Inform>;
 }
 
 /// One line for each function: the traits that it makes, and how it is called.
@@ -116,11 +130,6 @@ macro_rules! families {
                 list: concat!("list the ", $name, "s"),
                 inform: concat!("ask for the state of a ", $name),
             };
-            $( const ADD: Option<Since<About>> = Some(Since::<About>::new(about!($add_group $add), $add_since)); )?
-            $( const REMOVE: Option<Since<About>> = Some(Since::<About>::new(about!($remove_group $remove), $remove_since)); )?
-            $( const DESTROY: Option<Since<About>> = Some(Since::<About>::new(about!($destroy_group $destroy), $destroy_since)); )?
-            $( const LIST: Option<Since<List>> = Some(Since::<List>::new(list!($list_group $list), $list_since)); )?
-            $( const INFORM: Option<Since<Inform>> = Some(Since::<Inform>::new(inform!($inform_group $inform), $inform_since)); )?
 
             $(
                 fn check(&self) -> Result<(), Invalid> {
@@ -136,36 +145,23 @@ macro_rules! families {
         }
 
         impl Device for $family {}
-        $( attachable!($add $family); )?
-        $( removable!($remove $family); )?
-        $( destroyable!($destroy $family); )?
-        $( listed!($list $family); )?
-        $( impl Informed for $family { type Info = $info; } )?
+        $( impl Attachable for $family {
+            const ADD: Since<About> = Since::<About>::new(about!($add_group $add), $add_since);
+        } )?
+        $( impl Removable for $family {
+            const REMOVE: Since<About> = Since::<About>::new(about!($remove_group $remove), $remove_since);
+        } )?
+        $( impl Destroyable for $family {
+            const DESTROY: Since<About> = Since::<About>::new(about!($destroy_group $destroy), $destroy_since);
+        } )?
+        $( impl Listed for $family {
+            const LIST: Since<List> = Since::<List>::new(list!($list_group $list), $list_since);
+        } )?
+        $( impl Informed for $family {
+            type Info = $info;
+            const INFORM: Since<Inform> = Since::<Inform>::new(inform!($inform_group $inform), $inform_since);
+        } )?
     )* };
-}
-
-macro_rules! attachable {
-    ($function:ident $family:ident) => {
-        impl Attachable for $family {}
-    };
-}
-
-macro_rules! removable {
-    ($function:ident $family:ident) => {
-        impl Removable for $family {}
-    };
-}
-
-macro_rules! destroyable {
-    ($function:ident $family:ident) => {
-        impl Destroyable for $family {}
-    };
-}
-
-macro_rules! listed {
-    ($function:ident $family:ident) => {
-        impl Listed for $family {}
-    };
 }
 
 /// `always`: every release has it. `later`: the loaded one may not.
@@ -317,5 +313,26 @@ families! {
         destroy later device_vsnd_destroy 12;
         list later device_vsnd_list 12;
         inform later device_vsnd_getinfo 12 -> VsndInfo;
+    }
+}
+
+/// Puts a disc into a drive.
+pub(super) const INSERT: Since<About> = Since::<About>::new(about!(always cdrom_insert), 2);
+/// Asks a domain to release a disk, without forcing it.
+pub(super) const REMOVE_SAFELY: Since<About> = Since::<About>::new(about!(later device_disk_safe_remove), 15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 4.5 and 4.6 have the function, and it reads through a null pointer there.
+    #[test]
+    fn a_function_is_not_usable_before_its_release_even_where_the_library_has_it() {
+        let usable = |minor| Channel::INFORM.usable("ask", Release::new(4, minor)).map(|_| ());
+        let refused = usable(6).unwrap_err();
+        let Error::Unsupported { what: "ask", needs, loaded } = refused else { panic!("{refused:?}") };
+        assert_eq!((needs, loaded), (Release::new(4, 7), Release::new(4, 6)));
+        assert!(usable(5).is_err());
+        assert!(usable(7).is_ok() && usable(20).is_ok());
     }
 }

@@ -13,13 +13,14 @@ use crate::structs::{Typed, take_array};
 use crate::task::Task;
 use core::ffi::{CStr, c_int};
 use osevent_core::Registry;
+use serde_json::Value;
 use std::ffi::CString;
 use std::sync::{Arc, Weak};
 use xenlight_sys::domain::AsyncopHow;
 use xenlight_sys::{self as sys, codes};
 use xenlight_types::{Disk, DomainId, Nic};
 
-use family::{About, Family, Since};
+use family::{About, Since};
 pub use family::{Attachable, Destroyable, Device, Informed, Listed, Removable};
 
 /// # Devices
@@ -60,9 +61,10 @@ impl Ctx {
         self.ask(Task::on(doing, domid), |question| {
             device.check_had()?;
             let (hosted, ctx) = (question.hosted, question.ctx);
-            let Some(Since { function, since }) = D::INFORM else { return Err(unsupported(hosted, doing, None)) };
+            let function = D::INFORM.usable(doing, hosted.library().release())?;
+            let asked = identity(device);
             // Without such a sound card, libxl (4.17) reads through a null pointer.
-            if !list::<D>(question, domid, doing)?.iter().any(|had| is_same(had, device)) {
+            if !list::<D>(question, domid, doing)?.iter().any(|had| identity(had) == asked) {
                 return Err(question.error(codes::ERROR_NOTFOUND));
             }
             device.check()?;
@@ -70,8 +72,7 @@ impl Ctx {
             let info = Typed::<D::Info>::new(hosted.whole_library())?;
             // SAFETY: the ctx lives during `ask`, both structs during the call.
             let rc = unsafe { function(hosted.library(), ctx, domid.get(), device.as_ptr(), info.as_ptr()) };
-            let checked = question.check(rc.ok_or_else(|| unsupported(hosted, doing, Some(since)))?);
-            if let Err(error) = checked {
+            if let Err(error) = question.check(question.later(rc, D::INFORM.since)?) {
                 // libxl leaves pointers to what it has freed, or not set, in it: better a few bytes that are not freed.
                 std::mem::forget(info);
                 return Err(error);
@@ -206,24 +207,12 @@ impl Ctx {
         Operation::begun(|| self.take_disk(Task::on("destroy a disk", domid), domid, vdev, Disk::DESTROY))
     }
 
-    fn take_nic(
-        &self,
-        task: Task,
-        domid: DomainId,
-        devid: u32,
-        take: Option<Since<About>>,
-    ) -> Result<Operation<()>, Error> {
+    fn take_nic(&self, task: Task, domid: DomainId, devid: u32, take: Since<About>) -> Result<Operation<()>, Error> {
         let nic = self.ask(task, |question| find_nic(question, domid, devid))?;
         self.take(task, domid, nic, self.function(task.doing, take)?)
     }
 
-    fn take_disk(
-        &self,
-        task: Task,
-        domid: DomainId,
-        vdev: &str,
-        take: Option<Since<About>>,
-    ) -> Result<Operation<()>, Error> {
+    fn take_disk(&self, task: Task, domid: DomainId, vdev: &str, take: Since<About>) -> Result<Operation<()>, Error> {
         let vdev = CString::new(vdev).map_err(|_| Error::Nul("the virtual device's name"))?;
         let disk = self.ask(task, |question| find_disk(question, domid, &vdev))?;
         self.take(task, domid, disk, self.function(task.doing, take)?)
@@ -246,33 +235,28 @@ impl Ctx {
         self.ask(task, |question| unsafe { Typed::given(question.hosted, question.ctx, device) })
     }
 
-    fn function(&self, doing: &'static str, function: Option<Since<About>>) -> Result<About, Error> {
-        let loaded = self.library().release();
-        match function {
-            Some(Since { function, since }) if since <= loaded => Ok(function),
-            Some(Since { since, .. }) => Err(Error::Unsupported { what: doing, needs: since, loaded }),
-            None => unreachable!("the traits say what a family can do"),
-        }
+    fn function(&self, doing: &'static str, function: Since<About>) -> Result<About, Error> {
+        function.usable(doing, self.library().release())
     }
 }
 
 /// The devices of this family that a domain has.
 fn list<D: Listed>(question: &Question<'_>, domid: DomainId, doing: &'static str) -> Result<Vec<D>, Error> {
     let (hosted, ctx) = (question.hosted, question.ctx);
-    let Some(Since { function, since }) = D::LIST else { return Err(unsupported(hosted, doing, None)) };
+    let function = D::LIST.usable(doing, hosted.library().release())?;
     let mut count: c_int = 0;
     // SAFETY: the ctx lives while the question does; `count` is written during the call.
     let list = unsafe { function(hosted.library(), ctx, domid.get(), &mut count) };
-    let list = list.ok_or_else(|| unsupported(hosted, doing, Some(since)))?;
+    let list = question.later(list, D::LIST.since)?;
     // SAFETY: the array is ours to free, with its count. None is null: libxl does not tell that from a failure.
     unsafe { take_array(hosted, ctx, list, count) }
 }
 
-/// Whether both name the same device: a disk by its virtual device, others by their number.
-fn is_same<D: Device>(one: &D, other: &D) -> bool {
-    let (one, other) = (one.to_value(), other.to_value());
-    let key = if one.get("vdev").is_some() { "vdev" } else { "devid" };
-    one.get(key) == other.get(key)
+/// What a device of its family is found by: a disk by its virtual device, others by their number.
+fn identity<D: Device>(device: &D) -> Option<Value> {
+    let value = device.to_value();
+    let key = if value.get("vdev").is_some() { "vdev" } else { "devid" };
+    value.get(key).cloned()
 }
 
 fn find_nic(question: &Question<'_>, domid: DomainId, devid: u32) -> Result<Typed<Nic>, Error> {
@@ -345,9 +329,4 @@ impl<D: Device> Request for Attach<D> {
         // SAFETY: the ctx lives while `call` does.
         unsafe { self.change.device.read(hosted.raw(&call)) }
     }
-}
-
-fn unsupported(hosted: &Hosted, doing: &'static str, since: Option<sys::Release>) -> Error {
-    let loaded = hosted.library().release();
-    Error::Unsupported { what: doing, needs: since.unwrap_or(loaded), loaded }
 }
