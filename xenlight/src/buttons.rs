@@ -1,7 +1,7 @@
 //! What can be pressed on a domain's machine, and said to its device model.
 
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, numbered};
 use crate::hosted::Hosted;
 use crate::operation::{self, Operation, Request};
 use crate::task::Task;
@@ -27,8 +27,9 @@ impl Ctx {
     /// operations](Self#a-domains-life).
     pub fn press(&self, domid: DomainId, button: &Trigger, vcpu: u32) -> Operation<()> {
         let task = Task::on("press a button of a domain", domid);
-        let Some(trigger) = button.number().and_then(|number| c_uint::try_from(number).ok()) else {
-            return Operation::ready(Err(Error::config("button", &format!("{button:?} has no number here"))));
+        let trigger = match numbered("button", button.number(), button) {
+            Ok(trigger) => trigger,
+            Err(error) => return Operation::ready(Err(error)),
         };
         Operation::begun(|| match self.library().sys().send_trigger() {
             SendTrigger::Blocking(send) => operation::run(&self.registry, task, move |question| {

@@ -1,12 +1,12 @@
 //! What domains get, and use, of the caches and the memory bandwidth that processors share.
 
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, numbered};
 use crate::question::Question;
 use crate::set::Given;
 use crate::structs::take_array;
 use crate::task::Task;
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 use core::ptr;
 use std::collections::BTreeSet;
 use xenlight_sys::Release;
@@ -87,7 +87,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] if it is not measured; [`Error::NoSuchDomain`], [`Error::Unsupported`], [`Error::Closed`].
     pub fn cache_sample(&self, domid: DomainId, kind: &CmtKind, socket: u32) -> Result<u64, Error> {
-        let kind = number("kind", kind.number(), kind)?;
+        let kind = numbered("kind", kind.number(), kind)?;
         self.ask(Task::on("read what a domain uses of the caches", domid), |question| {
             let get = question.later(question.hosted.library().psr_cmt_get_sample(), Release::V4_6)?;
             let mut sample = 0;
@@ -122,7 +122,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] if the processors cannot; [`Error::NoSuchDomain`], [`Error::Unsupported`], [`Error::Closed`].
     pub fn cache_share(&self, domid: DomainId, kind: &CbmKind, socket: u32) -> Result<u64, Error> {
-        let kind = number("kind", kind.number(), kind)?;
+        let kind = numbered("kind", kind.number(), kind)?;
         self.ask(Task::on("ask what a domain gets of a cache", domid), |question| {
             let get = question.later(question.hosted.library().psr_get_val(), Release::new(4, 11))?;
             let mut value = 0;
@@ -145,7 +145,7 @@ impl Ctx {
         sockets: &BTreeSet<u32>,
         value: u64,
     ) -> Result<(), Error> {
-        let kind = number("kind", kind.number(), kind)?;
+        let kind = numbered("kind", kind.number(), kind)?;
         self.ask(Task::on("set what a domain gets of a cache", domid), |question: &Question<'_>| {
             let set = question.later(question.hosted.library().psr_set_val(), Release::new(4, 11))?;
             let sockets = Given::new(sockets)?;
@@ -153,10 +153,4 @@ impl Ctx {
             question.succeeded(unsafe { set(question.ctx, domid.get(), kind, sockets.as_ptr(), value) })
         })
     }
-}
-
-/// The number that libxl has for a value of an enumeration.
-fn number(what: &str, number: Option<i32>, value: &dyn std::fmt::Debug) -> Result<c_uint, Error> {
-    let number = number.and_then(|number| c_uint::try_from(number).ok());
-    number.ok_or_else(|| Error::config(what, &format!("{value:?} has no number here")))
 }

@@ -1,10 +1,10 @@
 //! The consoles of a domain.
 
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, fits, numbered};
 use crate::hosted::Hosted;
 use crate::task::Task;
-use core::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -32,10 +32,8 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] if there is none, or not yet; [`Error::NoSuchDomain`], [`Error::Closed`].
     pub fn console_path(&self, domid: DomainId, kind: &ConsoleKind, number: u32) -> Result<PathBuf, Error> {
-        let Some(kind) = kind.number().and_then(|number| c_uint::try_from(number).ok()) else {
-            return Err(Error::config("kind", &format!("{kind:?} has no number here")));
-        };
-        let number: c_int = crate::error::fits("number of the console", number.into())?;
+        let kind = numbered("kind", kind.number(), kind)?;
+        let number: c_int = fits("number of the console", number.into())?;
         self.terminal(domid, |library, ctx, path| {
             // SAFETY: the ctx lives during `ask`; the address is written during the call.
             unsafe { library.console_get_tty(ctx, domid.get(), number, kind, path) }

@@ -1,10 +1,9 @@
 //! CPU pools: the processors of the host, shared out to groups of domains, each with a scheduler of its own.
 
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, numbered};
 use crate::set::{Given, Written};
 use crate::task::Task;
-use core::ffi::c_uint;
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use uuid::Uuid;
@@ -49,9 +48,7 @@ impl Ctx {
     /// [`Error::Nul`], [`Error::Closed`].
     pub fn create_cpupool(&self, name: &str, scheduler: &Scheduler, cpus: &BTreeSet<u32>) -> Result<u32, Error> {
         let name = CString::new(name).map_err(|_| Error::Nul("the name of the CPU pool"))?;
-        let Some(scheduler) = scheduler.number().and_then(|number| c_uint::try_from(number).ok()) else {
-            return Err(Error::config("scheduler", &format!("{scheduler:?} has no number here")));
-        };
+        let scheduler = numbered("scheduler", scheduler.number(), scheduler)?;
         let uuid = crate::config::random_uuid().map_err(|reason| Error::Io { doing: "make up a uuid", reason })?;
         self.ask(Task::without("create a CPU pool"), |question| {
             const ANY: u32 = 0;

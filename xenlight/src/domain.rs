@@ -8,8 +8,6 @@ use crate::ctx::Ctx;
 use crate::domain_info::{self, DOMINFO, DomainInfo};
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::json::{number, object, text};
-use crate::lock;
 use crate::operation::{self, Operation, Request};
 use crate::question::{self, Question};
 use crate::structs::{Typed, take_json};
@@ -24,7 +22,7 @@ use std::sync::{Arc, Weak};
 use xenlight_sys::by_release::{DomainControl, RetrieveConfiguration};
 use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig};
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
-use xenlight_types::{DomainConfig, DomainId};
+use xenlight_types::{DomainConfig, DomainId, VersionInfo};
 
 /// The version of the running hypervisor, which can differ from that of the library. Displayed as `4.17.7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,23 +128,11 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`], [`Error::Closed`] or [`Error::Format`].
     pub fn xen_version(&self) -> Result<XenVersion, Error> {
-        self.ask(Task::without("ask for Xen's version"), |question| {
-            let (hosted, ctx) = (question.hosted, question.ctx);
-            let _alone = lock(&hosted.version);
-            // SAFETY: the ctx lives during `ask`, and what is returned belongs to it.
-            let info = unsafe { hosted.library().get_version_info(ctx) };
-            if info.is_null() {
-                return Err(question.error(codes::ERROR_FAIL));
-            }
-            // SAFETY: not null, so it is the ctx's; this does not write to it.
-            let json = unsafe { hosted.library().version_info_to_json(ctx, info.cast_mut()) };
-            // SAFETY: the string is ours to free.
-            let version = object("libxl's version info", unsafe { Hosted::take_string(json) })?;
-            Ok(XenVersion {
-                major: number(&version, "xen_version_major"),
-                minor: number(&version, "xen_version_minor"),
-                extra: text(&version, "xen_version_extra").to_owned(),
-            })
+        let VersionInfo { xen_version_major, xen_version_minor, xen_version_extra, .. } = self.version_info()?;
+        Ok(XenVersion {
+            major: xen_version_major.try_into().unwrap_or_default(),
+            minor: xen_version_minor.try_into().unwrap_or_default(),
+            extra: xen_version_extra.unwrap_or_default(),
         })
     }
 }

@@ -2,6 +2,7 @@ use crate::children::Children;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::words::{Line, Words};
+use core::ffi::c_uint;
 use osevent_core::{LoopError, RegistrationError};
 use std::fmt;
 use std::io;
@@ -266,6 +267,12 @@ impl Error {
 /// The number as the type that libxl takes.
 pub(crate) fn fits<N: TryFrom<u64> + Limit>(what: &'static str, value: u64) -> Result<N, Error> {
     value.try_into().map_err(|_| Error::OutOfRange { what, value, most: N::MOST })
+}
+
+/// The number that libxl has for a value of an enumeration, as the type that its functions take.
+pub(crate) fn numbered(what: &str, number: Option<i32>, value: &dyn fmt::Debug) -> Result<c_uint, Error> {
+    let number = number.and_then(|number| c_uint::try_from(number).ok());
+    number.ok_or_else(|| Error::config(what, &format!("{value:?} has no number here")))
 }
 
 /// A type of number that libxl takes.

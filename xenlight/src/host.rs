@@ -3,7 +3,9 @@
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::hosted::Hosted;
+use crate::json::object;
 use crate::lock;
+use crate::structs::typed;
 use crate::task::Task;
 use core::ffi::c_char;
 use std::ffi::CString;
@@ -49,12 +51,7 @@ impl Ctx {
             // SAFETY: not null, so it is the ctx's; this does not write to it.
             let json = unsafe { question.hosted.library().version_info_to_json(question.ctx, info.cast_mut()) };
             // SAFETY: the string is ours to free.
-            let json = unsafe { Hosted::take_string(json) }.unwrap_or_default();
-            let misread = |invalid: xenlight_types::Invalid| Error::Format {
-                what: "libxl's version_info",
-                problem: invalid.to_string(),
-            };
-            VersionInfo::from_json(&json).map_err(misread)
+            typed(object("version_info", unsafe { Hosted::take_string(json) })?)
         })
     }
 

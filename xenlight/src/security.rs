@@ -3,7 +3,9 @@
 use crate::ctx::Ctx;
 use crate::error::{Error, fits};
 use crate::hosted::Hosted;
+use crate::question::Question;
 use crate::task::Task;
+use core::ffi::c_int;
 use core::ptr;
 use std::ffi::CString;
 use xenlight_sys::codes;
@@ -20,8 +22,7 @@ impl Ctx {
         self.ask(Task::without("ask whether the security policy is enforced"), |question| {
             // SAFETY: the ctx lives during `ask`.
             let enforced = unsafe { question.hosted.library().flask_getenforce(question.ctx) };
-            // Negative, with a number that is not one of libxl's codes.
-            if enforced < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(enforced > 0) }
+            Ok(checked(question, enforced)? > 0)
         })
     }
 
@@ -33,7 +34,7 @@ impl Ctx {
         self.ask(Task::without("change whether the security policy is enforced"), |question| {
             // SAFETY: the ctx lives during `ask`.
             let rc = unsafe { question.hosted.library().flask_setenforce(question.ctx, i32::from(enforce)) };
-            if rc < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(()) }
+            checked(question, rc).map(|_| ())
         })
     }
 
@@ -47,7 +48,7 @@ impl Ctx {
             let library = question.hosted.library();
             // SAFETY: the ctx lives during `ask`; the policy has this size, and is only read.
             let rc = unsafe { library.flask_loadpolicy(question.ctx, policy.as_ptr().cast_mut().cast(), size) };
-            if rc < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(()) }
+            checked(question, rc).map(|_| ())
         })
     }
 
@@ -64,7 +65,7 @@ impl Ctx {
             // SAFETY: the ctx lives during `ask`; the label has this size, and is only read; the number is written.
             let rc =
                 unsafe { library.flask_context_to_sid(question.ctx, label.as_ptr().cast_mut(), size, &mut number) };
-            if rc < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(number) }
+            checked(question, rc).map(|_| number)
         })
     }
 
@@ -80,7 +81,12 @@ impl Ctx {
                 unsafe { question.hosted.library().flask_sid_to_context(question.ctx, number, &mut label, &mut size) };
             // SAFETY: null, or libxl's string, ours to free.
             let label = unsafe { Hosted::take_string(label) };
-            if rc < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(label.unwrap_or_default()) }
+            checked(question, rc).map(|_| label.unwrap_or_default())
         })
     }
+}
+
+/// The number that is returned, or the error: a negative one, which is not one of libxl's codes.
+fn checked(question: &Question<'_>, returned: c_int) -> Result<c_int, Error> {
+    if returned < 0 { Err(question.error(codes::ERROR_FAIL)) } else { Ok(returned) }
 }

@@ -225,7 +225,8 @@ pub(crate) unsafe fn take_json<R>(
     read
 }
 
-fn typed<T: LibxlStruct>(json: Map<String, Value>) -> Result<T, Error> {
+/// What libxl's JSON tells.
+pub(crate) fn typed<T: LibxlStruct>(json: Map<String, Value>) -> Result<T, Error> {
     let misread =
         |invalid: xenlight_types::Invalid| Error::Format { what: T::STRUCT.name, problem: invalid.to_string() };
     T::from_value(Value::Object(json)).map_err(misread)
