@@ -41,6 +41,7 @@
 mod table;
 
 mod all;
+mod arm;
 mod build;
 mod cache;
 mod channel;
@@ -57,6 +58,7 @@ mod invalid;
 mod json;
 mod libxl_type;
 mod mac;
+mod machine;
 mod newer;
 mod nic;
 mod pci;
@@ -71,6 +73,7 @@ mod whole;
 mod xl;
 
 pub use all::{ENUMERATIONS, STRUCTS};
+pub use arm::*;
 pub use build::*;
 pub use cache::*;
 pub use channel::*;
@@ -84,6 +87,7 @@ pub use host::*;
 pub use invalid::Invalid;
 pub use libxl_type::{LibxlStruct, LibxlType};
 pub use mac::{Mac, NoMac};
+pub use machine::*;
 pub use newer::Newer;
 pub use nic::*;
 pub use pci::*;

@@ -1,4 +1,4 @@
-use crate::build::RdmPolicy;
+use crate::machine::RdmPolicy;
 
 table! {
     /// A PCI device of the host that a domain is given.

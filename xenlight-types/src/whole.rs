@@ -1,8 +1,9 @@
 //! A domain's configuration as a whole: what it must have.
 
-use crate::build::{BuildInfo, Machine};
+use crate::build::BuildInfo;
 use crate::config::{CreateInfo, DomainConfig, DomainKind};
 use crate::invalid::Invalid;
+use crate::machine::Machine;
 
 impl DomainConfig {
     /// The configuration of a domain of this name, which is a machine of this type; the rest is left to libxl.

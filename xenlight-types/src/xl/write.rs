@@ -14,8 +14,8 @@ use super::sound;
 use super::syntax::quoted;
 use super::tree;
 use crate::LibxlType;
-use crate::build::Machine;
 use crate::config::{DomainConfig, DomainKind};
+use crate::machine::Machine;
 use serde_json::{Map, Value as Json};
 
 /// Writes a file that is read as this configuration.
