@@ -17,11 +17,18 @@
 macro_rules! table {
     () => {};
     ($(#[$doc:meta])* struct $name:ident = $c:literal since $since:literal { $($fields:tt)* } $($rest:tt)*) => {
-        settings! { $(#[$doc])* $name = $c since $since { $($fields)* } }
+        record! {
+            setting settable "libxl chooses the value of a field that is not set."
+            $(#[$doc])* $name = $c since $since { $($fields)* }
+        }
+        setters! { $name { $($fields)* } }
         table! { $($rest)* }
     };
     ($(#[$doc:meta])* info $name:ident = $c:literal since $since:literal { $($fields:tt)* } $($rest:tt)*) => {
-        told! { $(#[$doc])* $name = $c since $since { $($fields)* } }
+        record! {
+            plain tellable "A field that libxl does not report is zero, false or empty."
+            $(#[$doc])* $name = $c since $since { $($fields)* }
+        }
         table! { $($rest)* }
     };
     ($(#[$doc:meta])* enum $name:ident = $c:literal since $since:literal { $($values:tt)* } $($rest:tt)*) => {
@@ -34,14 +41,17 @@ macro_rules! table {
     };
 }
 
-macro_rules! settings {
+/// A struct: `setting` or `plain` makes the types of its fields, `settable` or `tellable` their shapes; and what a field that is
+/// not there stands for.
+macro_rules! record {
     (
+        $type_of:ident $shape_of:ident $empty:literal
         $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
             $( $(#[$field_doc:meta])* $field:ident $(= $json:literal)?: [$($kind:tt)+] $(since $later:literal)?; )*
         }
     ) => {
         $(#[$doc])*
-        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. libxl chooses the value of a field that is not set.")]
+        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. ", $empty)]
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
@@ -49,54 +59,19 @@ macro_rules! settings {
                 $(#[$field_doc])*
                 $(#[doc = concat!("\n\n`", $json, "` in libxl's JSON.")])?
                 $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
-                pub $field: setting!($($kind)+),
+                pub $field: $type_of!($($kind)+),
             )*
             /// Fields of libxl's JSON that this version does not know. They are preserved.
             pub other: ::serde_json::Map<String, ::serde_json::Value>,
         }
 
-        impl $name {
-            $( setter! { $field [$($kind)+] } )*
-        }
-
-        object! { $name = $c since $since { $( $field = key!($field $($json)?): settable!($($kind)+), since!($since $($later)?); )* } }
-    };
-}
-
-macro_rules! told {
-    (
-        $(#[$doc:meta])* $name:ident = $c:literal since $since:literal {
-            $( $(#[$field_doc:meta])* $field:ident $(= $json:literal)?: [$($kind:tt)+] $(since $later:literal)?; )*
-        }
-    ) => {
-        $(#[$doc])*
-        #[doc = concat!("\n\n`libxl_", $c, "`. Xen ", $since, " and later. A field that libxl does not report is zero, false or empty.")]
-        #[derive(Clone, Debug, Default, PartialEq)]
-        #[non_exhaustive]
-        pub struct $name {
-            $(
-                $(#[$field_doc])*
-                $(#[doc = concat!("\n\n`", $json, "` in libxl's JSON.")])?
-                $(#[doc = concat!("\n\nXen ", $later, " and later.")])?
-                pub $field: plain!($($kind)+),
-            )*
-            /// Fields of libxl's JSON that this version does not know. They are preserved.
-            pub other: ::serde_json::Map<String, ::serde_json::Value>,
-        }
-
-        object! { $name = $c since $since { $( $field = key!($field $($json)?): tellable!($($kind)+), since!($since $($later)?); )* } }
-    };
-}
-
-macro_rules! object {
-    ($name:ident = $c:literal since $since:literal { $( $field:ident = key!($($key:tt)+): $shape_of:ident!($($kind:tt)+), $later:expr; )* }) => {
         impl $crate::LibxlStruct for $name {
             const STRUCT: &'static $crate::describe::Struct = &$crate::describe::Struct {
                 name: $c,
                 since: $crate::describe::release($since),
                 fields: &[ $( $crate::describe::Field {
-                    name: key!($($key)+),
-                    since: $later,
+                    name: key!($field $($json)?),
+                    since: since!($since $($later)?),
                     kind: <$shape_of!($($kind)+) as $crate::codec::Shape>::KIND,
                 }, )* ],
             };
@@ -112,14 +87,14 @@ macro_rules! object {
                     return Err($crate::Invalid::value(&json, "an object, {…}"));
                 };
                 Ok(Some(Self {
-                    $( $field: <$shape_of!($($kind)+) as $crate::codec::Shape>::take(&mut object, key!($($key)+))?, )*
+                    $( $field: <$shape_of!($($kind)+) as $crate::codec::Shape>::take(&mut object, key!($field $($json)?))?, )*
                     other: object,
                 }))
             }
 
             fn write(value: &Self) -> ::serde_json::Value {
                 let mut object = value.other.clone();
-                $( <$shape_of!($($kind)+) as $crate::codec::Shape>::put(&value.$field, key!($($key)+), &mut object); )*
+                $( <$shape_of!($($kind)+) as $crate::codec::Shape>::put(&value.$field, key!($field $($json)?), &mut object); )*
                 ::serde_json::Value::Object(object)
             }
 
@@ -129,6 +104,18 @@ macro_rules! object {
         }
 
         libxl_type! { $name }
+    };
+}
+
+macro_rules! setters {
+    (
+        $name:ident {
+            $( $(#[$field_doc:meta])* $field:ident $(= $json:literal)?: [$($kind:tt)+] $(since $later:literal)?; )*
+        }
+    ) => {
+        impl $name {
+            $( setter! { $field [$($kind)+] } )*
+        }
     };
 }
 
