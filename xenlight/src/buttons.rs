@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::error::{Error, numbered};
 use crate::hosted::Hosted;
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation, Request};
 use crate::task::Task;
 use core::ffi::{c_char, c_int, c_uint};
 use core::ptr;
@@ -97,16 +97,10 @@ struct Press {
     send: unsafe extern "C" fn(*mut RawCtx, u32, c_uint, u32, *const AsyncopHow) -> c_int,
 }
 
-impl Request for Press {
-    type Output = ();
-
+impl Action for Press {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { (self.send)(ctx, self.domid.get(), self.trigger, self.vcpu, how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::domain_info::{self, DOMINFO, DomainInfo};
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation, Request};
 use crate::question::{self, Question};
 use crate::structs::{Typed, take_json};
 use crate::task::Task;
@@ -344,32 +344,20 @@ impl Request for Create {
 
 struct Destroy(DomainId);
 
-impl Request for Destroy {
-    type Output = ();
-
+impl Action for Destroy {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { library.domain_destroy(ctx, self.0.get(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
 struct Resume(DomainId);
 
-impl Request for Resume {
-    type Output = ();
-
+impl Action for Resume {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         const SUSPEND_CANCEL: c_int = 1;
         // SAFETY: the ctx is alive.
         unsafe { library.domain_resume(ctx, self.0.get(), SUSPEND_CANCEL, how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
@@ -379,16 +367,10 @@ struct Control {
     domid: DomainId,
 }
 
-impl Request for Control {
-    type Output = ();
-
+impl Action for Control {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { (self.control)(ctx, self.domid.get(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
@@ -410,11 +392,8 @@ impl Request for Retrieve {
 
     fn finish(&self, result: Result<(), Error>) -> Result<DomainConfig, Error> {
         result?;
-        let registry = self.registry.upgrade().ok_or(Error::Closed)?;
-        let call = registry.enter()?;
-        let hosted = registry.client();
-        // SAFETY: the ctx lives while `call` does.
-        unsafe { config::from_libxl(hosted.raw(&call), &self.config) }
+        // SAFETY: the ctx lives during `with_ctx`.
+        operation::with_ctx(&self.registry, |ctx| unsafe { config::from_libxl(ctx, &self.config) })
     }
 }
 

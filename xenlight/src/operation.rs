@@ -156,6 +156,37 @@ pub(crate) trait Request: Send + Sync + 'static {
     fn finish(&self, result: Result<(), Error>) -> Result<Self::Output, Error>;
 }
 
+/// A [`Request`] of which nothing comes but that it is done.
+pub(crate) trait Action: Send + Sync + 'static {
+    /// As [`Request::initiate`].
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int;
+}
+
+impl<A: Action> Request for A {
+    type Output = ();
+
+    fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        Action::initiate(self, library, ctx, how)
+    }
+
+    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
+        result
+    }
+}
+
+/// What a [`Request`] finishes with the ctx, which lives during `finish`.
+///
+/// # Errors
+/// The ctx is closed.
+pub(crate) fn with_ctx<R>(
+    registry: &Weak<Registry<Hosted>>,
+    finish: impl FnOnce(*mut RawCtx) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let registry = registry.upgrade().ok_or(Error::Closed)?;
+    let call = registry.enter()?;
+    finish(registry.client().raw(&call))
+}
+
 /// An operation in progress, as libxl's callback finds it.
 struct Begun<R: Request> {
     registry: Weak<Registry<Hosted>>,

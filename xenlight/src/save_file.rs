@@ -21,7 +21,7 @@ use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::domain::NewDomain;
 use crate::error::Error;
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation, Request};
 use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
@@ -133,17 +133,11 @@ struct Save {
     file: File,
 }
 
-impl Request for Save {
-    type Output = ();
-
+impl Action for Save {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         const PLAIN: c_int = 0;
         // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
         unsafe { library.domain_suspend(ctx, self.domid.get(), self.file.as_raw_fd(), PLAIN, how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config;
 use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::error::{Error, fits};
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation};
 use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::{c_int, c_void};
@@ -205,17 +205,11 @@ struct Replicate {
     back: OwnedFd,
 }
 
-impl Request for Replicate {
-    type Output = ();
-
+impl Action for Replicate {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         let (to, back) = (self.to.as_raw_fd(), self.back.as_raw_fd());
         // SAFETY: the ctx is alive; struct and fds live until the operation has ended (E9).
         unsafe { library.domain_remus_start(ctx, self.info.as_ptr(), self.domid.get(), to, back, how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
@@ -224,16 +218,10 @@ struct Dump {
     file: CString,
 }
 
-impl Request for Dump {
-    type Output = ();
-
+impl Action for Dump {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive; the path lives until the operation has ended (E9).
         unsafe { library.domain_core_dump(ctx, self.domid.get(), self.file.as_ptr(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
@@ -242,15 +230,9 @@ struct Suspend {
     suspend: unsafe extern "C" fn(*mut RawCtx, u32, *const AsyncopHow) -> c_int,
 }
 
-impl Request for Suspend {
-    type Output = ();
-
+impl Action for Suspend {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { (self.suspend)(ctx, self.domid.get(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation};
 use crate::set::Given;
 use crate::task::Task;
 use core::ffi::c_int;
@@ -124,18 +124,12 @@ struct Online {
     put: unsafe extern "C" fn(*mut RawCtx, u32, *mut Bitmap, *const AsyncopHow) -> c_int,
 }
 
-impl Request for Online {
-    type Output = ();
-
+impl Action for Online {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive; the set lives until the operation has ended (E9).
         match unsafe { (self.put)(ctx, self.domid.get(), self.set.as_ptr(), how) } {
             rc if rc > 0 => codes::ERROR_FAIL,
             rc => rc,
         }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }

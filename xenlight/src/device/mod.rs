@@ -7,7 +7,7 @@ mod pci;
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::operation::{self, Operation, Request};
+use crate::operation::{self, Action, Operation, Request};
 use crate::question::Question;
 use crate::structs::{Typed, take_array};
 use crate::task::Task;
@@ -293,18 +293,12 @@ struct Change<D> {
     function: About,
 }
 
-impl<D: Device> Request for Change<D> {
-    type Output = ();
-
+impl<D: Device> Action for Change<D> {
     fn initiate(&self, library: &sys::Library, ctx: *mut sys::Ctx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive; the device lives until the operation has ended (E9).
         let begun = unsafe { (self.function)(library, ctx, self.domid.get(), self.device.as_ptr(), how) };
         // The caller has seen that libxl has the function.
         begun.unwrap_or(codes::ERROR_NI)
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<(), Error> {
-        result
     }
 }
 
@@ -318,15 +312,12 @@ impl<D: Device> Request for Attach<D> {
     type Output = D;
 
     fn initiate(&self, library: &sys::Library, ctx: *mut sys::Ctx, how: *const AsyncopHow) -> c_int {
-        self.change.initiate(library, ctx, how)
+        Action::initiate(&self.change, library, ctx, how)
     }
 
     fn finish(&self, result: Result<(), Error>) -> Result<D, Error> {
         result?;
-        let registry = self.registry.upgrade().ok_or(Error::Closed)?;
-        let call = registry.enter()?;
-        let hosted = registry.client();
-        // SAFETY: the ctx lives while `call` does.
-        unsafe { self.change.device.read(hosted.raw(&call)) }
+        // SAFETY: the ctx lives during `with_ctx`.
+        operation::with_ctx(&self.registry, |ctx| unsafe { self.change.device.read(ctx) })
     }
 }
