@@ -13,6 +13,15 @@ pub fn current() -> Tid {
     Tid(unsafe { libc::gettid() })
 }
 
+/// Another thread of this name, if there is one. The kernel keeps 15 bytes of a name.
+pub fn named(name: &str) -> Option<Tid> {
+    let is_named = |Tid(thread): &Tid| {
+        let comm = fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    };
+    others().find(is_named)
+}
+
 /// Waits until the thread sleeps, and returns whether it does. The thread must be observed twice in the same sleep.
 pub fn wait_for_sleep(thread: Tid, patience: Duration) -> bool {
     wait(patience, || {

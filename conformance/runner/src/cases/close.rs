@@ -50,6 +50,17 @@ pub(crate) static OPERATING: Case = Case {
     run: operating,
 };
 
+pub(crate) static ASKING: Case = Case {
+    name: "close-with-wait",
+    claim: "Closing does not wait for one that waits for memory, and asks for it from time to time: that ends with Closed, and is delivered \
+            though the loop calls no more",
+    clauses: &[],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: asking,
+};
+
 pub(crate) static INSIDE_CALLBACK: Case = Case {
     name: "close-inside-callback",
     claim: "A ctx can be dropped inside its own event callback; a blocking close is refused there",
@@ -164,6 +175,36 @@ fn operating(stage: &Stage) -> anyhow::Result<()> {
     let result = block_on(removal);
     ensure!(result.as_ref().is_err_and(Error::is_aborted), "the removal ended with {result:?}");
     no_child_is_left()
+}
+
+fn asking(stage: &Stage) -> anyhow::Result<()> {
+    const NEVER_FREE_KIB: u64 = u64::MAX;
+    const LONG: u32 = 3_600;
+    let asleep = || threads::named("xenlight-wait").is_some_and(|thread| threads::wait_for_sleep(thread, patience()));
+    let ended = |waiting: Operation<()>| {
+        let result = block_on(waiting);
+        ensure!(matches!(result, Err(Error::Closed)), "the wait ended with {result:?}");
+        eventually("the thread that asked ends", || threads::named("xenlight-wait").is_none())
+    };
+    // Between two questions: the ctx is closed and there, or has gone.
+    for is_kept in [true, false] {
+        let opened = stage.open()?;
+        let waiting = opened.ctx.wait_for_free_memory(NEVER_FREE_KIB, LONG);
+        eventually("the first question has its answer", asleep)?;
+        if is_kept {
+            block_on(opened.ctx.close());
+            ended(waiting)?;
+            opened.close()?;
+        } else {
+            opened.close()?;
+            ended(waiting)?;
+        }
+    }
+    // Before, during or after the first.
+    let opened = stage.open()?;
+    let waiting = opened.ctx.wait_for_free_memory(NEVER_FREE_KIB, LONG);
+    opened.close()?;
+    ended(waiting)
 }
 
 fn event_waits(stage: &Stage) -> anyhow::Result<()> {

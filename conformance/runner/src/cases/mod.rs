@@ -75,6 +75,7 @@ static ON_LIBXL: &[&Case] = &[
     &close::IDLE,
     &close::WATCHING,
     &close::OPERATING,
+    &close::ASKING,
     &close::INSIDE_CALLBACK,
     &close::EVENT_WAITS,
     &close::DURING_OCCURRENCE,
