@@ -6,7 +6,7 @@
 #[cfg(doc)]
 use crate::contract::*;
 use core::alloc::Layout;
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -162,8 +162,6 @@ opaque! {
     SchedCredit2Params;
     /// A `libxl_psr_cat_info` (4.6 and later): the cache of a socket that can be allocated.
     PsrCatInfo;
-    /// A `libxl_psr_hw_info` (4.11 and later): what a socket can allocate: cache or memory bandwidth.
-    PsrHwInfo;
     /// A `libxl_xs_quota_list` (4.22 and later): limits of xenstored.
     XsQuotaList;
     /// A `libxl_xen_console_reader`: a position in the hypervisor's log.
@@ -180,6 +178,18 @@ pub struct Bitmap {
     pub size: u32,
     /// Eight elements in each byte, the first in the lowest bit. Allocated with malloc(3); NULL if empty.
     pub map: *mut u8,
+}
+
+/// `libxl_psr_hw_info` (4.11 and later): what a socket can allocate, of a cache or of the memory bandwidth; 20 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PsrHwInfo {
+    /// The number of the socket.
+    pub id: u32,
+    /// The variant of the union. [`Library::psr_get_hw_info`](crate::Library::psr_get_hw_info) does not set it, in any release.
+    pub kind: c_uint,
+    /// The union, of structs of three numbers.
+    pub u: [u32; 3],
 }
 
 /// `libxl_uuid`; 16 bytes.

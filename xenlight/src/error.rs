@@ -119,6 +119,14 @@ pub enum Error {
         /// The loaded release.
         loaded: Release,
     },
+    /// libxl has this for machines of another architecture only.
+    #[error("{what} needs a machine of the architecture {needs}")]
+    OtherArchitecture {
+        /// The missing function.
+        what: &'static str,
+        /// The architecture, as in [`std::env::consts::ARCH`].
+        needs: &'static str,
+    },
     /// The configuration of a domain is invalid, or libxl would misread it.
     #[error("the configuration is wrong at {path}: {problem}")]
     Config {

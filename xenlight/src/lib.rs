@@ -163,6 +163,7 @@ mod link;
 mod logger;
 mod memory;
 mod operation;
+mod overlay;
 mod pending;
 mod question;
 mod queue;

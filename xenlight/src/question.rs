@@ -45,6 +45,14 @@ impl Question<'_> {
         function.ok_or_else(|| self.hosted.whole_library().lacks(self.task.doing, since))
     }
 
+    /// [`later`](Self::later), for what libxl has on one architecture only.
+    pub(crate) fn later_on<F>(&self, arch: &'static str, function: Option<F>, since: Release) -> Result<F, Error> {
+        if std::env::consts::ARCH != arch {
+            return Err(Error::OtherArchitecture { what: self.task.doing, needs: arch });
+        }
+        self.later(function, since)
+    }
+
     /// The struct that `fill` writes to; it returns what libxl did.
     pub(crate) fn filled<T: LibxlStruct, R>(
         &self,

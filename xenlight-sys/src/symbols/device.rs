@@ -262,8 +262,9 @@ symbol_table! {
         /// Fills in a domain's virtual sound card with this number.
         (4, 12) fn devid_to_device_vsnd(ctx: *mut Ctx, domid: u32, devid: c_int, vsnd: *mut DeviceVsnd) -> c_int;
 
-        /// Serves as the driver domain's backend daemon: creates the devices that other domains get from this domain. The operation
-        /// never completes and should not be aborted.
+        /// Serves as the driver domain's backend daemon: creates the devices that other domains get from this domain. It never
+        /// completes, and an abort changes nothing. With a `how`, libxl registers a watch in a stack frame that is gone when this
+        /// returns (4.4 to 4.22): it works without one only, in libxl's own loop ([E8]).
         (4, 4) fn device_events_handler(ctx: *mut Ctx, how: *const AsyncopHow) -> c_int;
         /// Adds (`operation` 1) or removes (2) the nodes of a device tree overlay of `size` bytes. It does not write to it.
         (4, 18, "aarch64") fn dt_overlay(ctx: *mut Ctx, overlay: *mut c_void, size: u32, operation: u8) -> c_int;

@@ -9,7 +9,9 @@ use std::mem::offset_of;
 
 use libtest_mimic::{Completion, Failed};
 use xenlight_sys::children::{self, ChildprocHooks};
-use xenlight_sys::domain::{AsyncopHow, AsyncprogressHow, Bitmap, OPAQUE_SIZE, Uuid, Vminfo, XenConsoleReader};
+use xenlight_sys::domain::{
+    AsyncopHow, AsyncprogressHow, Bitmap, OPAQUE_SIZE, PsrHwInfo, Uuid, Vminfo, XenConsoleReader,
+};
 use xenlight_sys::event::{Event, EventHooks, OseventHooks};
 use xenlight_sys::log::{self, Logger};
 use xenlight_sys::{Release, SYMBOLS, codes};
@@ -27,10 +29,12 @@ fn includes(release: Release) -> String {
     format!("{without_const}{INCLUDES}")
 }
 
+/// In 4.11 and later.
+const PSR_HW_INFO: &str = "libxl_psr_hw_info";
+
 /// E3 for the event's head; contract V for vminfo.
 pub(crate) fn structs_lie_as_in_the_headers() -> Outcome {
-    let mut source = INCLUDES.to_owned();
-    for (of, size) in [
+    let structs = [
         ("libxl_osevent_hooks", size_of::<OseventHooks>()),
         ("libxl_event_hooks", size_of::<EventHooks>()),
         ("libxl_childproc_hooks", size_of::<ChildprocHooks>()),
@@ -40,17 +44,23 @@ pub(crate) fn structs_lie_as_in_the_headers() -> Outcome {
         ("libxl_vminfo", size_of::<Vminfo>()),
         ("libxl_bitmap", size_of::<Bitmap>()),
         ("libxl_uuid", size_of::<Uuid>()),
-    ] {
-        let _ = writeln!(source, "_Static_assert(sizeof({of}) == {size}, \"{of}\");");
-    }
-    for Field { of, name, offset, size, .. } in fields() {
-        let _ = writeln!(
-            source,
-            "_Static_assert(offsetof({of}, {name}) == {offset}, \"offset of {of}.{name}\");\n\
-             _Static_assert(sizeof((({of} *)0)->{name}) == {size}, \"size of {of}.{name}\");"
-        );
-    }
-    with_headers(|compiler, _| compiler.check(&source))
+        (PSR_HW_INFO, size_of::<PsrHwInfo>()),
+    ];
+    with_headers(|compiler, release| {
+        let exists = |of: &str| of != PSR_HW_INFO || release >= Release::new(4, 11);
+        let mut source = INCLUDES.to_owned();
+        for (of, size) in structs.into_iter().filter(|(of, _)| exists(of)) {
+            let _ = writeln!(source, "_Static_assert(sizeof({of}) == {size}, \"{of}\");");
+        }
+        for Field { of, name, offset, size, .. } in fields().into_iter().filter(|field| exists(field.of)) {
+            let _ = writeln!(
+                source,
+                "_Static_assert(offsetof({of}, {name}) == {offset}, \"offset of {of}.{name}\");\n\
+                 _Static_assert(sizeof((({of} *)0)->{name}) == {size}, \"size of {of}.{name}\");"
+            );
+        }
+        compiler.check(&source)
+    })
 }
 
 pub(crate) fn hooks_have_the_types_of_the_headers() -> Outcome {
@@ -364,6 +374,9 @@ fn fields() -> Vec<Field> {
         field(vminfo, "domid", offset_of!(Vminfo, domid), |s: &Vminfo| s.domid),
         field(bitmap, "size", offset_of!(Bitmap, size), |s: &Bitmap| s.size),
         field(bitmap, "map", offset_of!(Bitmap, map), |s: &Bitmap| s.map),
+        field(PSR_HW_INFO, "id", offset_of!(PsrHwInfo, id), |s: &PsrHwInfo| s.id),
+        field(PSR_HW_INFO, "type", offset_of!(PsrHwInfo, kind), |s: &PsrHwInfo| s.kind),
+        field(PSR_HW_INFO, "u", offset_of!(PsrHwInfo, u), |s: &PsrHwInfo| s.u),
         field("libxl_uuid", "uuid", offset_of!(Uuid, uuid), |s: &Uuid| s.uuid),
     ]
 }

@@ -165,6 +165,7 @@ const OF_THE_HOST: &[(&str, u32, Ask)] = &[
     ("make_pci_assignable", 2, |ctx, _| ctx.make_pci_assignable(&Pci::default().bus(0xff), true)),
     ("make_pci_unassignable", 2, |ctx, _| ctx.make_pci_unassignable(&Pci::default().bus(0xff), true)),
     ("cache_sharing", 10, |ctx, _| ctx.cache_sharing(3).map(drop)),
+    ("bandwidth_sharing", 11, |ctx, _| ctx.bandwidth_sharing().map(drop)),
     ("cache_monitors", 5, |ctx, _| ctx.cache_monitors().map(drop)),
     ("l3_cache_kib", 5, |ctx, _| ctx.l3_cache_kib(99).map(drop)),
     ("is_policy_enforced", 2, |ctx, _| ctx.is_policy_enforced().map(drop)),
@@ -275,6 +276,7 @@ fn answered(stage: &Stage) -> anyhow::Result<()> {
         let refused = opened.ctx.cache_sharing(level);
         ensure!(matches!(&refused, Err(Error::Config { .. })), "{refused:?}");
     }
+    overlays_are_refused(&opened.ctx)?;
     for number in [3_000_000_000, u32::MAX] {
         let set = BTreeSet::from([number]);
         for refused in [
@@ -318,6 +320,25 @@ fn answered(stage: &Stage) -> anyhow::Result<()> {
     })?;
     opened.expect_idle()?;
     opened.close()
+}
+
+/// What is no device tree, and everything on another architecture than Arm.
+fn overlays_are_refused(ctx: &Ctx) -> anyhow::Result<()> {
+    for overlay in [&[0; 39][..], &[0; 40][..]] {
+        let answers = [ctx.add_overlay(overlay), ctx.remove_overlay(overlay), ctx.attach_overlay(FIVE, overlay)];
+        for answer in answers {
+            let error = answer.expect_err("it is nothing but zeros");
+            let expected = match &error {
+                // libxl's own test of it would read 40 bytes.
+                Error::Config { path, .. } => overlay.len() < 40 && path == "overlay",
+                Error::OtherArchitecture { needs, .. } => overlay.len() == 40 && *needs != std::env::consts::ARCH,
+                Error::Libxl { .. } | Error::Unsupported { .. } => cfg!(target_arch = "aarch64"),
+                _ => false,
+            };
+            ensure!(expected, "{} bytes: {error:?}", overlay.len());
+        }
+    }
+    Ok(())
 }
 
 /// An answer, or an error that says who can do what about it.
