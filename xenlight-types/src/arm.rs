@@ -1,8 +1,5 @@
 //! What a domain has on Arm only.
 
-#[cfg(doc)]
-use crate::build::BuildInfo;
-
 table! {
     /// What only domains on Arm have.
     struct ArchArm = "domain_build_info.arch_arm" since "4.6" {
@@ -13,9 +10,9 @@ table! {
         /// The longest vectors of the Scalable Vector Extension that the domain can use. 64-bit Arm. Not set:
         /// [`SveLength::Disabled`]. libxl refuses what the host does not have. xl: `sve`.
         sve_vl: [enum SveLength] since "4.18";
-        /// How many shared interrupts (SPIs) the domain has. Not set: as many as [`field@BuildInfo::irqs`], virtio
-        /// devices and [`field@ArchArm::vuart`] need, and libxl refuses fewer. At most 960, and 5088 with extended
-        /// ones, which need a GICv3.1 and a Xen that has them.
+        /// How many shared interrupts (SPIs) the domain has. Not set: as many as
+        /// [`BuildInfo::irqs`](field@crate::BuildInfo::irqs), virtio devices and [`field@ArchArm::vuart`] need, and
+        /// libxl refuses fewer. At most 960, and 5088 with extended ones, which need a GICv3.1 and a Xen that has them.
         nr_spis: [u32] since "4.19";
         /// How the domain reaches the firmware that manages clocks, power and the like.
         arm_sci: [struct ArmSci] since "4.21";

@@ -1,7 +1,5 @@
 //! The machine that a domain sees, by its type: PV, PVH or HVM.
 
-#[cfg(doc)]
-use crate::build::{Altp2mMode, BuildInfo, DeviceModelVersion};
 use crate::graphics::{Sdl, Spice, Vga, Vnc};
 
 table! {
@@ -17,12 +15,14 @@ table! {
 
     /// What only HVM domains have: firmware and emulated devices. x86.
     ///
-    /// Devices are those of QEMU, [`DeviceModelVersion::QemuXen`], unless it is said otherwise.
+    /// Devices are those of QEMU, [`DeviceModelVersion::QemuXen`](crate::DeviceModelVersion::QemuXen), unless it is
+    /// said otherwise.
     struct Hvm = "domain_build_info.type.hvm" since "4.2" {
         /// What the domain boots from, the first that works, by letters: `c` a hard disk, `d` a CD-ROM, `n` the
         /// network, `a` a floppy. Not set: `cda`.
         boot: [text];
-        /// The firmware. Not set: [`Bios::Seabios`]; [`Bios::Rombios`] with [`DeviceModelVersion::QemuXenTraditional`].
+        /// The firmware. Not set: [`Bios::Seabios`]; [`Bios::Rombios`] with
+        /// [`DeviceModelVersion::QemuXenTraditional`](crate::DeviceModelVersion::QemuXenTraditional).
         bios: [enum Bios];
         /// A file with a firmware of the kind that [`field@Hvm::bios`] says, instead of the one that libxl was built
         /// with. xl: `bios_path_override`.
@@ -109,8 +109,9 @@ table! {
         /// time that the domain is created or restored. Not set, or all zeros: none. xl: `generate` makes one.
         ms_vm_genid: [genid] since "4.5";
 
-        /// Whether the firmware has ACPI tables. Deprecated in favour of [`field@BuildInfo::acpi`], which counts for
-        /// Arm, too. Default: yes; if either of the two is no, there are none.
+        /// Whether the firmware has ACPI tables. Deprecated in favour of
+        /// [`BuildInfo::acpi`](field@crate::BuildInfo::acpi), which counts for Arm, too. Default: yes; if either of the
+        /// two is no, there are none.
         acpi: [defbool];
         /// Whether the ACPI tables have the state for suspend to RAM. Default: yes.
         acpi_s3: [defbool];
@@ -121,7 +122,7 @@ table! {
         /// Whether the domain has physical address extension, which 64-bit kernels need. Default: yes.
         pae: [defbool];
         /// Deprecated: libxl keeps it, and does not use it. Default: yes. To hide the CPU's no-execute bit, use
-        /// [`field@BuildInfo::cpuid`].
+        /// [`BuildInfo::cpuid`](field@crate::BuildInfo::cpuid).
         nx: [defbool];
         /// Whether there is an emulated HPET, a timer. Default: yes.
         hpet: [defbool];
@@ -131,7 +132,7 @@ table! {
         /// Intel's. Not set: 0. xl: `mca_caps`, a list.
         mca_caps: [u64] since "4.10";
         /// The offset of the emulated clock, in s, as libxl writes it into xenstore (`rtc/timeoffset`). Set
-        /// [`field@BuildInfo::rtc_timeoffset`] instead, which Xen heeds.
+        /// [`BuildInfo::rtc_timeoffset`](field@crate::BuildInfo::rtc_timeoffset) instead, which Xen heeds.
         timeoffset: [text];
 
         /// The size of the hole below 4 GiB that is for devices' memory, in KiB. Not set: 262144, which is also the
@@ -143,14 +144,14 @@ table! {
         /// goes by its [`RdmPolicy`]. Not set: 2097152. xl: `rdm_mem_boundary`, in MiB there.
         rdm_mem_boundary_memory_kib = "rdm_mem_boundary_memkb": [kib] since "4.6";
 
-        /// Deprecated: [`field@BuildInfo::altp2m`]. A yes there means [`Altp2mMode::Mixed`] if that is not set.
-        /// Default: no. xl: `altp2mhvm`.
+        /// Deprecated: [`BuildInfo::altp2m`](field@crate::BuildInfo::altp2m). A yes there means
+        /// [`Altp2mMode::Mixed`](crate::Altp2mMode::Mixed) if that is not set. Default: no. xl: `altp2mhvm`.
         altp2m: [defbool] since "4.6";
-        /// Deprecated since Xen 4.10: [`field@BuildInfo::apic`].
+        /// Deprecated since Xen 4.10: [`BuildInfo::apic`](field@crate::BuildInfo::apic).
         apic: [defbool];
-        /// Deprecated since Xen 4.10: [`field@BuildInfo::nested_hvm`].
+        /// Deprecated since Xen 4.10: [`BuildInfo::nested_hvm`](field@crate::BuildInfo::nested_hvm).
         nested_hvm: [defbool];
-        /// Deprecated since Xen 4.10: [`field@BuildInfo::timer_mode`].
+        /// Deprecated since Xen 4.10: [`BuildInfo::timer_mode`](field@crate::BuildInfo::timer_mode).
         timer_mode: [enum TimerMode];
     }
 
@@ -159,26 +160,27 @@ table! {
         /// Whether the domain's memory map has the host's holes for PCI devices, which Linux needs to use devices that
         /// are passed through. Default: no; xl makes it yes if there are such devices.
         e820_host: [defbool];
-        /// Memory that the domain's memory map may have beyond [`field@BuildInfo::max_memory_kib`], in KiB. Not set: 0.
+        /// Memory that the domain's memory map may have beyond
+        /// [`BuildInfo::max_memory_kib`](field@crate::BuildInfo::max_memory_kib), in KiB. Not set: 0.
         slack_memory_kib = "slack_memkb": [kib];
         /// Features of Xen that the kernel is to use, by the names in its ELF notes, with `|` between them; `!` before
         /// one means that it must have it. Not set: what the kernel says.
         features: [text];
-        /// Deprecated since Xen 4.5: [`field@BuildInfo::kernel`].
+        /// Deprecated since Xen 4.5: [`BuildInfo::kernel`](field@crate::BuildInfo::kernel).
         kernel: [text];
-        /// Deprecated since Xen 4.5: [`field@BuildInfo::ramdisk`].
+        /// Deprecated since Xen 4.5: [`BuildInfo::ramdisk`](field@crate::BuildInfo::ramdisk).
         ramdisk: [text];
-        /// Deprecated since Xen 4.5: [`field@BuildInfo::cmdline`].
+        /// Deprecated since Xen 4.5: [`BuildInfo::cmdline`](field@crate::BuildInfo::cmdline).
         cmdline: [text];
-        /// Deprecated since Xen 4.10: [`field@BuildInfo::bootloader`].
+        /// Deprecated since Xen 4.10: [`BuildInfo::bootloader`](field@crate::BuildInfo::bootloader).
         bootloader: [text];
-        /// Deprecated since Xen 4.10: [`field@BuildInfo::bootloader_args`].
+        /// Deprecated since Xen 4.10: [`BuildInfo::bootloader_args`](field@crate::BuildInfo::bootloader_args).
         bootloader_args: [list text];
     }
 
     /// What only PVH domains have: a shim, a small Xen in the domain, in which a kernel for PV runs. x86.
     struct Pvh = "domain_build_info.type.pvh" since "4.10" {
-        /// Whether [`field@BuildInfo::kernel`] is for PV and runs in the shim. Default: no.
+        /// Whether [`BuildInfo::kernel`](field@crate::BuildInfo::kernel) is for PV and runs in the shim. Default: no.
         pvshim: [defbool] since "4.11";
         /// The shim: a path. Not set: `xen-shim` in Xen's directory of firmware.
         pvshim_path: [text] since "4.11";
@@ -222,11 +224,11 @@ table! {
 
     /// The firmware of an HVM domain.
     enum Bios = "bios_type" since "4.2" {
-        /// A BIOS, only with [`DeviceModelVersion::QemuXenTraditional`].
+        /// A BIOS, only with [`DeviceModelVersion::QemuXenTraditional`](crate::DeviceModelVersion::QemuXenTraditional).
         Rombios = "rombios" 1;
-        /// SeaBIOS, a BIOS, only with [`DeviceModelVersion::QemuXen`].
+        /// SeaBIOS, a BIOS, only with [`DeviceModelVersion::QemuXen`](crate::DeviceModelVersion::QemuXen).
         Seabios = "seabios" 2;
-        /// OVMF, an UEFI firmware, only with [`DeviceModelVersion::QemuXen`].
+        /// OVMF, an UEFI firmware, only with [`DeviceModelVersion::QemuXen`](crate::DeviceModelVersion::QemuXen).
         Ovmf = "ovmf" 3;
         /// Not specified: libxl chooses by the device model.
         Unknown = "unknown" 0 since "4.4";
@@ -294,8 +296,8 @@ table! {
     enum HardDiskKind = "hdtype" since "4.6" {
         /// IDE: up to 4 disks, as old operating systems know it.
         Ide = "ide" 1;
-        /// AHCI (SATA): up to 6 disks, faster, only with [`DeviceModelVersion::QemuXen`] and not for disks that are
-        /// read only.
+        /// AHCI (SATA): up to 6 disks, faster, only with
+        /// [`DeviceModelVersion::QemuXen`](crate::DeviceModelVersion::QemuXen) and not for disks that are read only.
         Ahci = "ahci" 2;
     }
 
