@@ -10,12 +10,15 @@ mod release;
 mod steps;
 mod tally;
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use crate::lab;
 use crate::workspace::Workspace;
 use steps::{STEPS, Step};
 use tally::Tally;
@@ -57,21 +60,17 @@ fn run_steps(workspace: &Workspace, steps: &[Step], only: &[String], skip: &[Str
     let width = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
     let start = Instant::now();
     let mut results: Vec<(&Step, Tally, Duration)> = Vec::new();
-    for step in steps {
-        let begun = Instant::now();
-        let tally = if wanted(step) {
-            println!("==> {}: {}", step.name, step.what);
-            (step.run)(workspace).unwrap_or_else(|error| {
-                println!("{}: {error:#}", step.name);
-                Tally::FAILED
-            })
-        } else {
-            println!("==> {}: not wanted", step.name);
-            Tally::SKIPPED
-        };
-        let took = begun.elapsed();
-        println!("<== {}: {tally} in {:.1} s", step.name, took.as_secs_f64());
-        results.push((step, tally, took));
+    let mut rest = steps;
+    while let [first, others @ ..] = rest {
+        let count = if lab::has_memory_for(2) { others.iter().take_while(|step| step.is_beside).count() } else { 0 };
+        let beside;
+        (beside, rest) = others.split_at(count);
+        thread::scope(|scope| {
+            let beside =
+                scope.spawn(|| beside.iter().map(|step| run_step(workspace, step, wanted(step))).collect::<Vec<_>>());
+            results.push(run_step(workspace, first, wanted(first)));
+            results.extend(beside.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        });
     }
 
     let mut sum = Tally::default();
@@ -83,4 +82,21 @@ fn run_steps(workspace: &Workspace, steps: &[Step], only: &[String], skip: &[Str
     println!("{:>width$} {:>7.1} s", "all", start.elapsed().as_secs_f64());
     println!("{sum}");
     Ok(u8::from(sum.failed > 0))
+}
+
+fn run_step<'a>(workspace: &Workspace, step: &'a Step, is_wanted: bool) -> (&'a Step, Tally, Duration) {
+    let begun = Instant::now();
+    let tally = if is_wanted {
+        println!("==> {}: {}", step.name, step.what);
+        (step.run)(workspace).unwrap_or_else(|error| {
+            println!("{}: {error:#}", step.name);
+            Tally::FAILED
+        })
+    } else {
+        println!("==> {}: not wanted", step.name);
+        Tally::SKIPPED
+    };
+    let took = begun.elapsed();
+    println!("<== {}: {tally} in {:.1} s", step.name, took.as_secs_f64());
+    (step, tally, took)
 }

@@ -17,17 +17,13 @@ use crate::workspace::Workspace;
 
 /// All steps.
 pub(super) const STEPS: [Step; 7] = [
-    Step { name: "published", what: "manifests, licences and READMEs", run: super::published::check },
-    Step { name: "package", what: "each package, built from what would be uploaded", run: package },
-    Step { name: "msrv", what: "each crate with the oldest Rust that its manifest names", run: msrv },
-    Step {
-        name: "minimal-versions",
-        what: "all crates with the oldest dependencies that they name",
-        run: minimal_versions,
-    },
-    Step { name: "features", what: "each crate alone with each set of its features", run: features },
-    Step { name: "external-types", what: "whose types the interfaces show", run: external_types },
-    Step { name: "semver", what: "nothing is broken since the last release without its number saying so", run: semver },
+    Step::new("published", "manifests, licences and READMEs", super::published::check),
+    Step::new("package", "each package, built from what would be uploaded", package),
+    Step::new("msrv", "each crate with the oldest Rust that its manifest names", msrv),
+    Step::new("minimal-versions", "all crates with the oldest dependencies that they name", minimal_versions),
+    Step::new("features", "each crate alone with each set of its features", features),
+    Step::new("external-types", "whose types the interfaces show", external_types),
+    Step::new("semver", "nothing is broken since the last release without its number saying so", semver),
 ];
 
 /// The toolchain whose unstable options two steps need.

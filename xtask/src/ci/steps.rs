@@ -21,32 +21,41 @@ pub(super) struct Step {
     pub(super) what: &'static str,
     /// Runs it to its end. An error means that it failed and had nothing to count.
     pub(super) run: fn(&Workspace) -> Result<Tally>,
+    /// It runs while the step before it does, where there is the memory: both boot a machine, which keeps little more than one
+    /// processor busy.
+    pub(super) is_beside: bool,
+}
+
+impl Step {
+    pub(super) const fn new(name: &'static str, what: &'static str, run: fn(&Workspace) -> Result<Tally>) -> Self {
+        Self { name, what, run, is_beside: false }
+    }
+
+    const fn beside(self) -> Self {
+        Self { is_beside: true, ..self }
+    }
 }
 
 /// All steps.
 pub(super) const STEPS: [Step; 18] = [
-    Step { name: "setup", what: "system packages", run: |_| setup::run().map(|()| Tally::PASSED) },
-    Step { name: "fmt", what: "the format of the sources", run: fmt },
-    Step { name: "published", what: "what is to be published: manifests, licences, READMEs", run: published::check },
-    Step { name: "clippy", what: "lints, each crate alone", run: clippy },
-    Step { name: "docs", what: "the documentation, private items too", run: docs },
-    Step { name: "test", what: "tests of all crates but xtask", run: test },
-    Step { name: "doctest", what: "the programs in the documentation", run: doctest },
-    Step { name: "loom", what: "the core's races, every interleaving", run: loom },
-    Step { name: "no-std", what: "a program without std that links the core", run: no_std },
-    Step { name: "broken", what: "loops with a planted fault, which the suite must find", run: broken },
-    Step { name: "example-loop", what: "the suite as the test of a loop outside the workspace", run: example_loop },
-    Step {
-        name: "model",
-        what: "conformance with a model of libxl, all its releases",
-        run: |w| conformance(w, "model"),
-    },
-    Step { name: "libxl", what: "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", run: libxl },
-    Step { name: "xl", what: "xl's files, as xl 4.14, 4.17 and 4.20 read them", run: xl },
-    Step { name: "lab", what: "tests of xtask, which boot the lab", run: lab_tests },
-    Step { name: "xen", what: "conformance against a real Xen, in the lab", run: |w| conformance(w, "xen") },
-    Step { name: "xen-4.14", what: "what matters most, on Debian 11's Xen", run: |w| on_xen_of(w, "bullseye") },
-    Step { name: "xen-4.20", what: "what matters most, on Debian 13's Xen", run: |w| on_xen_of(w, "trixie") },
+    Step::new("setup", "system packages", |_| setup::run().map(|()| Tally::PASSED)),
+    Step::new("fmt", "the format of the sources", fmt),
+    Step::new("published", "what is to be published: manifests, licences, READMEs", published::check),
+    Step::new("clippy", "lints, each crate alone", clippy),
+    Step::new("docs", "the documentation, private items too", docs),
+    Step::new("test", "tests of all crates but xtask", test),
+    Step::new("doctest", "the programs in the documentation", doctest),
+    Step::new("loom", "the core's races, every interleaving", loom),
+    Step::new("no-std", "a program without std that links the core", no_std),
+    Step::new("broken", "loops with a planted fault, which the suite must find", broken),
+    Step::new("example-loop", "the suite as the test of a loop outside the workspace", example_loop),
+    Step::new("model", "conformance with a model of libxl, all its releases", |w| conformance(w, "model")),
+    Step::new("libxl", "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", libxl),
+    Step::new("xl", "xl's files, as xl 4.14, 4.17 and 4.20 read them", xl),
+    Step::new("lab", "tests of xtask, which boot the lab", lab_tests),
+    Step::new("xen", "conformance against a real Xen, in the lab", |w| conformance(w, "xen")),
+    Step::new("xen-4.14", "what matters most, on Debian 11's Xen", |w| on_xen_of(w, "bullseye")),
+    Step::new("xen-4.20", "what matters most, on Debian 13's Xen", |w| on_xen_of(w, "trixie")).beside(),
 ];
 
 /// Life, save, death and close, devices, and a device model: the cases that run on each release's Xen.
@@ -174,7 +183,8 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
     let mut xtask = Command::new(env::current_exe()?);
     // On Xen it is one all the same.
     xtask.arg("conformance").args(arguments).args(["--jobs=2", "--json"]).arg(&report);
-    let well = status(xtask.current_dir(&workspace.root))?;
+    // Several can run at a time.
+    let well = each_line(xtask.current_dir(&workspace.root), |line| println!("{name}: {line}"))?;
     let report = fs::read_to_string(&report).context("the suite left no report")?;
     Ok(Tally::of_report(&report)?.ended(well))
 }
@@ -196,17 +206,21 @@ fn count(cargo: &mut Command) -> Result<Tally> {
 }
 
 fn count_lines(command: &mut Command, of_line: fn(&str) -> Option<Tally>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let well = each_line(command, |line| {
+        println!("{line}");
+        tally += of_line(line).unwrap_or_default();
+    })?;
+    Ok(tally.ended(well))
+}
+
+/// Runs it with its output piped; whether it ended well.
+fn each_line(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let output = child.stdout.take().context("its output is piped")?;
-    let mut tally = Tally::default();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        if let Some(counted) = of_line(&line) {
-            tally += counted;
-        }
+    for said in BufReader::new(output).split(b'\n') {
+        line(&String::from_utf8_lossy(&said?));
     }
-    Ok(tally.ended(child.wait()?.success()))
+    Ok(child.wait()?.success())
 }
