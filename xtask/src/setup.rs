@@ -10,10 +10,11 @@ use crate::apt;
 type Package = (&'static str, &'static str);
 
 /// What the suite and the examples are built and run with.
-const BUILDING: [Package; 7] = [
+const BUILDING: [Package; 8] = [
     ("gcc", "links Rust programs, compiles the layout tests and the examples in C"),
     ("libc6-dev", "what gcc links with"),
-    ("pkg-config", "finds GLib"),
+    ("make", "links and installs the library for C programs"),
+    ("pkg-config", "finds GLib, and what programs in C link with"),
     ("libglib2.0-dev", "the GLib adapter"),
     ("libxen-dev", "libxl, and its headers for the layout tests and the examples in C"),
     ("libuv1-dev", "an example in C"),

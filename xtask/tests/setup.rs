@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 10] = [
+const WANTED: [&str; 11] = [
     "gcc",
     "libc6-dev",
+    "make",
     "pkg-config",
     "libglib2.0-dev",
     "libxen-dev",

@@ -1,95 +1,88 @@
-//! The C compiler, and programs that it makes with libosevent.
+//! The C compiler, and programs that it makes with the installed libosevent.
 
-use std::env;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use crate::prefix::Prefix;
 use libtest_mimic::Failed;
 use osevent_standin_machine::Machine;
-use tempfile::TempDir;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The folder of the package.
 pub(crate) const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-const OPTIONS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g"];
+/// Where the tests of this workspace may write.
+pub(crate) const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// What a program is linked with beside its loop's library.
+const OPTIONS: [&str; 6] = ["-std=gnu11", "-pthread", "-Wall", "-Wextra", "-Werror", "-g"];
+
+/// How a program is linked with libosevent.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Linked {
     Shared,
     Static,
 }
 
-/// A program in a folder of its own.
+/// What a program needs beside libosevent.
+pub(crate) struct Needs {
+    /// Its pkg-config modules.
+    pub(crate) modules: &'static [&'static str],
+    /// The package of Debian with the last of them.
+    pub(crate) package: &'static str,
+}
+
+/// What a program for poll(2) needs.
+pub(crate) const XEN: Needs = Needs { modules: &["xenlight", "xentoollog"], package: "libxen-dev" };
+
+/// A program that uses the installed library.
 pub(crate) struct Program {
-    folder: TempDir,
+    path: PathBuf,
+    libraries: PathBuf,
 }
 
 impl Program {
-    /// Compiles `source`, below the package, for which `header` and `library` must be there beside Xen's; they
-    /// come with Debian's `package`. `Err` in `Ok` says what is missing.
-    pub(crate) fn compile(
-        source: &str,
-        linked: &Linked,
-        (header, library, package): (&str, &str, &str),
-    ) -> Result<Result<Self, String>, Failed> {
-        let compiled = command().arg("--version").output();
-        if !compiled.is_ok_and(|output| output.status.success()) {
-            return Ok(Err(format!("no C compiler {:?} (Debian: gcc)", command().get_program())));
-        }
-        let folder = TempDir::new()?;
-        let has = |header: &str| {
-            let probe = folder.path().join("probe.c");
-            std::fs::write(&probe, format!("#include <{header}>\n")).expect("the temporary folder is writable");
-            command().arg("-fsyntax-only").arg(probe).output().is_ok_and(|output| output.status.success())
+    /// Compiles `source`, below the package, as somebody would who has installed osevent. `Err` in `Ok` says what is
+    /// missing here.
+    pub(crate) fn compile(source: &str, linked: Linked, needs: &Needs) -> Result<Result<Self, String>, Failed> {
+        let prefix = match Prefix::installed()? {
+            Ok(prefix) => prefix,
+            Err(missing) => return Ok(Err(missing)),
         };
-        for (header, package) in [("libxl.h", "libxen-dev"), (header, package)] {
-            if !has(header) {
-                return Ok(Err(format!("no {header} (Debian: {package})")));
-            }
+        if !prefix.knows(needs.modules) {
+            return Ok(Err(format!("pkg-config does not find {:?} (Debian: {})", needs.modules, needs.package)));
         }
+        let source = Path::new(PACKAGE).join(source);
+        let name = format!("from_c-{}-{linked:?}", source.file_stem().expect("a file").display());
+        let path = Path::new(FOLDER).join(name);
         let mut compiler = command();
-        compiler.args(OPTIONS).arg("-I").arg(Path::new(PACKAGE).join("include"));
-        compiler.arg("-o").arg(folder.path().join("program")).arg(Path::new(PACKAGE).join(source));
-        match linked {
-            Linked::Shared => {
-                // As it would be installed.
-                for name in ["libosevent.so", "libosevent.so.0"] {
-                    symlink(built("libosevent.so"), folder.path().join(name))?;
-                }
-                compiler.arg("-L").arg(folder.path()).arg("-losevent");
-            }
-            Linked::Static => {
-                // The last two: glibc before 2.34 has them apart.
-                compiler.arg(built("libosevent.a")).args(["-pthread", "-ldl"]);
-            }
-        }
-        let output = compiler.args(["-lxenlight", "-lxentoollog"]).arg(library).output()?;
-        if !output.status.success() {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{compiler:?}: {}\n{errors}", output.status).into());
-        }
-        Ok(Ok(Self { folder }))
+        compiler.args(OPTIONS).arg("-o").arg(&path).arg(source);
+        compiler.args(prefix.flags(linked, needs.modules)?);
+        run(&mut compiler)?;
+        Ok(Ok(Self { path, libraries: prefix.libraries() }))
     }
 
     /// A command that runs it on that machine.
     pub(crate) fn on(&self, machine: &Machine) -> Command {
-        let mut command = machine.command(self.folder.path().join("program"));
-        command.env("LD_LIBRARY_PATH", self.folder.path());
+        let mut command = machine.command(&self.path);
+        command.env("LD_LIBRARY_PATH", &self.libraries);
         command
     }
 }
 
-/// What cargo has built beside this test.
-fn built(name: &str) -> PathBuf {
-    let tests = env::current_exe().expect("this program has a file");
-    tests.with_file_name(name)
-}
-
-fn command() -> Command {
+/// The compiler, without arguments. `CC` may name another, with options.
+pub(crate) fn command() -> Command {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or("cc"));
     command.args(words);
     command
+}
+
+/// What it has written to stdout, if it succeeds.
+pub(crate) fn run(command: &mut Command) -> Result<String, Failed> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}\n{errors}", output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,7 +1,7 @@
 //! The examples, which watch the domain that each case makes, shuts down and destroys.
 
 use crate::Outcome;
-use crate::compiler::{Linked, Program};
+use crate::compiler::{Linked, Needs, Program, XEN};
 use libtest_mimic::{Completion, Failed};
 use osevent_standin_machine::{Machine, Running};
 
@@ -9,23 +9,25 @@ use osevent_standin_machine::{Machine, Running};
 const REBOOT: u8 = 1;
 
 pub(crate) fn poll() -> Outcome {
-    example("examples/watch-poll.c", &Linked::Shared, ("poll.h", "-lc", "libc6-dev"))
+    example("examples/watch-poll.c", Linked::Shared, &XEN)
 }
 
 pub(crate) fn poll_static() -> Outcome {
-    example("examples/watch-poll.c", &Linked::Static, ("poll.h", "-lc", "libc6-dev"))
+    example("examples/watch-poll.c", Linked::Static, &XEN)
 }
 
 pub(crate) fn uv() -> Outcome {
-    example("examples/watch-uv.c", &Linked::Shared, ("uv.h", "-luv", "libuv1-dev"))
+    let needs = Needs { modules: &["xenlight", "xentoollog", "libuv"], package: "libuv1-dev" };
+    example("examples/watch-uv.c", Linked::Shared, &needs)
 }
 
 pub(crate) fn sd_event() -> Outcome {
-    example("examples/watch-sd-event.c", &Linked::Shared, ("systemd/sd-event.h", "-lsystemd", "libsystemd-dev"))
+    let needs = Needs { modules: &["xenlight", "xentoollog", "libsystemd"], package: "libsystemd-dev" };
+    example("examples/watch-sd-event.c", Linked::Shared, &needs)
 }
 
-fn example(source: &str, linked: &Linked, needed: (&str, &str, &str)) -> Outcome {
-    let program = match Program::compile(source, linked, needed)? {
+fn example(source: &str, linked: Linked, needs: &Needs) -> Outcome {
+    let program = match Program::compile(source, linked, needs)? {
         Ok(program) => program,
         Err(missing) => return Ok(Completion::ignored_with(missing)),
     };

@@ -1,7 +1,7 @@
 //! The cases of `hosting.c`, each in a process of its own.
 
 use crate::Outcome;
-use crate::compiler::{Linked, Program};
+use crate::compiler::{Linked, Program, XEN};
 use libtest_mimic::Completion;
 use osevent_standin_machine::Machine;
 use std::sync::OnceLock;
@@ -10,8 +10,7 @@ use std::sync::OnceLock;
 pub(crate) fn run(case: &str) -> Outcome {
     static PROGRAM: OnceLock<Result<Result<Program, String>, String>> = OnceLock::new();
     let compiled = PROGRAM.get_or_init(|| {
-        let compiled =
-            Program::compile("tests/from_c/hosting.c", &Linked::Shared, ("pthread.h", "-lpthread", "libc6-dev"));
+        let compiled = Program::compile("tests/from_c/hosting.c", Linked::Shared, &XEN);
         compiled.map_err(|failed| failed.message().unwrap_or("it does not compile").to_owned())
     });
     let program = match compiled.as_ref()? {

@@ -1,12 +1,16 @@
 //! C programs against the installed libxl, on a pretend machine.
 //!
-//! What a case needs and the machine lacks (a C compiler, libxen-dev, a loop's library) makes the case ignored, with
+//! The library is installed into a prefix, and the programs find it with pkg-config.
+//!
+//! What a case needs and the machine lacks (make, a C compiler, libxen-dev, a loop's library) makes the case ignored, with
 //! the reason. `CC` names another compiler, with options if need be.
 
+mod abi;
 mod compiler;
 mod examples;
 mod guide;
 mod hosting;
+mod prefix;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -22,6 +26,10 @@ fn main() {
         case("an_sd_event_loop_reports_the_end_of_a_domain", examples::sd_event),
         case("a_program_with_the_static_library_does_the_same", examples::poll_static),
         case("the_guide_shows_the_programs_that_are_tested", guide::shows_the_tested_programs),
+        case("the_list_the_header_and_the_library_have_the_same_functions", abi::exports),
+        case("a_symbol_has_the_version_of_its_first_release", abi::versions),
+        case("what_earlier_releases_have_is_unchanged", abi::types),
+        case("the_static_library_names_what_to_link", abi::private_libraries),
         hosting("a_null_pointer_is_an_error_code", "null_pointers"),
         hosting("a_full_fd_table_is_an_error_code_and_leaks_nothing", "too_many_files"),
         hosting("x1_a_ctx_is_hosted_once", "hosted_twice"),
