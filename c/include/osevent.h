@@ -14,8 +14,9 @@
  *     osevent_close(ev, ctx);                    // instead of libxl_ctx_free
  *     osevent_free(ev);
  *
- * Link with -losevent -lxenlight. osevent itself neither links nor loads libxl: osevent_host passes it the functions
- * that the program is linked with. It prints nothing, starts no thread, and does not touch signals or children.
+ * Compile and link with what "pkg-config --cflags --libs osevent" prints. osevent itself neither links nor loads libxl:
+ * osevent_host passes it the functions that the program is linked with. It prints nothing, starts no thread, and does not
+ * touch signals or children.
  *
  * Releases of Xen: 4.2 to 4.22. The libxl.h that the program is compiled with determines the release. Xen 4.2 has one
  * additional rule, see osevent_enter.
@@ -31,7 +32,8 @@
  * osevent_free does not affect the parent and returns 0, all other functions fail with -EACCES. A child may create its
  * own osevents.
  *
- * docs/any-loop.md is the guide, with example programs. Ids such as X4 are clauses of docs/contract.md.
+ * docs/any-loop.md in the repository of osevent is the guide, with example programs. Ids such as X4 are clauses of
+ * docs/contract.md there.
  */
 #ifndef OSEVENT_H
 #define OSEVENT_H
@@ -42,7 +44,7 @@
 extern "C" {
 #endif
 
-/* An fd and the libxl_ctxs behind it. */
+/* An fd and the ctxs behind it. */
 typedef struct osevent osevent;
 
 /*
@@ -94,16 +96,20 @@ struct osevent_libxl {
     int serialized;
 };
 
-/* osevent_host with functions other than those the program is linked with. -EINVAL if one of them is NULL. */
+/*
+ * osevent_host with functions other than those the program is linked with.
+ *
+ * -EINVAL: one of them is NULL.
+ */
 int osevent_host_libxl(osevent *ev, libxl_ctx *ctx, const struct osevent_libxl *libxl);
 
 /*
  * Hosts the ctx. From now on osevent frees it. Call this right after libxl_ctx_alloc, before any other function is
  * called with the ctx: libxl_childproc_setmode may register an fd, and libxl_osevent_register_hooks then fails an
  * assertion (X1). The logger of the ctx, and the other hooks that the program passes to libxl, must outlive the ctx:
- * keep them until osevent_wait has returned 0.
+ * keep them until osevent_wait has returned 0. After a failure, the caller still has to free the ctx.
  *
- * -EEXIST: ev already hosts the ctx. After any failure, the caller still has to free the ctx.
+ * -EEXIST: ev already hosts the ctx.
  */
 static inline int osevent_host(osevent *ev, libxl_ctx *ctx)
 {

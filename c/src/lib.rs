@@ -3,8 +3,8 @@
 //! It is for C programs that use libxl's own interface, with any event loop. Rust programs use `osevent-epoll` and `xenlight`
 //! instead.
 //!
-//! `make && make install prefix=/usr/local` in this folder builds and installs the libraries, the header, and `osevent.pc` for pkg-config.
-//! It needs cargo, make and a C compiler.
+//! `make && make install prefix=/usr/local` in this folder builds and installs the libraries, the header, its manual
+//! and `osevent.pc` for pkg-config. It needs cargo, make and a C compiler.
 //!
 //! # What it does not do
 //! It neither links nor loads libxl: the program passes libxl's functions with each ctx. It starts no thread, installs no

@@ -21,11 +21,12 @@ const BUILDING: [Package; 8] = [
     ("libsystemd-dev", "another: sd-event"),
 ];
 
-/// What the tests of the suite's reports read them with.
-const READERS: [Package; 3] = [
+/// What the tests read reports and manuals with.
+const READERS: [Package; 4] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
+    ("mandoc", "reads the manual of the library for C programs"),
 ];
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 11] = [
+const WANTED: [&str; 12] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -19,6 +19,7 @@ const WANTED: [&str; 11] = [
     "chromium",
     "libxml2-utils",
     "perl",
+    "mandoc",
 ];
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::compiler::{Linked, PACKAGE, XEN, command, run};
+use crate::header::{Entry, entries};
 use crate::prefix::Prefix;
 use libtest_mimic::{Completion, Failed};
 use std::collections::BTreeSet;
@@ -24,9 +25,9 @@ pub(crate) fn exports() -> Outcome {
     let listed: BTreeSet<_> = listed()?.into_iter().map(|(symbol, _)| symbol).collect();
     same("libosevent.so", &defined, &listed)?;
 
-    let functions = functions(&listed);
-    let header = fs::read_to_string(prefix.file("include/osevent.h"))?;
-    same("osevent.h", &declared(&header), &functions)
+    let entries = entries()?;
+    let declared = entries.iter().filter(|entry| !entry.is_inline()).filter_map(Entry::function);
+    same("osevent.h", &declared.map(str::to_owned).collect(), &functions(&listed))
 }
 
 /// The version of a symbol is the release that has it since.
@@ -87,12 +88,6 @@ fn listed() -> Result<Vec<(String, String)>, Failed> {
 fn functions(symbols: &BTreeSet<String>) -> BTreeSet<String> {
     let names = symbols.iter().filter_map(|symbol| symbol.split_once('@'));
     names.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("osevent_")).collect()
-}
-
-/// The functions that the header only declares.
-fn declared(header: &str) -> BTreeSet<String> {
-    let lines = header.lines().filter(|line| line.starts_with("int ") && line.ends_with(");"));
-    lines.filter_map(|line| line[4..].split_once('(')).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn same(what: &str, has: &BTreeSet<String>, listed: &BTreeSet<String>) -> Outcome {

@@ -9,7 +9,9 @@ mod abi;
 mod compiler;
 mod examples;
 mod guide;
+mod header;
 mod hosting;
+mod manual;
 mod prefix;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -26,6 +28,8 @@ fn main() {
         case("an_sd_event_loop_reports_the_end_of_a_domain", examples::sd_event),
         case("a_program_with_the_static_library_does_the_same", examples::poll_static),
         case("the_guide_shows_the_programs_that_are_tested", guide::shows_the_tested_programs),
+        case("the_manual_is_what_the_header_says", manual::is_of_the_header),
+        case("the_manual_renders_without_warnings", manual::renders),
         case("the_list_the_header_and_the_library_have_the_same_functions", abi::exports),
         case("a_symbol_has_the_version_of_its_first_release", abi::versions),
         case("what_earlier_releases_have_is_unchanged", abi::types),
