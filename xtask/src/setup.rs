@@ -21,12 +21,13 @@ const BUILDING: [Package; 8] = [
     ("libsystemd-dev", "another: sd-event"),
 ];
 
-/// What the tests read reports and manuals with.
-const READERS: [Package; 4] = [
+/// What the tests read reports and manuals with, and a compiler that only they need.
+const TESTING: [Package; 5] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
     ("mandoc", "reads the manual of the library for C programs"),
+    ("valac", "compiles an example in Vala"),
 ];
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.
@@ -37,7 +38,7 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    let packages = [&BUILDING[..], &READERS].concat();
+    let packages = [&BUILDING[..], &TESTING].concat();
     if !apt::available() {
         let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
         bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");

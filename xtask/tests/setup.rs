@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 12] = [
+const WANTED: [&str; 13] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -20,6 +20,7 @@ const WANTED: [&str; 12] = [
     "libxml2-utils",
     "perl",
     "mandoc",
+    "valac",
 ];
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.

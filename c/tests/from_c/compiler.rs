@@ -33,6 +33,9 @@ pub(crate) struct Needs {
 /// What a program for poll(2) needs.
 pub(crate) const XEN: Needs = Needs { modules: &["xenlight", "xentoollog"], package: "libxen-dev" };
 
+/// What a program for GLib needs.
+pub(crate) const GLIB: Needs = Needs { modules: &["osevent-glib", "xentoollog"], package: "libglib2.0-dev" };
+
 /// A program that uses the installed library.
 pub(crate) struct Program {
     path: PathBuf,
@@ -43,6 +46,37 @@ impl Program {
     /// Compiles `source`, below the package, as somebody would who has installed osevent. `Err` in `Ok` says what is
     /// missing here.
     pub(crate) fn compile(source: &str, linked: Linked, needs: &Needs) -> Result<Result<Self, String>, Failed> {
+        Self::compile_with(source, linked, needs, |prefix, path, source| {
+            let mut compiler = command();
+            compiler.args(OPTIONS).arg("-o").arg(path).arg(source);
+            compiler.args(prefix.flags(linked, needs.modules)?);
+            Ok(compiler)
+        })
+    }
+
+    /// The same for a program in Vala.
+    pub(crate) fn compile_vala(source: &str, needs: &Needs) -> Result<Result<Self, String>, Failed> {
+        if Command::new("valac").arg("--version").output().is_err() {
+            return Ok(Err("no valac (Debian: valac)".to_owned()));
+        }
+        Self::compile_with(source, Linked::Shared, needs, |prefix, path, source| {
+            let mut compiler = prefix.command("valac");
+            // Of the installed vapi, and of the one for libxl beside the program.
+            for folder in [&*prefix.file("share/vala/vapi"), source.parent().expect("a file")] {
+                compiler.arg("--vapidir").arg(folder);
+            }
+            compiler.args(["--fatal-warnings", "--pkg=osevent-glib", "--pkg=xenlight", "--pkg=posix"]);
+            compiler.args(["-X", "-lxentoollog", "-o"]).arg(path).arg(source);
+            Ok(compiler)
+        })
+    }
+
+    fn compile_with(
+        source: &str,
+        linked: Linked,
+        needs: &Needs,
+        compiler: impl FnOnce(&Prefix, &Path, &Path) -> Result<Command, Failed>,
+    ) -> Result<Result<Self, String>, Failed> {
         let prefix = match Prefix::installed()? {
             Ok(prefix) => prefix,
             Err(missing) => return Ok(Err(missing)),
@@ -53,10 +87,7 @@ impl Program {
         let source = Path::new(PACKAGE).join(source);
         let name = format!("from_c-{}-{linked:?}", source.file_stem().expect("a file").display());
         let path = Path::new(FOLDER).join(name);
-        let mut compiler = command();
-        compiler.args(OPTIONS).arg("-o").arg(&path).arg(source);
-        compiler.args(prefix.flags(linked, needs.modules)?);
-        run(&mut compiler)?;
+        run(&mut compiler(&prefix, &path, &source)?)?;
         Ok(Ok(Self { path, libraries: prefix.libraries() }))
     }
 

@@ -1,7 +1,7 @@
 //! The examples, which watch the domain that each case makes, shuts down and destroys.
 
 use crate::Outcome;
-use crate::compiler::{Linked, Needs, Program, XEN};
+use crate::compiler::{GLIB, Linked, Needs, Program, XEN};
 use libtest_mimic::{Completion, Failed};
 use osevent_standin_machine::{Machine, Running};
 
@@ -26,8 +26,20 @@ pub(crate) fn sd_event() -> Outcome {
     example("examples/watch-sd-event.c", Linked::Shared, &needs)
 }
 
+pub(crate) fn glib() -> Outcome {
+    example("examples/watch-glib.c", Linked::Shared, &GLIB)
+}
+
+pub(crate) fn vala() -> Outcome {
+    watches(Program::compile_vala("examples/watch-vala.vala", &GLIB)?)
+}
+
 fn example(source: &str, linked: Linked, needs: &Needs) -> Outcome {
-    let program = match Program::compile(source, linked, needs)? {
+    watches(Program::compile(source, linked, needs)?)
+}
+
+fn watches(program: Result<Program, String>) -> Outcome {
+    let program = match program {
         Ok(program) => program,
         Err(missing) => return Ok(Completion::ignored_with(missing)),
     };

@@ -6,6 +6,10 @@ use libtest_mimic::Completion;
 use std::fs;
 use std::path::Path;
 
+/// The examples for loops without an adapter in Rust, and those in C.
+const EXAMPLES: [&str; 6] =
+    ["watch-poll.c", "watch-uv.c", "watch-sd-event.c", "watch-glib.c", "watch-vala.vala", "watch-tokio.rs"];
+
 /// Each block of code in the guide that follows a paragraph which ends in a link and a colon is a piece of the file that the
 /// link names. Every example has such a block.
 pub(crate) fn shows_the_tested_programs() -> Outcome {
@@ -22,7 +26,7 @@ pub(crate) fn shows_the_tested_programs() -> Outcome {
         }
         shown.extend(Path::new(target).file_name().and_then(|name| name.to_str()).map(str::to_owned));
     }
-    for example in ["watch-poll.c", "watch-uv.c", "watch-sd-event.c", "watch-tokio.rs"] {
+    for example in EXAMPLES {
         if !shown.iter().any(|file| file == example) {
             return Err(format!("the guide does not show {example}; it shows {shown:?}").into());
         }

@@ -1,4 +1,4 @@
-//! `osevent.h`, cut into comments and what they document.
+//! `osevent.h` and `osevent-glib.h`, cut into comments and what they document.
 
 use crate::compiler::PACKAGE;
 use libtest_mimic::Failed;
@@ -19,9 +19,12 @@ pub(crate) enum Paragraph {
     Code(Vec<String>),
 }
 
-/// All of them, in their order. The first is that of the file.
-pub(crate) fn entries() -> Result<Vec<Entry>, Failed> {
-    let header = fs::read_to_string(Path::new(PACKAGE).join("include/osevent.h"))?;
+/// The headers.
+pub(crate) const HEADERS: [&str; 2] = ["osevent.h", "osevent-glib.h"];
+
+/// All of a header, in their order. The first is that of the file.
+pub(crate) fn entries(header: &str) -> Result<Vec<Entry>, Failed> {
+    let header = fs::read_to_string(Path::new(PACKAGE).join("include").join(header))?;
     let mut entries = Vec::new();
     let mut lines = header.lines();
     while let Some(line) = lines.next() {
@@ -51,7 +54,7 @@ impl Entry {
     /// The name of the function that is declared or defined here.
     pub(crate) fn function(&self) -> Option<&str> {
         let (before, _) = self.prototype()?.split_once('(')?;
-        before.strip_prefix("int ")
+        before.rsplit([' ', '*']).next()
     }
 
     /// Its declaration, without the semicolon.

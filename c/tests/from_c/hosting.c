@@ -2,31 +2,22 @@
  * What a C program can do right and wrong with osevent.h: each case by its name, on a machine with the domain 5.
  */
 #define _GNU_SOURCE
+#include "check.h"
 #include <errno.h>
 #include <osevent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 /* The stand-in's. */
 int osevent_xencall_set_domain(uint32_t domid, uint32_t flags) __attribute__((weak));
 int64_t osevent_xencall_domain(uint32_t domid) __attribute__((weak));
-
-#define CHECK(condition)                                                          \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            _exit(1);                                                             \
-        }                                                                         \
-    } while (0)
 
 enum { DOMID = 5 };
 

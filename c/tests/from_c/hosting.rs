@@ -1,7 +1,7 @@
-//! The cases of `hosting.c`, each in a process of its own.
+//! The cases of `hosting.c`, each in a process of its own, and `attached.c`.
 
 use crate::Outcome;
-use crate::compiler::{Linked, Program, XEN};
+use crate::compiler::{GLIB, Linked, Program, XEN};
 use libtest_mimic::Completion;
 use osevent_standin_machine::Machine;
 use std::sync::OnceLock;
@@ -17,9 +17,22 @@ pub(crate) fn run(case: &str) -> Outcome {
         Ok(program) => program,
         Err(missing) => return Ok(Completion::ignored_with(missing)),
     };
+    succeeds(program, &[case])
+}
+
+/// Runs `attached.c`.
+pub(crate) fn attached() -> Outcome {
+    match Program::compile("tests/from_c/attached.c", Linked::Shared, &GLIB)? {
+        Ok(program) => succeeds(&program, &[]),
+        Err(missing) => Ok(Completion::ignored_with(missing)),
+    }
+}
+
+/// On a machine with a domain, and without a word.
+fn succeeds(program: &Program, arguments: &[&str]) -> Outcome {
     let machine = Machine::new()?;
     machine.add_domain(5)?;
-    let output = program.on(&machine).arg(case).output()?;
+    let output = program.on(&machine).args(arguments).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() || !said.is_empty() {
         return Err(format!("{}\n{said}", output.status).into());

@@ -1,10 +1,10 @@
-//! The manual, which is made of the comments in the header: a page for each function, and `osevent(7)`.
+//! The manual, which is made of the comments in the headers: a page for each function, and `osevent(7)`.
 //!
 //! A type is on the page of the function that follows it.
 
 use crate::Outcome;
 use crate::compiler::PACKAGE;
-use crate::header::{Entry, Paragraph, entries};
+use crate::header::{Entry, HEADERS, Paragraph, entries};
 use crate::prefix::Prefix;
 use libtest_mimic::{Completion, Failed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,21 +74,28 @@ pub(crate) fn renders() -> Outcome {
 
 /// The pages by the names of their files.
 fn pages() -> Result<BTreeMap<String, String>, Failed> {
-    let entries = entries()?;
-    let (overview, entries) = entries.split_first().ok_or("the header has no comments")?;
-    let functions: Vec<_> = entries.iter().filter_map(Entry::function).collect();
+    let headers = HEADERS.into_iter().map(|header| Ok((header, entries(header)?)));
+    let headers = headers.collect::<Result<Vec<_>, Failed>>()?;
+    let functions: Vec<_> = headers.iter().flat_map(|(_, entries)| entries).filter_map(Entry::function).collect();
     let date = date()?;
     let mut pages = BTreeMap::new();
-    for (at, entry) in entries.iter().enumerate() {
-        let Some(function) = entry.function() else { continue };
-        let types = entries[..at].iter().rposition(|before| before.function().is_some()).map_or(0, |before| before + 1);
-        let mut page = Page::new(function, "3", &date, &functions);
-        page.name(&entry.paragraphs);
-        page.synopsis(&entries[types..at], entry);
-        let text = entries[types..=at].iter().flat_map(|entry| &entry.paragraphs);
-        page.description(text);
-        pages.insert(format!("{function}.3"), page.end());
+    for (header, entries) in &headers {
+        let mut types: &[Entry] = &[];
+        // Without that of the file.
+        for (at, entry) in entries.iter().enumerate().skip(1) {
+            let Some(function) = entry.function() else {
+                types = &entries[at - types.len()..=at];
+                continue;
+            };
+            let mut page = Page::new(function, "3", &date, &functions);
+            page.name(&entry.paragraphs);
+            page.synopsis(header, types, entry);
+            page.description(types.iter().chain([entry]).flat_map(|entry| &entry.paragraphs));
+            pages.insert(format!("{function}.3"), page.end());
+            types = &[];
+        }
     }
+    let overview = headers.first().and_then(|(_, entries)| entries.first()).ok_or("the header has no comments")?;
     let mut page = Page::new("osevent", "7", &date, &functions);
     page.name(&overview.paragraphs);
     page.description(overview.paragraphs.iter().skip(1));
@@ -118,7 +125,7 @@ impl<'a> Page<'a> {
     fn new(subject: &'a str, section: &str, date: &str, functions: &'a [&'a str]) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let roff = format!(
-            ".\\\" Made of osevent.h by UPDATE_DOCS=1 cargo test -p osevent-c --test from_c.\n\
+            ".\\\" Made of the headers by UPDATE_DOCS=1 cargo test -p osevent-c --test from_c.\n\
              .TH {subject} {section} \"{date}\" \"osevent {version}\"\n"
         );
         Self { subject, roff, functions, mentioned: BTreeSet::new() }
@@ -135,8 +142,8 @@ impl<'a> Page<'a> {
         self.roff += &format!(".SH NAME\n{} \\- {}\n", self.subject, escaped(&sentence));
     }
 
-    fn synopsis(&mut self, types: &[Entry], function: &Entry) {
-        self.roff += ".SH SYNOPSIS\n.nf\n#include <osevent.h>\n";
+    fn synopsis(&mut self, header: &str, types: &[Entry], function: &Entry) {
+        self.roff += &format!(".SH SYNOPSIS\n.nf\n#include <{}>\n", escaped(header));
         for of_type in types {
             self.roff += &format!("\n{}\n", escaped(&of_type.code.join("\n")));
         }

@@ -58,7 +58,12 @@ impl Prefix {
     }
 
     fn pkg_config(&self) -> Command {
-        let mut command = Command::new("pkg-config");
+        self.command("pkg-config")
+    }
+
+    /// A command for which pkg-config finds what is installed here.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env("PKG_CONFIG_PATH", self.libraries().join("pkgconfig"));
         command
     }
