@@ -97,7 +97,7 @@ const MARKS: &[(&str, Release)] = &[
     ("libxl_get_free_memory_0x040700", Release::V4_8),
     ("libxl_set_vcpuaffinity_force", Release::V4_7),
     ("libxl_ao_abort", Release::V4_6),
-    ("libxl_domain_config_from_json", Release::V4_5),
+    ("libxl_retrieve_domain_configuration", Release::V4_5),
     ("libxl_childproc_sigchld_occurred", Release::V4_4),
 ];
 

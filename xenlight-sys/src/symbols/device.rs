@@ -28,18 +28,6 @@ symbol_table! {
     /// With a `how`, the device must remain valid until completion ([E9]): these operations write to it.
     Table in device;
     always {
-        /// Initializes a `DeviceNic` in raw memory.
-        fn device_nic_init(nic: *mut DeviceNic);
-        /// Frees the memory that it points to.
-        fn device_nic_dispose(nic: *mut DeviceNic);
-        /// Returns it as JSON, to be freed with free(3); NULL on failure.
-        fn device_nic_to_json(ctx: *mut Ctx, nic: *mut DeviceNic) -> *mut c_char;
-        /// Initializes a `DeviceDisk` in raw memory.
-        fn device_disk_init(disk: *mut DeviceDisk);
-        /// Frees the memory that it points to.
-        fn device_disk_dispose(disk: *mut DeviceDisk);
-        /// Returns it as JSON, to be freed with free(3); NULL on failure.
-        fn device_disk_to_json(ctx: *mut Ctx, disk: *mut DeviceDisk) -> *mut c_char;
         /// Fills in the domain's disk with this virtual device, such as `xvda`. It calls `_init` itself.
         fn vdev_to_device_disk(
             ctx: *mut Ctx, domid: u32, vdev: *const c_char, disk: *mut DeviceDisk,
@@ -108,10 +96,6 @@ symbol_table! {
         fn device_pci_assignable_list(ctx: *mut Ctx, count: *mut c_int) -> *mut DevicePci;
     }
     later {
-        /// Fills in a struct that was initialized with `_init`.
-        (4, 5) fn device_nic_from_json(ctx: *mut Ctx, nic: *mut DeviceNic, json: *const c_char) -> c_int;
-        /// Fills in a struct that was initialized with `_init`.
-        (4, 5) fn device_disk_from_json(ctx: *mut Ctx, disk: *mut DeviceDisk, json: *const c_char) -> c_int;
 
         /// Removes a disk with the cooperation of the domain; fails after 10 s.
         (4, 15) fn device_disk_safe_remove(

@@ -4,8 +4,8 @@ use super::table::symbol_table;
 use crate::Ctx;
 use crate::by_release::{CreateRestore, DomainControl, MonitorCommand, RetrieveConfiguration, SendTrigger};
 use crate::domain::{
-    AsyncopHow, AsyncprogressHow, CpuidPolicyList, DomainConfig, DomainCreateInfo, DomainRemusInfo, Dominfo,
-    RestoreParams, Uuid, Vminfo,
+    AsyncopHow, AsyncprogressHow, CpuidPolicyList, DomainConfig, DomainCreateInfo, DomainRemusInfo, Dominfo, Uuid,
+    Vminfo,
 };
 #[cfg(doc)]
 use crate::{Library, contract::*};
@@ -21,19 +21,13 @@ symbol_table! {
         /// Frees the array of [`Library::list_vm`].
         fn vminfo_list_free(list: *mut Vminfo, count: c_int);
         /// Returns the state of all domains, including domain 0, as an array for [`Library::dominfo_list_free`]; NULL on failure.
-        /// The size of an entry varies by release: it is the number of bytes that [`Library::dominfo_init`] clears. Faster than
+        /// The size of an entry varies by release: it is the number of bytes that its [`_init`](crate::StructFunctions::init) clears. Faster than
         /// [`Library::list_vm`].
         fn list_domain(ctx: *mut Ctx, count: *mut c_int) -> *mut Dominfo;
         /// Frees the array of [`Library::list_domain`].
         fn dominfo_list_free(list: *mut Dominfo, count: c_int);
         /// Fills in the state of a domain. If it does not exist: `ERROR_INVAL`, or `ERROR_DOMAIN_NOTFOUND` from 4.6 on.
         fn domain_info(ctx: *mut Ctx, info: *mut Dominfo, domid: u32) -> c_int;
-        /// Initializes a `Dominfo` in raw memory.
-        fn dominfo_init(info: *mut Dominfo);
-        /// Frees the memory that it points to.
-        fn dominfo_dispose(info: *mut Dominfo);
-        /// Returns it as JSON, to be freed with free(3); NULL on failure. Values that are false, zero or nil are omitted.
-        fn dominfo_to_json(ctx: *mut Ctx, info: *mut Dominfo) -> *mut c_char;
         /// Returns the domain's name, to be freed with free(3); NULL if it has none.
         fn domid_to_name(ctx: *mut Ctx, domid: u32) -> *mut c_char;
         /// Finds the domain with this name. Queries all domains first.
@@ -53,12 +47,6 @@ symbol_table! {
         ) -> c_int;
         /// Returns when the domain was created, in seconds since 1970; `u32::MAX` on failure.
         fn vm_get_start_time(ctx: *mut Ctx, domid: u32) -> u32;
-        /// Initializes a `DomainConfig` in raw memory.
-        fn domain_config_init(config: *mut DomainConfig);
-        /// Frees the memory that it points to.
-        fn domain_config_dispose(config: *mut DomainConfig);
-        /// Returns it as JSON, to be freed with free(3); NULL on failure. Values that are false, zero or nil are omitted.
-        fn domain_config_to_json(ctx: *mut Ctx, config: *mut DomainConfig) -> *mut c_char;
         /// Creates a domain, paused. The configuration and the address of `domid` must remain valid until completion ([E9]). Can
         /// take seconds, also with an `AsyncopHow` ([O12]). It may write `domid` even if it fails.
         fn domain_create_new(
@@ -116,15 +104,6 @@ symbol_table! {
         fn cpuid_dispose(list: *mut CpuidPolicyList);
     }
     later {
-        /// Fills in a configuration that was initialized with `_init`. Unknown keys and
-        /// values of the wrong type are ignored without an error.
-        (4, 5) fn domain_config_from_json(ctx: *mut Ctx, config: *mut DomainConfig, json: *const c_char) -> c_int;
-        /// Initializes a `RestoreParams` in raw memory.
-        (4, 4) fn domain_restore_params_init(params: *mut RestoreParams);
-        /// Frees the memory that it points to.
-        (4, 4) fn domain_restore_params_dispose(params: *mut RestoreParams);
-        /// Fills in a struct that was initialized with `_init`.
-        (4, 5) fn domain_restore_params_from_json(ctx: *mut Ctx, params: *mut RestoreParams, json: *const c_char) -> c_int;
         /// Reads a number, which need not be that of a domain, or else finds the domain with this name.
         (4, 3) fn domain_qualifier_to_domid(ctx: *mut Ctx, name: *const c_char, domid: *mut u32) -> c_int;
         /// Deletes the data that this owner has stored ([`Library::userdata_store`]).

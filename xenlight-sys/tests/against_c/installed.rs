@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::{ptr, slice};
 
 use libtest_mimic::{Completion, Failed};
-use xenlight_sys::domain::{Dominfo, OPAQUE_SIZE, Opaque};
+use xenlight_sys::domain::{OPAQUE_SIZE, Opaque};
 use xenlight_sys::log::{Logger, VaList};
 use xenlight_sys::{Library, LoadError, Release, codes};
 
@@ -30,18 +30,20 @@ pub(crate) fn the_installed_libxl_answers() -> Outcome {
         let rc = unsafe { library.ctx_alloc(&mut ctx, codes::LIBXL_VERSION + 1, 0, &mut logger) };
         assert_eq!(codes::error_name(rc), Some("ERROR_VERSION"));
 
-        let info = Opaque::<Dominfo>::zeroed();
+        let functions = library.struct_functions("dominfo").ok_or("it has no dominfo")?;
+        let dispose = functions.dispose.ok_or("a dominfo points to memory")?;
+        let info = Opaque::<c_void>::zeroed();
         let bytes = info.as_ptr().cast::<u8>();
         // SAFETY: the buffer has so many bytes, and nobody else has it.
         unsafe { bytes.write_bytes(0xA5, OPAQUE_SIZE) };
         // SAFETY: a dominfo is far smaller than the buffer.
-        unsafe { library.dominfo_init(info.as_ptr()) };
+        unsafe { (functions.init)(info.as_ptr()) };
         // SAFETY: all bytes have been written above, and nothing writes to them meanwhile.
         let all = unsafe { slice::from_raw_parts(bytes, OPAQUE_SIZE) };
         let size = all.iter().rposition(|&byte| byte != 0xA5).map_or(0, |last| last + 1);
         assert!((64..1024).contains(&size), "libxl cleared {size} bytes for a dominfo");
         // SAFETY: initialised above, and disposed of once.
-        unsafe { library.dominfo_dispose(info.as_ptr()) };
+        unsafe { dispose(info.as_ptr()) };
         Ok(())
     })
 }

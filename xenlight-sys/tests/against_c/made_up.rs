@@ -127,7 +127,6 @@ pub(crate) fn each_release_gets_its_forms_of_functions() -> Outcome {
             assert_eq!(library.dt_overlay().is_some(), !on_x86 && minor >= 18);
             assert_eq!(library.ao_abort().is_some(), minor >= 6);
             assert_eq!(library.childproc_sigchld_occurred().is_some(), minor >= 4);
-            assert_eq!(library.domain_config_from_json().is_some(), minor >= 5);
         }
         Ok(())
     })
