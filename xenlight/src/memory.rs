@@ -85,30 +85,30 @@ impl Ctx {
     /// [`Error::Libxl`], [`Error::Config`], [`Error::ConfigNeeds`], [`Error::Unsupported`] or [`Error::Closed`].
     pub fn needed_memory_kib(&self, config: &DomainConfig) -> Result<u64, Error> {
         self.ask(Task::without("ask how much memory a domain needs"), |question| {
-            let (mut short, mut long) = (0, 0);
+            let release = question.hosted.library().release();
+            let build_info = || question.given(&config::harmless(&config.build_info, release)?);
+            let mut kib = Kib::default();
             let rc = match question.hosted.library().domain_need_memory() {
                 NeedMemory::Bits32(ask) => {
-                    let build_info =
-                        question.given(&config::harmless(&config.build_info, question.hosted.library().release())?)?;
+                    let build_info = build_info()?;
                     // SAFETY: the ctx lives during `ask`, the struct and the number during the call.
-                    unsafe { ask(question.ctx, build_info.as_ptr(), &mut short) }
+                    unsafe { ask(question.ctx, build_info.as_ptr(), &mut kib.short) }
                 }
                 NeedMemory::Bits64(ask) => {
-                    let build_info =
-                        question.given(&config::harmless(&config.build_info, question.hosted.library().release())?)?;
+                    let build_info = build_info()?;
                     // SAFETY: likewise.
-                    unsafe { ask(question.ctx, build_info.as_ptr(), &mut long) }
+                    unsafe { ask(question.ctx, build_info.as_ptr(), &mut kib.long) }
                 }
                 NeedMemory::Configuration(ask) => {
                     const NO_DOMAIN: u32 = u32::MAX;
                     // SAFETY: the ctx lives during `ask`.
                     let config = unsafe { config::to_libxl(question.hosted, question.ctx, config) }?;
                     // SAFETY: likewise.
-                    unsafe { ask(question.ctx, config.as_ptr(), NO_DOMAIN, &mut long) }
+                    unsafe { ask(question.ctx, config.as_ptr(), NO_DOMAIN, &mut kib.long) }
                 }
             };
             question.succeeded(rc)?;
-            Ok(long.max(u64::from(short)))
+            Ok(kib.written())
         })
     }
 
@@ -160,26 +160,39 @@ impl Ctx {
 /// libxl up to 4.5 takes the video memory off a target; no device model has more.
 const MOST_VIDEO_KIB: u64 = 256 << 10;
 
+/// What a function writes that has 32 bits for it in early releases, and 64 in later ones.
+#[derive(Default)]
+struct Kib {
+    short: u32,
+    long: u64,
+}
+
+impl Kib {
+    fn written(self) -> u64 {
+        self.long.max(self.short.into())
+    }
+}
+
 fn target_kib(question: &Question<'_>, domid: DomainId) -> Result<u64, Error> {
-    let (mut short, mut long) = (0, 0);
+    let mut kib = Kib::default();
     let rc = match question.hosted.library().get_memory_target() {
         // SAFETY: the ctx lives while the question does; the number is written during the call.
-        MemoryTarget::Bits32(get) => unsafe { get(question.ctx, domid.get(), &mut short) },
+        MemoryTarget::Bits32(get) => unsafe { get(question.ctx, domid.get(), &mut kib.short) },
         // SAFETY: likewise.
-        MemoryTarget::Bits64(get) => unsafe { get(question.ctx, domid.get(), &mut long) },
+        MemoryTarget::Bits64(get) => unsafe { get(question.ctx, domid.get(), &mut kib.long) },
     };
     question.succeeded(rc)?;
-    Ok(long.max(u64::from(short)))
+    Ok(kib.written())
 }
 
 fn free_kib(question: &Question<'_>) -> Result<u64, Error> {
-    let (mut short, mut long) = (0, 0);
+    let mut kib = Kib::default();
     let rc = match question.hosted.library().get_free_memory() {
         // SAFETY: the ctx lives while the question does; the number is written during the call.
-        FreeMemory::Bits32(get) => unsafe { get(question.ctx, &mut short) },
+        FreeMemory::Bits32(get) => unsafe { get(question.ctx, &mut kib.short) },
         // SAFETY: likewise.
-        FreeMemory::Bits64(get) => unsafe { get(question.ctx, &mut long) },
+        FreeMemory::Bits64(get) => unsafe { get(question.ctx, &mut kib.long) },
     };
     question.check(rc)?;
-    Ok(long.max(u64::from(short)))
+    Ok(kib.written())
 }

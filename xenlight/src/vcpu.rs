@@ -54,7 +54,6 @@ impl Ctx {
                 return Ok(());
             }
             let library = question.hosted.library();
-            let pointer = |set: &Option<Given>| set.as_ref().map_or(ptr::null_mut(), Given::as_ptr);
             let rc = match (library.set_vcpuaffinity(), hard) {
                 (VcpuAffinity::Hard(set), Some(hard)) if soft.is_none() => {
                     // SAFETY: the ctx lives during `ask`.
@@ -90,7 +89,6 @@ impl Ctx {
         self.ask(Task::on("force the affinity of a virtual CPU", domid), |question| {
             let force = question.later(question.hosted.library().set_vcpuaffinity_force(), Release::V4_7)?;
             let (hard, soft) = (hard.map(Given::new).transpose()?, soft.map(Given::new).transpose()?);
-            let pointer = |set: &Option<Given>| set.as_ref().map_or(ptr::null_mut(), Given::as_ptr);
             // SAFETY: the ctx lives during `ask`, the sets during the call; NULL leaves a set as it is.
             question.succeeded(unsafe { force(question.ctx, domid.get(), vcpu, pointer(&hard), pointer(&soft)) })
         })
@@ -116,6 +114,11 @@ impl Ctx {
             VcpuOnline::Asynchronous(put) => operation::start(&self.registry, task, Online { domid, set, put }),
         })
     }
+}
+
+/// NULL leaves a set as it is.
+fn pointer(set: &Option<Given>) -> *mut Bitmap {
+    set.as_ref().map_or(ptr::null_mut(), Given::as_ptr)
 }
 
 struct Online {
