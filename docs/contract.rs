@@ -194,14 +194,14 @@ pub const X7: () = ();
 /// Source: C; obs.
 pub const X8: () = ();
 
-/// The logger is called for all levels, on any thread, under the ctx lock, and in forked children. [R15] applies to it, and it must not need a lock that another thread may have held at the fork. A NULL logger crashes (obs.). Its struct of three functions is the same from 4.2.0 to 4.22.0.
+/// The logger is called for all levels, on any thread, under the ctx lock, and in forked children. [R15] applies to it, and it must not need a lock that another thread may have held at the fork. A NULL logger crashes (obs.). Its struct of three functions is the same from 4.2.0 to 4.22.0. `progress` is called in the same way: while a domain is saved, in occurrences of the save helper's pipe (obs.), with a total of 0 for marks in the stream; while one is restored, up to 4.5 only.
 ///
-/// Source: C `libxl__logv`; xentoollog.h; obs.
+/// Source: C `libxl__logv`; libxl_save_callout.c; xentoollog.h; obs.
 pub const X9: () = ();
 
-/// Event and completion callbacks run with the ctx unlocked, on any thread that made a client call. A completion can be reported **before** its starting call has returned, on the same thread (obs.) or another. Within one client call the order is: events, progress reports, completions. Between threads there is no order.
+/// Event and completion callbacks run with the ctx unlocked, on any thread that made a client call. A completion can be reported **before** its starting call has returned, on the same thread (obs.) or another. Within one client call the order is: events, progress reports, completions. Between threads there is no order, except that the completion of an operation waits until its progress reports have returned.
 ///
-/// Source: H; C `egc_run_callbacks`; obs.
+/// Source: H; C `egc_run_callbacks`, `libxl__ao_complete_check_progress_reports`; obs.
 pub const E1: () = ();
 
 /// Such a callback may call libxl but must not make occurrences, as a nested main loop in it would. So results are passed to the application after the client call has returned.

@@ -146,7 +146,7 @@ impl Builder {
             return Err(Error::SigchldIgnored);
         }
         let no_fd = |reason| Error::Io { doing: "make an eventfd", reason };
-        let queue = Queue::new().map_err(no_fd)?;
+        let queue = Arc::new(Queue::new().map_err(no_fd)?);
         let closing = Closing::new().map_err(no_fd)?;
         let (works_on, worker) = match self.works_on {
             WorksOn::HostsLoop => (event_loop.clone(), None),
@@ -174,7 +174,7 @@ impl Builder {
             ctx: OnceLock::new(),
             registry: registry.clone(),
             keep: Mutex::new(None),
-            logger: Logger::new(),
+            logger: Logger::new(queue.clone()),
             library: self.library,
             hooks: HookState::new(self.tracer),
             queue,

@@ -16,7 +16,6 @@ use core::ffi::c_int;
 use osevent_core::Registry;
 use std::ffi::CString;
 use std::fmt;
-use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use xenlight_sys::by_release::{DomainControl, RetrieveConfiguration};
@@ -333,8 +332,10 @@ impl Request for Create {
     type Output = DomainId;
 
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
+        // SAFETY: `how` is this request's.
+        let console = unsafe { operation::console_how::<Self>(how) };
         // SAFETY: the ctx is alive; configuration and domid live until the operation has ended (E9).
-        unsafe { library.domain_create_new(ctx, self.config.as_ptr(), self.domid.as_ptr(), how, ptr::null()) }
+        unsafe { library.domain_create_new(ctx, self.config.as_ptr(), self.domid.as_ptr(), how, &console) }
     }
 
     fn finish(&self, result: Result<(), Error>) -> Result<DomainId, Error> {

@@ -42,7 +42,7 @@ pub(crate) struct Hosted {
     pub(crate) logger: Logger,
     pub(crate) library: Library,
     pub(crate) hooks: HookState,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) link: Link,
     pub(crate) operations: Operations,
     pub(crate) events: Subscribers,

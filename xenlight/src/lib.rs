@@ -9,7 +9,8 @@
 //!   error.
 //! - [`Ctx`]: a connection to Xen's toolstack, on an event loop. It lists domains and controls them:
 //!   [`create`](Ctx::create), [`pause`](Ctx::pause), [`shutdown`](Ctx::shutdown), [`save`](Ctx::save) and others.
-//! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort).
+//! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort), and reports its
+//!   [progress](Operation::progress).
 //! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
 //!   [stream](Ctx::events).
 //! - [`DomainConfig`]: the configuration of a domain. [`types`] has everything that it consists of, and reads and writes xl's
@@ -165,6 +166,7 @@ mod memory;
 mod operation;
 mod overlay;
 mod pending;
+mod progress;
 mod question;
 mod queue;
 mod quota;
@@ -202,6 +204,7 @@ pub use library::{Library, Release};
 pub use operation::Operation;
 pub use osevent_core::{Census, EventLoop, LoopError, RegistrationError};
 pub use pending::Abort;
+pub use progress::{Progress, Reports};
 pub use screen::VncServer;
 pub use trace::Trace;
 pub use uuid::Uuid;

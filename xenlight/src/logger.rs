@@ -3,11 +3,14 @@
 use crate::contain::contained;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::progress::{self, Progress};
+use crate::queue::Queue;
 use crate::words::Hearing;
 use core::ffi::{c_char, c_int, c_uint, c_ulong};
 use osevent_core::InHook;
 use std::borrow::Cow;
 use std::ffi::CStr;
+use std::sync::Arc;
 use xenlight_sys::log::{self as sys, VaList, format_message};
 
 /// Longer messages are cut.
@@ -20,13 +23,21 @@ pub(crate) struct Logger {
     functions: sys::Logger,
     process: libc::pid_t,
     pub(crate) hearing: Hearing,
+    queue: Arc<Queue>,
 }
 
 impl Logger {
-    pub(crate) fn new() -> Self {
+    /// From the queue, those who wait for an operation's progress are woken.
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
         let functions = sys::Logger { vmessage, progress: Some(progress), destroy };
         // SAFETY: no preconditions.
-        Self { functions, process: unsafe { libc::getpid() }, hearing: Hearing::default() }
+        Self { functions, process: unsafe { libc::getpid() }, hearing: Hearing::default(), queue }
+    }
+
+    /// Whether this is a forked child, where nothing is logged or heard.
+    fn is_forked(&self) -> bool {
+        // SAFETY: no preconditions.
+        unsafe { libc::getpid() != self.process }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut sys::Logger {
@@ -53,8 +64,7 @@ unsafe extern "C" fn vmessage(
         sys::LEVEL_PROGRESS | sys::LEVEL_DETAIL | sys::LEVEL_VERBOSE => log::Level::Debug,
         _ => log::Level::Trace,
     };
-    // SAFETY: no preconditions.
-    if unsafe { libc::getpid() } != logger.process {
+    if logger.is_forked() {
         return;
     }
     let mut buffer = [0; LONGEST];
@@ -82,15 +92,27 @@ unsafe extern "C" fn vmessage(
     });
 }
 
-/// How far an operation has come is no log message.
+/// How far an operation has come: for the operation, and not for the log. Called as [`vmessage`].
 unsafe extern "C" fn progress(
-    _: *mut sys::Logger,
+    logger: *mut sys::Logger,
     _: *const c_char,
-    _: *const c_char,
+    what: *const c_char,
     _: c_int,
-    _: c_ulong,
-    _: c_ulong,
+    done: c_ulong,
+    total: c_ulong,
 ) {
+    // SAFETY: libxl gives back the address of a `Logger`, which outlives its ctx (X1).
+    let logger = unsafe { &*logger.cast::<Logger>() };
+    let Some(percent) = progress::percent(done, total).filter(|_| !logger.is_forked()) else { return };
+    let what = if what.is_null() {
+        String::new()
+    } else {
+        // SAFETY: libxl passes a string that lasts for the call.
+        unsafe { CStr::from_ptr(what) }.to_string_lossy().into_owned()
+    };
+    if let Some(waker) = logger.hearing.progresses(Progress::Step { what, percent }) {
+        logger.queue.wake(waker);
+    }
 }
 
 /// Libxl never calls it; the ctx owns the logger.

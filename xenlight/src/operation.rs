@@ -25,6 +25,7 @@ use crate::hosted::Hosted;
 use crate::inside;
 use crate::lock;
 use crate::pending::{Abort, Pending};
+use crate::progress::{Progress, Reported, Reports};
 use crate::question::{Question, ask};
 use crate::queue::Item;
 use crate::task::Task;
@@ -38,7 +39,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use xenlight_sys::domain::{AsyncopFor, AsyncopHow};
+use xenlight_sys::domain::{AsyncopFor, AsyncopHow, AsyncprogressHow};
+use xenlight_sys::event::Event;
 use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 use xenlight_types::DomainId;
 
@@ -66,12 +68,13 @@ use xenlight_types::DomainId;
 pub struct Operation<T> {
     outcome: Arc<Outcome<T>>,
     pending: Option<Arc<dyn Pending>>,
+    reported: Option<Arc<Reported>>,
 }
 
 impl<T> Operation<T> {
     /// One that is over already.
     pub(crate) fn ready(result: Result<T, Error>) -> Self {
-        Self { outcome: Arc::new(Outcome(Mutex::new(State::Done(result)))), pending: None }
+        Self { outcome: Arc::new(Outcome(Mutex::new(State::Done(result)))), pending: None, reported: None }
     }
 
     /// The operation that `begin` has begun, or one that is over with what prevented it.
@@ -88,6 +91,41 @@ impl<T> Operation<T> {
     /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or an error of libxl.
     pub fn abort(&self) -> Result<Abort, Error> {
         self.pending.as_ref().map_or(Ok(Abort::Over), |pending| pending.clone().abort())
+    }
+
+    /// What the operation reports until it ends: its percentage, and for a domain in creation its console. Most operations report nothing.
+    ///
+    /// - Saving and [replicating](crate::Ctx::replicate) a domain report [steps](Progress::Step) with percentages. Restoring does so
+    ///   with Xen 4.5 and earlier only.
+    /// - Creating and restoring a domain report its [console](Progress::Console), once: with a bootloader such as pygrub while that
+    ///   waits for input, otherwise just before the operation ends. The domain is paused then, so nothing that it writes is lost.
+    ///
+    /// What was reported before this call is not lost either. There is one list of reports: if there are several streams of one
+    /// operation, each report goes to one of them. The thread of the loop wakes who waits for a report.
+    ///
+    /// ```no_run
+    /// # struct Bar; impl Bar { fn set_fraction(&self, _: f64) {} }
+    /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId, file: std::fs::File, config: xenlight::DomainConfig, bar: Bar)
+    /// #     -> Result<(), xenlight::Error> {
+    /// use futures_lite::StreamExt;
+    /// use xenlight::Progress;
+    ///
+    /// let save = ctx.save(domid, file, &config);
+    /// let mut reports = save.progress();
+    /// // On GLib, `MainContext::spawn_local` takes a future that uses widgets.
+    /// let show = async move {
+    ///     while let Some(report) = reports.next().await {
+    ///         if let Progress::Step { percent, .. } = report {
+    ///             bar.set_fraction(f64::from(percent) / 100.0);
+    ///         }
+    ///     }
+    /// };
+    /// let (result, ()) = futures_lite::future::zip(save, show).await;
+    /// result
+    /// # }
+    /// ```
+    pub fn progress(&self) -> Reports {
+        Reports::of(self.reported.clone())
     }
 }
 
@@ -233,6 +271,9 @@ impl<R: Request> Begun<R> {
         let result = request.finish(result);
         drop(request);
         self.outcome.set(result);
+        if let Some(waker) = self.listener.reported.end() {
+            wake(waker);
+        }
     }
 
     fn result(&self, hosted: &Hosted, rc: c_int) -> Result<(), Error> {
@@ -344,7 +385,11 @@ pub(crate) fn start<R: Request>(
         outcome: Outcome::running(),
         asked: Mutex::default(),
     });
-    let operation = Operation { outcome: begun.outcome.clone(), pending: Some(begun.clone()) };
+    let operation = Operation {
+        outcome: begun.outcome.clone(),
+        pending: Some(begun.clone()),
+        reported: Some(begun.listener.reported.clone()),
+    };
     let Some(worker) = &hosted.worker else {
         begin(registry, &begun, &*request).inspect_err(|_| begun.forget())?;
         return Ok(operation);
@@ -393,7 +438,7 @@ pub(crate) fn run<T: Send + 'static>(
         let result = work(registry);
         delivery::hand_in(registry, move || to_set.set(result));
     });
-    Ok(Operation { outcome, pending: None })
+    Ok(Operation { outcome, pending: None, reported: None })
 }
 
 /// Waits until something is so, by asking for it from time to time, on a thread of its own: neither the loop nor the ctx's own thread may
@@ -433,7 +478,7 @@ pub(crate) fn wait(
         }
     });
     thread.map_err(|reason| Error::Io { doing: "start a thread", reason })?;
-    Ok(Operation { outcome, pending: None })
+    Ok(Operation { outcome, pending: None, reported: None })
 }
 
 fn begin<R: Request>(registry: &Arc<Registry<Hosted>>, begun: &Arc<Begun<R>>, request: &R) -> Result<(), Error> {
@@ -479,4 +524,30 @@ unsafe extern "C" fn completed<R: Request>(ctx: *mut RawCtx, rc: c_int, for_call
     hosted.queue.push(Item::Completed(begun, rc));
     // A close waits for the last operation; this call is still inside the gate.
     hosted.progressed(&registry);
+}
+
+/// How the console of a domain in creation is to be reported, where `how` is what the request was to [`initiate`](Request::initiate) with.
+///
+/// # Safety
+/// `how` is valid, and was made for an operation with this type of request.
+pub(crate) unsafe fn console_how<R: Request>(how: *const AsyncopHow) -> AsyncprogressHow {
+    // SAFETY: the caller's promise; this field of the union is the one that is set, since there is a callback.
+    let for_callback = unsafe { (*how).u.for_callback };
+    AsyncprogressHow { callback: Some(console_is_there::<R>), for_event: 0, for_callback }
+}
+
+/// Libxl's callback: on any thread inside libxl, with the ctx unlocked ([E1]).
+unsafe extern "C" fn console_is_there<R: Request>(ctx: *mut RawCtx, event: *mut Event, for_callback: *mut c_void) {
+    // SAFETY: `for_callback` is that of this operation (`console_how`), whose count libxl still holds: it calls back with the result only
+    // after its reports have returned.
+    let begun = unsafe { &*for_callback.cast::<Begun<R>>().cast_const() };
+    // SAFETY: libxl passes an event that is the application's until it frees it (E3).
+    let domid = DomainId::new(unsafe { (*event).domid });
+    let Some(registry) = begun.registry.upgrade() else { return };
+    let hosted = registry.client();
+    // SAFETY: freed once, and before the ctx, which this call's thread is inside of (E3).
+    unsafe { hosted.library().event_free(ctx, event) };
+    if let Some(waker) = begun.listener.reported.add(Progress::Console(domid)) {
+        hosted.queue.wake(waker);
+    }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod order;
 
+use crate::contain::wake;
 use crate::event::Event;
 use crate::lock;
 use crate::pending::Pending;
@@ -13,11 +14,12 @@ use osevent_core::current_thread;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::Waker;
 
 pub(crate) enum Item {
     /// The operation's callback has run, with this result.
     Completed(Arc<dyn Pending>, i32),
-    /// What the ctx's own thread had the result of at once.
+    /// What has no callback of libxl's: the ctx's own thread had the result at once, or somebody is to be woken.
     Over(Box<dyn FnOnce() + Send>),
     Event(Event),
     /// The ctx is closed.
@@ -46,6 +48,11 @@ impl Queue {
     /// In the order in which libxl's callbacks run.
     pub(crate) fn push(&self, item: Item) {
         lock(&self.order).push(item);
+    }
+
+    /// Has the application's waker woken by the loop's thread.
+    pub(crate) fn wake(&self, waker: Waker) {
+        self.push(Item::Over(Box::new(move || wake(waker))));
     }
 
     /// Whether this thread is in a delivery: in user code of ours.

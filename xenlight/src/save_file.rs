@@ -30,7 +30,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::ptr;
 use xenlight_sys::by_release::CreateRestore;
 use xenlight_sys::domain::AsyncopHow;
 use xenlight_sys::{Ctx as RawCtx, Library, Release};
@@ -155,15 +154,17 @@ impl Request for Restore {
         const NO_WAY_BACK: c_int = -1;
         let (config, domid, params) = (self.config.as_ptr(), self.domid.as_ptr(), self.params.as_ptr());
         let fd = self.file.as_raw_fd();
+        // SAFETY: `how` is this request's.
+        let console = unsafe { operation::console_how::<Self>(how) };
         match library.domain_create_restore() {
             // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
             // has ended (E9).
-            CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, ptr::null()) },
+            CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, &console) },
             // SAFETY: likewise.
-            CreateRestore::Params(restore) => unsafe { restore(ctx, config, domid, fd, params, how, ptr::null()) },
+            CreateRestore::Params(restore) => unsafe { restore(ctx, config, domid, fd, params, how, &console) },
             // SAFETY: likewise.
             CreateRestore::SendBack(restore) => unsafe {
-                restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, ptr::null())
+                restore(ctx, config, domid, fd, NO_WAY_BACK, params, how, &console)
             },
         }
     }

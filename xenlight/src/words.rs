@@ -21,6 +21,9 @@
 //! comes to the operations on that domain, as uncertain if there are several. A line with neither owner nor domain comes to the one operation at work,
 //! and says that this is not certain; to none if there are several.
 //!
+//! How far an operation has come is told in the same calls, without its domain: by the save helper, through a pipe that is registered for its
+//! operation. A report without an owner is nobody's.
+//!
 //! # The lock, and forked children
 //! The lock is taken under libxl's ([R15]) for a few steps without a call out. A forked child, which must not need it ([X9]), never gets
 //! here: the logger looks first which process it is in.
@@ -28,6 +31,7 @@
 #[cfg(doc)]
 use crate::contract::*;
 use crate::lock;
+use crate::progress::{Progress, Reported};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -35,6 +39,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, Weak};
+use std::task::Waker;
 use xenlight_types::DomainId;
 
 /// A line of libxl's log, at error level.
@@ -102,12 +107,13 @@ const LONGEST: usize = 400;
 pub(crate) struct Listener {
     domid: Option<DomainId>,
     heard: Mutex<Vec<Line>>,
+    pub(crate) reported: Arc<Reported>,
 }
 
 impl Listener {
     /// `domid` is `None` for what is about no domain, or about one that is yet to be made.
     pub(crate) fn new(domid: Option<DomainId>) -> Arc<Self> {
-        Arc::new(Self { domid, heard: Mutex::default() })
+        Arc::new(Self { domid, heard: Mutex::default(), reported: Arc::default() })
     }
 
     pub(crate) fn words(&self) -> Words {
@@ -250,6 +256,12 @@ impl Hearing {
             let owner = lock(&self.0).owner(Key::Watch(watch));
             let _replaced = self.innermost(|frame| std::mem::replace(&mut frame.owner, owner));
         }
+    }
+
+    /// How far the owner of this call has come. Returns the one who waits for it.
+    #[must_use]
+    pub(crate) fn progresses(&self, progress: Progress) -> Option<Waker> {
+        self.current()?.reported.add(progress)
     }
 
     /// A message at the level of errors. `context` is `libxl`, or a part of it.

@@ -192,3 +192,25 @@ fn e12_what_a_hook_refuses_to_register_is_nobodys_r3() {
     hearing.refused(3, None);
     assert!(hearing.owner(3).is_none());
 }
+
+#[test]
+fn e12_progress_is_told_to_the_operation_that_libxl_works_for_and_otherwise_to_none() {
+    use futures_lite::{StreamExt, future};
+
+    let hearing = hearing();
+    let [five, seven] = [5, 7].map(|domid| at_work(&hearing, Some(domid)));
+    let step = |percent| Progress::Step { what: "Frames".to_owned(), percent };
+    assert!(hearing.progresses(step(1)).is_none());
+    {
+        let _attending = hearing.attend(Some(five.clone()));
+        hearing.registers(100, None);
+    }
+    // The occurrence of what was registered for the first, on whatever thread.
+    let _attending = hearing.attend(hearing.owner(100));
+    assert!(hearing.progresses(step(2)).is_none());
+    for (listener, expected) in [(five, vec![step(2)]), (seven, Vec::new())] {
+        assert!(listener.reported.end().is_none());
+        let told: Vec<_> = future::block_on(crate::Reports::of(Some(listener.reported.clone())).collect());
+        assert_eq!(told, expected);
+    }
+}

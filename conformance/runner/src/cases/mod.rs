@@ -17,6 +17,7 @@ mod life;
 mod likeness;
 mod open;
 mod plug;
+mod progress;
 mod questions;
 mod refusal;
 mod resources;
@@ -125,6 +126,8 @@ static ON_XEN: &[&DomainCase] = &[
     &resources::POOLS,
     &resources::CONSOLE,
     &resources::UPKEEP,
+    &progress::PROGRESS,
+    &progress::BOOTLOADER,
     &xen::CLOSE_WITH_DOMAINS,
     &xen::FIFTY_ON_ONE_CTX,
     &xen::FIFTY_ON_FOUR_CTXS,
