@@ -184,6 +184,16 @@ fn panic_of_xen_is_told() {
 
 #[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn panic_without_a_reset_is_told_before_the_time_is_over() {
+    const LIMIT: &str = "900";
+    let (args, words) = ("dom0_mem=16M noreboot", "Xen panicked: Domain 0 allocation is too small");
+    let begun = Instant::now();
+    expect(&["--timeout", LIMIT, "--start-timeout", LIMIT, "--xen-args", args, "--", "true"], 125, words);
+    assert!(begun.elapsed().as_secs() < LIMIT.parse().unwrap());
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn reset_is_told_from_a_panic() {
     expect(&["--", "sh", "-c", "xl debug-keys R; sleep 100"], 125, "reset or switched off without a panic");
 }

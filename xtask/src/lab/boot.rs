@@ -45,6 +45,12 @@ pub(crate) struct Report {
 /// What QEMU needs beside the machine's memory, MiB.
 const OVERHEAD: u64 = 256;
 
+/// How often the console is looked at for a panic, while nothing comes from dom0.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What a panic gets to reset the machine, which ends QEMU. Xen waits for five seconds of its own time before, and can fail to.
+const RESET: Duration = Duration::from_secs(30);
+
 /// Refuses a machine with that much memory, MiB, where it does not fit into this one.
 pub(crate) fn check_memory(memory: u64) -> Result<()> {
     let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
@@ -108,10 +114,11 @@ pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Pa
 
     let mut fetched: Vec<Option<File>> = fetch.iter().map(|_| None).collect();
     let mut started_after = None;
+    let mut panicked = None;
     let verdict = loop {
         let limit = if started_after.is_some() { machine.timeout } else { machine.timeout.min(machine.start_timeout) };
         let left = limit.saturating_sub(start.elapsed());
-        match frames.recv_timeout(left) {
+        match frames.recv_timeout(left.min(LOOK)) {
             Ok(Frame::Starting) => started_after = Some(start.elapsed()),
             Ok(Frame::Stdout(bytes)) => relay(io::stdout(), &bytes)?,
             Ok(Frame::Stderr(bytes)) => relay(io::stderr(), &bytes)?,
@@ -126,6 +133,12 @@ pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Pa
             Ok(Frame::Exited(code)) => break Verdict::Exited(code),
             Ok(Frame::Signalled(signal)) => break Verdict::Signalled(signal),
             Ok(Frame::NotStarted(why)) => break Verdict::NotStarted(why),
+            Err(RecvTimeoutError::Timeout) if start.elapsed() < limit => {
+                let Some(verdict) = console(folder) else { continue };
+                if panicked.get_or_insert_with(Instant::now).elapsed() >= RESET {
+                    break verdict;
+                }
+            }
             Err(RecvTimeoutError::Timeout) if started_after.is_none() && limit < machine.timeout => {
                 let stuck = || Verdict::Stuck { seconds: limit.as_secs(), processors: monitor::processors(folder) };
                 break console(folder).unwrap_or_else(stuck);
