@@ -21,13 +21,14 @@ const BUILDING: [Package; 8] = [
     ("libsystemd-dev", "another: sd-event"),
 ];
 
-/// What the tests read reports and manuals with, and a compiler that only they need.
-const TESTING: [Package; 5] = [
+/// What the tests read reports and manuals with, and what only examples need.
+const TESTING: [Package; 6] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
     ("mandoc", "reads the manual of the library for C programs"),
     ("valac", "compiles an example in Vala"),
+    ("libvirt-dev", "an example in C"),
 ];
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.

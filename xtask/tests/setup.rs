@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 13] = [
+const WANTED: [&str; 14] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -21,6 +21,7 @@ const WANTED: [&str; 13] = [
     "perl",
     "mandoc",
     "valac",
+    "libvirt-dev",
 ];
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.

@@ -26,6 +26,11 @@ pub(crate) fn sd_event() -> Outcome {
     example("examples/watch-sd-event.c", Linked::Shared, &needs)
 }
 
+pub(crate) fn libvirt() -> Outcome {
+    let needs = Needs { modules: &["xenlight", "xentoollog", "libvirt"], package: "libvirt-dev" };
+    example("examples/watch-libvirt.c", Linked::Shared, &needs)
+}
+
 pub(crate) fn glib() -> Outcome {
     example("examples/watch-glib.c", Linked::Shared, &GLIB)
 }
