@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use libloading::os::unix::Library;
-use osevent_standin_xenstored::libxencall_in;
+use osevent_standin_xenstored::libxencall;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,10 @@ impl Preparation {
     /// # Errors
     /// It does not exist.
     pub fn new() -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let beside = program.parent().unwrap_or(Path::new("."));
-        let folders = [beside.to_owned(), beside.join("deps"), beside.join("..")];
-        let standin = folders.iter().find_map(|folder| libxencall_in(folder).ok().flatten()).with_context(|| {
-            format!(
-                "the stand-in for libxencall, libxencall.so, is not beside {}; build it with \
-                 `cargo build -p osevent-standin-xencall`, or run `cargo xtask conformance`",
-                program.display()
-            )
-        })?;
+        let standin = libxencall()?.context(
+            "the stand-in for libxencall, libxencall.so, is not beside this program; build it with `cargo build -p \
+             osevent-standin-xencall`, or run `cargo xtask conformance`",
+        )?;
         Ok(Self { standin })
     }
 

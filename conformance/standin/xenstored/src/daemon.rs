@@ -32,6 +32,7 @@ impl Daemon {
         tree.make("/tool/xenstored");
         tree.write(&format!("{HOME}/domid"), b"0");
         tree.write(&format!("{HOME}/name"), b"Domain-0");
+        tree.write("/local/pool/0/name", b"Pool-0");
         Self {
             tree,
             domains: BTreeSet::from([0]),

@@ -23,7 +23,7 @@
 //! relative path is relative to `/local/domain/0`.
 //!
 //! # What is different
-//! - `/local/domain/0/domid` and `name` exist from the start, as after xen-init-dom0.
+//! - `/local/domain/0/domid` and `name`, and `/local/pool/0/name`, exist from the start, as after xen-init-dom0.
 //! - CONTROL has `help`, `check` and `fire|<special>`, which fires a special watch.
 //! - A client that does not read 16 MiB of data is disconnected.
 //! - The server does not watch domains. When a domain ends, call [`Server::fire_special`], or pass an eventfd that signals this
@@ -34,6 +34,7 @@
 //! One thread serves all clients and never blocks on one of them. The methods of [`Server`] may be called on any thread. They
 //! take the server's only lock, under which only system calls that do not block are made.
 
+mod changes;
 mod connection;
 mod daemon;
 mod path;
@@ -43,6 +44,7 @@ mod shared_object;
 mod tree;
 mod wire;
 
+pub use changes::Changes;
 pub use server::{BindError, Server};
-pub use shared_object::libxencall_in;
+pub use shared_object::{libxencall, libxencall_in};
 pub use wire::Refusal;

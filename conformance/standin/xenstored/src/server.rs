@@ -15,7 +15,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{connection::Connection, daemon::Daemon, path, request::special, wire::Refusal};
+use crate::{
+    changes::Changes,
+    connection::{Connection, Watch},
+    daemon::Daemon,
+    path,
+    request::special,
+    wire::Refusal,
+};
 
 /// A running xenstored. Dropping it ends it, as [`Server::shutdown`] does.
 pub struct Server {
@@ -129,6 +136,25 @@ impl Server {
         let change = special(path::special(name.as_bytes())?);
         self.shared.change(|state| state.daemon.announce(&[change]));
         Ok(())
+    }
+
+    /// Watches nodes, each with all below it, and special names, as a client would. Each is reported once at first.
+    ///
+    /// # Errors
+    /// A path is not legal, which is [`ErrorKind::InvalidInput`]; or there is no descriptor left.
+    pub fn watch(&self, paths: &[&str]) -> io::Result<Changes> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut connection = Connection::new(theirs)?;
+        for path in paths {
+            let watched = path::watched(path.as_bytes());
+            let (path, relative) = watched.map_err(|refusal| io::Error::new(ErrorKind::InvalidInput, refusal))?;
+            let watch = Watch { path, token: vec![], relative };
+            connection.queue_event(watch.event(&watch.path));
+            connection.watches.push(watch);
+        }
+        let changes = Changes::new(Connection::new(ours)?);
+        self.shared.change(|state| state.daemon.connect(connection));
+        Ok(changes)
     }
 
     /// Fires `@releaseDomain` whenever the eventfd `fd` becomes readable, and reads it: what VIRQ_DOM_EXC is to the

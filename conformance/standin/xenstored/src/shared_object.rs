@@ -1,8 +1,28 @@
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
-/// The stand-in for libxencall, which goes together with this one, where cargo has put it: in the folder of a program that
-/// depends on its crate. `None` if it is not there.
+/// The stand-in for libxencall, which goes together with this one: at the path in `OSEVENT_XENCALL`, or else where cargo has put it
+/// for a program that depends on its crate, which is beside this program or its tests. `None` if it is not there.
+///
+/// # Errors
+/// This program's own path, or a folder, cannot be read.
+pub fn libxencall() -> io::Result<Option<PathBuf>> {
+    if let Some(path) = env::var_os("OSEVENT_XENCALL") {
+        return Ok(Some(path.into()));
+    }
+    let program = env::current_exe()?;
+    let beside = program.parent().unwrap_or(Path::new("."));
+    for folder in [beside.to_owned(), beside.join("deps"), beside.join("..")] {
+        match libxencall_in(&folder) {
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    Ok(None)
+}
+
+/// The stand-in for libxencall in this folder. `None` if it is not there.
 ///
 /// What the file is called depends on where the package came from: one from another git repository or a registry has a number in
 /// its name, and those of earlier versions lie beside it. The newest counts.
