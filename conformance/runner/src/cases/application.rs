@@ -437,7 +437,8 @@ impl Wake for Woken {
 /// Restores from a pipe. No domain can be created on the pretend machine, which libxl finds out before the starting call returns.
 fn file_is_closed(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
-    let json = r#"{"c_info": {"type": "pv", "name": "restored"}, "b_info": {"max_memkb": 4096, "target_memkb": 4096, "type.pv": {}}}"#;
+    // Libxl refuses the pool before it reads the stream.
+    let json = r#"{"c_info": {"type": "pv", "name": "restored", "pool_name": "nowhere"}, "b_info": {"max_memkb": 4096, "target_memkb": 4096, "type.pv": {}}}"#;
     for _ in 0..20 {
         let (reader, mut writer) = std::io::pipe()?;
         writer.write_all(&save_file(json)?)?;

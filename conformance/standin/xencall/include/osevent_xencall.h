@@ -5,12 +5,14 @@
  * them weak: a null pointer means that the stand-in is not there and that libxl would talk to a real Xen.
  *
  * OSEVENT_XENCALL_STATE_DIR=/existing/directory, in the environment when it is loaded, keeps libxl's files there
- * instead of /var/lib/xen and /var/run/xen, so that an ordinary user can destroy pretend domains.
+ * instead of /var/lib/xen and /var/run/xen, so that an ordinary user can create and destroy pretend domains.
  *
  * OSEVENT_XENCALL_TABLE=/path/of/a/file, in the environment when it is loaded, shares the pretend domains with all processes
  * that name the same file, which is made if it is not there. Word N of it (64 bits, the machine's byte order) is domain
- * N: its flags in bits 0-31, and bit 32 set if it exists. Words 0x7ff0 to 0x7ff2 are the three counters below, word 0x7ff3 the unknown version. Another
- * process's changes fire no event fd here.
+ * N: its flags in bits 0-31, and bit 32 set if it exists. Words 0x7ff0 to 0x7ff2 are the three counters below, word 0x7ff3 the
+ * unknown version; what is behind them is not documented. Beside the file are two FIFOs, with .ends and .starts behind its name: 8
+ * bytes are written there for each domain that ends, as to the event fd below, which then is the first FIFO, and for each that begins
+ * to run. One process at a time can read them.
  */
 #ifndef OSEVENT_XENCALL_H
 #define OSEVENT_XENCALL_H
@@ -34,14 +36,14 @@ uint32_t osevent_xencall_is_standin(void);
 /* Which of the stand-in's parts the program's global scope resolves to, as OSEVENT_XENCALL_* bits. */
 uint32_t osevent_xencall_in_force(void);
 
-/* Creates or changes a pretend domain. flags: XEN_DOMINF_* with the shutdown reason in bits 16-23; hvm_guest, paused,
+/* Creates or changes a pretend domain; a new one has 4 MiB and one virtual processor. flags: XEN_DOMINF_* with the shutdown reason in bits 16-23; hvm_guest, paused,
  * running, shutdown, dying ... as in xen/domctl.h. 0, or -1 with errno EINVAL: domid above 0x7fef. */
 int osevent_xencall_set_domain(uint32_t domid, uint32_t flags);
 /* The domain's flags, or -1 with errno ESRCH. */
 int64_t osevent_xencall_domain(uint32_t domid);
 /* The domain is gone. 0, or -1 with errno ESRCH. */
 int osevent_xencall_remove_domain(uint32_t domid);
-/* An eventfd (non-blocking, close-on-exec, the stand-in's own: never close it) that becomes readable when a domain
+/* An eventfd, or a FIFO if there is a file (non-blocking, close-on-exec, the stand-in's own: never close it) that becomes readable when a domain
  * shuts down, starts dying or goes, whoever did it: Xen's VIRQ_DOM_EXC. Whoever plays xenstored reads it and fires
  * @releaseDomain. -1 where it could not be made. */
 int osevent_xencall_dom_exc_fd(void);

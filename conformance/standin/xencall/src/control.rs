@@ -7,10 +7,12 @@ use std::{
     sync::atomic::Ordering::Relaxed,
 };
 
+use osevent_standin_hypervisor::NoDomain;
+
 use crate::{
-    clock, domains,
-    domains::{NoDomain, table},
+    clock,
     errno::set_errno,
+    state::{self, hypervisor},
 };
 
 /// The version of this interface.
@@ -42,13 +44,13 @@ pub extern "C" fn osevent_xencall_in_force() -> u32 {
 /// Creates or changes a pretend domain; -1 and EINVAL for a reserved id.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_set_domain(domid: u32, flags: u32) -> c_int {
-    by_errno(table().set(domid, flags), libc::EINVAL)
+    by_errno(hypervisor().set(domid, flags), libc::EINVAL)
 }
 
 /// The flags of a pretend domain; -1 and ESRCH where there is none.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_domain(domid: u32) -> i64 {
-    match table().flags(domid) {
+    match hypervisor().flags(domid) {
         Some(flags) => flags.into(),
         None => by_errno(Err(NoDomain), libc::ESRCH).into(),
     }
@@ -57,13 +59,13 @@ pub extern "C" fn osevent_xencall_domain(domid: u32) -> i64 {
 /// The pretend domain is gone; -1 and ESRCH where there was none.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_remove_domain(domid: u32) -> c_int {
-    by_errno(table().remove(domid), libc::ESRCH)
+    by_errno(hypervisor().remove(domid), libc::ESRCH)
 }
 
 /// An eventfd that becomes readable when a domain shuts down, begins to die or goes; -1 where there is none.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_dom_exc_fd() -> c_int {
-    domains::dom_exc_fd()
+    state::dom_exc_fd()
 }
 
 /// `gettimeofday(2)` lags by this many milliseconds from now on.
@@ -81,25 +83,25 @@ pub extern "C" fn osevent_xencall_step_clock_ms(ms: i64) {
 /// How many hypercalls were asked for.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_hypercalls() -> u64 {
-    table().hypercalls.load(Relaxed)
+    hypervisor().counters().hypercalls.load(Relaxed)
 }
 
 /// How many hypercalls were answered with ENOSYS or EACCES.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_refused_hypercalls() -> u64 {
-    table().refused_hypercalls.load(Relaxed)
+    hypervisor().counters().refused_hypercalls.load(Relaxed)
 }
 
 /// How many attempts to open a Xen device were refused.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_refused_opens() -> u64 {
-    table().refused_opens.load(Relaxed)
+    hypervisor().counters().refused_opens.load(Relaxed)
 }
 
 /// The last interface version that a hypercall was refused for, or 0.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn osevent_xencall_unknown_version() -> u64 {
-    table().unknown_version.load(Relaxed)
+    hypervisor().counters().unknown_version.load(Relaxed)
 }
 
 /// Whether what goes by the name of libxencall.so.1 in this process is this very object.

@@ -22,7 +22,7 @@ use std::{
 
 use libc::mode_t;
 
-use crate::{domains::table, errno::set_errno};
+use crate::{errno::set_errno, state::hypervisor};
 
 /// `open(2)`. C callers may leave out `mode`; what the register holds then is only used where they may not.
 #[cfg_attr(not(test), unsafe(no_mangle))]
@@ -172,7 +172,7 @@ unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mod
     // SAFETY: not null, so a C string by the caller's promise.
     if !path.is_null() && is_xens(unsafe { CStr::from_ptr(path) }) {
         // Relaxed: a counter that publishes nothing.
-        table().refused_opens.fetch_add(1, Relaxed);
+        hypervisor().counters().refused_opens.fetch_add(1, Relaxed);
         set_errno(libc::ENOENT);
         return -1;
     }

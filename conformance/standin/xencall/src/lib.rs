@@ -2,9 +2,9 @@
 //! of any user, without a hypervisor.
 //!
 //! libxl reaches Xen through libxencall, whose C interface is stable. This shared object has the same interface, name and
-//! symbol versions. It has a table of simulated domains and answers the few hypercalls that libxl's event code makes, and
-//! those that ask for the processors of the host. All other hypercalls fail with `ENOSYS`. It builds no domain, runs no
-//! code of one, and never makes a hypercall.
+//! symbol versions. It has a table of simulated domains and answers the hypercalls with which libxl describes the host, and creates,
+//! lists, changes and destroys PV and PVH domains. All other hypercalls fail with `ENOSYS`. It runs no code of a domain, and
+//! never makes a hypercall.
 //!
 //! # Use
 //! Preload it. Only then are all its parts active:
@@ -23,8 +23,8 @@
 //! | first, by `dlopen` with `RTLD_GLOBAL` | yes | yes | no: libc comes earlier in the global scope |
 //! | first, by `dlopen` with `RTLD_LOCAL` | yes, by its soname | no | no |
 //!
-//! With `OSEVENT_XENCALL_STATE_DIR=/existing/directory` in the environment, any user can also destroy simulated domains: libxl
-//! then uses this directory instead of `/var/lib/xen` and `/var/run/xen`, see [`files`].
+//! With `OSEVENT_XENCALL_STATE_DIR=/existing/directory` in the environment, any user can also create and destroy simulated domains:
+//! libxl then uses this directory instead of `/var/lib/xen` and `/var/run/xen`, see [`files`].
 //!
 //! libxenlight can be loaded in any way afterwards, also with `RTLD_LOCAL`. Setting `LD_PRELOAD` in a running process has no
 //! effect: the program has to be executed again.
@@ -32,9 +32,12 @@
 //! # No real hypercall by mistake
 //! - The soname is `libxencall.so.1`. Loaded first, it *is* the dependency of libxenctrl, libxendevicemodel and libxenhypfs, and
 //!   the real library is not mapped.
+//! - The memory of a domain, which libxl maps through libxenforeignmemory to build it, is ordinary memory of the process that is
+//!   forgotten when it is unmapped.
 //! - Preloaded, it refuses to open anything below `/dev/xen` and `/proc/xen` (`ENOENT`, as on a system without Xen). So event
 //!   channels, grants and the ioctls of the device model are not available.
-//! - Programs that libxl executes (its save helper, scripts) inherit `LD_PRELOAD`, and with it an empty table.
+//! - Programs that libxl executes (its save helper, scripts) inherit `LD_PRELOAD`, and with it an empty table, or the one that
+//!   `OSEVENT_XENCALL_TABLE` names.
 //!
 //! # Which libxl
 //! x86-64 Linux. The layouts of the sysctl and domctl structs are those of Xen 4.14 to 4.22, see [`hypercall`].
@@ -51,12 +54,12 @@ compile_error!("the stand-in knows the hypercall structs and the linker of x86-6
 pub mod abi;
 pub mod clock;
 pub mod control;
-mod domains;
 mod errno;
 pub mod files;
 pub mod foreign_memory;
 pub mod host;
 pub mod hypercall;
+mod state;
 
 /// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
 /// them, and nothing is left to be initialised where `open` is called in a signal handler.
@@ -64,8 +67,7 @@ pub mod hypercall;
 #[cfg_attr(not(test), unsafe(link_section = ".init_array"))]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
-        domains::table();
-        domains::dom_exc_fd();
+        state::hypervisor();
         files::prepare();
     }
     at_load
