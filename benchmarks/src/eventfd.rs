@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -19,4 +20,11 @@ pub(crate) fn raise(fd: &OwnedFd) {
 /// Makes a readable eventfd unreadable.
 pub(crate) fn lower(fd: &OwnedFd) {
     rustix::io::read(fd, &mut [0; 8]).expect("it was readable, and nobody else reads it");
+}
+
+/// As many fds as this process may have.
+pub(crate) fn allow_many_fds() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(())
 }

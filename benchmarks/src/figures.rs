@@ -1,6 +1,7 @@
 //! Medians, spreads, and how they are shown.
 
 use comfy_table::{Table, presets};
+use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// Measurements of one thing, in order of size.
@@ -25,6 +26,40 @@ impl<T: Copy + PartialOrd> Sample<T> {
     pub(crate) fn quantile(&self, percent: usize) -> T {
         self.0[(self.0.len() - 1) * percent / 100]
     }
+}
+
+/// What two were measured at by turns, so that whatever else the machine does meets both.
+pub(crate) struct Pair {
+    pub(crate) base: Sample<f64>,
+    pub(crate) measured: Sample<f64>,
+    /// Of the rounds: measured / base.
+    pub(crate) ratio: Sample<f64>,
+}
+
+/// Measures both `rounds` times, at least once.
+pub(crate) fn paired(rounds: u32, mut base: impl FnMut() -> f64, mut measured: impl FnMut() -> f64) -> Pair {
+    // Not counted: memory is touched for the first time, async-io finds out who waits.
+    _ = (base(), measured());
+    let rounds: Vec<(f64, f64)> = (0..rounds.max(1)).map(|_| (base(), measured())).collect();
+    let sample =
+        |of: fn(&(f64, f64)) -> f64| Sample::of(rounds.iter().map(of).collect()).expect("there is one round at least");
+    Pair {
+        base: sample(|(base, _)| *base),
+        measured: sample(|(_, measured)| *measured),
+        ratio: sample(|(base, measured)| measured / base),
+    }
+}
+
+/// What the calling thread has used of a processor. On a machine that others use, the time of day says more about them.
+pub(crate) fn used() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it is not negative")
+}
+
+/// Nanoseconds of a processor for one of so many times.
+pub(crate) fn each(times: u32, mut act: impl FnMut()) -> f64 {
+    let began = used();
+    (0..times).for_each(|_| act());
+    (used() - began).as_nanos() as f64 / f64::from(times)
 }
 
 /// In milliseconds.

@@ -4,14 +4,18 @@
 //! those of one.
 
 mod client;
+mod counting;
 mod dispatch;
 mod eventfd;
 mod figures;
+mod goals;
 mod idle;
 mod kind;
 mod list;
+mod ring;
 mod share;
 mod stall;
+mod way;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -26,6 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
+    /// The goals that are stated for speed and memory, and whether they are met
+    Goals(goals::Options),
     /// One event through osevent, and through a source of the loop's own
     Dispatch(dispatch::Options),
     /// What a client that is always busy leaves to the host's own sources and timers
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.what {
+        Some(What::Goals(options)) => goals::run(&options),
         Some(What::Dispatch(options)) => dispatch::run(&options),
         Some(What::Share(options)) => share::run(&options),
         Some(What::Idle(options)) => idle::run(&options),

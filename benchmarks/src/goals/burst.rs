@@ -1,0 +1,124 @@
+//! P4: many that are ready at once.
+
+use super::Bound::AtMost;
+use super::{Options, Row};
+use crate::client::Client;
+use crate::eventfd::{lower, new_eventfd, raise};
+use crate::figures::{paired, used};
+use crate::kind::Kind;
+use osevent_core::{ClientValue, Interest};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const FDS: usize = 1_000;
+const READY: usize = 64;
+
+pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
+    let mut rows = vec![];
+    for kind in Kind::ALL {
+        let most = match kind {
+            Kind::Glib(_) => 0.12,
+            Kind::Calloop => 1.0,
+            Kind::Smol => 0.55,
+        };
+        let hosts = kind.start_pair()?;
+        let (own, osevent) = (Burst::new()?, Burst::new()?);
+        for (at, fd) in own.fds.fds.iter().enumerate() {
+            let fds = own.fds.clone();
+            hosts.first().watch(fd.clone(), Box::new(move || fds.occurred(at)))?;
+        }
+        let attached = hosts.second().attach()?;
+        let fds = osevent.fds.clone();
+        let registry = Client::on(attached.event_loop.clone(), move |value| fds.occurred(value as usize));
+        for (value, fd) in (0..).zip(&osevent.fds.fds) {
+            registry.register_fd(fd.as_raw_fd(), Interest::IN, ClientValue(value))?;
+        }
+        let bursts = (options.events / READY as u32).max(1);
+        let pair = paired(options.rounds, || own.round(bursts), || osevent.round(bursts));
+        rows.push(Row::of_pair(
+            format!("{}: {READY} ready of {FDS}, against its own sources", kind.name()),
+            AtMost(most),
+            &pair,
+        ));
+    }
+    Ok(rows)
+}
+
+struct Burst {
+    fds: Arc<Fds>,
+    took: Receiver<Duration>,
+}
+
+struct Fds {
+    fds: Vec<Arc<OwnedFd>>,
+    state: Mutex<State>,
+    took: Sender<Duration>,
+}
+
+struct State {
+    /// Bursts, and events of the current one.
+    left: (u32, usize),
+    began: Duration,
+    /// Of all bursts, less the reads.
+    took: Duration,
+}
+
+impl Burst {
+    fn new() -> anyhow::Result<Self> {
+        let (sender, took) = channel();
+        let fds = (0..FDS).map(|_| new_eventfd(0)).collect::<Result<_, _>>()?;
+        let state = Mutex::new(State { left: (0, 0), began: Duration::ZERO, took: Duration::ZERO });
+        Ok(Self { fds: Arc::new(Fds { fds, state, took: sender }), took })
+    }
+
+    /// Nanoseconds for an event, without its write and its read.
+    fn round(&self, bursts: u32) -> f64 {
+        *self.fds.state() = State { left: (bursts + 1, 1), began: Duration::ZERO, took: Duration::ZERO };
+        raise(&self.fds.fds[0]);
+        let took = self.took.recv().expect("the burst is there");
+        took.as_nanos() as f64 / f64::from(bursts) / READY as f64
+    }
+}
+
+impl Fds {
+    fn occurred(&self, at: usize) {
+        lower(&self.fds[at]);
+        let mut state = self.state();
+        state.left.1 -= 1;
+        if state.left.1 > 0 {
+            return;
+        }
+        let all = used() - state.began;
+        // What the reads took.
+        self.raise();
+        let began = used();
+        self.ready().for_each(|fd| lower(fd));
+        // Only the burst that begins a round has the first fd, and it is on another thread.
+        if at != 0 {
+            state.took += all.saturating_sub(used() - began);
+        }
+        state.left.0 -= 1;
+        if state.left.0 == 0 {
+            self.took.send(state.took).expect("somebody waits for it");
+            return;
+        }
+        self.raise();
+        state.left.1 = READY;
+        state.began = used();
+    }
+
+    /// Those that are ready in a burst: spread over all, without the first.
+    fn ready(&self) -> impl Iterator<Item = &Arc<OwnedFd>> {
+        self.fds.iter().skip(1).step_by(FDS / READY).take(READY)
+    }
+
+    fn raise(&self) {
+        self.ready().for_each(|fd| raise(fd));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,58 @@
+//! P8: threads that register and deregister while the loop dispatches.
+
+use super::Bound::{AtLeast, AtMost};
+use super::{Options, Row};
+use crate::client::Client;
+use crate::eventfd::new_eventfd;
+use crate::figures::paired;
+use osevent_conformance_loops::Adapter;
+use osevent_core::{ClientValue, Interest, Registry};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const THREADS: u32 = 8;
+
+pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
+    let host = Adapter::Epoll.start()?;
+    let attached = host.attach()?;
+    let registry = Client::on(attached.event_loop.clone(), |_| {});
+    // Keeps the loop dispatching.
+    let busy = new_eventfd(1)?;
+    registry.register_fd(busy.as_raw_fd(), Interest::IN, ClientValue(0))?;
+    let fds: Vec<_> = (0..THREADS).map(|_| new_eventfd(0)).collect::<Result<_, _>>()?;
+    let times = 10 * options.events;
+    let hooks = Mutex::new(vec![]);
+    let one = || churn(&registry, &fds[..1], times, &Mutex::default());
+    let all = || churn(&registry, &fds, times / THREADS, &hooks);
+    let pair = paired(options.rounds, one, all);
+    let what = format!("{THREADS} threads, against 1: registrations");
+    let rate = Row { unit: "1/s", ..Row::of_pair(what, AtLeast(1.0), &pair) };
+    let mut hooks = hooks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    hooks.sort();
+    let worst = hooks[(hooks.len() - 1) * 999 / 1000].as_secs_f64() * 1e3;
+    Ok(vec![rate, Row::alone(format!("{THREADS} threads: 99.9th percentile of a hook"), "ms", AtMost(1.0), worst)])
+}
+
+/// One thread for each fd: how many were registered and deregistered in a second. Adds what the hooks took to `hooks`.
+fn churn(registry: &Registry<Client>, fds: &[Arc<OwnedFd>], times: u32, hooks: &Mutex<Vec<Duration>>) -> f64 {
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for fd in fds {
+            scope.spawn(move || {
+                let fd = fd.as_raw_fd();
+                let mut took = Vec::with_capacity(2 * times as usize);
+                for _ in 0..times {
+                    let began = Instant::now();
+                    let token = registry.register_fd(fd, Interest::IN, ClientValue(1)).expect("there is room");
+                    let between = Instant::now();
+                    registry.deregister_fd(token.to_handle(), fd).expect("it is registered");
+                    took.extend([between - began, between.elapsed()]);
+                }
+                hooks.lock().unwrap_or_else(PoisonError::into_inner).extend(took);
+            });
+        }
+    });
+    f64::from(times) * fds.len() as f64 / began.elapsed().as_secs_f64()
+}
