@@ -21,14 +21,15 @@ const BUILDING: [Package; 8] = [
     ("libsystemd-dev", "another: sd-event"),
 ];
 
-/// What the tests read reports and manuals with, and what only examples need.
-const TESTING: [Package; 6] = [
+/// What the tests read reports and manuals with and count with, and what only examples need.
+const TESTING: [Package; 7] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
     ("mandoc", "reads the manual of the library for C programs"),
     ("valac", "compiles an example in Vala"),
     ("libvirt-dev", "an example in C"),
+    ("valgrind", "counts the instructions of the core"),
 ];
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.

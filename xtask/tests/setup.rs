@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 15] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -22,6 +22,7 @@ const WANTED: [&str; 14] = [
     "mandoc",
     "valac",
     "libvirt-dev",
+    "valgrind",
 ];
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.

@@ -5,6 +5,7 @@
 //! left out with `--skip`, an ignored test and a skipped case count as skipped.
 
 mod clauses;
+mod instructions;
 mod published;
 mod release;
 mod steps;

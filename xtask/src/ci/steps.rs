@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::instructions;
 use super::published;
 use super::tally::Tally;
 use crate::debian::Release;
@@ -37,7 +38,7 @@ impl Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 18] = [
+pub(super) const STEPS: [Step; 19] = [
     Step::new("setup", "system packages", |_| setup::run().map(|()| Tally::PASSED)),
     Step::new("fmt", "the format of the sources", fmt),
     Step::new("published", "what is to be published: manifests, licences, READMEs", published::check),
@@ -47,6 +48,7 @@ pub(super) const STEPS: [Step; 18] = [
     Step::new("doctest", "the programs in the documentation", doctest),
     Step::new("loom", "the core's races, every interleaving", loom),
     Step::new("no-std", "a program without std that links the core", no_std),
+    Step::new("instructions", "what the core takes, against the record", instructions::check),
     Step::new("broken", "loops with a planted fault, which the suite must find", broken),
     Step::new("example-loop", "the suite as the test of a loop outside the workspace", example_loop),
     Step::new("model", "conformance with a model of libxl, all its releases", |w| conformance(w, "model")),
