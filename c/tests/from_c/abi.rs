@@ -40,6 +40,16 @@ pub(crate) fn versions() -> Outcome {
     Ok(Completion::Completed)
 }
 
+/// Debian's package has the version of the crate.
+pub(crate) fn package_version() -> Outcome {
+    let changelog = fs::read_to_string(Path::new(PACKAGE).join("debian/changelog"))?;
+    let newest = format!("osevent ({}) ", env!("CARGO_PKG_VERSION"));
+    if !changelog.starts_with(&newest) {
+        return Err(format!("debian/changelog does not begin with {newest}").into());
+    }
+    Ok(Completion::Completed)
+}
+
 /// Nothing that `abi.c` holds has changed, and it holds all functions. The struct is the same in Rust.
 pub(crate) fn types() -> Outcome {
     let prefix = match Prefix::installed()? {

@@ -35,6 +35,7 @@ fn main() {
         case("the_manual_renders_without_warnings", manual::renders),
         case("the_list_the_header_and_the_library_have_the_same_functions", abi::exports),
         case("a_symbol_has_the_version_of_its_first_release", abi::versions),
+        case("the_debian_package_has_the_version_of_the_crate", abi::package_version),
         case("what_earlier_releases_have_is_unchanged", abi::types),
         case("the_static_library_names_what_to_link", abi::private_libraries),
         case("e2_a_glib_source_is_not_dispatched_inside_libxl_and_survives_it", hosting::attached),

@@ -16,13 +16,14 @@ use super::tally::Tally;
 use crate::workspace::Workspace;
 
 /// All steps.
-pub(super) const STEPS: [Step; 7] = [
+pub(super) const STEPS: [Step; 8] = [
     Step::new("published", "manifests, licences and READMEs", super::published::check),
     Step::new("package", "each package, built from what would be uploaded", package),
     Step::new("msrv", "each crate with the oldest Rust that its manifest names", msrv),
     Step::new("minimal-versions", "all crates with the oldest dependencies that they name", minimal_versions),
     Step::new("features", "each crate alone with each set of its features", features),
     Step::new("external-types", "whose types the interfaces show", external_types),
+    Step::new("debian", "Debian packages of the library for C programs, and what lintian says of them", debian),
     Step::new("semver", "nothing is broken since the last release without its number saying so", semver),
 ];
 
@@ -174,6 +175,24 @@ fn ids_named(part: &Value, ids: &mut BTreeSet<u64>) {
         Value::Array(parts) => parts.iter().for_each(|part| ids_named(part, ids)),
         _ => {}
     }
+}
+
+fn debian(workspace: &Workspace) -> Result<Tally> {
+    for (tool, package) in [("dpkg-buildpackage", "dpkg-dev"), ("dh", "debhelper"), ("lintian", "lintian")] {
+        if which::which(tool).is_err() {
+            println!("SKIPPED: no {tool}; apt-get install {package}");
+            return Ok(Tally::SKIPPED);
+        }
+    }
+    let folder = workspace.root.join("c");
+    let mut build = Command::new("dpkg-buildpackage");
+    // The cargo that we have, which is hardly one of Debian's.
+    build.args(["--build=binary", "--no-sign", "--no-check-builddeps"]).current_dir(&folder);
+    if !status(&mut build)? {
+        return Ok(Tally::FAILED);
+    }
+    // It finds the packages beside the folder.
+    check(Command::new("lintian").args(["--fail-on", "error,warning"]).current_dir(&folder))
 }
 
 fn semver(workspace: &Workspace) -> Result<Tally> {
