@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use osevent_standin_hypervisor::{BLOCKED, Hypervisor, REASON_SHIFT, SHUTDOWN};
-use osevent_standin_xenstored::{Server, libxencall};
+use osevent_standin_xenstored::{Fate, Server, libxencall};
 use player::Player;
 use tempfile::TempDir;
 
@@ -60,6 +60,8 @@ impl Machine {
         if let Some(ends) = hypervisor.ends() {
             store.release_on(ends.try_clone_to_owned()?);
         }
+        let asked = hypervisor.clone();
+        store.look_before_release(move |domid| Fate::of(asked.flags(domid)));
         hypervisor.set(0, BLOCKED)?;
         let player = Player::start(store.clone(), hypervisor.clone())?;
         Ok(Self { _player: player, folder, store, hypervisor, standin })
@@ -83,7 +85,8 @@ impl Machine {
     pub fn add_domain(&self, domid: u32) -> Result<(), Failure> {
         self.store.write(&format!("/local/domain/{domid}/name"), format!("pretend-{domid}").as_bytes())?;
         self.hypervisor.set(domid, BLOCKED)?;
-        Ok(self.store.fire_special("@introduceDomain")?)
+        self.store.introduce(domid);
+        Ok(())
     }
 
     /// Shuts the domain down, with Xen's number of the reason.

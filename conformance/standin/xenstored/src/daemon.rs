@@ -15,10 +15,42 @@ pub(crate) struct Daemon {
     pub(crate) tree: Tree,
     /// The domains that were introduced and not released.
     pub(crate) domains: BTreeSet<u32>,
+    /// Those among them of which it was told that they have shut down.
+    shut_down: BTreeSet<u32>,
     pub(crate) connections: BTreeMap<u64, Connection>,
     last_connection: u64,
     /// Whether backends that are asked to close do so at once.
     pub(crate) auto_close_backends: bool,
+}
+
+/// What the hypervisor tells of a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no more that the daemon looks at")]
+pub enum Fate {
+    /// It runs, or could.
+    Running,
+    /// It has shut down and is still there.
+    ShutDown,
+    /// It is dying, or gone.
+    Ending,
+}
+
+impl Fate {
+    /// What the flags of a domain (`XEN_DOMINF_*`) say; `None` where there is no such domain.
+    pub fn of(flags: Option<u32>) -> Self {
+        const DYING: u32 = 1 << 0;
+        const SHUTDOWN: u32 = 1 << 2;
+        match flags {
+            Some(flags) if flags & DYING == 0 => {
+                if flags & SHUTDOWN == 0 {
+                    Self::Running
+                } else {
+                    Self::ShutDown
+                }
+            }
+            _ => Self::Ending,
+        }
+    }
 }
 
 /// XenbusStateClosing and XenbusStateClosed.
@@ -36,6 +68,7 @@ impl Daemon {
         Self {
             tree,
             domains: BTreeSet::from([0]),
+            shut_down: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_connection: 0,
             auto_close_backends: false,
@@ -89,6 +122,40 @@ impl Daemon {
         let changes = self.tree.remove(path)?;
         self.announce(&changes);
         Ok(())
+    }
+
+    /// As INTRODUCE, of a domain that has not shut down.
+    pub(crate) fn introduce(&mut self, domid: u32) {
+        self.shut_down.remove(&domid);
+        let change = request::introduce(&mut self.domains, domid);
+        self.announce(change.as_slice());
+    }
+
+    /// As RELEASE.
+    pub(crate) fn release(&mut self, domid: u32) -> Result<(), Refusal> {
+        let changes = request::release(&mut self.tree, &mut self.domains, domid)?;
+        self.announce(&changes);
+        Ok(())
+    }
+
+    /// A domain has shut down, begun to die or gone. As the real daemon does, it tells once of each that has shut down, and forgets one
+    /// that is dying: that it is gone in the end is not told.
+    pub(crate) fn look(&mut self, fate: &dyn Fn(u32) -> Fate) {
+        let domains: Vec<_> = self.domains.iter().copied().filter(|domid| *domid != 0).collect();
+        let mut shut_down = false;
+        for domid in domains {
+            match fate(domid) {
+                Fate::Running => _ = self.shut_down.remove(&domid),
+                Fate::ShutDown => shut_down |= self.shut_down.insert(domid),
+                Fate::Ending => {
+                    self.shut_down.remove(&domid);
+                    self.release(domid).expect("it was introduced, and every node's parent exists");
+                }
+            }
+        }
+        if shut_down {
+            self.announce(&[request::special("@releaseDomain".into())]);
+        }
     }
 
     /// Queues the events of changes for all who watch.

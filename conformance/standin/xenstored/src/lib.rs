@@ -45,6 +45,7 @@ mod tree;
 mod wire;
 
 pub use changes::Changes;
+pub use daemon::Fate;
 pub use server::{BindError, Server};
 pub use shared_object::{libxencall, libxencall_in};
 pub use wire::Refusal;

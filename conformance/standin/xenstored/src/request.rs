@@ -60,8 +60,17 @@ pub(crate) fn handle(
         }
         kind::TRANSACTION_START => transaction_start(tree, connection, message),
         kind::TRANSACTION_END => transaction_end(tree, connection, message),
-        kind::INTRODUCE => introduce(domains, message),
-        kind::RELEASE => release(tree, domains, message),
+        kind::INTRODUCE => {
+            let [domain, _frame, port, ..] = message.strings()[..] else { return Err(Refusal::Invalid) };
+            if domid(port) == 0 {
+                return Err(Refusal::Invalid);
+            }
+            Ok(Answer::after(introduce(domains, domid(domain))))
+        }
+        kind::RELEASE => {
+            let domid = introduced(domains, message.one_string()?)?;
+            Ok(Answer::after(release(tree, domains, domid)?))
+        }
         kind::IS_DOMAIN_INTRODUCED => {
             let introduced = domains.contains(&domid(message.one_string()?));
             Ok(Answer::of(if introduced { b"T\0" } else { b"F\0" }.to_vec()))
@@ -205,24 +214,22 @@ fn transaction_end(tree: &mut Tree, connection: &mut Connection, message: &Messa
     Ok(Answer::after(transaction.changes))
 }
 
-fn introduce(domains: &mut BTreeSet<u32>, message: &Message) -> Result<Answer, Refusal> {
-    let [domain, _frame, port, ..] = message.strings()[..] else { return Err(Refusal::Invalid) };
-    if domid(port) == 0 {
-        return Err(Refusal::Invalid);
-    }
-    let is_new = domains.insert(domid(domain));
-    Ok(Answer::after(is_new.then(|| special("@introduceDomain".into()))))
+/// The change, if the domain was not introduced before.
+pub(crate) fn introduce(domains: &mut BTreeSet<u32>, domid: u32) -> Option<Change> {
+    domains.insert(domid).then(|| special("@introduceDomain".into()))
 }
 
-fn release(tree: &mut Tree, domains: &mut BTreeSet<u32>, message: &Message) -> Result<Answer, Refusal> {
-    let domid = introduced(domains, message.one_string()?)?;
-    domains.remove(&domid);
+/// Forgets the domain, and removes what belongs to it.
+pub(crate) fn release(tree: &mut Tree, domains: &mut BTreeSet<u32>, domid: u32) -> Result<Vec<Change>, Refusal> {
+    if !domains.remove(&domid) {
+        return Err(Refusal::NotFound);
+    }
     let mut changes = vec![];
     for owned in tree.owned_by(domid) {
         changes.append(&mut tree.remove(&owned)?);
     }
     changes.push(special("@releaseDomain".into()));
-    Ok(Answer::after(changes))
+    Ok(changes)
 }
 
 fn control(message: &Message) -> Result<Answer, Refusal> {

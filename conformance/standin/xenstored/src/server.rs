@@ -18,7 +18,7 @@ use std::{
 use crate::{
     changes::Changes,
     connection::{Connection, Watch},
-    daemon::Daemon,
+    daemon::{Daemon, Fate},
     path,
     request::special,
     wire::Refusal,
@@ -60,6 +60,8 @@ struct State {
     ending: bool,
     /// When one becomes readable, `@releaseDomain` is fired.
     release_on: Vec<OwnedFd>,
+    /// What the hypervisor tells of a domain.
+    fate: Option<Box<dyn Fn(u32) -> Fate + Send>>,
 }
 
 /// Descriptors that are kept for clients: the clients of a test may be in this process, and may have run out of them on purpose.
@@ -91,7 +93,7 @@ impl Server {
         let (waker, wakened) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
         wakened.set_nonblocking(true)?;
-        let state = Mutex::new(State { daemon: Daemon::new(), ending: false, release_on: vec![] });
+        let state = Mutex::new(State { daemon: Daemon::new(), ending: false, release_on: vec![], fate: None });
         let shared = Arc::new(Shared { state, waker });
         let served = Arc::clone(&shared);
         let thread =
@@ -163,6 +165,22 @@ impl Server {
         self.shared.change(|state| state.release_on.push(fd));
     }
 
+    /// Has `fate` asked for each domain that was introduced before `@releaseDomain` is fired for such an eventfd, so that it is fired
+    /// as the real daemon does: once when a domain has shut down, and once when it is dying or gone.
+    pub fn look_before_release(&self, fate: impl Fn(u32) -> Fate + Send + 'static) {
+        self.shared.change(|state| state.fate = Some(Box::new(fate)));
+    }
+
+    /// Introduces a domain, and fires `@introduceDomain` if that is news: as INTRODUCE.
+    pub fn introduce(&self, domid: u32) {
+        self.shared.change(|state| state.daemon.introduce(domid));
+    }
+
+    /// Releases a domain that was introduced, removes the nodes that it owns, and fires `@releaseDomain`: as RELEASE.
+    pub fn release(&self, domid: u32) -> Result<(), Refusal> {
+        self.shared.change(|state| state.daemon.release(domid))
+    }
+
     /// Whether a backend whose `state` becomes 5 (Closing) is set to 6 (Closed) at once. Off at first.
     pub fn auto_close_backends(&self, on: bool) {
         self.shared.change(|state| state.daemon.auto_close_backends = on);
@@ -176,6 +194,22 @@ impl Server {
     /// Disconnects all clients and forgets their watches: what they see when the daemon crashes and is started anew. The tree stays.
     pub fn disconnect(&self) {
         self.shared.change(|state| state.daemon.connections.clear());
+    }
+
+    /// As if the daemon had ended: disconnects all clients, and nobody can connect until [`come_back`](Self::come_back). The tree stays.
+    pub fn go_away(&self) -> io::Result<()> {
+        fs::rename(&self.path, self.away())?;
+        self.disconnect();
+        Ok(())
+    }
+
+    /// As if the daemon had been started anew.
+    pub fn come_back(&self) -> io::Result<()> {
+        fs::rename(self.away(), &self.path)
+    }
+
+    fn away(&self) -> PathBuf {
+        self.path.with_extension("away")
     }
 
     /// Disconnects all clients, removes the socket and ends the thread.
@@ -255,7 +289,11 @@ fn serve(shared: &Shared, listener: &UnixListener, wakened: &UnixStream) {
         }
         for fd in 0..state.release_on.len() {
             if ready.next() == Some(true) && read_event(&state.release_on[fd]) {
-                state.daemon.announce(&[special("@releaseDomain".into())]);
+                let State { daemon, fate, .. } = &mut *state;
+                match fate {
+                    Some(fate) => daemon.look(fate),
+                    None => daemon.announce(&[special("@releaseDomain".into())]),
+                }
             }
         }
         state.daemon.flush();

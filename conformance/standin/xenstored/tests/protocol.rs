@@ -1,13 +1,18 @@
 //! The wire protocol, over raw sockets.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{ErrorKind, Read, Write},
-    os::{fd::FromRawFd, unix::net::UnixStream},
+    os::{
+        fd::{AsRawFd, FromRawFd},
+        unix::net::UnixStream,
+    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use osevent_standin_xenstored::{BindError, Refusal, Server};
+use osevent_standin_xenstored::{BindError, Fate, Refusal, Server};
 use tempfile::TempDir;
 
 const CONTROL: u32 = 0;
@@ -328,6 +333,73 @@ fn special_watches_are_fired_by_the_process_a_client_or_an_eventfd() {
         happened.write_all(&1u64.to_ne_bytes()).unwrap();
         assert_eq!(client.event(), event);
     }
+}
+
+#[test]
+fn once_the_hypervisor_is_asked_each_shutdown_and_each_end_is_told_once_and_that_a_dying_domain_is_gone_is_not() {
+    let fixture = Fixture::new();
+    let server = &fixture.server;
+    let fates = Arc::new(Mutex::new(BTreeMap::from([(3, Fate::Running), (4, Fate::Running)])));
+    let asked = fates.clone();
+    server.look_before_release(move |domid| *asked.lock().unwrap().get(&domid).unwrap_or(&Fate::Ending));
+    // SAFETY: eventfd takes no pointer.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    // SAFETY: opened a line ago, and nobody else's.
+    let mut happened = unsafe { fs::File::from_raw_fd(fd) };
+    server.release_on(happened.try_clone().unwrap().into());
+    let mut client = fixture.client();
+    client.ask(WATCH, b"@introduceDomain\0i\0").unwrap();
+    client.event();
+    client.ask(WATCH, b"@releaseDomain\0r\0").unwrap();
+    client.event();
+    for domid in [3, 3, 4] {
+        server.introduce(domid);
+    }
+    assert_eq!([client.event(), client.event()], ["@introduceDomain\\x00i\\x00"; 2]);
+
+    client.ask(WATCH, b"/mark\0m\0").unwrap();
+    client.event();
+
+    let mut happens = |fate: Option<Fate>, told: bool| {
+        match fate {
+            Some(fate) => _ = fates.lock().unwrap().insert(3, fate),
+            None => _ = fates.lock().unwrap().remove(&3),
+        }
+        happened.write_all(&1u64.to_ne_bytes()).unwrap();
+        // Until the server has read it: what it tells then comes before what it is asked for afterwards.
+        let mut fd = libc::pollfd { fd: happened.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, for the length of the call.
+        while unsafe { libc::poll(&mut fd, 1, 0) } == 1 {
+            std::thread::yield_now();
+        }
+        server.write("/mark", b"").unwrap();
+        if told {
+            assert_eq!(client.event(), "@releaseDomain\\x00r\\x00", "{fate:?}");
+        }
+        assert_eq!(client.event(), "/mark\\x00m\\x00", "{fate:?}");
+    };
+    happens(Some(Fate::Running), false);
+    happens(Some(Fate::ShutDown), true);
+    happens(Some(Fate::ShutDown), false);
+    happens(Some(Fate::Running), false);
+    happens(Some(Fate::ShutDown), true);
+    happens(Some(Fate::Ending), true);
+    happens(Some(Fate::Ending), false);
+    happens(None, false);
+    assert_eq!(client.ask(IS_DOMAIN_INTRODUCED, b"3\0"), Ok(b"F\0".to_vec()));
+    assert_eq!(client.ask(IS_DOMAIN_INTRODUCED, b"4\0"), Ok(b"T\0".to_vec()));
+}
+
+#[test]
+fn a_server_that_is_away_has_no_clients_until_it_is_back() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    fixture.server.write("/a", b"1").unwrap();
+    fixture.server.go_away().unwrap();
+    assert_eq!(client.stream.read(&mut [0]).unwrap(), 0);
+    assert!(UnixStream::connect(fixture.server.path()).is_err());
+    fixture.server.come_back().unwrap();
+    assert_eq!(fixture.client().ask(READ, b"/a\0"), Ok(b"1".to_vec()));
 }
 
 #[test]
