@@ -4,13 +4,14 @@ use crate::children::{Children, Number, Watched, status_of, wait_for};
 use crate::contain::say;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::deadline::within;
 use crate::fork;
 use crate::hosted::Hosted;
 use core::ffi::{c_int, c_uint, c_void};
-use osevent_core::{ClientValue, Deadline, InHook, Interest, Registry};
+use osevent_core::{ClientValue, InHook, Interest, Registry};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use xenlight_sys::children as sys;
 
 /// How long until a child without a pidfd is looked at again.
@@ -77,9 +78,7 @@ fn open_pidfd(registry: &Registry<Hosted>, number: Number, pid: libc::pid_t) -> 
 const LOOK: ClientValue = ClientValue(0);
 
 fn look_again(registry: &Registry<Hosted>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let deadline = Deadline::from_micros((now + LOOK_AGAIN).as_micros().try_into().unwrap_or(i64::MAX));
-    let start_timer = || registry.watch_deadline(deadline, LOOK).map(drop);
+    let start_timer = || registry.watch_deadline(within(LOOK_AGAIN), LOOK).map(drop);
     if let Err(error) = registry.client().children.look_later(start_timer) {
         say!(Error, "a child of libxl cannot be waited for, its operation will not complete: {error}");
     }

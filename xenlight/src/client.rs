@@ -5,7 +5,7 @@ use crate::children::Children;
 use crate::contract::*;
 use crate::hosted::{DeliverySource, Hosted};
 use crate::trace::Trace;
-use crate::{child_watch, close, delivery, inside, lock, watch, work};
+use crate::{child_watch, close, delivery, follow, inside, lock, watch, work};
 use osevent_core::{Client, ClientValue, HookCall, Interest, Owner, Readiness, RegistrationError};
 use std::os::fd::RawFd;
 use xenlight_sys::event::OseventHooks;
@@ -79,6 +79,7 @@ impl Owner for Hosted {
         let Some(registry) = self.registry.upgrade() else { return };
         match &self.worker {
             Some(worker) if value == WORK => work::own_fd(&registry, worker),
+            _ if follow::watches(value) => follow::own_fd(&registry, value),
             _ => child_watch::own_fd(&registry, value),
         }
     }
@@ -87,6 +88,7 @@ impl Owner for Hosted {
         let Some(registry) = self.registry.upgrade() else { return };
         match value {
             inside::LATER => registry.when_idle(),
+            follow::AGAIN => follow::own_timeout(&registry),
             _ => child_watch::own_timeout(&registry),
         }
     }

@@ -3,7 +3,7 @@
 //! 1. New work is refused.
 //! 2. Operations are aborted, and they, their children and the reports of those are waited for ([X3]):
 //!    the loop goes on meanwhile.
-//! 3. Evgens are disabled.
+//! 3. The domains are followed no more; evgens are disabled.
 //! 4. The gate closes; what is in progress ends ([X4]).
 //! 5. The ctx is freed, outside every call into libxl ([X5]), with hooks still answered ([X2]).
 //! 6. Cancelled timeouts that have not occurred are swept ([X6]); futures and streams end.
@@ -23,7 +23,7 @@ use crate::contain::{contained, say};
 #[cfg(doc)]
 use crate::contract::*;
 use crate::hosted::Hosted;
-use crate::{delivery, inside, watch};
+use crate::{delivery, follow, inside, watch};
 use osevent_core::{LoopError, Registry};
 use std::sync::Arc;
 
@@ -106,6 +106,7 @@ fn advance(registry: &Arc<Registry<Hosted>>) {
     if !hosted.operations.is_empty() || !hosted.children.is_empty() {
         return;
     }
+    follow::stop(registry);
     watch::disable_all(registry);
     match &hosted.worker {
         // Freed here, not on the thread of a question that was just asked (O12). No new one is: the phase is looked at first.

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::guarded::Guarded;
 use crate::lock;
 use crate::signal::Signal;
+use crate::turns::{Turns, one_at_a_time};
 use osevent_core::LoopError;
 use std::io;
 use std::os::fd::RawFd;
@@ -23,9 +24,7 @@ struct State {
     loop_gone: bool,
     /// Why the ctx's own thread could not go on.
     stuck: Option<LoopError>,
-    /// A thread is in `step`; another that comes meanwhile only sets `again`.
-    stepping: bool,
-    again: bool,
+    turns: Turns,
     /// A thread of our own turns the loop to the end.
     driven: bool,
     last_waiter: u64,
@@ -39,8 +38,7 @@ impl State {
             phase: Phase::Open,
             loop_gone: false,
             stuck: None,
-            stepping: false,
-            again: false,
+            turns: Turns::default(),
             driven: false,
             last_waiter: 0,
             wakers: Vec::new(),
@@ -64,28 +62,13 @@ impl State {
 
     /// Whether the caller is the one who takes the steps.
     fn enter(&mut self) -> bool {
-        if self.phase != Phase::Closing {
-            return false;
-        }
-        self.again = true;
-        !std::mem::replace(&mut self.stepping, true)
-    }
-
-    /// Whether something has changed since it looked last; if not, it takes no more steps.
-    fn look_again(&mut self) -> bool {
-        self.stepping = std::mem::take(&mut self.again);
-        self.stepping
+        self.phase == Phase::Closing && self.turns.enter()
     }
 }
 
-/// One thread at a time looks; what another one has seen change meanwhile is looked at by that one.
+/// One thread at a time takes the steps.
 fn step_by_step(state: &impl Guarded<State>, look: impl Fn()) {
-    if !state.with(State::enter) {
-        return;
-    }
-    while state.with(State::look_again) {
-        look();
-    }
+    one_at_a_time(state, State::enter, |state| &mut state.turns, look);
 }
 
 /// One who waits for the close to end.

@@ -56,6 +56,7 @@ fn hand_over(hosted: &Hosted, item: Item) {
         // Nothing here panics, or those who wait for the close would wait for ever; the application's wakers are contained.
         Item::End => {
             hosted.events.end();
+            hosted.followers.end();
             hosted.closing.end();
         }
     }

@@ -5,12 +5,13 @@ use crate::contain::say;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
-use crate::domain_info::{self, DOMINFO, DomainInfo};
+use crate::domain_info::DomainInfo;
 use crate::error::Error;
 use crate::hosted::Hosted;
+use crate::inventory;
 use crate::operation::{self, Action, Operation, Request};
 use crate::question::{self, Question};
-use crate::structs::{Typed, take_json};
+use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
 use osevent_core::Registry;
@@ -51,18 +52,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::Libxl`] with `ERROR_FAIL` if Xen refused; [`Error::Closed`]; [`Error::Format`].
     pub fn domains(&self) -> Result<Vec<DomainInfo>, Error> {
-        self.ask(Task::without("list the domains"), |question| {
-            let (hosted, ctx) = (question.hosted, question.ctx);
-            let mut count: c_int = 0;
-            // SAFETY: the ctx lives during `ask`; `count` is written during the call.
-            let list = unsafe { hosted.library().list_domain(ctx, &mut count) };
-            if list.is_null() {
-                return Err(question.error(codes::ERROR_FAIL));
-            }
-            // SAFETY: the ctx lives during `ask`; the array is ours to free, with its count.
-            let all = unsafe { take_json(hosted, ctx, DOMINFO, list, count) }?;
-            Ok(all.iter().map(|info| domain_info::domain_info(info, hosted.library().release())).collect())
-        })
+        self.ask(Task::without("list the domains"), inventory::all)
     }
 
     /// The state of one domain.
@@ -73,7 +63,7 @@ impl Ctx {
         self.ask(Task::on("ask for a domain's state", domid), |question| {
             let (hosted, ctx) = (question.hosted, question.ctx);
             // SAFETY: the ctx lives during `ask`.
-            unsafe { domain_info::info(hosted, ctx, domid) }?.map_err(|rc| question.error(rc))
+            unsafe { inventory::info(hosted, ctx, domid) }?.map_err(|rc| question.error(rc))
         })
     }
 

@@ -1,15 +1,11 @@
 //! The state of a domain, as libxl tells it.
 
-use crate::error::Error;
 use crate::event::ShutdownReason;
-use crate::hosted::Hosted;
 use crate::json::{number, text};
-use crate::structs::Struct;
-use core::ffi::c_int;
 use serde_json::{Map, Value};
 use std::time::Duration;
 use uuid::Uuid;
-use xenlight_sys::{self as sys, Release};
+use xenlight_sys::Release;
 use xenlight_types::{DomainId, DomainKind};
 
 /// The state of a domain at one moment.
@@ -54,24 +50,6 @@ pub struct DomainInfo {
 
 /// libxl's name for what tells the state.
 pub(crate) const DOMINFO: (&str, Release) = ("dominfo", Release::V4_2);
-
-/// The state of a domain, or libxl's result where it does not tell.
-///
-/// # Safety
-/// The ctx is alive.
-pub(crate) unsafe fn info(
-    hosted: &Hosted,
-    ctx: *mut sys::Ctx,
-    domid: DomainId,
-) -> Result<Result<DomainInfo, c_int>, Error> {
-    let info = Struct::new(hosted.whole_library(), DOMINFO.0, DOMINFO.1)?;
-    // SAFETY: the caller's promise; `info` is initialised, and written during the call.
-    match unsafe { hosted.library().domain_info(ctx, info.as_ptr(), domid.get()) } {
-        // SAFETY: the caller's promise.
-        0 => Ok(Ok(domain_info(&unsafe { info.json(ctx) }?, hosted.library().release()))),
-        rc => Ok(Err(rc)),
-    }
-}
 
 /// What is false, zero or nil is not in the JSON.
 pub(crate) fn domain_info(info: &Map<String, Value>, release: Release) -> DomainInfo {

@@ -4,14 +4,14 @@
 use crate::contract::*;
 use crate::error::Code;
 use crate::lock;
+use crate::streams::{Buffer, poll};
 use crate::words::Words;
 use core::ffi::c_int;
 use futures_core::Stream;
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use xenlight_sys::codes;
 use xenlight_types::DomainId;
 
@@ -152,36 +152,18 @@ impl WatchId {
 /// # }
 /// ```
 #[must_use = "a stream that is not polled collects events"]
-pub struct Events(pub(crate) Arc<Mutex<Buffer>>);
-
-#[derive(Default)]
-pub(crate) struct Buffer {
-    pub(crate) events: VecDeque<Event>,
-    pub(crate) ended: bool,
-    pub(crate) waker: Option<Waker>,
-}
+pub struct Events(pub(crate) Arc<Mutex<Buffer<Event>>>);
 
 impl Stream for Events {
     type Item = Event;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        // The application's code, as its drop: not under the lock.
-        let waker = context.waker().clone();
-        let _replaced;
-        let mut buffer = lock(&self.0);
-        if let Some(event) = buffer.events.pop_front() {
-            return Poll::Ready(Some(event));
-        }
-        if buffer.ended {
-            return Poll::Ready(None);
-        }
-        _replaced = buffer.waker.replace(waker);
-        Poll::Pending
+        poll(&self.0, context)
     }
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("waiting", &lock(&self.0).events.len()).finish()
+        f.debug_struct("Events").field("waiting", &lock(&self.0).len()).finish()
     }
 }

@@ -9,6 +9,7 @@ use crate::closing::Closing;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::error::{Code, Error};
+use crate::followers::Followers;
 use crate::hooks::HookState;
 use crate::inside;
 use crate::library::Library;
@@ -46,6 +47,7 @@ pub(crate) struct Hosted {
     pub(crate) link: Link,
     pub(crate) operations: Operations,
     pub(crate) events: Subscribers,
+    pub(crate) followers: Followers,
     pub(crate) children: LiveChildren,
     pub(crate) closing: Closing,
     /// Held while libxl is asked for the version, which it notes in the ctx without its lock.

@@ -13,6 +13,7 @@
 //!   [progress](Operation::progress).
 //! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
 //!   [stream](Ctx::events).
+//! - [`Domains`]: the domains of the host, followed. It begins with all of them, then tells each [change](DomainChange).
 //! - [`DomainConfig`]: the configuration of a domain. [`types`] has everything that it consists of, and reads and writes xl's
 //!   configuration files.
 //! - Devices: [`devices`](Ctx::devices), [`attach`](Ctx::attach), [`detach`](Ctx::detach), for all families; discs
@@ -146,18 +147,23 @@ mod contain;
 pub mod contract;
 mod cpupool;
 mod ctx;
+mod deadline;
 mod delivery;
 mod device;
 mod domain;
 mod domain_info;
+mod domains;
 mod error;
 mod event;
+mod follow;
+mod followers;
 mod fork;
 mod guarded;
 mod hooks;
 mod host;
 mod hosted;
 mod inside;
+mod inventory;
 mod json;
 mod library;
 mod link;
@@ -178,11 +184,15 @@ mod screen;
 mod security;
 mod set;
 mod signal;
+mod store;
+mod streams;
 mod structs;
 mod subscribers;
 mod task;
 mod trace;
+mod turns;
 mod upkeep;
+mod userdata;
 mod vcpu;
 mod watch;
 mod words;
@@ -197,8 +207,10 @@ pub use ctx::{Builder, Close, Ctx};
 pub use device::{Attachable, Destroyable, Device, Informed, Listed, Removable};
 pub use domain::XenVersion;
 pub use domain_info::DomainInfo;
+pub use domains::{Domain, DomainChange, DomainState};
 pub use error::{Code, Error};
 pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
+pub use follow::Domains;
 pub use host::XenLog;
 pub use library::{Library, Release};
 pub use operation::Operation;

@@ -10,8 +10,8 @@
 use crate::contract::*;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::lock;
 use crate::queue::{Item, Queue};
+use crate::{lock, reach};
 use osevent_core::{ClientValue, Interest, Owner, RegistrationError, Registry, Token};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -56,9 +56,7 @@ impl Link {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let link = lock(&self.0);
         let Some(Connection { stream, .. }) = &*link else { return Ok(()) };
-        let mut fd = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd, for the length of the call.
-        if unsafe { libc::poll(&mut fd, 1, 0) } == 0 { Ok(()) } else { Err(Error::XenstoredLost) }
+        if reach::is_lost(stream) { Err(Error::XenstoredLost) } else { Ok(()) }
     }
 
     /// The ctx is closed, and nothing is watched.

@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::ctx::Ctx;
-use crate::domain_info;
 use crate::error::{Error, fits};
+use crate::inventory;
 use crate::operation::{self, Operation};
 use crate::question::Question;
 use crate::task::Task;
@@ -130,7 +130,7 @@ impl Ctx {
         let task = Task::on("wait for a domain's memory target", domid);
         self.wait(task, seconds, move |question| {
             // SAFETY: the ctx lives while the question does.
-            let info = unsafe { domain_info::info(question.hosted, question.ctx, domid) }?;
+            let info = unsafe { inventory::info(question.hosted, question.ctx, domid) }?;
             let info = info.map_err(|rc| question.error(rc))?;
             Ok(info.current_memory_kib + info.outstanding_memory_kib <= target_kib(question, domid)?)
         })

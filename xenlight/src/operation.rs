@@ -428,7 +428,11 @@ pub(crate) fn run<T: Send + 'static>(
     work: impl FnOnce(&Question<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
     task.check()?;
-    let work = move |registry: &Arc<Registry<Hosted>>| ask(registry, task, work);
+    let work = move |registry: &Arc<Registry<Hosted>>| {
+        let result = ask(registry, task, work);
+        registry.client().followers.ring();
+        result
+    };
     let hosted = registry.client();
     let Some(worker) = &hosted.worker else { return Ok(Operation::ready(work(registry))) };
     hosted.check_ready()?;
@@ -521,6 +525,7 @@ unsafe extern "C" fn completed<R: Request>(ctx: *mut RawCtx, rc: c_int, for_call
         begun.domain_is_gone.store(true, Ordering::Relaxed);
     }
     hosted.operations.remove(begun.number);
+    hosted.followers.ring();
     hosted.queue.push(Item::Completed(begun, rc));
     // A close waits for the last operation; this call is still inside the gate.
     hosted.progressed(&registry);

@@ -30,13 +30,24 @@ const NO_XENSTORED: &str = "xenstored does not answer: start it (the service xen
 /// # Errors
 /// The advice.
 pub(crate) fn xenstored() -> Result<Option<UnixStream>, &'static str> {
-    let socket = env::var_os("XENSTORED_PATH").unwrap_or_else(|| SOCKET.into());
-    match UnixStream::connect(socket) {
+    match socket() {
         Ok(connection) => return Ok(Some(connection)),
         Err(error) if is_lack_of_fds(&error) => return Err(TOO_MANY_FILES),
         Err(_) => {}
     }
     if device_answers() { Ok(None) } else { Err(NO_XENSTORED) }
+}
+
+/// A connection to xenstored's socket.
+pub(crate) fn socket() -> io::Result<UnixStream> {
+    UnixStream::connect(env::var_os("XENSTORED_PATH").unwrap_or_else(|| SOCKET.into()))
+}
+
+/// Whether xenstored has gone, of a connection on which nothing is sent.
+pub(crate) fn is_lost(connection: &UnixStream) -> bool {
+    let mut fd = libc::pollfd { fd: connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, for the length of the call.
+    unsafe { libc::poll(&mut fd, 1, 0) != 0 }
 }
 
 pub(crate) fn is_lack_of_fds(error: &io::Error) -> bool {

@@ -2,12 +2,9 @@
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::question::Question;
+use crate::store::Store;
 use crate::task::Task;
-use core::ffi::{CStr, c_void};
-use std::ffi::CString;
 use std::fmt;
-use std::io;
 use xenlight_types::DomainId;
 
 /// The VNC server of a domain's screen. Shown as `host:port`.
@@ -53,7 +50,7 @@ impl Ctx {
         self.ask(Task::on("find a domain's screen", domid), |question| {
             // A xenstored that is gone would be waited for, for ever (E15).
             question.hosted.link.check()?;
-            let store = Store::open(question)?;
+            let store = Store::open(question.hosted.library())?;
             let read = |node: &str| store.read(&format!("/local/domain/{domid}/console/vnc-{node}"));
             let Some(port) = read("port")? else { return Ok(None) };
             let misread = |_| Error::Format { what: "the port of a VNC server", problem: format!("{port:?} is none") };
@@ -62,56 +59,6 @@ impl Ctx {
             let password = read("pass")?.filter(|password| !password.is_empty());
             Ok(Some(VncServer { host, port, password }))
         })
-    }
-}
-
-/// A connection to xenstored, for one question.
-struct Store {
-    functions: xenlight_sys::XenstoreFunctions,
-    handle: *mut c_void,
-}
-
-const DOING: &str = "read xenstore";
-
-impl Store {
-    fn open(question: &Question<'_>) -> Result<Self, Error> {
-        let missing = || Error::Format { what: "libxl", problem: "it does not stand on libxenstore".to_owned() };
-        let functions = question.hosted.library().xenstore().ok_or_else(missing)?;
-        // SAFETY: no flags.
-        let handle = unsafe { (functions.open)(0) };
-        if handle.is_null() {
-            return Err(Error::Io { doing: DOING, reason: io::Error::last_os_error() });
-        }
-        Ok(Self { functions, handle })
-    }
-
-    /// `None` if there is no such node.
-    fn read(&self, path: &str) -> Result<Option<String>, Error> {
-        const NO_TRANSACTION: u32 = 0;
-        let path = CString::new(path).map_err(|_| Error::Nul("the path of a node"))?;
-        let mut length = 0;
-        // SAFETY: the handle is open, path and length are good for the call.
-        let value = unsafe { (self.functions.read)(self.handle, NO_TRANSACTION, path.as_ptr(), &mut length) };
-        if value.is_null() {
-            let reason = io::Error::last_os_error();
-            return if reason.kind() == io::ErrorKind::NotFound {
-                Ok(None)
-            } else {
-                Err(Error::Io { doing: DOING, reason })
-            };
-        }
-        // SAFETY: libxenstore puts a NUL behind the value.
-        let text = unsafe { CStr::from_ptr(value.cast()) }.to_string_lossy().into_owned();
-        // SAFETY: allocated with malloc(3), for its caller to free.
-        unsafe { libc::free(value) };
-        Ok(Some(text))
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        // SAFETY: open, and not used after.
-        unsafe { (self.functions.close)(self.handle) };
     }
 }
 

@@ -1,11 +1,12 @@
 //! The watches of a ctx, and who is told of what they report.
 
 use crate::contain::wake;
-use crate::event::{Buffer, Event, EventKind, Events};
+use crate::event::{Event, EventKind, Events};
 use crate::lock;
 use crate::queue::{Item, Queue};
+use crate::streams::Streams;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use xenlight_sys::event::{EvgenDiskEject, EvgenDomainDeath};
 use xenlight_types::DomainId;
 
@@ -15,13 +16,7 @@ pub(crate) type Callback = Arc<dyn Fn(Event) + Send + Sync>;
 pub(crate) struct Subscribers {
     callback: Option<Callback>,
     pub(crate) watches: Mutex<Watches>,
-    streams: Mutex<Streams>,
-}
-
-#[derive(Default)]
-struct Streams {
-    listening: Vec<Weak<Mutex<Buffer>>>,
-    ended: bool,
+    streams: Mutex<Streams<Event>>,
 }
 
 #[derive(Default)]
@@ -76,15 +71,7 @@ impl Subscribers {
     }
 
     pub(crate) fn stream(&self) -> Events {
-        let buffer = Arc::new(Mutex::new(Buffer::default()));
-        let mut streams = lock(&self.streams);
-        streams.listening.retain(|stream| stream.strong_count() > 0);
-        if streams.ended {
-            lock(&buffer).ended = true;
-        } else {
-            streams.listening.push(Arc::downgrade(&buffer));
-        }
-        Events(buffer)
+        Events(lock(&self.streams).listen())
     }
 
     /// On the loop's thread, with no lock held.
@@ -94,15 +81,8 @@ impl Subscribers {
         {
             return;
         }
-        let streams: Vec<_> = lock(&self.streams).listening.iter().filter_map(Weak::upgrade).collect();
-        for stream in streams {
-            let waker = {
-                let mut buffer = lock(&stream);
-                buffer.events.push_back(event.clone());
-                buffer.waker.take()
-            };
-            waker.into_iter().for_each(wake);
-        }
+        let wakers = lock(&self.streams).add(std::slice::from_ref(&event));
+        wakers.into_iter().for_each(wake);
         if let Some(callback) = &self.callback {
             callback(event);
         }
@@ -119,18 +99,7 @@ impl Subscribers {
     }
 
     pub(crate) fn end(&self) {
-        let streams = {
-            let mut streams = lock(&self.streams);
-            streams.ended = true;
-            std::mem::take(&mut streams.listening)
-        };
-        for stream in streams.iter().filter_map(Weak::upgrade) {
-            let waker = {
-                let mut buffer = lock(&stream);
-                buffer.ended = true;
-                buffer.waker.take()
-            };
-            waker.into_iter().for_each(wake);
-        }
+        let wakers = lock(&self.streams).end();
+        wakers.into_iter().for_each(wake);
     }
 }

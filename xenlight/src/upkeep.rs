@@ -8,7 +8,8 @@ use crate::error::{Error, fits};
 use crate::operation::{self, Action, Operation};
 use crate::structs::Typed;
 use crate::task::Task;
-use core::ffi::{c_int, c_void};
+use crate::userdata;
+use core::ffi::c_int;
 use core::ptr;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -178,23 +179,7 @@ impl Ctx {
     /// [`Error::Libxl`] if it cannot be read; [`Error::Nul`], [`Error::NoSuchDomain`], [`Error::Closed`].
     pub fn noted(&self, domid: DomainId, program: &str) -> Result<Vec<u8>, Error> {
         let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
-        self.ask(Task::on("read data about a domain", domid), |question| {
-            let (mut data, mut size) = (ptr::null_mut(), 0);
-            let library = question.hosted.library();
-            // SAFETY: the ctx lives during `ask`, the name during the call; address and size are written by it.
-            let rc =
-                unsafe { library.userdata_retrieve(question.ctx, domid.get(), program.as_ptr(), &mut data, &mut size) };
-            question.succeeded(rc)?;
-            let size = if data.is_null() { 0 } else { usize::try_from(size).unwrap_or(0) };
-            let mut noted = vec![0; size];
-            if size != 0 {
-                // SAFETY: libxl has written this many bytes there.
-                unsafe { ptr::copy_nonoverlapping(data, noted.as_mut_ptr(), size) };
-            }
-            // SAFETY: null, or allocated with malloc(3), for its caller to free.
-            unsafe { libc::free(data.cast::<c_void>()) };
-            Ok(noted)
-        })
+        self.ask(Task::on("read data about a domain", domid), |question| userdata::retrieve(question, domid, &program))
     }
 }
 

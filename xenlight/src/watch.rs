@@ -10,7 +10,7 @@ use crate::queue::Item;
 use crate::subscribers::{Evgen, Told, Watched};
 use crate::task::{Task, says_missing};
 use crate::words::Words;
-use crate::{domain_info, inside, lock};
+use crate::{inside, inventory, lock};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use osevent_core::{Registry, is_in_hook};
 use std::ffi::{CStr, CString};
@@ -215,7 +215,7 @@ fn look(hosted: &Hosted, ctx: *mut xenlight_sys::Ctx, domid: DomainId, id: Watch
     let report = |kind| hosted.events.push(&hosted.queue, Event { domid, watch: Some(id), kind });
     let found = match Task::on("watch a domain's death", domid).check() {
         // SAFETY: the caller is inside the gate, so the ctx is alive.
-        Ok(()) => unsafe { domain_info::info(hosted, ctx, domid) },
+        Ok(()) => unsafe { inventory::info(hosted, ctx, domid) },
         Err(_) => Ok(Err(codes::ERROR_DOMAIN_NOTFOUND)),
     };
     match found {

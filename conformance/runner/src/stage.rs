@@ -203,6 +203,11 @@ impl Events {
         }
     }
 
+    /// The next one, if it has been delivered.
+    pub(crate) fn try_next(&self) -> Option<Event> {
+        self.delivered.try_recv().ok().map(|delivered| delivered.event)
+    }
+
     /// There is none now, and none can come since the ctx is closed.
     pub(crate) fn expect_end(&self) -> anyhow::Result<()> {
         match self.delivered.recv_timeout(patience()) {

@@ -34,7 +34,7 @@ fn x3_whoever_sees_the_last_of_what_a_close_waits_for_end_has_it_closed() {
         step();
         ending.join().expect("it does not panic");
         assert!(closed.load(Ordering::Relaxed), "nobody closes it");
-        assert!(!state.with(|state| state.stepping || state.again));
+        assert!(state.with(|state| state.turns.are_over()));
     });
 }
 

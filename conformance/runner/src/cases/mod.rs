@@ -10,6 +10,7 @@ mod data;
 mod device;
 mod errors;
 mod families;
+mod follow;
 mod hooks;
 mod hvm;
 mod idle;
@@ -108,6 +109,13 @@ static ON_LIBXL: &[&Case] = &[
     &idle::COSTS_NOTHING,
     &data::DELIVERED,
     &data::LOOP_FIRST,
+    &follow::FOLLOWED,
+    &follow::MAKING,
+    &follow::SHARED,
+    &follow::WITHOUT_FDS,
+    &follow::XENSTORED_RESTARTED,
+    &follow::CHURN,
+    &follow::CLOSED_MEANWHILE,
     &thread::DOES_NOT_WAIT,
     &thread::CLOSED_MEANWHILE,
     &thread::LOOP_IS_FREE,

@@ -144,7 +144,7 @@ fn silent(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Leaves this process without a free fd.
-fn fill() -> anyhow::Result<Vec<File>> {
+pub(crate) fn fill() -> anyhow::Result<Vec<File>> {
     limit_fds(256)?;
     let mut full = Vec::new();
     let null = File::open("/dev/null")?;

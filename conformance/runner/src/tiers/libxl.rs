@@ -6,7 +6,7 @@ use libloading::os::unix::Library;
 use osevent_conformance::isolated::wait;
 use osevent_conformance::standin::{Preparation, SOCKET};
 use osevent_epoll::Reactor;
-use osevent_standin_xenstored::Server;
+use osevent_standin_xenstored::{Fate, Server};
 use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -26,7 +26,9 @@ const ALL_IN_FORCE: u32 = 0x1f;
 const STATE: &str = "OSEVENT_XENCALL_STATE_DIR";
 
 /// Flags of a pretend domain, `XEN_DOMINF_*`.
+const DYING: u32 = 1 << 0;
 const SHUTDOWN: u32 = 1 << 2;
+const PAUSED: u32 = 1 << 3;
 const BLOCKED: u32 = 1 << 4;
 const REASON_SHIFT: u32 = 16;
 
@@ -102,6 +104,9 @@ impl Pretend {
         // SAFETY: the stand-in keeps this fd open as long as the process lives.
         let events = unsafe { BorrowedFd::borrow_raw(standin.dom_exc_fd()) };
         store.release_on(events.try_clone_to_owned()?);
+        let domain = standin.domain;
+        // SAFETY: the stand-in's function, callable from any thread.
+        store.look_before_release(move |domid| Fate::of(u32::try_from(unsafe { domain(domid) }).ok()));
         let pretend = Self { store, standin };
         pretend.set_domain(DomainId::DOM0, BLOCKED);
         for domid in DOMAINS {
@@ -114,7 +119,18 @@ impl Pretend {
     pub(crate) fn add_domain(&self, domid: DomainId) -> anyhow::Result<()> {
         self.store.write(&format!("/local/domain/{domid}/name"), format!("pretend-{domid}").as_bytes())?;
         self.set_domain(domid, BLOCKED);
+        self.store.introduce(domid.get());
         Ok(())
+    }
+
+    /// Another process makes a domain, which xenstored is not told of: it is paused, and has not run.
+    pub(crate) fn begin_domain(&self, domid: DomainId) {
+        self.set_domain(domid, PAUSED);
+    }
+
+    /// Another process destroys the domain, whose memory is still in use.
+    pub(crate) fn begin_destroy(&self, domid: DomainId) {
+        self.set_domain(domid, DYING);
     }
 
     /// libxl's own file about a domain, which it keeps from the creation on and enters devices into. Those that were
@@ -136,6 +152,12 @@ impl Pretend {
             // with this child.
             unsafe { set_domain(domid.get(), SHUTDOWN | reason << REASON_SHIFT) }
         })
+    }
+
+    /// The domain is gone, as if another process had destroyed it.
+    pub(crate) fn remove(&self, domid: DomainId) {
+        // SAFETY: the stand-in's function, callable from any thread.
+        unsafe { (self.standin.remove_domain)(domid.get()) };
     }
 
     /// Another process destroys the domain.
@@ -234,6 +256,7 @@ impl Clock {
 /// The control functions of the stand-in, which is loaded for as long as this process lives.
 struct Standin {
     set_domain: unsafe extern "C" fn(u32, u32) -> c_int,
+    domain: unsafe extern "C" fn(u32) -> i64,
     remove_domain: unsafe extern "C" fn(u32) -> c_int,
     set_clock_skew_ms: unsafe extern "C" fn(i64),
     hypercalls: unsafe extern "C" fn() -> u64,
@@ -253,6 +276,7 @@ impl Standin {
         }
         Ok(Self {
             set_domain: function!("osevent_xencall_set_domain"),
+            domain: function!("osevent_xencall_domain"),
             remove_domain: function!("osevent_xencall_remove_domain"),
             set_clock_skew_ms: function!("osevent_xencall_set_clock_skew_ms"),
             hypercalls: function!("osevent_xencall_hypercalls"),

@@ -1,0 +1,417 @@
+//! The domains of a host are followed.
+
+use crate::case::Case;
+use crate::cases::open::fill;
+use crate::eventually::eventually;
+use crate::hosts::{Adapter, Mode};
+use crate::stage::{Stage, receive};
+use crate::tiers::Tier;
+use crate::tiers::libxl::{FIVE, Pretend, SEVEN};
+use anyhow::{Context, bail, ensure};
+use futures_lite::StreamExt;
+use futures_lite::future::block_on;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use xenlight::{Domain, DomainChange, DomainId, DomainState, Domains, Error, ShutdownReason};
+
+const NINE: DomainId = DomainId::new(9);
+const ELEVEN: DomainId = DomainId::new(11);
+
+pub(crate) static FOLLOWED: Case = Case {
+    name: "domains-followed",
+    claim: "Each change of a domain, from its appearance until it is gone, is told once and in order; a dying one is not taken for the living one of its name",
+    clauses: &["O1", "O10", "E15"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: followed,
+};
+
+pub(crate) static MAKING: Case = Case {
+    name: "domains-making",
+    claim: "A domain in the making is told as such, and its creation's end; one that fails is gone without having died",
+    clauses: &["O10"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: making,
+};
+
+pub(crate) static SHARED: Case = Case {
+    name: "domains-shared",
+    claim: "All who follow the domains share what is watched, the last one takes it away, and another one begins anew",
+    clauses: &["S5"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: shared,
+};
+
+pub(crate) static WITHOUT_FDS: Case = Case {
+    name: "domains-without-fds",
+    claim: "When the fd table is full, following is refused with the reason and leaves nothing",
+    clauses: &["R3"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: without_fds,
+};
+
+pub(crate) static XENSTORED_RESTARTED: Case = Case {
+    name: "domains-xenstored-restarted",
+    claim: "When xenstored ends, whoever follows is told, and what changed is told when it is back",
+    clauses: &["E15"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: xenstored_restarted,
+};
+
+pub(crate) static CHURN: Case = Case {
+    name: "domains-churn",
+    claim: "While hundreds of domains come, change and go, no change is lost and none is told twice",
+    clauses: &["O10"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: churn,
+};
+
+pub(crate) static CLOSED_MEANWHILE: Case = Case {
+    name: "domains-closed-meanwhile",
+    claim: "A ctx can be closed while domains change, and the stream ends",
+    clauses: &["X2", "S5"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: closed_meanwhile,
+};
+
+/// Takes the changes on a thread of its own, which is woken for each.
+struct Follower {
+    changes: Receiver<(DomainChange, Vec<Domain>)>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Follower {
+    fn start(mut domains: Domains) -> Self {
+        let (sender, changes) = channel();
+        let thread = thread::spawn(move || {
+            while let Some(change) = block_on(domains.next()) {
+                // The case may have failed.
+                let _ = sender.send((change, domains.list().cloned().collect()));
+            }
+        });
+        Self { changes, thread }
+    }
+
+    /// The next one, and all domains with it.
+    fn next(&self) -> anyhow::Result<(DomainChange, Vec<Domain>)> {
+        receive("a change of a domain", &self.changes)
+    }
+
+    /// The domain that is new with the next change.
+    fn appeared(&self, domid: DomainId) -> anyhow::Result<Domain> {
+        match self.next()? {
+            (DomainChange::Appeared(domain), all) if domain.domid() == domid && all.contains(&domain) => Ok(domain),
+            other => bail!("{other:?}, and not the appearance of {domid}"),
+        }
+    }
+
+    /// The domain that changes with the next change.
+    fn changed(&self, domid: DomainId) -> anyhow::Result<Domain> {
+        match self.next()? {
+            (DomainChange::Changed { before, now }, all) if now.domid() == domid && all.contains(&now) => {
+                ensure!(before != now && before.uuid() == now.uuid(), "{before:?} became {now:?}");
+                Ok(now)
+            }
+            other => bail!("{other:?}, and not a change of {domid}"),
+        }
+    }
+
+    /// The domain that is gone with the next change.
+    fn gone(&self, domid: DomainId) -> anyhow::Result<Domain> {
+        match self.next()? {
+            (DomainChange::Gone(domain), all) if domain.domid() == domid => {
+                ensure!(all.iter().all(|listed| listed.domid() != domid), "{domid} is gone and still listed");
+                Ok(domain)
+            }
+            other => bail!("{other:?}, and not the end of {domid}"),
+        }
+    }
+
+    /// The ctx is closed: the stream ends, and nothing is left in it.
+    fn end(self) -> anyhow::Result<()> {
+        ensure!(self.thread.join().is_ok(), "the one who follows has panicked");
+        match self.changes.try_recv() {
+            Ok(change) => bail!("{change:?} was not expected"),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn rename(pretend: &Pretend, domid: DomainId, name: &str) -> anyhow::Result<()> {
+    Ok(pretend.store.write(&format!("/local/domain/{domid}/name"), name.as_bytes())?)
+}
+
+fn followed(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let domains = opened.ctx.follow_domains()?;
+    let listed: Vec<_> = domains.list().map(|domain| (domain.domid(), domain.name.as_deref(), domain.state)).collect();
+    let running = DomainState::Running;
+    let expected = [(DomainId::DOM0, Some("Domain-0"), running), (FIVE, Some("pretend-5"), running)];
+    ensure!(listed[..2] == expected && listed[2..] == [(SEVEN, Some("pretend-7"), running)], "{listed:?}");
+    let five = domains.by_name("pretend-5").context("a domain has its name")?;
+    ensure!(domains.by_uuid(five.uuid()) == Some(five) && domains.get(FIVE) == Some(five));
+
+    let follower = Follower::start(domains);
+    pretend.add_domain(NINE)?;
+    let nine = follower.appeared(NINE)?;
+    ensure!(nine.name.as_deref() == Some("pretend-9") && nine.state == running, "{nine:?}");
+    rename(pretend, NINE, "web")?;
+    ensure!(follower.changed(NINE)?.name.as_deref() == Some("web"));
+    pretend.store.write("/local/domain/9/memory/target", b"2048")?;
+    ensure!(follower.changed(NINE)?.memory_target_kib == Some(2048));
+    // Xenstore says nothing of these.
+    block_on(opened.ctx.pause(NINE))?;
+    ensure!(follower.changed(NINE)?.state == DomainState::Paused);
+    block_on(opened.ctx.unpause(NINE))?;
+    ensure!(follower.changed(NINE)?.state == running);
+    pretend.shut_down(NINE, 1)?;
+    ensure!(follower.changed(NINE)?.state == DomainState::Shutdown(ShutdownReason::Reboot));
+    pretend.begin_destroy(NINE);
+    ensure!(follower.changed(NINE)?.state == DomainState::Dying);
+
+    // Another one of this name, while that is dying.
+    pretend.add_domain(ELEVEN)?;
+    follower.appeared(ELEVEN)?;
+    rename(pretend, ELEVEN, "web")?;
+    ensure!(follower.changed(ELEVEN)?.name.as_deref() == Some("web"));
+    let later = opened.ctx.follow_domains()?;
+    ensure!(later.by_name("web").map(Domain::domid) == Some(ELEVEN), "{:?}", later.by_name("web"));
+    ensure!(later.get(NINE).is_some_and(|nine| !nine.is_living()) && later.by_uuid(nine.uuid()).is_some());
+    // Xenstored has told of it, and tells no more.
+    pretend.destroy(NINE)?;
+    ensure!(follower.gone(NINE)?.state == DomainState::Dying);
+    pretend.destroy(ELEVEN)?;
+    ensure!(follower.gone(ELEVEN)?.state == running);
+    drop(later);
+    opened.close()?;
+    follower.end()
+}
+
+fn making(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let follower = Follower::start(opened.ctx.follow_domains()?);
+    let watcher = opened.ctx.follow_domains()?;
+
+    // One that is completed. Nothing tells of its beginning.
+    pretend.begin_domain(NINE);
+    watcher.refresh()?;
+    let nine = follower.appeared(NINE)?;
+    ensure!(nine.state == DomainState::Making && nine.name.is_none(), "{nine:?}");
+    rename(pretend, NINE, "web")?;
+    let nine = follower.changed(NINE)?;
+    ensure!(nine.state == DomainState::Making && nine.name.as_deref() == Some("web"), "{nine:?}");
+    pretend.store.introduce(NINE.get());
+    pretend.keep_configuration(&nine.info)?;
+    ensure!(follower.changed(NINE)?.state == DomainState::Paused);
+
+    // One that fails, before xenstored was told and after.
+    for introduced in [false, true] {
+        pretend.begin_domain(ELEVEN);
+        if introduced {
+            pretend.store.introduce(ELEVEN.get());
+        } else {
+            watcher.refresh()?;
+        }
+        ensure!(follower.appeared(ELEVEN)?.state == DomainState::Making);
+        pretend.begin_destroy(ELEVEN);
+        ensure!(follower.changed(ELEVEN)?.state == DomainState::Making, "a creation that fails is a death");
+        pretend.destroy(ELEVEN)?;
+        ensure!(follower.gone(ELEVEN)?.state == DomainState::Making);
+    }
+    drop(watcher);
+    opened.close()?;
+    follower.end()
+}
+
+fn shared(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let before = pretend.store.clients();
+    for _ in 0..3 {
+        let first = opened.ctx.follow_domains()?;
+        let shared = (pretend.store.clients(), opened.ctx.census().registered);
+        ensure!(shared.0 == before + 2, "{} connections", shared.0 - before);
+        let second = opened.ctx.follow_domains()?;
+        pretend.add_domain(NINE)?;
+        let mut both = [first, second];
+        for domains in &mut both {
+            let change = block_on(domains.next());
+            ensure!(matches!(&change, Some(DomainChange::Appeared(nine)) if nine.domid() == NINE), "{change:?}");
+        }
+        ensure!(pretend.store.clients() == shared.0, "the second one has a connection of its own");
+        let [first, mut second] = both;
+        drop(first);
+        pretend.destroy(NINE)?;
+        let change = block_on(second.next());
+        ensure!(matches!(&change, Some(DomainChange::Gone(_))), "{change:?}");
+        drop(second);
+        opened.expect_idle()?;
+        eventually("the connections are closed", || pretend.store.clients() == before)?;
+    }
+    opened.close()
+}
+
+fn without_fds(stage: &Stage) -> anyhow::Result<()> {
+    const ENOUGH: usize = 64;
+    let opened = stage.open()?;
+    // What the first one loads.
+    drop(opened.ctx.follow_domains()?);
+    opened.expect_idle()?;
+    let mut full = fill()?;
+    let mut failures = 0;
+    for free in 0..ENOUGH {
+        match opened.ctx.follow_domains() {
+            Ok(domains) => {
+                ensure!(failures > 0, "the table was not full");
+                ensure!(domains.list().count() == 3);
+                drop((domains, full));
+                opened.expect_idle()?;
+                return opened.close();
+            }
+            Err(Error::Io { reason, .. }) if reason.raw_os_error() == Some(libc::EMFILE) => failures += 1,
+            Err(error) => bail!("with {free} fds left: {error:?}"),
+        }
+        opened.expect_idle()?;
+        full.pop();
+    }
+    bail!("following does not work with {ENOUGH} fds")
+}
+
+fn xenstored_restarted(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let follower = Follower::start(opened.ctx.follow_domains()?);
+    for round in 0..2 {
+        pretend.store.go_away()?;
+        let (change, _) = follower.next()?;
+        let DomainChange::Stale(error) = &change else { bail!("{change:?}") };
+        ensure!(matches!(**error, Error::XenstoredLost), "{error:?}");
+        // One who comes now learns it, too.
+        let mut later = opened.ctx.follow_domains()?;
+        let change = block_on(later.next());
+        ensure!(matches!(change, Some(DomainChange::Stale(_))), "{change:?}");
+        pretend.add_domain(NINE)?;
+        let name = format!("renamed-{round}");
+        rename(pretend, FIVE, &name)?;
+        pretend.store.come_back()?;
+        ensure!(follower.changed(FIVE)?.name == Some(name));
+        ensure!(follower.appeared(NINE)?.name.as_deref() == Some("pretend-9"));
+        let (change, _) = follower.next()?;
+        ensure!(matches!(change, DomainChange::Fresh), "{change:?}");
+        // It is watched again.
+        rename(pretend, NINE, "web")?;
+        ensure!(follower.changed(NINE)?.name.as_deref() == Some("web"));
+        pretend.destroy(NINE)?;
+        follower.gone(NINE)?;
+    }
+    // What libxl itself makes of it, is another case's.
+    while opened.events.try_next().is_some() {}
+    opened.close()?;
+    follower.end()
+}
+
+/// Has domains come, change and go, and comes to an end with some that stay: their names.
+fn stir(pretend: &Pretend, count: u32, go_on: impl Fn() -> bool) -> anyhow::Result<BTreeMap<DomainId, String>> {
+    let mut left = BTreeMap::new();
+    for number in 0..count {
+        if !go_on() {
+            break;
+        }
+        let domid = DomainId::new(100 + number % 60);
+        if left.remove(&domid).is_some() {
+            pretend.remove(domid);
+        }
+        pretend.add_domain(domid)?;
+        let name = format!("churn-{number}");
+        rename(pretend, domid, &name)?;
+        left.insert(domid, name);
+        if number % 3 == 0 {
+            pretend.remove(domid);
+            left.remove(&domid);
+        }
+    }
+    Ok(left)
+}
+
+fn churn(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let mut domains = opened.ctx.follow_domains()?;
+    let mut names: BTreeMap<_, _> = domains.list().map(|domain| (domain.domid(), domain.name.clone())).collect();
+    let left = thread::scope(|scope| {
+        let stirring = scope.spawn(|| stir(pretend, 600, || true));
+        stirring.join().map_err(|_| anyhow::anyhow!("the one who stirs has panicked"))?
+    })?;
+    // The last change of all.
+    rename(pretend, SEVEN, "the last")?;
+    loop {
+        let change = block_on(domains.next()).context("the stream has ended")?;
+        match change {
+            DomainChange::Appeared(now) => {
+                let before = names.insert(now.domid(), now.name.clone());
+                ensure!(before.is_none(), "{now:?} has appeared twice");
+            }
+            DomainChange::Changed { before, now } => {
+                let known = names.insert(now.domid(), now.name.clone());
+                ensure!(known == Some(before.name.clone()), "{before:?} was {known:?}");
+                if now.name.as_deref() == Some("the last") {
+                    break;
+                }
+            }
+            DomainChange::Gone(before) => {
+                let known = names.remove(&before.domid());
+                ensure!(known == Some(before.name.clone()), "{before:?} was {known:?}");
+            }
+            other => bail!("{other:?}"),
+        }
+    }
+    let truth: BTreeMap<_, _> = left.into_iter().map(|(domid, name)| (domid, Some(name))).collect();
+    let listed = |domains: &Domains| -> BTreeMap<_, _> {
+        let stirred = domains.list().filter(|domain| domain.domid().get() >= 100);
+        stirred.map(|domain| (domain.domid(), domain.name.clone())).collect()
+    };
+    // What came in the same reading as the last one, with a higher number.
+    while listed(&domains) != truth {
+        let change = block_on(domains.next()).context("the stream has ended")?;
+        ensure!(!matches!(change, DomainChange::Stale(_)), "{change:?}");
+    }
+    opened.close()
+}
+
+fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    for round in 0..5 {
+        let opened = stage.open()?;
+        let follower = Follower::start(opened.ctx.follow_domains()?);
+        let ended = Arc::new(AtomicBool::new(false));
+        let left = thread::scope(|scope| {
+            // Relaxed: it tells when to end, no more.
+            let stirring = scope.spawn(|| stir(pretend, u32::MAX, || !ended.load(Ordering::Relaxed)));
+            let closed = (0..=round).try_for_each(|_| follower.next().map(drop)).and_then(|()| opened.close());
+            ended.store(true, Ordering::Relaxed);
+            let left = stirring.join().map_err(|_| anyhow::anyhow!("the one who stirs has panicked"))?;
+            closed.and(left)
+        })?;
+        ensure!(follower.thread.join().is_ok(), "the one who follows has panicked");
+        left.into_keys().for_each(|domid| pretend.remove(domid));
+    }
+    Ok(())
+}
