@@ -12,9 +12,15 @@
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```
 //!
-//! The actions of a program on a domain change this machine, too. But libxl's watches only fire for actions of this process.
+//! A program can also create domains, PV and PVH. No code of theirs runs, but this process plays what a system in them would do: it
+//! prints to the console, answers `help` and a few words more there, connects to devices, gives memory back, and ends when it is
+//! asked to power off, reboot or suspend. A domain that runs consumes processor time.
+//!
+//! With the feature `demo`, a program can show itself on such a machine: see the module `demo`.
 
 mod console;
+#[cfg(feature = "demo")]
+pub mod demo;
 mod player;
 mod running;
 
@@ -46,6 +52,9 @@ pub struct Machine {
 /// The error of a machine.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
+/// What domain 0 has: 2 GiB.
+const DOM0_PAGES: u64 = 512 << 10;
+
 impl Machine {
     /// Creates a machine.
     ///
@@ -63,6 +72,9 @@ impl Machine {
         let asked = hypervisor.clone();
         store.look_before_release(move |domid| Fate::of(asked.flags(domid)));
         hypervisor.set(0, BLOCKED)?;
+        hypervisor.set_vcpus(0, 8)?;
+        hypervisor.limit_pages(0, DOM0_PAGES)?;
+        hypervisor.add_pages(0, DOM0_PAGES)?;
         let player = Player::start(store.clone(), hypervisor.clone())?;
         Ok(Self { _player: player, folder, store, hypervisor, standin })
     }
