@@ -143,7 +143,7 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
         }
         None => Release::DEFAULT,
     };
-    let hvm = has_hvm(&arguments);
+    let hvm = has_device_model(&arguments);
     let mut fetch = Vec::new();
     for (name, report) in REPORTS {
         let Some(path) = option(&arguments, name).map(PathBuf::from) else { continue };
@@ -162,17 +162,20 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
     Ok(lab::Options { release, fetch, memory: lab::LARGEST, timeout: 3600, hvm, ..lab::Options::new(arguments) })
 }
 
-/// Whether cases with HVM domains may be among those that the arguments choose.
-fn has_hvm(arguments: &[OsString]) -> bool {
-    const CASES: &str = "xen-hvm-";
-    let of_type = option(arguments, "--type").is_none_or(|kind| kind == "hvm" || kind == "all");
+/// Whether cases with a device model may be among those that the arguments choose.
+fn has_device_model(arguments: &[OsString]) -> bool {
+    /// Their names, and the type of their domains.
+    const CASES: [(&str, &str); 2] = [("xen-hvm-", "hvm"), ("xen-qemu-", "pv")];
+    let of_type = |of: &str| option(arguments, "--type").is_none_or(|kind| kind == of || kind == "all");
     let mut cases = Vec::new();
     let mut rest = arguments;
     while let Some(at) = position(rest, "--case") {
         cases.extend(option(&rest[at..], "--case").map(OsStr::to_string_lossy));
         rest = &rest[at + 1..];
     }
-    of_type && (cases.is_empty() || cases.iter().any(|case| case.starts_with(CASES) || CASES.starts_with(&**case)))
+    let chosen =
+        |of: &str| cases.is_empty() || cases.iter().any(|case| case.starts_with(of) || of.starts_with(&**case));
+    CASES.iter().any(|(name, kind)| of_type(kind) && chosen(name))
 }
 
 /// Removes `--name VALUE` or `--name=VALUE`, and returns the value.
@@ -240,6 +243,8 @@ mod tests {
             ("--case xen", true),
             ("--case xen-life --case xen-saved", false),
             ("--type pvh", false),
+            ("--type pv --case xen-qemu-backends", true),
+            ("--type pv --case xen-hvm-eject", false),
             ("--type=hvm --case xen-hvm", true),
             ("--type all --case close-idle", false),
         ] {

@@ -30,10 +30,13 @@ impl Ctx {
     /// Makes a PCI device assignable: takes it from its driver, and gives it to pciback. A device that is assignable stays so.
     /// `remember` has libxl note the driver, for [`make_pci_unassignable`](Self::make_pci_unassignable).
     ///
+    /// From 4.13 on, libxl then keeps it from everybody until a domain has it, which needs an IOMMU. Without one this fails, although
+    /// pciback has the device, which is listed; and libxl does not give it back.
+    ///
     /// Blocks while the kernel does this.
     ///
     /// # Errors
-    /// [`Error::Libxl`] if there is no such device, or pciback is not loaded; [`Error::Config`], [`Error::Closed`].
+    /// [`Error::Libxl`] if there is no such device, pciback is not loaded, or there is no IOMMU; [`Error::Config`], [`Error::Closed`].
     pub fn make_pci_assignable(&self, device: &Pci, remember: bool) -> Result<(), Error> {
         self.assign("make a PCI device assignable", device, remember, sys::Library::device_pci_assignable_add)
     }

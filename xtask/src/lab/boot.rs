@@ -193,6 +193,8 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
         .args(["-kernel", "xen", "-append", &xen])
         // Modules of Xen, with their command lines: dom0's kernel, and its first file system.
         .args(["-initrd", "linux console=hvc0 panic=-1,initrd"])
+        // To be given to domains.
+        .args(["-device", "pci-testdev"])
         .args(["-serial", "file:console.log"])
         .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor::SOCKET)])
         .args(["-chardev", "stdio,id=agent,signal=off"])

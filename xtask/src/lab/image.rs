@@ -87,9 +87,9 @@ const SCRIPTS: &str = "etc/xen/scripts";
 const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chmod", "watch"];
 /// What the hotplug scripts need beside those and busybox.
 const OF_SCRIPTS: [&str; 2] = ["bash", "flock"];
-/// Kernel modules: of Xen's tools; of the backends of disks and network interfaces, which are on loop devices and bridges; and
-/// of the frontends, for domains.
-const MODULES: [&str; 11] = [
+/// Kernel modules: of Xen's tools; of the backends of disks and network interfaces, which are on loop devices and bridges; of
+/// that of PCI devices; and of the frontends, for domains.
+const MODULES: [&str; 14] = [
     "xen-evtchn",
     "xen-privcmd",
     "xen-gntdev",
@@ -99,8 +99,11 @@ const MODULES: [&str; 11] = [
     "xen-blkback",
     "xen-netback",
     "bridge",
+    "xen-pciback",
     "xen-blkfront",
     "xen-netfront",
+    "9p",
+    "9pnet_xen",
 ];
 
 /// Where the image of `packages` belongs: the name has a hash of all that goes into it, the packages and the sources

@@ -219,7 +219,17 @@ fn vnc(stage: &Stage) -> anyhow::Result<()> {
 
 /// A new domain; skipped where no device model is installed.
 fn create(opened: &Opened, config: &DomainConfig) -> anyhow::Result<DomainId> {
-    let domid = block_on(opened.ctx.create(config)).map_err(|error| {
+    let domid = or_skip(block_on(opened.ctx.create(config)))?;
+    // What libxl has to say to a device model waits for it to be writable, beside its answers.
+    let interests = opened.recorder.record().interests.clone();
+    let both = Interest::IN | Interest::OUT;
+    ensure!(interests.contains(&both), "libxl did not talk to the device model on the loop: {interests:?}");
+    Ok(domid)
+}
+
+/// The new domain, or a [`Skip`] where no device model is installed.
+pub(crate) fn or_skip(created: Result<DomainId, Error>) -> anyhow::Result<DomainId> {
+    created.map_err(|error| {
         let missing = |text: &str| {
             text.contains("device model") && text.contains("is not executable")
                 || text.contains("hvmloader") && text.contains("No such file")
@@ -228,12 +238,7 @@ fn create(opened: &Opened, config: &DomainConfig) -> anyhow::Result<DomainId> {
             Some(line) => Skip(format!("no device model is installed here: libxl said: {}", line.text)).into(),
             None => anyhow::Error::from(error),
         }
-    })?;
-    // What libxl has to say to a device model waits for it to be writable, beside its answers.
-    let interests = opened.recorder.record().interests.clone();
-    let both = Interest::IN | Interest::OUT;
-    ensure!(interests.contains(&both), "libxl did not talk to the device model on the loop: {interests:?}");
-    Ok(domid)
+    })
 }
 
 /// An empty disc in a file of the case's own.

@@ -1,6 +1,7 @@
 //! The cases, a file a theme.
 
 mod application;
+mod backends;
 mod children;
 #[cfg(test)]
 mod clauses;
@@ -141,6 +142,8 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::FIFTY_ON_FOUR_CTXS,
     &plug::PLUGGED,
     &plug::REFUSED,
+    &backends::PCI,
+    &backends::OF_QEMU,
     &hvm::LIFE,
     &hvm::SAVED_AND_RESTORED,
     &hvm::EJECT,

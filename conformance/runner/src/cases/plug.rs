@@ -36,7 +36,7 @@ pub(crate) static REFUSED: DomainCase = DomainCase {
 };
 
 const VDEV: &str = "xvdb";
-const CONNECTED: i32 = 4;
+pub(crate) const CONNECTED: i32 = 4;
 const DEVICE_EXISTS: Code = Code(-17);
 const TIMED_OUT: Code = Code(-9);
 const SAFE_SINCE: Release = Release::new(4, 15);
@@ -233,7 +233,7 @@ fn unanswered(stage: &Stage, ctx: &Ctx, linux: &mut Linux, disk: &Disk) -> anyho
 }
 
 /// It failed, with these words of libxl's, certainly about it.
-fn is_told<T: std::fmt::Debug>(result: &Result<T, Error>, words: &str) -> anyhow::Result<()> {
+pub(crate) fn is_told<T: std::fmt::Debug>(result: &Result<T, Error>, words: &str) -> anyhow::Result<()> {
     let lines = result.as_ref().err().map(Error::words).unwrap_or_default();
     ensure!(lines.iter().any(|line| line.text.contains(words) && line.certain), "no {words:?} in {result:?}");
     Ok(())

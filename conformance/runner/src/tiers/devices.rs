@@ -16,6 +16,11 @@ pub(crate) const READY: &str = "devices: ready";
 /// Its first program.
 const INIT: &str = include_str!("devices.sh");
 
+/// The drivers that it loads when it begins.
+const DRIVERS: [&str; 2] = ["xen-blkfront", "xen-netfront"];
+/// Those that it loads when it is to use a shared directory. Only the case for that is skipped without them.
+const OF_SHARES: [&str; 2] = ["9p", "9pnet_xen"];
+
 /// What dom0 must have, and why.
 const NEEDED: [(&str, &str); 5] = [
     ("/sys/bus/xen-backend/drivers/vbd", "the kernel's backend of disks is not there: modprobe xen-blkback"),
@@ -37,23 +42,36 @@ pub(crate) fn check() -> anyhow::Result<()> {
     }
 }
 
+/// # Errors
+/// A [`Skip`] if dom0 has no drivers for a Linux domain that uses a shared directory.
+pub(crate) fn check_shares() -> anyhow::Result<()> {
+    OF_SHARES.into_iter().try_for_each(|driver| modules(driver).map(drop))
+}
+
 /// The ramdisk of a Linux domain that says which devices it has. Its kernel has to be dom0's, whose modules it loads.
 ///
 /// # Errors
 /// A [`Skip`] if dom0 has no files to make it of.
 pub(crate) fn ramdisk() -> anyhow::Result<Vec<u8>> {
     let mut archive = Archive::new(Vec::new());
-    for folder in ["bin", "dev", "modules", "proc", "sys"] {
+    for folder in ["bin", "dev", "proc", "share", "sys"] {
         archive.folder(folder)?;
     }
     archive.file("init", true, INIT.as_bytes())?;
     archive.file("bin/busybox", true, &busybox()?)?;
-    let mut count = 0;
-    for driver in ["xen-blkfront", "xen-netfront"] {
-        for path in modules(driver)? {
-            // Loaded in the order of their names.
-            archive.file(&format!("modules/{count:02}.ko"), false, &unpacked(&path)?)?;
-            count += 1;
+    let drivers = DRIVERS.map(modules).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let of_shares = OF_SHARES.map(|driver| modules(driver).unwrap_or_default());
+    for (folder, drivers) in [("modules", drivers.concat()), ("modules-9p", of_shares.concat())] {
+        archive.folder(folder)?;
+        // Loaded in the order of their names; some need the same ones.
+        let mut unique: Vec<PathBuf> = Vec::new();
+        for path in drivers {
+            if !unique.contains(&path) {
+                unique.push(path);
+            }
+        }
+        for (at, path) in unique.iter().enumerate() {
+            archive.file(&format!("{folder}/{at:02}.ko"), false, &unpacked(path)?)?;
         }
     }
     Ok(archive.finish()?)

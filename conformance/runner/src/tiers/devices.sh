@@ -1,6 +1,7 @@
 #!/bin/busybox sh
-# The first program of a Linux domain. It says on the console when a disk and a network interface come and go, and opens and
-# closes the disk when it is told to. All in the shell itself where it waits: a new process takes long under emulation.
+# The first program of a Linux domain. It says on the console when a disk and a network interface come and go. When it is told to, it
+# opens and closes the disk, reads a file of a shared directory, and says which screen it has. All in the shell itself where it waits:
+# a new process takes long under emulation.
 busybox() { /bin/busybox "$@"; }
 
 busybox mount -t proc proc /proc
@@ -8,9 +9,12 @@ busybox mount -t sysfs sysfs /sys
 busybox mount -t devtmpfs devtmpfs /dev
 exec </dev/hvc0 >/dev/hvc0 2>&1
 busybox stty -echo
-for module in /modules/*; do
-    busybox insmod "$module" || echo "devices: cannot load $module"
-done
+load() {
+    for module in "$@"; do
+        busybox insmod "$module" || echo "devices: cannot load $module"
+    done
+}
+load /modules/*
 echo "devices: ready"
 
 disk= nic=
@@ -30,6 +34,12 @@ while :; do
     fi
     read -r -t 0.2 word || continue
     case $word in
+    share)
+        load /modules-9p/*
+        busybox mount -t 9p -o trans=xen,version=9p2000.L share /share
+        echo "devices: share has $(busybox head -n 1 /share/file)"
+        ;;
+    screen) echo "devices: fb0 is $(busybox cat /sys/class/graphics/fb0/name)" ;;
     open) exec 3</dev/xvdb; echo "devices: xvdb is open" ;;
     close) exec 3<&-; echo "devices: xvdb is closed" ;;
     esac

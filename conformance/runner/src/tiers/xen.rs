@@ -153,6 +153,8 @@ This creates PV, PVH and HVM domains in this Xen, with names that begin with ose
   Linux              128 MB, PV, one at a time; kernel: {kernel}
 They have no network and no disk but an empty disc in a file, and are destroyed again, also when a case fails. No other domain is touched.
 One has a disk on a loop device, and an interface on a bridge that has no other port but this; both are removed with it.
+One shares a temporary directory, and has a screen at a port of this machine alone. A PCI device of QEMU's for tests is
+assignable for a while, if this machine has one.
 A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
         std::env::temp_dir().display()
     );
