@@ -22,7 +22,7 @@ const BUILDING: [Package; 8] = [
 ];
 
 /// What the tests read reports and manuals with and count with, and what only examples need.
-const TESTING: [Package; 7] = [
+const TESTING: [Package; 8] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
@@ -30,6 +30,7 @@ const TESTING: [Package; 7] = [
     ("valac", "compiles an example in Vala"),
     ("libvirt-dev", "an example in C"),
     ("valgrind", "counts the instructions of the core"),
+    ("dbus", "the bus on which the service is tested"),
 ];
 
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.

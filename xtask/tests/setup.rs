@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 15] = [
+const WANTED: [&str; 16] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -23,6 +23,7 @@ const WANTED: [&str; 15] = [
     "valac",
     "libvirt-dev",
     "valgrind",
+    "dbus",
 ];
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.

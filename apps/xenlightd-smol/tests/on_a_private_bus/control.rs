@@ -1,0 +1,165 @@
+//! What can be done with the domains, by whom, and how it fails.
+
+use zbus::message::Message;
+use zbus::{OwnedObjectPath, OwnedVariant, Str};
+
+use crate::Case;
+use crate::bed::{Bed, HOST, Outcome, path_of, with_service};
+use crate::polkit::Asked;
+
+pub(crate) const CASES: &[Case] = &[
+    ("a_refused_call_has_the_right_error_and_leaves_nothing_behind", refused),
+    ("without_polkit_only_reads_are_allowed", no_polkit),
+    ("pausing_is_a_job_whose_end_is_told", pause),
+    ("a_domain_is_destroyed_by_a_job", destroy),
+    ("a_job_that_fails_has_a_typed_error", protected),
+    ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
+    ("a_domain_that_is_gone_is_a_typed_error", gone),
+];
+
+const MANAGE: &str = "org.osevent.Xen1.manage";
+const CREATE: &str = "org.osevent.Xen1.create";
+const DESTROY: &str = "org.osevent.Xen1.destroy";
+const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
+
+/// The methods of a domain that need no arguments, with what they need to be allowed.
+const METHODS: [(&str, &str); 7] = [
+    ("Pause", MANAGE),
+    ("Unpause", MANAGE),
+    ("Resume", MANAGE),
+    ("Shutdown", MANAGE),
+    ("Reboot", MANAGE),
+    ("Destroy", DESTROY),
+    ("GetConfiguration", READ_CONFIGURATION),
+];
+
+fn error_of(result: zbus::Result<Message>) -> (String, String) {
+    match result {
+        Err(zbus::Error::MethodError(name, text, _)) => {
+            let name = name.as_str().strip_prefix("org.osevent.Xen1.Error.").unwrap_or(name.as_str()).to_owned();
+            (name, text.unwrap_or_default())
+        }
+        other => (format!("{other:?}"), String::new()),
+    }
+}
+
+async fn with_domain(bed: &Bed) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut signals = bed.signals().await?;
+    bed.machine.add_domain(5)?;
+    signals.domain("DomainAppeared", 5).await?;
+    Ok(path_of(5))
+}
+
+fn refused() -> Outcome {
+    with_service(|bed| async move {
+        let path = with_domain(&bed).await?;
+        let before = bed.properties(&path, "Domain").await?;
+        for (method, action) in METHODS {
+            let (name, text) = error_of(bed.call(&path, "Domain", method, &()).await);
+            assert_eq!(
+                (name.as_str(), text.as_str()),
+                ("NotAuthorized", &*format!("not authorized for {action}")),
+                "{method}"
+            );
+            let asked = Asked {
+                subject_kind: "system-bus-name".to_owned(),
+                sender: bed.client.unique_name().expect("a bus gives one").to_string(),
+                action: action.to_owned(),
+                domain: Some("pretend-5".to_owned()),
+                flags: 0,
+            };
+            assert_eq!(bed.polkit.lock().unwrap().asked.pop(), Some(asked), "{method}");
+        }
+        assert_eq!(error_of(bed.call(&path, "Domain", "Rename", &"another").await).0, "NotAuthorized");
+        assert_eq!(error_of(bed.call(&path, "Domain", "SetMemoryTarget", &1024_u64).await).0, "NotAuthorized");
+        let create = ("name = 'x'\nmemory = 4", true);
+        assert_eq!(error_of(bed.call(HOST, "Manager", "CreateDomain", &create).await).0, "NotAuthorized");
+
+        let objects = bed.domains().await?;
+        assert_eq!(objects.len(), 2);
+        assert_eq!(bed.properties(&path, "Domain").await?, before);
+        assert_eq!(bed.machine.store().read("/local/domain/5/name"), Some(b"pretend-5".to_vec()));
+        let job = bed.properties(&format!("{HOST}/jobs/1"), "Job").await;
+        assert!(job.is_err(), "{job:?}");
+        Ok(())
+    })
+}
+
+fn no_polkit() -> Outcome {
+    with_service(|mut bed| async move {
+        let path = with_domain(&bed).await?;
+        bed.polkit_bus.take().expect("it was there").close().await?;
+        let (name, text) = error_of(bed.call(&path, "Domain", "Destroy", &()).await);
+        assert_eq!(name, "AuthorityMissing", "{text}");
+        bed.call(HOST, "Manager", "FindDomain", &"pretend-5").await?;
+        assert_eq!(bed.text(&path, "Domain", "State").await?, "running");
+        Ok(())
+    })
+}
+
+fn pause() -> Outcome {
+    with_service(|bed| async move {
+        let path = with_domain(&bed).await?;
+        bed.polkit.lock().unwrap().allowed.extend([MANAGE]);
+        let (mut of_job, mut of_domain) = (bed.signals().await?, bed.signals().await?);
+        for (method, state) in [("Pause", "paused"), ("Unpause", "running")] {
+            let job = bed.begin(&path, method).await?;
+            bed.call(&job, "Job", "Wait", &()).await?;
+            let ended = of_job.next(&job, "Ended").await?;
+            let told: (String, String, String) = ended.body().deserialize()?;
+            assert_eq!(told, ("done".to_owned(), String::new(), String::new()));
+            of_domain.property(&path, "State", Str::from(state).into()).await?;
+            assert_eq!(bed.text(&job, "Job", "State").await?, "done");
+            assert_eq!(bed.text(&job, "Job", "Kind").await?, method.to_lowercase());
+        }
+        Ok(())
+    })
+}
+
+fn destroy() -> Outcome {
+    with_service(|bed| async move {
+        let path = with_domain(&bed).await?;
+        bed.polkit.lock().unwrap().allowed.extend([DESTROY]);
+        let mut signals = bed.signals().await?;
+        let job = bed.begin(&path, "Destroy").await?;
+        bed.call(&job, "Job", "Wait", &()).await?;
+        signals.domain("DomainGone", 5).await?;
+        assert_eq!(bed.domains().await?.len(), 1);
+        Ok(())
+    })
+}
+
+fn protected() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([DESTROY]);
+        let job = bed.begin(&path_of(0), "Destroy").await?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert_eq!(name, "Protected", "{text}");
+        let properties = bed.properties(&job, "Job").await?;
+        let property = |name: &str| -> zbus::Result<OwnedVariant> { properties[name].try_clone() };
+        assert_eq!(String::try_from(property("State")?)?, "failed");
+        assert_eq!(String::try_from(property("Error")?)?, "org.osevent.Xen1.Error.Protected");
+        assert_eq!(String::try_from(property("Message")?)?, text);
+        assert_eq!(OwnedObjectPath::try_from(property("Domain")?)?.as_str(), path_of(0));
+        Ok(())
+    })
+}
+
+fn wrong_configuration() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.push(CREATE);
+        let (name, text) =
+            error_of(bed.call(HOST, "Manager", "CreateDomain", &("name = 'x'\nmemory = 'much'", true)).await);
+        assert_eq!(name, "InvalidConfiguration");
+        assert!(text.starts_with("line 2, column 10: memory"), "{text}");
+        Ok(())
+    })
+}
+
+fn gone() -> Outcome {
+    with_service(|bed| async move {
+        let (name, text) = error_of(bed.call(HOST, "Manager", "FindDomain", &"nobody").await);
+        assert_eq!(name, "NoSuchDomain", "{text}");
+        Ok(())
+    })
+}

@@ -1,0 +1,30 @@
+//! The service on a bus of its own, with the real libxl on a pretend machine, and with a polkit that answers by a table.
+
+mod bed;
+mod clients;
+mod contract;
+mod control;
+mod events;
+mod life;
+mod metrics;
+mod polkit;
+#[path = "../../src/runtime.rs"]
+mod runtime;
+
+use bed::Outcome;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+fn main() {
+    let missing = bed::missing();
+    let cases = [life::CASES, control::CASES, clients::CASES, contract::CASES, events::CASES, metrics::CASES].concat();
+    let trials = cases.into_iter().map(|(name, case)| {
+        let missing = missing.clone();
+        Trial::ignorable_test(name, move || match missing {
+            Some(missing) => Ok(Completion::ignored_with(missing)),
+            None => Ok(case().map(|()| Completion::Completed)?),
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}
+
+type Case = (&'static str, fn() -> Outcome);
