@@ -16,7 +16,7 @@
  *
  * Compile and link with what "pkg-config --cflags --libs osevent" prints. osevent itself neither links nor loads libxl:
  * osevent_host passes it the functions that the program is linked with. It prints nothing, starts no thread, and does not
- * touch signals or children.
+ * touch signals or children. osevent-glib.h attaches an osevent to a main context of GLib.
  *
  * Releases of Xen: 4.2 to 4.22. The libxl.h that the program is compiled with determines the release. Xen 4.2 has one
  * additional rule, see osevent_enter.

@@ -25,9 +25,22 @@ pub(crate) fn exports() -> Outcome {
     let listed: BTreeSet<_> = listed()?.into_iter().map(|(symbol, _)| symbol).collect();
     same("libosevent.so", &defined, &listed)?;
 
-    let entries = HEADERS.into_iter().map(entries).collect::<Result<Vec<_>, _>>()?;
-    let declared = entries.iter().flatten().filter(|entry| !entry.is_inline()).filter_map(Entry::function);
-    same("the headers", &declared.map(str::to_owned).collect(), &functions(&listed))
+    same("the headers", &in_the_headers(|entry| !entry.is_inline())?, &functions(&listed))
+}
+
+/// Vala has all that C has, but for the function that makes a libxl of functions of the program's own.
+pub(crate) fn vala() -> Outcome {
+    let vapi = fs::read_to_string(Path::new(PACKAGE).join("vapi/osevent-glib.vapi"))?;
+    let methods = vapi.lines().filter_map(|line| line.trim().strip_prefix("public ")?.split_once(" ("));
+    let methods = methods.filter(|(before, _)| !before.starts_with("static "));
+    let methods = methods.filter_map(|(before, _)| before.rsplit(' ').next()).map(|name| format!("osevent_{name}"));
+    // With another name in Vala, or none.
+    let named = vapi.split('"').filter(|word| word.starts_with("osevent_") && *word != "osevent_").map(str::to_owned);
+    same(
+        "the vapi",
+        &methods.chain(named).collect(),
+        &in_the_headers(|entry| entry.function() != Some("osevent_host_libxl"))?,
+    )
 }
 
 /// The version of a symbol is the release that has it since.
@@ -100,10 +113,17 @@ fn functions(symbols: &BTreeSet<String>) -> BTreeSet<String> {
     names.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("osevent_")).collect()
 }
 
-fn same(what: &str, has: &BTreeSet<String>, listed: &BTreeSet<String>) -> Outcome {
-    if has == listed {
+/// The functions of the headers that are wanted.
+fn in_the_headers(wanted: impl Fn(&Entry) -> bool) -> Result<BTreeSet<String>, Failed> {
+    let entries = HEADERS.into_iter().map(entries).collect::<Result<Vec<_>, _>>()?;
+    let wanted = entries.iter().flatten().filter(|entry| wanted(entry));
+    Ok(wanted.filter_map(Entry::function).map(str::to_owned).collect())
+}
+
+fn same(what: &str, has: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Outcome {
+    if has == wanted {
         return Ok(Completion::Completed);
     }
     let only = |some: &BTreeSet<String>, other| some.difference(other).cloned().collect::<Vec<_>>();
-    Err(format!("only in {what}: {:?}; only in the list: {:?}", only(has, listed), only(listed, has)).into())
+    Err(format!("only in {what}: {:?}; missing there: {:?}", only(has, wanted), only(wanted, has)).into())
 }

@@ -34,6 +34,7 @@ fn main() {
         case("the_manual_is_what_the_header_says", manual::is_of_the_header),
         case("the_manual_renders_without_warnings", manual::renders),
         case("the_list_the_header_and_the_library_have_the_same_functions", abi::exports),
+        case("vala_has_what_c_has", abi::vala),
         case("a_symbol_has_the_version_of_its_first_release", abi::versions),
         case("the_debian_package_has_the_version_of_the_crate", abi::package_version),
         case("what_earlier_releases_have_is_unchanged", abi::types),
