@@ -4,14 +4,27 @@ use crate::prefix::Prefix;
 use libtest_mimic::Failed;
 use osevent_standin_machine::Machine;
 use std::env;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The folder of the package.
 pub(crate) const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the tests of this workspace may write.
-pub(crate) const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+/// Set with the first use of [`folder`].
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// A folder of this process, for what is installed and compiled.
+pub(crate) fn folder() -> &'static Path {
+    FOLDER.get_or_init(|| tempfile::tempdir().expect("the temporary folder is writable").keep())
+}
+
+/// Removes it, after the last case.
+pub(crate) fn remove_folder() -> io::Result<()> {
+    FOLDER.get().map_or(Ok(()), fs::remove_dir_all)
+}
 
 const OPTIONS: [&str; 6] = ["-std=gnu11", "-pthread", "-Wall", "-Wextra", "-Werror", "-g"];
 
@@ -85,8 +98,7 @@ impl Program {
             return Ok(Err(format!("pkg-config does not find {:?} (Debian: {})", needs.modules, needs.package)));
         }
         let source = Path::new(PACKAGE).join(source);
-        let name = format!("from_c-{}-{linked:?}", source.file_stem().expect("a file").display());
-        let path = Path::new(FOLDER).join(name);
+        let path = folder().join(format!("{}-{linked:?}", source.file_stem().expect("a file").display()));
         run(&mut compiler(&prefix, &path, &source)?)?;
         Ok(Ok(Self { path, libraries: prefix.libraries() }))
     }

@@ -56,5 +56,9 @@ fn main() {
         hosting("s1_a_domain_is_destroyed_whoever_is_told_of_the_child", "children"),
         hosting("x4_threads_inside_libxl_survive_a_close", "threads_and_close"),
     ];
-    libtest_mimic::run(&Arguments::from_args(), cases).exit();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), cases);
+    if let Err(error) = compiler::remove_folder() {
+        eprintln!("what was compiled is still there: {error}");
+    }
+    conclusion.exit();
 }

@@ -1,9 +1,8 @@
 //! The prefix that libosevent is installed into, and what pkg-config says about it.
 
-use crate::compiler::{FOLDER, Linked, PACKAGE, command, run};
+use crate::compiler::{Linked, PACKAGE, command, folder, run};
 use libtest_mimic::Failed;
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -76,15 +75,12 @@ fn install() -> Result<Result<Prefix, String>, Failed> {
             return Ok(Err(format!("no {tool} (Debian: {package})")));
         }
     }
-    let folder = Path::new(FOLDER).join("from_c-installed");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
+    let prefix = folder().join("installed");
     let variable = |name: &str, path: &Path| format!("{name}={}", path.display());
     let built = env::current_exe()?.with_file_name("libosevent.a");
     let mut make = Command::new("make");
     make.args(["--silent", "--directory", PACKAGE, "install"]);
-    make.arg(variable("build", &folder.join("build"))).arg(variable("archive", &built));
-    run(make.arg(variable("prefix", &folder)))?;
-    Ok(Ok(Prefix(folder)))
+    make.arg(variable("build", &folder().join("build"))).arg(variable("archive", &built));
+    run(make.arg(variable("prefix", &prefix)))?;
+    Ok(Ok(Prefix(prefix)))
 }
