@@ -40,6 +40,15 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     })
 }
 
+/// Whether this system has the package, installed or not.
+pub(crate) fn offers(package: &str) -> Result<bool> {
+    if !has_lists(Path::new("/var/lib/apt/lists")) {
+        update()?;
+    }
+    let shown = Command::new("apt-cache").args(["show", package]).stdin(Stdio::null()).output();
+    Ok(shown.context("cannot run apt-cache")?.status.success())
+}
+
 /// The packages that apt would remove if it were let to.
 fn in_the_way(packages: &[&str]) -> Result<Vec<String>> {
     let mut command = Command::new("apt-get");

@@ -33,6 +33,15 @@ const TESTING: [Package; 8] = [
     ("dbus", "the bus on which the service is tested"),
 ];
 
+/// What the programs with windows are built, run and tested with. Debian has all of it from 12 on.
+const WINDOWS: [Package; 5] = [
+    ("libgtk-4-dev", "windows"),
+    ("libadwaita-1-dev", "GNOME's looks"),
+    ("adwaita-icon-theme", "icons"),
+    ("xvfb", "a screen in memory, for the tests of windows"),
+    ("at-spi2-core", "lets them use a window as a screen reader does, on a session bus"),
+];
+
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
 
@@ -41,7 +50,11 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    let packages = [&BUILDING[..], &TESTING].concat();
+    let mut packages = [&BUILDING[..], &TESTING].concat();
+    match apt::available().then(lacking_for_windows).transpose()?.flatten() {
+        Some(lacking) => println!("setup: {lacking}: programs with windows cannot be built"),
+        None => packages.extend(WINDOWS),
+    }
     if !apt::available() {
         let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
         bail!("no apt-get here. Install by hand what these packages of Debian hold, then go on:\n{list}");
@@ -71,6 +84,30 @@ pub(crate) fn for_building() -> Result<()> {
         install(&BUILDING)?;
     }
     Ok(())
+}
+
+/// Installs what programs with windows are built, run and tested with. If this system is too old for them, returns what it lacks.
+///
+/// # Errors
+/// The same as for [`for_building`].
+pub(crate) fn for_windows() -> Result<Option<String>> {
+    if apt::available() {
+        if let Some(lacking) = lacking_for_windows()? {
+            return Ok(Some(lacking));
+        }
+        install(&[&BUILDING[..], &WINDOWS].concat())?;
+    }
+    let libraries = ["gtk4 >= 4.8", "libadwaita-1 >= 1.2"];
+    let found = |library: &&str| Command::new("pkg-config").args(["--exists", library]).status();
+    let lacking = libraries.iter().find(|library| !found(library).is_ok_and(|status| status.success()));
+    Ok(lacking.map(|library| format!("pkg-config finds no {library}")))
+}
+
+/// What apt does not have of what programs with windows need.
+fn lacking_for_windows() -> Result<Option<String>> {
+    let lacking = WINDOWS.iter().map(|(package, _)| Ok((package, apt::offers(package)?)));
+    let lacking = lacking.collect::<Result<Vec<_>>>()?.into_iter().find(|(_, offered)| !offered);
+    Ok(lacking.map(|(package, _)| format!("this system has no {package}")))
 }
 
 /// Installs those that are missing; false if none is. Its words go to stderr: stdout may be a program's.

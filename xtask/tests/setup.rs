@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 16] = [
+const WANTED: [&str; 21] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -24,7 +24,15 @@ const WANTED: [&str; 16] = [
     "libvirt-dev",
     "valgrind",
     "dbus",
+    "libgtk-4-dev",
+    "libadwaita-1-dev",
+    "adwaita-icon-theme",
+    "xvfb",
+    "at-spi2-core",
 ];
+
+/// The first of those that older systems do not have.
+const FIRST_FOR_WINDOWS: usize = 16;
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.
 struct Machine(PathBuf);
@@ -41,6 +49,7 @@ impl Machine {
         fs::write(folder.join("dpkg/status"), packages).unwrap();
         let machine = Self(folder);
         machine.program("apt-get", &format!("echo \"$*\" >>'{}'", machine.calls().display()));
+        machine.program("apt-cache", "true");
         // An ordinary user's way to it.
         machine.program("sudo", "while [ \"$1\" != apt-get ]; do shift; done\nexec \"$@\"");
         machine
@@ -118,4 +127,19 @@ fn only_what_is_missing_is_installed_and_nothing_removed() {
     let [call] = &machine.installed()[..] else { panic!("{:?}", machine.installed()) };
     let (options, names) = call.split_once(" install ").expect(call);
     assert_eq!(names, "-y --no-install-recommends --no-remove libuv1-dev perl", "{options}");
+}
+
+#[test]
+fn a_system_that_is_too_old_for_gtk_4_is_set_up_for_all_else() {
+    if !is_dpkg_here() {
+        return;
+    }
+    let there = WANTED[..FIRST_FOR_WINDOWS].iter();
+    let packages: String = there.map(|name| package(name, "amd64", "install ok installed")).collect();
+    let machine = Machine::new("setup-old", &packages);
+    machine.program("apt-cache", "[ \"$2\" != libadwaita-1-dev ]");
+    let output = machine.setup();
+    assert_eq!(machine.installed(), Vec::<String>::new());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("this system has no libadwaita-1-dev"), "{said}");
 }

@@ -1,0 +1,38 @@
+//! Why something did not work.
+
+use xenlight::Error;
+
+/// Words for the user about what failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// One short sentence.
+    pub(crate) summary: String,
+    /// All that is known, in lines: to be copied into a report.
+    pub(crate) details: String,
+    /// It was aborted, as somebody wished.
+    pub(crate) is_abort: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(summary: impl Into<String>) -> Self {
+        let summary = summary.into();
+        Self { details: summary.clone(), summary, is_abort: false }
+    }
+}
+
+/// libxl says only in its log what the matter is: that is the summary, where there is a line of it.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let said = error.words().iter().find(|line| line.certain).map(|line| line.text.clone());
+        let summary = match &error {
+            Error::Open { advice, .. } => (*advice).to_owned(),
+            _ => said.unwrap_or_else(|| error.to_string()),
+        };
+        let mut details = error.to_string();
+        for line in error.words() {
+            details.push_str("\nlibxl: ");
+            details.push_str(&line.text);
+        }
+        Self { summary, details, is_abort: error.is_aborted() }
+    }
+}

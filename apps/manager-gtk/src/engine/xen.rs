@@ -1,0 +1,126 @@
+//! A Xen host, by xenlight.
+
+use super::{Action, Change, Failure, Record, State, Work};
+use futures_lite::{Stream, StreamExt};
+use gtk::gio;
+use gtk::glib;
+use osevent_glib::LibxlSource;
+use std::sync::Arc;
+use xenlight::types::Trigger;
+use xenlight::{Close, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, ShutdownReason};
+
+/// A connection to the host that this program runs on.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    ctx: Arc<Ctx>,
+}
+
+impl Engine {
+    /// Opens it on the default main context. libxl works on a thread of its own, so no window waits for it.
+    pub(crate) fn open() -> Result<Self, Failure> {
+        let library = Library::load()?;
+        let no_loop = |error| Failure::new(format!("{error}"));
+        let xen = LibxlSource::builder().name("libxl").attach(&glib::MainContext::default()).map_err(no_loop)?;
+        let ctx = Ctx::builder(&library).own_thread().open(xen.event_loop())?;
+        Ok(Self { ctx: Arc::new(ctx) })
+    }
+
+    /// The domains of the host, and what changes of them from now on.
+    pub(crate) fn follow(&self) -> Result<(Vec<Record>, impl Stream<Item = Change> + 'static), Failure> {
+        let domains = self.ctx.follow_domains()?;
+        Ok((domains.list().map(record).collect(), domains.filter_map(change)))
+    }
+
+    /// Has the domains looked at, for what Xen does not tell: that another program has paused one. What has changed is in the changes.
+    pub(crate) fn refresh(&self) {
+        // Where this is not possible, the changes have ended, too.
+        let _ = self.ctx.follow_domains().and_then(|domains| domains.refresh());
+    }
+
+    /// Begins something with a domain.
+    pub(crate) fn act(&self, domid: u32, action: Action) -> Work {
+        let (ctx, domid) = (&self.ctx, DomainId::new(domid));
+        Work::of(match action {
+            Action::Pause => ctx.pause(domid),
+            Action::Unpause => ctx.unpause(domid),
+            Action::ShutDown => ctx.shutdown(domid),
+            Action::Reboot => ctx.reboot(domid),
+            Action::PowerButton => ctx.press(domid, &Trigger::Power, 0),
+            Action::Destroy => ctx.destroy(domid),
+        })
+    }
+
+    /// Gives a domain another name.
+    pub(crate) fn rename(&self, domid: u32, name: String) -> Work {
+        self.ask(move |ctx| ctx.rename(DomainId::new(domid), &name))
+    }
+
+    /// The versions of Xen and libxl, for a report.
+    pub(crate) fn versions(&self) -> String {
+        let libxl = self.ctx.library().release();
+        match self.ctx.xen_version() {
+            Ok(xen) => format!("Xen {xen}, libxl {libxl}"),
+            Err(error) => format!("libxl {libxl}, {error}"),
+        }
+    }
+
+    /// Aborts what is at work and lets go of the host.
+    pub(crate) fn close(&self) -> Close {
+        self.ctx.close()
+    }
+
+    /// A question, which waits for xenstored: not on the thread of the windows.
+    fn ask(&self, question: impl FnOnce(&Ctx) -> Result<(), Error> + Send + 'static) -> Work {
+        let ctx = self.ctx.clone();
+        Work::soon(async move {
+            let answer = gio::spawn_blocking(move || question(&ctx)).await;
+            Ok(answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+        })
+    }
+}
+
+fn record(domain: &Domain) -> Record {
+    Record {
+        domid: domain.domid().get(),
+        uuid: domain.uuid().to_string(),
+        name: domain.name.clone(),
+        state: state(domain.state),
+        kind: match domain.info.kind {
+            DomainKind::Pv => "PV",
+            DomainKind::Pvh => "PVH",
+            // libxl does not tell them apart here.
+            DomainKind::Hvm => "PVH or HVM",
+            _ => "",
+        }
+        .to_owned(),
+        memory_kib: domain.info.current_memory_kib,
+        max_memory_kib: domain.info.max_memory_kib,
+        vcpus: domain.info.vcpus_online,
+    }
+}
+
+fn state(state: DomainState) -> State {
+    match state {
+        DomainState::Making => State::Making,
+        DomainState::Running => State::Running,
+        DomainState::Paused => State::Paused,
+        DomainState::Dying => State::Dying,
+        DomainState::Shutdown(ShutdownReason::Poweroff) => State::PoweredOff,
+        DomainState::Shutdown(ShutdownReason::Reboot) => State::Rebooting,
+        DomainState::Shutdown(ShutdownReason::Suspend) => State::Suspended,
+        DomainState::Shutdown(ShutdownReason::Crash) => State::Crashed,
+        _ => State::Stopped,
+    }
+}
+
+fn change(change: DomainChange) -> Option<Change> {
+    Some(match change {
+        DomainChange::Appeared(domain) => Change::Appeared(record(&domain)),
+        DomainChange::Changed { now, .. } => Change::Changed(record(&now)),
+        DomainChange::Gone(domain) => Change::Gone(domain.domid().get()),
+        DomainChange::Stale(error) => Change::Stale(error.to_string()),
+        DomainChange::Fresh => Change::Fresh,
+        // What a later xenlight may tell is in the changes of a domain, too.
+        _ => return None,
+    })
+}

@@ -1,0 +1,189 @@
+//! What is at work, and what was.
+
+use super::Task;
+use crate::engine::{Failure, Work};
+use gtk::gio;
+use gtk::gio::prelude::*;
+use gtk::gio::subclass::prelude::*;
+use gtk::glib;
+use gtk::glib::clone;
+use gtk::glib::subclass::Signal;
+use std::sync::OnceLock;
+
+glib::wrapper! {
+    /// The tasks, the newest first. Those that are over stay for a while, to be looked at.
+    pub(crate) struct TaskList(ObjectSubclass<imp::TaskList>);
+}
+
+/// How many that are over are kept.
+const KEPT: usize = 50;
+
+impl Default for TaskList {
+    fn default() -> Self {
+        glib::Object::new()
+    }
+}
+
+impl TaskList {
+    /// The tasks as a list.
+    pub(crate) fn model(&self) -> &gio::ListStore {
+        &self.imp().tasks
+    }
+
+    /// Begins a task and waits for its end by itself. The same is not begun twice: then the second is not begun at all.
+    pub(crate) fn run(&self, title: &str, subject: &str, begin: impl FnOnce() -> Work) {
+        if self.running().any(|task| task.title() == title && task.subject() == subject) {
+            return;
+        }
+        let work = begin();
+        let task = Task::new(title, subject, &work);
+        self.model().insert(0, &task);
+        self.count();
+        glib::spawn_future_local(clone!(
+            #[strong(rename_to = list)]
+            self,
+            async move {
+                let result = work.end().await;
+                list.ended(&task, result);
+            }
+        ));
+    }
+
+    /// Those that are not over.
+    pub(crate) fn running(&self) -> impl Iterator<Item = Task> {
+        self.all().filter(|task| !task.state().is_over())
+    }
+
+    /// Forgets those that are over.
+    pub(crate) fn clear(&self) {
+        self.model().retain(|task| task.downcast_ref::<Task>().is_some_and(|task| !task.state().is_over()));
+    }
+
+    /// Calls with each task that fails.
+    pub(crate) fn connect_failed(&self, failed: impl Fn(&Self, &Task, &Failure) + 'static) {
+        self.connect_closure(
+            FAILED,
+            false,
+            glib::closure_local!(move |list: &Self, task: &Task| {
+                if let Some(failure) = task.failure() {
+                    failed(list, task, &failure);
+                }
+            }),
+        );
+    }
+
+    fn all(&self) -> impl Iterator<Item = Task> {
+        self.model().snapshot().into_iter().filter_map(|task| task.downcast().ok())
+    }
+
+    fn ended(&self, task: &Task, result: Result<(), Failure>) {
+        let failed = result.as_ref().is_err_and(|failure| !failure.is_abort);
+        task.end(result);
+        let over: Vec<_> = self.all().filter(|task| task.state().is_over()).skip(KEPT).collect();
+        self.model().retain(|task| !over.iter().any(|over| over == task));
+        self.count();
+        if failed {
+            self.emit_by_name::<()>(FAILED, &[task]);
+        }
+    }
+
+    fn count(&self) {
+        let running = u32::try_from(self.running().count()).unwrap_or(u32::MAX);
+        if self.count_running() != running {
+            self.set_count_running(running);
+        }
+    }
+}
+
+const FAILED: &str = "failed";
+
+mod imp {
+    use super::*;
+    use std::cell::Cell;
+
+    #[derive(Debug, glib::Properties)]
+    #[properties(wrapper_type = super::TaskList)]
+    pub(crate) struct TaskList {
+        pub(super) tasks: gio::ListStore,
+        /// How many are not over.
+        #[property(get, set)]
+        count_running: Cell<u32>,
+    }
+
+    impl Default for TaskList {
+        fn default() -> Self {
+            Self { tasks: gio::ListStore::new::<Task>(), count_running: Cell::new(0) }
+        }
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for TaskList {
+        const NAME: &'static str = "OseventManagerTaskList";
+        type Type = super::TaskList;
+    }
+
+    #[glib::derived_properties]
+    impl ObjectImpl for TaskList {
+        fn signals() -> &'static [Signal] {
+            static SIGNALS: OnceLock<Vec<Signal>> = OnceLock::new();
+            SIGNALS.get_or_init(|| vec![Signal::builder(FAILED).param_types([Task::static_type()]).build()])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TaskState;
+    use std::cell::RefCell;
+    use std::future::pending;
+    use std::rc::Rc;
+
+    /// Runs `test` on a main context of its own.
+    fn on_a_context(test: impl Future<Output = ()> + 'static) {
+        let context = glib::MainContext::new();
+        context.with_thread_default(|| context.block_on(test)).unwrap();
+    }
+
+    async fn until_idle(list: &TaskList) {
+        while list.count_running() > 0 {
+            glib::timeout_future(std::time::Duration::ZERO).await;
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_kept_and_an_abort_is_none() {
+        on_a_context(async {
+            let list = TaskList::default();
+            let told = Rc::new(RefCell::new(Vec::new()));
+            let heard = told.clone();
+            list.connect_failed(move |_, task, failure| {
+                heard.borrow_mut().push((task.title(), failure.summary.clone()));
+            });
+            list.run("good", "1", || Work::soon(async { Ok(()) }));
+            list.run("bad", "1", || Work::soon(async { Err(Failure::new("no disk")) }));
+            let aborted = Failure { is_abort: true, ..Failure::new("aborted") };
+            list.run("unwanted", "1", || Work::soon(async { Err(aborted) }));
+            assert_eq!(list.count_running(), 3);
+            until_idle(&list).await;
+            assert_eq!(told.take(), [("bad".to_owned(), "no disk".to_owned())]);
+            let states: Vec<_> = list.all().map(|task| task.state()).collect();
+            assert_eq!(states, [TaskState::Aborted, TaskState::Failed, TaskState::Done]);
+        });
+    }
+
+    #[test]
+    fn the_same_is_not_begun_twice_and_what_is_at_work_is_not_cleared() {
+        on_a_context(async {
+            let list = TaskList::default();
+            list.run("pause", "1", || Work::soon(pending()));
+            list.run("pause", "1", || unreachable!("it is at work"));
+            list.run("pause", "2", || Work::soon(async { Ok(()) }));
+            while list.count_running() > 1 {
+                glib::timeout_future(std::time::Duration::ZERO).await;
+            }
+            list.clear();
+            assert_eq!(list.all().map(|task| task.subject()).collect::<Vec<_>>(), ["1"]);
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! The widgets.
+//!
+//! ```text
+//! Window
+//! ├── StatusPage        no connection: what to do
+//! └── Leaflet           side by side, or one at a time in a narrow window
+//!     ├── DomainRow …   the list, with search
+//!     └── Details       the chosen domain
+//! TasksButton           what is at work, in a popover
+//! ```
+
+mod accessible;
+mod confirm;
+mod details;
+mod domain_row;
+mod failure_view;
+mod pages;
+mod rename_dialog;
+mod tasks_button;
+mod window;
+mod wording;
+
+pub(crate) use window::Window;

@@ -1,0 +1,186 @@
+//! The real program in a real window on a pretend machine, used as by somebody with a screen reader.
+
+mod desktop;
+mod reader;
+
+use desktop::Desktop;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use osevent_standin_machine::{Failure, Machine};
+use reader::{Reader, SELECTED, SENSITIVE};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+use xenlight::Library;
+
+type Case = fn() -> Result<(), Failure>;
+
+fn main() {
+    let cases: [(&str, Case); 5] = [
+        ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
+        ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
+        ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
+        ("closing_asks_while_a_task_is_at_work", closing),
+        ("without_xen_a_page_says_what_to_do", without_xen),
+    ];
+    let mut trials: Vec<_> = cases.map(|(name, case)| Trial::ignorable_test(name, move || on_a_desktop(case))).into();
+    trials.push(Trial::ignorable_test("pictures", move || on_a_desktop(pictures)).with_ignored_flag(true));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn on_a_desktop(case: Case) -> Result<Completion, Failed> {
+    let missing = Library::load().err().map(|missing| missing.to_string());
+    if let Some(missing) = Desktop::lacks().or(missing) {
+        return Ok(Completion::ignored_with(missing));
+    }
+    case()?;
+    Ok(Completion::Completed)
+}
+
+/// The program on a desktop, seen by a reader.
+struct Manager {
+    reader: Reader,
+    program: Child,
+    desktop: Desktop,
+}
+
+impl Manager {
+    fn start(machine: &Machine, arguments: &[&str]) -> Result<Self, Failure> {
+        Self::run(machine.command(PROGRAM).args(arguments))
+    }
+
+    fn run(command: &mut Command) -> Result<Self, Failure> {
+        let desktop = Desktop::start()?;
+        let reader = Reader::new(desktop.readers_bus()?);
+        let program = desktop.place(command).stdin(Stdio::null()).spawn()?;
+        let manager = Self { reader, program, desktop };
+        manager.reader.wait("window", "Xen Domains")?;
+        Ok(manager)
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        // It has ended, unless something went wrong.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_osevent-manager");
+
+fn list() -> Result<(), Failure> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    machine.add_domain(7)?;
+    let manager = Manager::start(&machine, &["--open", "pretend-7"])?;
+    let reader = &manager.reader;
+    reader.wait("list item", "pretend-5, Running, *")?;
+    let seven = reader.wait("list item", "pretend-7, Running, *")?;
+    reader.wait_state(&seven, SELECTED, true)?;
+    reader.select("Domains", "list item", "pretend-5, *")?;
+    reader.wait("label", "00000000-0000-0000-0000-000000000005")?;
+    reader.select("Domains", "list item", "pretend-7, *")?;
+    machine.add_domain(6)?;
+    reader.wait("list item", "pretend-6, Running, *")?;
+    machine.destroy(5)?;
+    reader.wait_gone("list item", "pretend-5, *")?;
+    reader.wait_state(&reader.wait("list item", "pretend-7, *")?, SELECTED, true)?;
+    reader.wait("button", "Destroy")?;
+    assert_eq!(reader.nameless(), Vec::<String>::new(), "{}", reader.describe());
+    Ok(())
+}
+
+fn life() -> Result<(), Failure> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let manager = Manager::start(&machine, &["--open", "pretend-5"])?;
+    let reader = &manager.reader;
+    reader.press("button", "Pause")?;
+    reader.wait("list item", "pretend-5, Paused, *")?;
+    reader.press("button", "Resume")?;
+    reader.wait("list item", "pretend-5, Running, *")?;
+    reader.press("button", "Destroy")?;
+    reader.wait("label", "Destroy pretend-5?")?;
+    reader.press("button", "Destroy")?;
+    reader.wait_gone("list item", "pretend-5, *")
+}
+
+fn failure() -> Result<(), Failure> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    machine.add_domain(6)?;
+    let manager = Manager::start(&machine, &["--open", "pretend-5"])?;
+    let reader = &manager.reader;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Rename…")?;
+    reader.write("text box", "Name", "pretend-6")?;
+    reader.press("button", "Rename")?;
+    reader.wait("label", "Rename pretend-5 to pretend-6: *")?;
+    reader.press("button", "Details")?;
+    let details = reader.wait("text box", "Details")?;
+    let text = reader.text(&details)?;
+    assert!(text.contains("libxl: ") && text.contains("libxl 4."), "{text}");
+    Ok(())
+}
+
+fn closing() -> Result<(), Failure> {
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut manager = Manager::start(&machine, &["--open", "pretend-5"])?;
+    let reader = &manager.reader;
+    reader.press("button", "Pause")?;
+    reader.wait("list item", "pretend-5, Paused, *")?;
+    // It does not answer.
+    reader.press("button", "Shut Down")?;
+    reader.press("button", "Close")?;
+    reader.press("button", "Cancel")?;
+    reader.press("button", "Close")?;
+    reader.press("button", "Abort and Close")?;
+    let status = manager.program.wait()?;
+    assert!(status.success(), "{status}");
+    Ok(())
+}
+
+fn without_xen() -> Result<(), Failure> {
+    let nowhere = tempfile::tempdir()?;
+    let mut command = Command::new(PROGRAM);
+    let manager = Manager::run(command.env("XENSTORED_PATH", nowhere.path().join("socket")))?;
+    let reader = &manager.reader;
+    let again = reader.wait("button", "Try Again")?;
+    reader.wait_state(&again, SENSITIVE, true)?;
+    reader.press("button", "Details")?;
+    reader.wait("window", "No Connection to Xen")?;
+    Ok(())
+}
+
+/// Writes pictures of the window, to be looked at.
+fn pictures() -> Result<(), Failure> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    std::fs::create_dir_all(&folder)?;
+    let picture = |manager: &Manager, name: &str| {
+        // Nothing tells that all is drawn.
+        sleep(Duration::from_secs(2));
+        manager.desktop.picture(&folder.join(name))
+    };
+    for (name, scheme) in [("light.png", "default"), ("dark.png", "prefer-dark")] {
+        let mut command = Command::new(PROGRAM);
+        let manager = Manager::run(command.args(["--demo", "--open", "web"]).env("ADW_DEBUG_COLOR_SCHEME", scheme))?;
+        manager.reader.wait("list item", "web, Running, *")?;
+        picture(&manager, name)?;
+        manager.reader.press("button", "Destroy")?;
+        manager.reader.wait("label", "Destroy web?")?;
+        picture(&manager, &format!("question-{name}"))?;
+    }
+    let machine = Machine::new()?;
+    let manager = Manager::start(&machine, &[])?;
+    picture(&manager, "empty.png")?;
+    (1..300).try_for_each(|domid| machine.add_domain(domid))?;
+    manager.reader.wait("label", "300 domains")?;
+    picture(&manager, "many.png")?;
+    let nowhere = folder.join("nowhere");
+    let manager = Manager::run(Command::new(PROGRAM).env("XENSTORED_PATH", nowhere))?;
+    picture(&manager, "error.png")?;
+    println!("pictures are in {}", folder.display());
+    Ok(())
+}
