@@ -395,6 +395,8 @@ fn a_server_that_is_away_has_no_clients_until_it_is_back() {
     let fixture = Fixture::new();
     let mut client = fixture.client();
     fixture.server.write("/a", b"1").unwrap();
+    // It has been accepted.
+    assert_eq!(client.ask(READ, b"/a\0"), Ok(b"1".to_vec()));
     fixture.server.go_away().unwrap();
     assert_eq!(client.stream.read(&mut [0]).unwrap(), 0);
     assert!(UnixStream::connect(fixture.server.path()).is_err());
