@@ -55,7 +55,7 @@
 //!
 //! The repository has complete programs among its [examples](https://github.com/osevent/osevent/tree/main/examples).
 //! `watch-glib` also handles new domains, signals and an orderly shutdown. `watch-calloop` and `watch-smol` do the same on
-//! other loops; the latter reads events from a stream. `watch-tokio` runs on a loop that has no adapter.
+//! other loops; the latter reads events from a stream. `list-smol` shows a list of domains that is never outdated. `watch-tokio` runs on a loop that has no adapter.
 //!
 //! # Operations and widgets on GLib
 //! Events and results are delivered on the thread that runs the loop. This is not always the thread of the context: another
