@@ -148,7 +148,7 @@ impl Ctx {
 impl Ctx {
     /// Creates a domain and resolves to its number. The domain is paused: [`unpause`](Self::unpause) starts it.
     ///
-    /// If the configuration has no uuid, a new one is generated.
+    /// If the configuration has no uuid, a new one is generated. [`Operation::progress`] reports the console, on which a bootloader may ask.
     ///
     /// If the creation fails, libxl destroys the unfinished domain. If this fails, too, the log has a message, and the domain
     /// can be [found](Self::find) by its name. A creation that is aborted, by [`Operation::abort`] or by closing the ctx, may

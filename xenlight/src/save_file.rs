@@ -52,6 +52,8 @@ impl Ctx {
     /// Suspends the domain and saves it to `file`, from the file's present position on. The file is closed when the operation
     /// has ended.
     ///
+    /// [`Operation::progress`] reports how much has been saved.
+    ///
     /// `config` is the configuration for a later restore; get it with [`config`](Self::config) before the save. The header is
     /// written before this returns, so a pipe needs a reader on another thread.
     ///

@@ -17,6 +17,10 @@ load() {
 load /modules/*
 echo "devices: ready"
 
+# Nothing ever comes from there.
+busybox mkfifo /never
+exec 9<>/never
+
 disk= nic=
 while :; do
     if [ -e /sys/block/xvdb ] && [ -b /dev/xvdb ]; then
@@ -32,7 +36,9 @@ while :; do
         echo "devices: eth0 is gone"
         nic=
     fi
-    read -r -t 0.2 word || continue
+    # A time limit while a word is read would lose a part of it.
+    read -t 0 || { read -r -t 0.2 _ <&9; continue; }
+    read -r word
     case $word in
     share)
         load /modules-9p/*
