@@ -6,9 +6,9 @@
 #[cfg(doc)]
 use crate::contract::*;
 use crate::lock;
+use crate::streams::{Buffer, poll};
 use core::ffi::c_ulong;
 use futures_core::Stream;
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -49,19 +49,10 @@ impl Stream for Reports {
     type Item = Progress;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Progress>> {
-        let Some(reported) = &self.0 else { return Poll::Ready(None) };
-        // The application's code, as its drop: not under the lock.
-        let waker = context.waker().clone();
-        let _replaced;
-        let mut state = lock(&reported.0);
-        if let Some(progress) = state.unread.pop_front() {
-            return Poll::Ready(Some(progress));
+        match &self.0 {
+            Some(reported) => poll(&reported.unread, context),
+            None => Poll::Ready(None),
         }
-        if state.ended {
-            return Poll::Ready(None);
-        }
-        _replaced = state.waker.replace(waker);
-        Poll::Pending
     }
 }
 
@@ -73,39 +64,32 @@ impl fmt::Debug for Reports {
 
 /// What one operation has reported, and who waits for more.
 #[derive(Default)]
-pub(crate) struct Reported(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    unread: VecDeque<Progress>,
+pub(crate) struct Reported {
+    unread: Mutex<Buffer<Progress>>,
     /// The latest, to be told once.
-    latest: Option<Progress>,
-    ended: bool,
-    waker: Option<Waker>,
+    latest: Mutex<Option<Progress>>,
 }
 
 impl Reported {
     /// Returns the one who waits for it: to be woken where no lock is held.
     #[must_use]
     pub(crate) fn add(&self, progress: Progress) -> Option<Waker> {
-        let mut state = lock(&self.0);
-        if state.latest.as_ref() == Some(&progress) {
+        let before = lock(&self.latest).replace(progress.clone());
+        if before.as_ref() == Some(&progress) {
             return None;
         }
-        state.latest = Some(progress.clone());
-        match (state.unread.back_mut(), &progress) {
+        let mut unread = lock(&self.unread);
+        match (unread.last_mut(), &progress) {
             (Some(waiting @ Progress::Step { .. }), Progress::Step { .. }) => *waiting = progress,
-            _ => state.unread.push_back(progress),
+            _ => unread.add(progress),
         }
-        state.waker.take()
+        unread.take_waker()
     }
 
     /// Nothing comes any more. Returns the one who waits.
     #[must_use]
     pub(crate) fn end(&self) -> Option<Waker> {
-        let mut state = lock(&self.0);
-        state.ended = true;
-        state.waker.take()
+        lock(&self.unread).end()
     }
 }
 

@@ -28,7 +28,7 @@ impl<T> Streams<T> {
     /// One more, which has all that is added from now on.
     pub(crate) fn listen(&mut self) -> Arc<Mutex<Buffer<T>>> {
         self.forget_dropped();
-        let buffer = Buffer { items: VecDeque::new(), ended: self.ended, waker: None };
+        let buffer = Buffer { ended: self.ended, ..Buffer::default() };
         let buffer = Arc::new(Mutex::new(buffer));
         if !self.ended {
             self.listening.push(Arc::downgrade(&buffer));
@@ -74,7 +74,31 @@ impl<T: Clone> Streams<T> {
     }
 }
 
+impl<T> Default for Buffer<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), ended: false, waker: None }
+    }
+}
+
 impl<T> Buffer<T> {
+    /// The latest that has not been taken.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
+        self.items.back_mut()
+    }
+
+    /// Who waits for what was added.
+    #[must_use]
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    /// Nothing is added any more. Returns who waits.
+    #[must_use]
+    pub(crate) fn end(&mut self) -> Option<Waker> {
+        self.ended = true;
+        self.waker.take()
+    }
+
     /// Of a stream that nobody has polled.
     pub(crate) fn add(&mut self, item: T) {
         self.items.push_back(item);
