@@ -118,7 +118,7 @@ impl Play {
                 self.domains.extend(new.into_iter().map(|domid| (domid, Domain::default())));
             }
             ["@releaseDomain"] => self.domains.retain(|&domid, _| self.hypervisor.flags(domid).is_some()),
-            ["local", "domain", "0", "backend", kind, domid, devid, "state"] => {
+            ["local", "domain", "0", "backend", kind, domid, devid, "state" | "hotplug-status"] => {
                 if let Ok(domid) = domid.parse() {
                     self.backend(kind, domid, devid);
                 }
@@ -274,11 +274,13 @@ impl Play {
         }
     }
 
+    /// As drivers do once the device's hotplug script has run.
     fn connect(&self, kind: &str, domid: u32, devid: &str) {
-        let backend = format!("/local/domain/0/backend/{kind}/{domid}/{devid}/state");
+        let backend = format!("/local/domain/0/backend/{kind}/{domid}/{devid}");
+        let (backend, script) = (format!("{backend}/state"), format!("{backend}/hotplug-status"));
         let frontend = format!("/local/domain/{domid}/device/{kind}/{devid}/state");
-        let waits = |node: &str, state: &[u8]| self.store.read(node).as_deref() == Some(state);
-        if waits(&backend, INIT_WAIT) && waits(&frontend, INITIALISING) {
+        let is = |node: &str, value: &[u8]| self.store.read(node).as_deref() == Some(value);
+        if is(&backend, INIT_WAIT) && is(&frontend, INITIALISING) && is(&script, b"connected") {
             for node in [frontend, backend] {
                 // Both exist.
                 let _ = self.store.write(&node, CONNECTED);

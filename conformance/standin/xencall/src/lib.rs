@@ -36,6 +36,8 @@
 //!   forgotten when it is unmapped.
 //! - Preloaded, it refuses to open anything below `/dev/xen` and `/proc/xen` (`ENOENT`, as on a system without Xen). So event
 //!   channels, grants and the ioctls of the device model are not available.
+//! - Preloaded, it executes `/bin/true` instead of Xen's hotplug scripts in `/etc/xen/scripts`, which would change the disks and
+//!   networks of the real machine.
 //! - Programs that libxl executes (its save helper, scripts) inherit `LD_PRELOAD`, and with it an empty table, or the one that
 //!   `OSEVENT_XENCALL_TABLE` names.
 //!
@@ -59,6 +61,7 @@ pub mod files;
 pub mod foreign_memory;
 pub mod host;
 pub mod hypercall;
+pub mod scripts;
 mod state;
 
 /// Runs when the object is loaded, before any child can be forked: table and event fd are the same for all of
@@ -69,6 +72,7 @@ static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         state::hypervisor();
         files::prepare();
+        scripts::prepare();
     }
     at_load
 };
