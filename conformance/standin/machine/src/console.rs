@@ -111,3 +111,34 @@ fn command(line: &str) -> Command {
         _ => Command::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_echoed_and_obeyed_a_line_at_a_time() {
+        let mut console = Console::open().unwrap();
+        let mut user = File::options().read(true).write(true).open(console.path()).unwrap();
+        let mut echo = |console: &mut Console, typed: &str, expected: &str| {
+            user.write_all(typed.as_bytes()).unwrap();
+            let mut commands = vec![];
+            // The terminal passes it on at some time.
+            let mut echoed = String::new();
+            while echoed.len() < expected.len() {
+                commands.extend(console.read());
+                let mut bytes = [0; 64];
+                rustix::io::ioctl_fionbio(&user, true).unwrap();
+                let read = user.read(&mut bytes).unwrap_or(0);
+                echoed.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            assert_eq!(echoed, expected);
+            commands
+        };
+        assert_eq!(echo(&mut console, "uptimf", "uptimf"), []);
+        assert_eq!(
+            echo(&mut console, "\x7fe\rwhat\r\r", "\x08 \x08e\r\nwhat\r\n\r\n"),
+            [Command::Uptime, Command::Unknown, Command::Nothing,]
+        );
+    }
+}

@@ -14,7 +14,7 @@
 //!
 //! A program can also create domains, PV and PVH. No code of theirs runs, but this process plays what a system in them would do: it
 //! prints to the console, answers `help` and a few words more there, connects to devices, gives memory back, and ends when it is
-//! asked to power off, reboot or suspend. A domain that runs consumes processor time.
+//! asked to power off or reboot. A domain that runs consumes processor time.
 //!
 //! With the feature `demo`, a program can show itself on such a machine: see the module `demo`.
 
@@ -24,6 +24,7 @@ pub mod demo;
 mod player;
 mod running;
 
+pub use player::Player;
 pub use running::Running;
 
 use std::error::Error;
@@ -35,7 +36,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use osevent_standin_hypervisor::{BLOCKED, Hypervisor, REASON_SHIFT, SHUTDOWN};
 use osevent_standin_xenstored::{Fate, Server, libxencall};
-use player::Player;
 use tempfile::TempDir;
 
 /// A simulated machine with domain 0. Dropping it ends its xenstored; programs that still run lose their connection.

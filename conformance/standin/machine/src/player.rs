@@ -15,9 +15,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::console::{Command, Console};
 
-/// Plays the domains of a machine on a thread. Dropping it ends that; the domains stay.
+/// Plays the domains of a machine, on a thread of its own, for as long as it is there. A [`Machine`](crate::Machine) has one; a
+/// process that has the stand-ins itself can start one.
 #[derive(Debug)]
-pub(crate) struct Player {
+#[must_use]
+pub struct Player {
     /// The thread ends when this does.
     alive: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
@@ -34,11 +36,13 @@ const CONNECTED: &[u8] = b"4";
 /// `SHUTDOWN_*` of Xen's `public/sched.h`.
 const POWEROFF: u32 = 0;
 const REBOOT: u32 = 1;
-const SUSPEND: u32 = 2;
-const CRASH: u32 = 3;
 
 impl Player {
-    pub(crate) fn start(store: Arc<Server>, hypervisor: Arc<Hypervisor>) -> io::Result<Self> {
+    /// Plays the domains that are there and those that come. Backends of devices are played, too.
+    ///
+    /// # Errors
+    /// There are no descriptors left, or there can be no thread.
+    pub fn start(store: Arc<Server>, hypervisor: Arc<Hypervisor>) -> io::Result<Self> {
         let changes = store.watch(&["@introduceDomain", "@releaseDomain", "/local/domain"])?;
         store.auto_close_backends(true);
         let (alive, ended) = UnixStream::pair()?;
@@ -218,8 +222,6 @@ impl Play {
         let reason = match &request[..] {
             b"poweroff" | b"halt" => POWEROFF,
             b"reboot" => REBOOT,
-            b"suspend" => SUSPEND,
-            b"crash" => CRASH,
             _ => return,
         };
         // That it has seen it; the path is a legal one.
@@ -229,15 +231,9 @@ impl Play {
 
     fn begin_end(&mut self, domid: u32, reason: u32) {
         let Some(domain) = self.domains.get_mut(&domid) else { return };
-        let takes = if reason == SUSPEND { Duration::ZERO } else { ENDING };
-        domain.ending = Some((Instant::now() + takes, reason));
+        domain.ending = Some((Instant::now() + ENDING, reason));
         if let Some(console) = &mut domain.console {
-            console.print(match reason {
-                REBOOT => "It reboots.",
-                SUSPEND => "It suspends.",
-                CRASH => "It crashes.",
-                _ => "It powers off.",
-            });
+            console.print(if reason == REBOOT { "It reboots." } else { "It powers off." });
         }
     }
 

@@ -44,7 +44,8 @@ pub unsafe extern "C" fn execvp(file: *const c_char, arguments: *const *const c_
 /// Nobody changes the environment meanwhile.
 unsafe fn connected() {
     // SAFETY: the caller's promise, and literal C strings.
-    let [socket, backend] = unsafe { [libc::getenv(c"XENSTORED_PATH".as_ptr()), libc::getenv(c"XENBUS_PATH".as_ptr())] };
+    let [socket, backend] =
+        unsafe { [libc::getenv(c"XENSTORED_PATH".as_ptr()), libc::getenv(c"XENBUS_PATH".as_ptr())] };
     if socket.is_null() || backend.is_null() {
         return;
     }
