@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The environment variable with the path of xenstored's socket.
 pub const SOCKET: &str = "XENSTORED_PATH";
 
+/// The environment variable with the path of the file with the simulated domains.
+pub const TABLE: &str = "OSEVENT_XENCALL_TABLE";
+
 /// The environment for the process of each case. Cases without libxl also need it, to set the wall clock.
 pub struct Preparation {
     standin: PathBuf,
@@ -29,12 +32,14 @@ impl Preparation {
     }
 
     /// The environment for the process of a case. `folder` is the folder of the case.
-    pub fn environment(&self, folder: &Path) -> [(&'static str, OsString); 3] {
+    pub fn environment(&self, folder: &Path) -> [(&'static str, OsString); 4] {
         [
             ("LD_PRELOAD", self.standin.clone().into()),
             (SOCKET, folder.join("xenstored").into()),
             // Instead of /var/lib/xen and /var/run/xen.
             ("OSEVENT_XENCALL_STATE_DIR", folder.into()),
+            // Through it, the process plays the domains that libxl creates.
+            (TABLE, folder.join("domains").into()),
         ]
     }
 }

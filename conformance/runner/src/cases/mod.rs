@@ -7,6 +7,7 @@ mod children;
 mod clauses;
 mod close;
 mod config;
+mod created;
 mod data;
 mod device;
 mod errors;
@@ -30,6 +31,7 @@ mod xen;
 mod xen_errors;
 
 use crate::case::{Case, DomainCase, Listed};
+use crate::tiers::Tier;
 use osevent_conformance::cases as boundary;
 use std::sync::LazyLock;
 
@@ -37,7 +39,10 @@ use std::sync::LazyLock;
 pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
     let boundary = boundary::ALL.iter().chain(boundary::RANDOM).map(|case| Listed::from(*case));
     let on_xen = ON_XEN.iter().map(|case| Listed::from(*case));
-    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(on_xen).chain(boundary).collect()
+    let on =
+        |tiers, cases: &'static [&DomainCase]| cases.iter().map(move |case| Listed { tiers, ..Listed::from(*case) });
+    let created = on(&[Tier::Libxl, Tier::Xen], ON_BOTH).chain(on(&[Tier::Libxl], CREATED));
+    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(created).chain(on_xen).chain(boundary).collect()
 });
 
 static ON_LIBXL: &[&Case] = &[
@@ -123,6 +128,12 @@ static ON_LIBXL: &[&Case] = &[
     &thread::CANNOT_START,
     &thread::LOOP_BREAKS,
 ];
+
+/// With domains that are created, on the simulated machine and on a real Xen.
+static ON_BOTH: &[&DomainCase] = &[&created::LIFE];
+
+/// With domains that are created, on the simulated machine: what is shown takes too long elsewhere, or looks into the machine.
+static CREATED: &[&DomainCase] = &[&created::CHANGED, &created::WITH_DEVICES, &created::MANY, &created::REFUSED];
 
 static ON_XEN: &[&DomainCase] = &[
     &xen::LIFE,

@@ -1,18 +1,22 @@
 //! The installed libxl without a hypervisor: stand-ins for libxencall, preloaded, and for xenstored, in this process.
 
 use crate::tiers;
+use crate::tiers::xen::{self, Type};
 use anyhow::{Context, bail, ensure};
 use libloading::os::unix::Library;
 use osevent_conformance::isolated::wait;
-use osevent_conformance::standin::{Preparation, SOCKET};
+use osevent_conformance::standin::{Preparation, SOCKET, TABLE};
 use osevent_epoll::Reactor;
+use osevent_standin_hypervisor::Hypervisor;
+use osevent_standin_machine::Player;
 use osevent_standin_xenstored::{Fate, Server};
 use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use xenlight::types::{Machine, Pv};
 use xenlight::{Ctx, DomainConfig, DomainId, DomainInfo};
@@ -87,8 +91,14 @@ pub(crate) fn probe(libxl: Option<&Path>) -> anyhow::Result<()> {
 
 /// The pretend machine, in this process.
 pub(crate) struct Pretend {
-    pub(crate) store: Server,
+    /// Only in cases whose domains are created: in others, nobody answers. It ends before what it plays on.
+    player: Option<Player>,
+    pub(crate) store: Arc<Server>,
+    pub(crate) hypervisor: Arc<Hypervisor>,
     standin: Standin,
+    /// Of the case's domains.
+    kind: Type,
+    kernel: PathBuf,
 }
 
 impl Pretend {
@@ -100,19 +110,40 @@ impl Pretend {
             "the stand-in for libxencall is not fully in force ({in_force:#x}): libxl could reach a real Xen"
         );
         let socket = std::env::var_os(SOCKET).with_context(|| format!("{SOCKET} is not set"))?;
-        let store = Server::bind(socket)?;
+        let store = Arc::new(Server::bind(socket)?);
+        let table = std::env::var_os(TABLE).with_context(|| format!("{TABLE} is not set"))?;
+        let hypervisor = Arc::new(Hypervisor::at(table.as_ref())?);
         // SAFETY: the stand-in keeps this fd open as long as the process lives.
         let events = unsafe { BorrowedFd::borrow_raw(standin.dom_exc_fd()) };
         store.release_on(events.try_clone_to_owned()?);
         let domain = standin.domain;
         // SAFETY: the stand-in's function, callable from any thread.
         store.look_before_release(move |domid| Fate::of(u32::try_from(unsafe { domain(domid) }).ok()));
-        let pretend = Self { store, standin };
+        let pretend = Self { player: None, store, hypervisor, standin, kind: Type::Pv, kernel: PathBuf::new() };
         pretend.set_domain(DomainId::DOM0, BLOCKED);
         for domid in DOMAINS {
             pretend.add_domain(domid)?;
         }
         Ok(pretend)
+    }
+
+    /// As `start`; if the case creates domains, of that type, what runs in them is played.
+    pub(crate) fn start_with(folder: &Path, domains: Option<Type>) -> anyhow::Result<Self> {
+        let mut pretend = Self::start()?;
+        if let Some(kind) = domains {
+            pretend.kind = kind;
+            pretend.kernel = folder.join("kernel");
+            std::fs::write(&pretend.kernel, osevent_domains::kernel::idle())?;
+            pretend.player = Some(Player::start(pretend.store.clone(), pretend.hypervisor.clone())?);
+        }
+        Ok(pretend)
+    }
+
+    /// The configuration of a domain with that name, which answers once it runs.
+    pub(crate) fn config(&self, name: &str) -> anyhow::Result<DomainConfig> {
+        ensure!(self.player.is_some(), "this case is not for domains that are created");
+        let kernel = self.kernel.to_str().context("the temporary folder's path is no UTF-8")?;
+        Ok(DomainConfig::from_json(&xen::small(self.kind, name, kernel, xen::SMALL).to_string())?)
     }
 
     /// A domain that idles.

@@ -13,8 +13,8 @@ use libxl::Pretend;
 use osevent_conformance::monitor::Limits;
 use std::path::Path;
 use std::time::Duration;
-use xen::{Dom0, Type};
-use xenlight::Library;
+use xen::{Dom0, Image, Type};
+use xenlight::{DomainConfig, Library};
 
 /// What the cases run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,10 +73,34 @@ impl Machine {
         domains: Option<Type>,
     ) -> anyhow::Result<Self> {
         Ok(match tier {
-            Tier::Libxl => Self::Libxl(Pretend::start()?),
+            Tier::Libxl => Self::Libxl(Pretend::start_with(folder, domains)?),
             Tier::Xen => Self::Xen(Dom0::start(folder, linux, domains.unwrap_or(Type::Pv))?),
             Tier::Model => anyhow::bail!("there is no libxl below the model"),
         })
+    }
+
+    /// The name for one of this case's domains.
+    pub(crate) fn name(&self, name: &str) -> String {
+        match self {
+            Self::Libxl(_) => name.to_owned(),
+            Self::Xen(dom0) => dom0.name(name),
+        }
+    }
+
+    /// The configuration of a domain with that name.
+    pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<DomainConfig> {
+        match self {
+            Self::Libxl(pretend) => pretend.config(name),
+            Self::Xen(dom0) => dom0.config(image, name),
+        }
+    }
+
+    /// What a domain that answers requests writes to its console once it does.
+    pub(crate) fn says_up(&self) -> &'static str {
+        match self {
+            Self::Libxl(_) => "is up",
+            Self::Xen(dom0) => dom0.says_up(),
+        }
     }
 
     /// For cases that are listed for this tier only.

@@ -193,15 +193,8 @@ impl Dom0 {
     /// The configuration of a domain with that name.
     pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<DomainConfig> {
         let is_linux = (self.kind, image) == (Type::Pv, Image::Answering);
-        let memory_kib = if is_linux { 128 << 10 } else { 4 << 10 };
-        let kind = self.kind.name();
-        let mut config = json!({
-            "c_info": { "type": kind, "name": name },
-            "b_info": {
-                "max_vcpus": 1, "max_memkb": memory_kib, "target_memkb": memory_kib,
-                "kernel": self.kernel(image)?, format!("type.{kind}"): {},
-            },
-        });
+        let memory_kib = if is_linux { 128 << 10 } else { SMALL };
+        let mut config = small(self.kind, name, &self.kernel(image)?, memory_kib);
         if is_linux {
             config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
             config["b_info"]["cmdline"] = linux::COMMAND_LINE.into();
@@ -286,6 +279,21 @@ impl Dom0 {
         let state = table.lines().nth(1).and_then(|line| line.split_whitespace().rev().nth(1));
         Ok(state.with_context(|| format!("xl list printed {table:?}"))?.to_owned())
     }
+}
+
+/// The memory of a domain without a system, in KiB.
+pub(super) const SMALL: u64 = 4 << 10;
+
+/// A domain with one virtual processor and no devices.
+pub(super) fn small(kind: Type, name: &str, kernel: &str, memory_kib: u64) -> serde_json::Value {
+    let kind = kind.name();
+    json!({
+        "c_info": { "type": kind, "name": name },
+        "b_info": {
+            "max_vcpus": 1, "max_memkb": memory_kib, "target_memkb": memory_kib,
+            "kernel": kernel, format!("type.{kind}"): {},
+        },
+    })
 }
 
 fn prefix(process: u32) -> String {
