@@ -22,7 +22,7 @@ const BUILDING: [Package; 8] = [
 ];
 
 /// What the tests read reports and manuals with and count with, and what only examples need.
-const TESTING: [Package; 8] = [
+const TESTING: [Package; 10] = [
     ("chromium", "reads the page of results"),
     ("libxml2-utils", "holds JUnit XML against its schema"),
     ("perl", "reads TAP"),
@@ -31,6 +31,8 @@ const TESTING: [Package; 8] = [
     ("libvirt-dev", "an example in C"),
     ("valgrind", "counts the instructions of the core"),
     ("dbus", "the bus on which the service is tested"),
+    ("sway", "the compositor in which the bar is tested"),
+    ("grim", "what the bar looks like there"),
 ];
 
 /// What the programs with windows are built, run and tested with. Debian has all of it from 12 on.
