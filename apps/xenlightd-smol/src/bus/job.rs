@@ -58,7 +58,7 @@ impl JobObject {
         self.job.started
     }
 
-    /// How far it is: running, cancelling, done, failed or cancelled. libxl tells no percentages.
+    /// How far it is: running, cancelling, done, failed or cancelled. libxl tells no percentages of these.
     #[zbus(property)]
     fn state(&self) -> String {
         self.job.stage().as_str().to_owned()

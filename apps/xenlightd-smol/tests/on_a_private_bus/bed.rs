@@ -253,7 +253,7 @@ impl Bus {
         fs::write(&file, configuration)?;
         let mut daemon = Command::new("dbus-daemon");
         daemon.arg("--nofork").arg("--nopidfile").arg("--print-address=1").arg("--config-file").arg(&file);
-        let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut address = String::new();
         BufReader::new(daemon.stdout.take().ok_or("its output is piped")?).read_line(&mut address)?;
         Ok(Self { daemon, address: address.trim().to_owned(), folder })

@@ -12,6 +12,9 @@ pub(crate) const CASES: &[Case] = &[
     ("without_polkit_only_reads_are_allowed", no_polkit),
     ("pausing_is_a_job_whose_end_is_told", pause),
     ("a_domain_is_destroyed_by_a_job", destroy),
+    ("a_domain_is_created_and_shuts_down", create),
+    ("a_creation_that_fails_has_libxls_words_and_leaves_nothing_behind", failed_creation),
+    ("a_job_is_cancelled_by_who_may_begin_it", cancel),
     ("a_job_that_fails_has_a_typed_error", protected),
     ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
     ("a_domain_that_is_gone_is_a_typed_error", gone),
@@ -160,6 +163,83 @@ fn gone() -> Outcome {
     with_service(|bed| async move {
         let (name, text) = error_of(bed.call(HOST, "Manager", "FindDomain", &"nobody").await);
         assert_eq!(name, "NoSuchDomain", "{text}");
+        Ok(())
+    })
+}
+
+type Created = (OwnedObjectPath, OwnedObjectPath, Vec<String>);
+
+/// Has a domain created that could run, with a key that nobody knows, and waits until that is done.
+async fn created(bed: &Bed, paused: bool) -> Result<Created, Box<dyn std::error::Error + Send + Sync>> {
+    let kernel = bed.folder().join("kernel");
+    std::fs::write(&kernel, osevent_domains::kernel::idle())?;
+    let configuration =
+        format!("name = 'made'\ntype = 'pvh'\nmemory = 16\nkernel = '{}'\nno_such_key = 1", kernel.display());
+    let reply = bed.call(HOST, "Manager", "CreateDomain", &(configuration.as_str(), paused)).await?;
+    let created: Created = reply.body().deserialize()?;
+    bed.call(&created.0, "Job", "Wait", &()).await?;
+    Ok(created)
+}
+
+fn create() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([CREATE, MANAGE]);
+        let mut signals = bed.signals().await?;
+        let (_, domain, warnings) = created(&bed, false).await?;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let appeared = signals.next(HOST, "DomainAppeared").await?;
+        let (path, ..): (OwnedObjectPath, String, u32, String, String) = appeared.body().deserialize()?;
+        assert_eq!(path, domain);
+        signals.property(&domain, "State", Str::from("running").into()).await?;
+        assert_eq!(bed.text(&domain, "Domain", "Name").await?, "made");
+
+        let job = bed.begin(&domain, "Shutdown").await?;
+        bed.call(&job, "Job", "Wait", &()).await?;
+        signals.property(&domain, "ShutdownReason", Str::from("poweroff").into()).await?;
+        Ok(())
+    })
+}
+
+fn failed_creation() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.push(CREATE);
+        let configuration = "name = 'made'\ntype = 'pvh'\nmemory = 16\nkernel = '/there/is/none'";
+        let created = bed.call(HOST, "Manager", "CreateDomain", &(configuration, false)).await?;
+        let (job, domain, _): Created = created.body().deserialize()?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert_eq!(name, "Libxl", "{text}");
+        let mut properties = bed.properties(&job, "Job").await?;
+        let words = properties.remove("Words").ok_or("a job has it")?;
+        let words = Vec::<String>::try_from(words)?;
+        assert!(words.iter().any(|line| line.contains("/there/is/none")), "{words:?}");
+        assert!(text.contains("libxl said"), "{text}");
+        // It was there while libxl made it.
+        let mut signals = bed.signals().await?;
+        if bed.domains().await?.contains_key(&domain) {
+            signals.next(HOST, "DomainGone").await?;
+        }
+        assert_eq!(bed.domains().await?.len(), 1);
+        Ok(())
+    })
+}
+
+fn cancel() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([CREATE, MANAGE]);
+        let mut signals = bed.signals().await?;
+        let (_, domain, _) = created(&bed, true).await?;
+        signals.property(&domain, "State", Str::from("paused").into()).await?;
+        // It has never run, so it does not answer, and libxl would wait for a minute.
+        let job = bed.begin(&domain, "Shutdown").await?;
+        assert_eq!(bed.text(&job, "Job", "State").await?, "running");
+        bed.polkit.lock().unwrap().allowed.retain(|action| *action != MANAGE);
+        assert_eq!(error_of(bed.call(&job, "Job", "Cancel", &()).await).0, "NotAuthorized");
+        bed.polkit.lock().unwrap().allowed.push(MANAGE);
+        bed.call(&job, "Job", "Cancel", &()).await?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert_eq!(name, "Cancelled", "{text}");
+        assert_eq!(bed.text(&job, "Job", "State").await?, "cancelled");
+        assert_eq!(bed.text(&domain, "Domain", "State").await?, "paused");
         Ok(())
     })
 }

@@ -6,6 +6,7 @@ mod contract;
 mod control;
 mod events;
 mod life;
+mod measures;
 mod metrics;
 mod polkit;
 #[path = "../../src/runtime.rs"]
@@ -17,14 +18,16 @@ use libtest_mimic::{Arguments, Completion, Trial};
 fn main() {
     let missing = bed::missing();
     let cases = [life::CASES, control::CASES, clients::CASES, contract::CASES, events::CASES, metrics::CASES].concat();
-    let trials = cases.into_iter().map(|(name, case)| {
+    let trial = |(name, case): Case| {
         let missing = missing.clone();
         Trial::ignorable_test(name, move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
             None => Ok(case().map(|()| Completion::Completed)?),
         })
-    });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+    };
+    let measures = measures::CASES.iter().map(|measure| trial(*measure).with_ignored_flag(true));
+    let trials = cases.into_iter().map(trial).chain(measures).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
 type Case = (&'static str, fn() -> Outcome);
