@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 21] = [
+const WANTED: [&str; 23] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -24,6 +24,8 @@ const WANTED: [&str; 21] = [
     "libvirt-dev",
     "valgrind",
     "dbus",
+    "sway",
+    "grim",
     "libgtk-4-dev",
     "libadwaita-1-dev",
     "adwaita-icon-theme",
