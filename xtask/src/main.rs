@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod debian;
+mod demo;
 mod dom0_program;
 mod lab;
 mod libxl;
@@ -52,6 +53,8 @@ enum XtaskCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Show the manager of virtual machines on a simulated machine, without Xen and without root
+    Demo,
     /// Run a program as root in the dom0 of a real Xen, in QEMU
     ///
     /// Exits as the program does; 128+n if signal n killed it; 127 if dom0 cannot start it; 124 when the time is
@@ -77,6 +80,7 @@ fn run(command: XtaskCommand) -> Result<u8> {
         XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
         XtaskCommand::Dom0Program => dom0_program::run(&Workspace::load()?).map(|()| 0),
         XtaskCommand::Bench { arguments } => bench::run(&Workspace::load()?, arguments),
+        XtaskCommand::Demo => demo::run(&Workspace::load()?),
         XtaskCommand::Lab(options) => lab::run(&Workspace::load()?, &options),
     }
 }

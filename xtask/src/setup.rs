@@ -36,10 +36,13 @@ const TESTING: [Package; 10] = [
 ];
 
 /// What the programs with windows are built, run and tested with. Debian has all of it from 12 on.
-const WINDOWS: [Package; 5] = [
+const WINDOWS: [Package; 8] = [
     ("libgtk-4-dev", "windows"),
     ("libadwaita-1-dev", "GNOME's looks"),
     ("adwaita-icon-theme", "icons"),
+    ("gettext", "their translations"),
+    ("desktop-file-utils", "checks their entries in menus"),
+    ("appstream", "checks what software centres show of them"),
     ("xvfb", "a screen in memory, for the tests of windows"),
     ("at-spi2-core", "lets them use a window as a screen reader does, on a session bus"),
 ];

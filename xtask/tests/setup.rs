@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 23] = [
+const WANTED: [&str; 26] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -29,6 +29,9 @@ const WANTED: [&str; 23] = [
     "libgtk-4-dev",
     "libadwaita-1-dev",
     "adwaita-icon-theme",
+    "gettext",
+    "desktop-file-utils",
+    "appstream",
     "xvfb",
     "at-spi2-core",
 ];

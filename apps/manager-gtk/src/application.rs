@@ -13,13 +13,15 @@ const ID: &str = "org.osevent.Manager";
 pub(crate) const DEMO: &str = "--demo";
 
 /// Actions and their keys.
-const KEYS: [(&str, &[&str]); 7] = [
+const KEYS: [(&str, &[&str]); 9] = [
     ("window.close", &["<Control>w"]),
     ("app.quit", &["<Control>q"]),
     ("win.search", &["<Control>f"]),
     ("win.pause", &["<Control>p"]),
     ("win.resume", &["<Control>r"]),
     ("win.rename", &["F2"]),
+    ("win.open-file", &["<Control>o"]),
+    ("win.save", &["<Control>s"]),
     ("win.destroy", &["<Control>Delete"]),
 ];
 
@@ -29,6 +31,10 @@ pub(crate) fn run() -> glib::ExitCode {
     flags.set(gio::ApplicationFlags::NON_UNIQUE, std::env::args().any(|argument| argument == DEMO));
     let application = adw::Application::builder().application_id(ID).flags(flags).build();
     glib::set_application_name(&gettext("Xen Domains"));
+    application.set_option_context_parameter_string(Some(&gettext("[FILE…]")));
+    application.set_option_context_summary(Some(&gettext(
+        "Manages the domains of this Xen host. A file is a configuration of xl's, one as JSON, or a saved domain.",
+    )));
     application.add_main_option(
         "open",
         glib::Char::from(b'o'),
@@ -65,6 +71,8 @@ pub(crate) fn run() -> glib::ExitCode {
         move |application, command| {
             let window = window(application, &session);
             window.present();
+            let files = command.arguments().into_iter().skip(1).map(|file| command.create_file_for_arg(file));
+            files.filter_map(|file| file.path()).for_each(|path| session.open_file(path));
             if let Ok(Some(name)) = command.options_dict().lookup::<String>("open")
                 && !window.choose(&name)
             {

@@ -2,11 +2,15 @@
 //!
 //! The views and models know this module only. [`Engine`] is xenlight's; whoever adds a second way to a host makes it an enum.
 
+mod devices;
+mod endings;
 mod failure;
+mod files;
 mod record;
 mod work;
 mod xen;
 
+pub(crate) use devices::Devices;
 pub(crate) use failure::Failure;
 pub(crate) use record::{Change, Record, State};
 pub(crate) use work::Work;

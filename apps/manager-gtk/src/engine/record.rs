@@ -14,9 +14,10 @@ pub(crate) struct Record {
     pub(crate) state: State,
     /// Such as PV.
     pub(crate) kind: String,
+    /// What it was asked to have. It gets there in its own time, which nothing tells of.
     pub(crate) memory_kib: u64,
-    pub(crate) max_memory_kib: u64,
     pub(crate) vcpus: u32,
+    pub(crate) max_vcpus: u32,
 }
 
 /// Where a domain is in its life.

@@ -1,10 +1,13 @@
 //! A Xen host, by xenlight.
 
+use super::work::elsewhere;
 use super::{Action, Change, Failure, Record, State, Work};
 use futures_lite::{Stream, StreamExt};
-use gtk::gio;
 use gtk::glib;
 use osevent_glib::LibxlSource;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use xenlight::types::Trigger;
 use xenlight::{Close, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, ShutdownReason};
@@ -13,6 +16,8 @@ use xenlight::{Close, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainSta
 #[derive(Clone)]
 pub(crate) struct Engine {
     ctx: Arc<Ctx>,
+    /// The domains that this program has made, and for whose end it cares.
+    own: Rc<RefCell<BTreeSet<DomainId>>>,
 }
 
 impl Engine {
@@ -22,7 +27,7 @@ impl Engine {
         let no_loop = |error| Failure::new(format!("{error}"));
         let xen = LibxlSource::builder().name("libxl").attach(&glib::MainContext::default()).map_err(no_loop)?;
         let ctx = Ctx::builder(&library).own_thread().open(xen.event_loop())?;
-        Ok(Self { ctx: Arc::new(ctx) })
+        Ok(Self { ctx: Arc::new(ctx), own: Rc::default() })
     }
 
     /// The domains of the host, and what changes of them from now on.
@@ -69,13 +74,37 @@ impl Engine {
         self.ctx.close()
     }
 
-    /// A question, which waits for xenstored: not on the thread of the windows.
+    /// The most memory that a domain can have, in KiB: it was created for that.
+    pub(crate) async fn memory_limit(&self, domid: u32) -> Result<Option<u64>, Failure> {
+        Ok(self.ctx.config(DomainId::new(domid)).await?.build_info.max_memory_kib)
+    }
+
+    /// Has a domain use more or less memory.
+    pub(crate) fn set_memory(&self, domid: u32, kib: u64) -> Work {
+        self.ask(move |ctx| ctx.set_memory_target_kib(DomainId::new(domid), kib, true))
+    }
+
+    /// Has a domain use so many of its virtual CPUs.
+    pub(crate) fn set_vcpus(&self, domid: u32, count: u32) -> Work {
+        Work::of(self.ctx.set_online_vcpus(DomainId::new(domid), &(0..count).collect()))
+    }
+
+    pub(super) fn ctx(&self) -> &Arc<Ctx> {
+        &self.ctx
+    }
+
+    pub(super) fn own(&self, domid: DomainId) {
+        self.own.borrow_mut().insert(domid);
+    }
+
+    /// Whether the domain is this program's; it is no longer.
+    pub(super) fn disown(&self, domid: DomainId) -> bool {
+        self.own.borrow_mut().remove(&domid)
+    }
+
     fn ask(&self, question: impl FnOnce(&Ctx) -> Result<(), Error> + Send + 'static) -> Work {
         let ctx = self.ctx.clone();
-        Work::soon(async move {
-            let answer = gio::spawn_blocking(move || question(&ctx)).await;
-            Ok(answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
-        })
+        Work::soon(async move { Ok(elsewhere(move || question(&ctx)).await?) })
     }
 }
 
@@ -93,9 +122,9 @@ fn record(domain: &Domain) -> Record {
             _ => "",
         }
         .to_owned(),
-        memory_kib: domain.info.current_memory_kib,
-        max_memory_kib: domain.info.max_memory_kib,
+        memory_kib: domain.memory_target_kib.unwrap_or(domain.info.current_memory_kib),
         vcpus: domain.info.vcpus_online,
+        max_vcpus: domain.info.max_vcpu_id + 1,
     }
 }
 

@@ -35,11 +35,11 @@ impl Domain {
         if self.memory_kib() != record.memory_kib {
             self.set_memory_kib(record.memory_kib);
         }
-        if self.max_memory_kib() != record.max_memory_kib {
-            self.set_max_memory_kib(record.max_memory_kib);
-        }
         if self.vcpus() != record.vcpus {
             self.set_vcpus(record.vcpus);
+        }
+        if self.max_vcpus() != record.max_vcpus {
+            self.set_max_vcpus(record.max_vcpus);
         }
         drop(changed);
     }
@@ -71,9 +71,9 @@ mod imp {
         #[property(get, set)]
         memory_kib: Cell<u64>,
         #[property(get, set)]
-        max_memory_kib: Cell<u64>,
-        #[property(get, set)]
         vcpus: Cell<u32>,
+        #[property(get, set)]
+        max_vcpus: Cell<u32>,
     }
 
     #[glib::object_subclass]

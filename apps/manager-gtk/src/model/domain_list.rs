@@ -132,8 +132,8 @@ mod tests {
             state: State::Running,
             kind: "PV".into(),
             memory_kib: 4096,
-            max_memory_kib: 4096,
             vcpus: 1,
+            max_vcpus: 1,
         }
     }
 

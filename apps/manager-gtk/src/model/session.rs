@@ -1,13 +1,14 @@
 //! The connection to the host, with all that is known of it.
 
 use super::{Domain, DomainList, TaskList};
-use crate::engine::{Action, Change, Engine, Failure};
+use crate::engine::{Action, Change, Devices, Engine, Failure};
 use crate::i18n::{gettext, with};
 use futures_lite::StreamExt;
 use gtk::glib;
 use gtk::glib::clone;
 use gtk::glib::prelude::*;
 use gtk::glib::subclass::prelude::*;
+use std::path::PathBuf;
 use std::pin::pin;
 
 glib::wrapper! {
@@ -95,6 +96,55 @@ impl Session {
         }
     }
 
+    /// Saves a domain into a file and ends it.
+    pub(crate) fn save(&self, domain: &Domain, path: PathBuf) {
+        let title = with(gettext("Save {name}"), &[("name", &domain.name())]);
+        if let Some(engine) = self.engine() {
+            self.tasks().run(&title, &domain.uuid(), || engine.save(domain.domid(), path));
+        }
+    }
+
+    /// Creates or restores a domain from a file.
+    pub(crate) fn open_file(&self, path: PathBuf) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let title = with(gettext("Start {file}"), &[("file", &name)]);
+        if let Some(engine) = self.engine() {
+            self.tasks().run(&title, &path.to_string_lossy(), || engine.open_file(path.clone()));
+        }
+    }
+
+    /// The most memory that a domain can have, in KiB.
+    pub(crate) async fn memory_limit(&self, domain: &Domain) -> Result<Option<u64>, Failure> {
+        match self.engine() {
+            Some(engine) => engine.memory_limit(domain.domid()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Has a domain use more or less memory.
+    pub(crate) fn set_memory(&self, domain: &Domain, kib: u64) {
+        let title = with(gettext("Change the memory of {name}"), &[("name", &domain.name())]);
+        if let Some(engine) = self.engine() {
+            self.tasks().run(&title, &domain.uuid(), || engine.set_memory(domain.domid(), kib));
+        }
+    }
+
+    /// Has a domain use so many of its virtual CPUs.
+    pub(crate) fn set_vcpus(&self, domain: &Domain, count: u32) {
+        let title = with(gettext("Change the virtual CPUs of {name}"), &[("name", &domain.name())]);
+        if let Some(engine) = self.engine() {
+            self.tasks().run(&title, &domain.uuid(), || engine.set_vcpus(domain.domid(), count));
+        }
+    }
+
+    /// The devices that a domain has now.
+    pub(crate) async fn devices(&self, domain: &Domain) -> Result<Devices, Failure> {
+        match self.engine() {
+            Some(engine) => engine.devices(domain.domid()).await,
+            None => Ok(Devices::default()),
+        }
+    }
+
     /// The versions of Xen and libxl, if there is a connection.
     pub(crate) fn versions(&self) -> Option<String> {
         self.engine().map(|engine| engine.versions())
@@ -126,12 +176,23 @@ impl Session {
                         Change::Stale(why) => session.set_stale(Some(why)),
                         // xenstored is there again: whatever was connected to the one before is not.
                         Change::Fresh => return session.open(),
-                        change => session.domains().apply(change),
+                        change => session.apply(change),
                     }
                 }
             }
         ));
         Ok(())
+    }
+
+    fn apply(&self, change: Change) {
+        if let (Change::Changed(record), Some(engine)) = (&change, self.engine())
+            && let Some(work) = engine.after_end(record.domid, record.state)
+        {
+            let name = record.name.as_deref().unwrap_or_default();
+            let title = with(gettext("Do what {name} wants at its end"), &[("name", name)]);
+            self.tasks().run(&title, &record.uuid, || work);
+        }
+        self.domains().apply(change);
     }
 
     fn fail(&self, failure: Failure) {

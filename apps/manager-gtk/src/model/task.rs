@@ -33,6 +33,10 @@ impl Task {
     /// `subject` is what it is about: no second task with the same subject and title is begun beside it.
     pub(crate) fn new(title: &str, subject: &str, work: &Work) -> Self {
         let task: Self = glib::Object::builder().property("title", title).property("subject", subject).build();
+        let shown = task.downgrade();
+        work.on_percent(move |percent| {
+            shown.upgrade().into_iter().for_each(|task| task.set_percent(u32::from(percent)))
+        });
         task.imp().aborter.replace(work.aborter());
         task.set_can_abort(task.imp().aborter.borrow().is_some());
         task
@@ -82,6 +86,9 @@ mod imp {
         state: Cell<TaskState>,
         #[property(get, set)]
         can_abort: Cell<bool>,
+        /// Of its present step; 0 if nothing is known.
+        #[property(get, set)]
+        percent: Cell<u32>,
         pub(super) aborter: RefCell<Option<Rc<dyn Fn()>>>,
         pub(super) failure: RefCell<Option<Failure>>,
     }

@@ -1,7 +1,7 @@
 //! The chosen domain.
 
 use super::{accessible, wording};
-use crate::engine::State;
+use crate::engine::{Devices, Failure, State};
 use crate::i18n::gettext;
 use crate::model::Domain;
 use adw::prelude::*;
@@ -42,6 +42,28 @@ impl Details {
         self.show(domain);
     }
 
+    /// Shows the devices of the domain that is shown, or why they are not known.
+    pub(super) fn show_devices(&self, devices: Result<Devices, Failure>) {
+        let imp = self.imp();
+        imp.device_rows.take().iter().for_each(|(group, row)| group.remove(row));
+        let (devices, why_none) = match devices {
+            Ok(devices) => (devices, gettext("None")),
+            Err(failure) => (Devices::default(), failure.summary),
+        };
+        let groups = [(&imp.disks, devices.disks), (&imp.nics, devices.nics)];
+        for (group, devices) in groups {
+            let rows = devices.iter().map(|(name, made_of)| (name.as_str(), made_of.as_str()));
+            let nothing = [(why_none.as_str(), "")];
+            let rows: Vec<_> = if devices.is_empty() { nothing.to_vec() } else { rows.collect() };
+            for (title, subtitle) in rows {
+                let escaped = [title, subtitle].map(glib::markup_escape_text);
+                let row = adw::ActionRow::builder().title(&*escaped[0]).subtitle(&*escaped[1]).build();
+                group.add(&row);
+                imp.device_rows.borrow_mut().push((group.clone(), row));
+            }
+        }
+    }
+
     fn show(&self, domain: &Domain) {
         let imp = self.imp();
         imp.name.set_text(&wording::name(domain));
@@ -55,9 +77,6 @@ impl Details {
         imp.buttons.set_visible(!domain.is_host());
         imp.host_note.set_visible(domain.is_host());
         imp.memory.set_text(&wording::memory(domain.memory_kib()));
-        // Domain 0 may have no limit, which is a huge one.
-        let limit = domain.max_memory_kib();
-        imp.limit.set_text(&if limit >> 40 > 0 { gettext("None") } else { wording::memory(limit) });
         imp.vcpus.set_text(&domain.vcpus().to_string());
         imp.kind.set_text(&domain.kind());
         imp.domid.set_text(&domain.domid().to_string());
@@ -76,7 +95,7 @@ fn button(icon: &str, text: &str, action: &str) -> gtk::Button {
 }
 
 /// A line of a group: what it is, and its value.
-fn line(group: &adw::PreferencesGroup, title: &str, value: &gtk::Label) {
+fn line(group: &adw::PreferencesGroup, title: &str, value: &gtk::Label) -> adw::ActionRow {
     value.set_selectable(true);
     value.set_ellipsize(pango::EllipsizeMode::Middle);
     value.set_xalign(1.0);
@@ -85,6 +104,20 @@ fn line(group: &adw::PreferencesGroup, title: &str, value: &gtk::Label) {
     let row = adw::ActionRow::builder().title(title).build();
     row.add_suffix(value);
     group.add(&row);
+    row
+}
+
+/// The button of a line whose value can be changed.
+fn change(text: &str, action: &str) -> gtk::Button {
+    let button = gtk::Button::builder()
+        .icon_name("document-edit-symbolic")
+        .tooltip_text(text)
+        .action_name(action)
+        .valign(gtk::Align::Center)
+        .css_classes(["flat"])
+        .build();
+    accessible::label(&button, text);
+    button
 }
 
 mod imp {
@@ -100,11 +133,13 @@ mod imp {
         pub(super) resume: gtk::Button,
         pub(super) host_note: gtk::Label,
         pub(super) memory: gtk::Label,
-        pub(super) limit: gtk::Label,
         pub(super) vcpus: gtk::Label,
         pub(super) kind: gtk::Label,
         pub(super) domid: gtk::Label,
         pub(super) uuid: gtk::Label,
+        pub(super) disks: adw::PreferencesGroup,
+        pub(super) nics: adw::PreferencesGroup,
+        pub(super) device_rows: RefCell<Vec<(adw::PreferencesGroup, adw::ActionRow)>>,
         pub(super) shown: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
     }
 
@@ -145,9 +180,12 @@ mod imp {
             self.host_note.set_justify(gtk::Justification::Center);
             self.host_note.add_css_class("dim-label");
             let resources = adw::PreferencesGroup::builder().title(gettext("Resources")).build();
-            line(&resources, &gettext("Memory"), &self.memory);
-            line(&resources, &gettext("Memory limit"), &self.limit);
-            line(&resources, &gettext("Virtual CPUs"), &self.vcpus);
+            let memory = line(&resources, &gettext("Memory"), &self.memory);
+            memory.add_suffix(&change(&gettext("Change the Memory"), "win.memory"));
+            let vcpus = line(&resources, &gettext("Virtual CPUs"), &self.vcpus);
+            vcpus.add_suffix(&change(&gettext("Change the Virtual CPUs"), "win.vcpus"));
+            self.disks.set_title(&gettext("Disks"));
+            self.nics.set_title(&gettext("Network Interfaces"));
             let identity = adw::PreferencesGroup::builder().title(gettext("Identity")).build();
             line(&identity, &gettext("Type"), &self.kind);
             line(&identity, &gettext("Number"), &self.domid);
@@ -168,6 +206,8 @@ mod imp {
             column.append(&self.buttons);
             column.append(&self.host_note);
             column.append(&resources);
+            column.append(&self.disks);
+            column.append(&self.nics);
             column.append(&identity);
             let clamp = adw::Clamp::builder().maximum_size(600).child(&column).build();
             let scrolled = gtk::ScrolledWindow::builder().hscrollbar_policy(gtk::PolicyType::Never).child(&clamp);

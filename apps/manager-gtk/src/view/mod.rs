@@ -10,10 +10,12 @@
 //! ```
 
 mod accessible;
+mod amount_dialog;
 mod confirm;
 mod details;
 mod domain_row;
 mod failure_view;
+mod files;
 mod pages;
 mod rename_dialog;
 mod tasks_button;

@@ -1,7 +1,7 @@
 //! What is at work, and what was.
 
 use super::{accessible, pages};
-use crate::i18n::gettext;
+use crate::i18n::{gettext, with};
 use crate::model::{Task, TaskList, TaskState};
 use gtk::glib::clone;
 use gtk::prelude::*;
@@ -83,6 +83,9 @@ fn row(task: &Task, details: impl Fn(&Task) + 'static) -> gtk::ListBoxRow {
         row,
         move |task: &Task| {
             let text = match task.state() {
+                TaskState::Running if task.percent() > 0 => {
+                    with(gettext("At work, {percent} %"), &[("percent", &task.percent().to_string())])
+                }
                 TaskState::Running => gettext("At work"),
                 TaskState::Aborting => gettext("Being aborted"),
                 TaskState::Done => gettext("Done"),
@@ -96,7 +99,7 @@ fn row(task: &Task, details: impl Fn(&Task) + 'static) -> gtk::ListBoxRow {
     );
     show(task);
     // Its widgets go with the row, which the list makes anew.
-    let changed = task.connect_state_notify(show);
+    let changed = task.connect_notify_local(None, move |task, _| show(task));
     let changed = std::cell::Cell::new(Some(changed));
     row.connect_destroy(clone!(
         #[weak]

@@ -1,10 +1,11 @@
 //! The window.
 
+use super::amount_dialog::Amount;
 use super::details::Details;
 use super::domain_row::DomainRow;
 use super::tasks_button::tasks_button;
-use super::{accessible, confirm, failure_view, pages, rename_dialog, wording};
-use crate::engine::{Action, State};
+use super::{accessible, amount_dialog, confirm, failure_view, files, pages, rename_dialog, wording};
+use crate::engine::{Action, Failure, State};
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::{Domain, Session, Status};
 use adw::prelude::*;
@@ -44,14 +45,22 @@ impl Window {
 
     /// Shows the domain with that name, if there is one.
     pub(crate) fn choose(&self, name: &str) -> bool {
-        let domain = self.session().domains().find(name);
+        let Some(domain) = self.session().domains().find(name) else { return false };
         self.imp().search.set_text("");
-        domain.as_ref().inspect(|domain| self.show_domain(Some(domain))).is_some_and(|_| self.select_chosen())
+        self.show_domain(Some(&domain));
+        self.select_chosen();
+        self.imp().leaflet.navigate(adw::NavigationDirection::Forward);
+        true
     }
 
     /// Says something shortly.
     pub(crate) fn say(&self, text: &str) {
         self.imp().toasts.add_toast(adw::Toast::new(&glib::markup_escape_text(text)));
+    }
+
+    fn tell(&self, title: &str, failure: &Failure) {
+        let versions = self.session().versions().unwrap_or_default();
+        failure_view::toast(&self.imp().toasts, self.upcast_ref(), title, failure, &versions);
     }
 
     fn session(&self) -> &Session {
@@ -84,10 +93,7 @@ impl Window {
         session.tasks().connect_failed(clone!(
             #[weak(rename_to = window)]
             self,
-            move |_, task, failure| {
-                let versions = window.session().versions().unwrap_or_default();
-                failure_view::toast(&window.imp().toasts, window.upcast_ref(), &task.title(), failure, &versions);
-            }
+            move |_, task, failure| window.tell(&task.title(), failure)
         ));
         session.domains().connect_items_changed(clone!(
             #[weak(rename_to = window)]
@@ -194,6 +200,13 @@ impl Window {
         let header = adw::HeaderBar::builder().title_widget(&imp.title).build();
         // Side by side, the right one has the buttons of the window.
         imp.leaflet.bind_property("folded", &header, "show-end-title-buttons").sync_create().build();
+        let new = gtk::Button::builder()
+            .icon_name("list-add-symbolic")
+            .tooltip_text(gettext("Start a Domain from a File"))
+            .action_name("win.open-file")
+            .build();
+        accessible::label(&new, &gettext("Start a Domain from a File"));
+        header.pack_start(&new);
         header.pack_start(&search);
         header.pack_end(&menu);
         header.pack_end(&tasks_button(
@@ -232,6 +245,7 @@ impl Window {
         imp.leaflet.bind_property("folded", &back, "visible").sync_create().build();
         let more = gio::Menu::new();
         more.append(Some(&gettext("Re_name…")), Some("win.rename"));
+        more.append(Some(&gettext("_Save…")), Some("win.save"));
         more.append(Some(&gettext("Press Power _Button")), Some("win.power-button"));
         imp.more.set_icon_name("view-more-symbolic");
         imp.more.set_menu_model(Some(&more));
@@ -316,6 +330,23 @@ impl Window {
         }
         self.on("destroy", |window| window.ask_to_destroy());
         self.on("rename", |window| window.ask_for_name());
+        self.on("memory", |window| window.ask_for_memory());
+        self.on("vcpus", |window| window.ask_for_vcpus());
+        self.on("save", |window| window.ask_where_to_save());
+        self.on("open-file", |window| {
+            let open = clone!(
+                #[weak]
+                window,
+                move |path| window.session().open_file(path)
+            );
+            files::choose(window, gtk::FileChooserAction::Open, None, open);
+        });
+        let open = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |path| window.session().open_file(path)
+        );
+        files::on_drop(self, open);
         self.on("try-again", |window| window.session().open());
         self.on("search", |window| window.imp().search_bar.set_search_mode(true));
     }
@@ -376,6 +407,69 @@ impl Window {
         rename_dialog::ask(self, &domain.name(), rename);
     }
 
+    fn ask_where_to_save(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let name = format!("{}.save", domain.name());
+        let save = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |path| window.session().save(&domain, path)
+        );
+        files::choose(self, gtk::FileChooserAction::Save, Some(&name), save);
+    }
+
+    fn ask_for_memory(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                match window.session().memory_limit(&domain).await {
+                    Ok(limit) => window.ask_for_memory_up_to(&domain, limit),
+                    Err(failure) => window.tell(&gettext("Change the Memory"), &failure),
+                }
+            }
+        ));
+    }
+
+    fn ask_for_memory_up_to(&self, domain: &Domain, limit: Option<u64>) {
+        const KIB: f64 = 1024.0;
+        let amount = Amount {
+            heading: &with(gettext("Memory of {name}"), &[("name", &wording::name(domain))]),
+            unit: &gettext("MiB"),
+            now: (domain.memory_kib() as f64 / KIB).round(),
+            least: 4.0,
+            most: (limit.unwrap_or(domain.memory_kib()) as f64 / KIB).floor(),
+        };
+        let set = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |mib: f64| window.session().set_memory(&domain, (mib * KIB) as u64)
+        );
+        amount_dialog::ask(self, &amount, set);
+    }
+
+    fn ask_for_vcpus(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let amount = Amount {
+            heading: &with(gettext("Virtual CPUs of {name}"), &[("name", &wording::name(&domain))]),
+            unit: &gettext("Virtual CPUs in use"),
+            now: domain.vcpus().into(),
+            least: 1.0,
+            most: domain.max_vcpus().into(),
+        };
+        let set = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |count: f64| window.session().set_vcpus(&domain, count as u32)
+        );
+        amount_dialog::ask(self, &amount, set);
+    }
+
     fn chosen(&self) -> Option<Domain> {
         self.imp().chosen.borrow().as_ref().map(|(domain, _)| domain.clone())
     }
@@ -397,9 +491,26 @@ impl Window {
             );
             imp.chosen.replace(Some((domain.clone(), changed)));
             imp.uuid.replace(domain.uuid());
+            self.show_devices();
         }
         pages::show(&imp.content_pages, if domain.is_some() { "details" } else { "nothing" });
         self.sense();
+    }
+
+    /// Reads the devices of the chosen domain.
+    fn show_devices(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                let devices = window.session().devices(&domain).await;
+                // Another one may have been chosen meanwhile.
+                if window.chosen().as_ref() == Some(&domain) {
+                    window.imp().details.show_devices(devices);
+                }
+            }
+        ));
     }
 
     /// Which actions there are for the chosen domain.
@@ -414,6 +525,9 @@ impl Window {
         ACTIONS.iter().for_each(|(name, _, can)| enable(name, *can));
         enable("destroy", |state| state != State::Dying);
         enable("rename", |state| state.is_alive());
+        enable("memory", |state| state.is_alive());
+        enable("vcpus", |state| state.is_alive());
+        enable("save", |state| matches!(state, State::Running | State::Paused));
         self.imp().more.set_visible(of(|_| true));
         self.imp().content_title.set_title(&chosen.map(|domain| wording::name(&domain)).unwrap_or_default());
     }
@@ -442,7 +556,7 @@ impl Window {
             imp.nothing.set_description(None);
         } else {
             imp.nothing.set_title(&gettext("No Virtual Machines"));
-            imp.nothing.set_description(Some(&gettext("Nothing runs on this host beside the domain that manages it.")));
+            imp.nothing.set_description(Some(&gettext("Nothing runs on this host beside the domain that manages it. Start one from a configuration of xl or a saved domain: with the button +, or drop the file here.")));
         }
     }
 

@@ -27,7 +27,7 @@ impl Desktop {
             !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
                 .any(|folder| folder.join(program).exists())
         };
-        let program = ["Xvfb", "dbus-daemon"].into_iter().find(lacks);
+        let program = ["Xvfb", "dbus-daemon", "msgfmt"].into_iter().find(lacks);
         let service = "/usr/share/dbus-1/services/org.a11y.Bus.service";
         program.or_else(|| (!Path::new(service).exists()).then_some("at-spi2-core")).map(|what| format!("no {what}"))
     }

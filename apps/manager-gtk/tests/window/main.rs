@@ -16,10 +16,13 @@ use xenlight::Library;
 type Case = fn() -> Result<(), Failure>;
 
 fn main() {
-    let cases: [(&str, Case); 5] = [
+    let cases: [(&str, Case); 8] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
+        ("a_domain_is_made_of_a_file_and_a_malformed_one_is_told_of", files),
+        ("memory_is_changed_and_what_cannot_be_saved_runs_on", changes),
+        ("it_speaks_the_language_of_its_user", german),
         ("closing_asks_while_a_task_is_at_work", closing),
         ("without_xen_a_page_says_what_to_do", without_xen),
     ];
@@ -50,11 +53,16 @@ impl Manager {
     }
 
     fn run(command: &mut Command) -> Result<Self, Failure> {
+        Self::run_as(command, PROGRAM_TITLE)
+    }
+
+    /// Waits for a window with this title.
+    fn run_as(command: &mut Command, title: &str) -> Result<Self, Failure> {
         let desktop = Desktop::start()?;
         let reader = Reader::new(desktop.readers_bus()?);
         let program = desktop.place(command).stdin(Stdio::null()).spawn()?;
         let manager = Self { reader, program, desktop };
-        manager.reader.wait("window", "Xen Domains")?;
+        manager.reader.wait("window", title)?;
         Ok(manager)
     }
 }
@@ -67,6 +75,7 @@ impl Drop for Manager {
     }
 }
 
+const PROGRAM_TITLE: &str = "Xen Domains";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_osevent-manager");
 
 fn list() -> Result<(), Failure> {
@@ -124,6 +133,65 @@ fn failure() -> Result<(), Failure> {
     Ok(())
 }
 
+fn files() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let (kernel, good, bad) =
+        (folder.path().join("kernel"), folder.path().join("web.cfg"), folder.path().join("bad.cfg"));
+    std::fs::write(&kernel, osevent_domains::kernel::idle())?;
+    std::fs::write(&good, format!("name = 'web'\ntype = 'pvh'\nmemory = 64\nkernel = '{}'\n", kernel.display()))?;
+    std::fs::write(&bad, "name = 'bad'\nmemory = 'much'\n")?;
+    let machine = Machine::new()?;
+    let manager = Manager::run(machine.command(PROGRAM).args([&good, &bad]))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "web, Running, 64 MiB*")?;
+    reader.wait("label", "Start bad.cfg: bad.cfg: *")?;
+    reader.select("Domains", "list item", "web, *")?;
+    reader.wait("button", "Reboot")?;
+    // Nobody else would start it again.
+    reader.press("button", "Reboot")?;
+    reader.press("button", "Tasks")?;
+    reader.wait("list item", "Do what web wants at its end, Done")?;
+    reader.wait("list item", "web, Running, 64 MiB*")?;
+    Ok(())
+}
+
+fn changes() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(PROGRAM);
+    let manager = Manager::run(command.args(["--demo", "--open", "mail"]).current_dir(&folder))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "mail, Running, 256 MiB*")?;
+    reader.press("button", "Change the Memory")?;
+    reader.set_value("spin button", "MiB", 128.0)?;
+    reader.press("button", "Apply")?;
+    reader.wait("list item", "mail, Running, 128 MiB*")?;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Save…")?;
+    reader.press("button", "Save")?;
+    reader.wait("label", "Save mail: *")?;
+    reader.wait("list item", "mail, Running, *")?;
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 0, "the unfinished file is removed");
+    Ok(())
+}
+
+fn german() -> Result<(), Failure> {
+    let locale = tempfile::tempdir()?;
+    let messages = locale.path().join("de/LC_MESSAGES");
+    std::fs::create_dir_all(&messages)?;
+    let po = concat!(env!("CARGO_MANIFEST_DIR"), "/po/de.po");
+    let made = Command::new("msgfmt").arg("-o").arg(messages.join("osevent-manager.mo")).arg(po).status()?;
+    assert!(made.success(), "{made}");
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut command = machine.command(PROGRAM);
+    command.args(["--open", "pretend-5"]).env("LANGUAGE", "de").env("OSEVENT_MANAGER_LOCALE_DIR", locale.path());
+    let manager = Manager::run_as(&mut command, "Xen-Domänen")?;
+    let reader = &manager.reader;
+    reader.press("button", "Anhalten")?;
+    reader.wait("list item", "pretend-5, Angehalten, *")?;
+    Ok(())
+}
+
 fn closing() -> Result<(), Failure> {
     let machine = Machine::new()?;
     machine.add_domain(5)?;
@@ -178,6 +246,9 @@ fn pictures() -> Result<(), Failure> {
     (1..300).try_for_each(|domid| machine.add_domain(domid))?;
     manager.reader.wait("label", "300 domains")?;
     picture(&manager, "many.png")?;
+    machine.store().write("/local/domain/1/name", "a very long name ".repeat(12).as_bytes())?;
+    manager.reader.select("Domains", "list item", "a very long*")?;
+    picture(&manager, "long.png")?;
     let nowhere = folder.join("nowhere");
     let manager = Manager::run(Command::new(PROGRAM).env("XENSTORED_PATH", nowhere))?;
     picture(&manager, "error.png")?;

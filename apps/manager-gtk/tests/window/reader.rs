@@ -83,6 +83,14 @@ impl Reader {
         Ok(())
     }
 
+    /// Moves a slider, or sets a number.
+    pub(crate) fn set_value(&self, role: &str, name: &str, value: f64) -> Result<(), Failure> {
+        let widget = self.wait(role, name)?;
+        let value = ("org.a11y.atspi.Value", "CurrentValue", value.to_variant()).to_variant();
+        self.call(&widget, "org.freedesktop.DBus.Properties", "Set", Some(&value))?;
+        Ok(())
+    }
+
     /// The text of a label or field.
     pub(crate) fn text(&self, widget: &Widget) -> Result<String, Failure> {
         let answer = self.call(widget, "org.a11y.atspi.Text", "GetText", Some(&(0i32, -1i32).to_variant()))?;

@@ -1,0 +1,44 @@
+//! What becomes of a domain that has ended.
+//!
+//! libxl leaves it as it is. For a domain that xl made, a process of xl's does what its configuration says. For one that this program
+//! made, this does.
+
+use super::{Engine, State, Work};
+use xenlight::types::ShutdownAction;
+use xenlight::{DomainConfig, DomainId};
+
+impl Engine {
+    /// Does what the configuration of a domain says about its end, if this program made it and it has ended.
+    pub(crate) fn after_end(&self, domid: u32, state: State) -> Option<Work> {
+        let domid = DomainId::new(domid);
+        let has_ended = matches!(state, State::PoweredOff | State::Rebooting | State::Crashed | State::Stopped);
+        if !has_ended || !self.disown(domid) {
+            return None;
+        }
+        let engine = self.clone();
+        Some(Work::steps(move |steps| async move {
+            let ctx = engine.ctx().clone();
+            let config = steps.run(ctx.config(domid)).await?;
+            let action = action(&config, state);
+            if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
+                steps.run(ctx.destroy(domid)).await?;
+            }
+            if action == ShutdownAction::Restart {
+                let domid = steps.run(ctx.create(&config)).await?;
+                engine.start(&steps, &ctx, domid).await?;
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// Of those that are not offered here, such as a dump of its memory, the domain stays as it is, for its user to decide.
+fn action(config: &DomainConfig, state: State) -> ShutdownAction {
+    let action = match state {
+        State::PoweredOff => &config.on_poweroff,
+        State::Rebooting => &config.on_reboot,
+        State::Crashed => &config.on_crash,
+        _ => &config.on_watchdog,
+    };
+    action.clone().unwrap_or(ShutdownAction::Destroy)
+}

@@ -1,0 +1,51 @@
+//! Files that the user chooses, or drops on the window.
+
+use super::Window;
+use crate::i18n::gettext;
+use gtk::gdk;
+use gtk::gio;
+use gtk::prelude::*;
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+/// Lets a file be chosen, and calls `then` with it.
+pub(super) fn choose(
+    window: &Window,
+    action: gtk::FileChooserAction,
+    name: Option<&str>,
+    then: impl Fn(PathBuf) + 'static,
+) {
+    let (title, accept) = match action {
+        gtk::FileChooserAction::Save => (gettext("Save a Domain"), gettext("Save")),
+        _ => (gettext("Start a Domain from a File"), gettext("Start")),
+    };
+    let accept = Some(accept.as_str());
+    let chooser = gtk::FileChooserNative::new(Some(&title), Some(window), action, accept, None);
+    if let Some(name) = name {
+        chooser.set_current_name(name);
+    }
+    // It has to be kept while it is open, and nobody else does.
+    let kept = RefCell::new(Some(chooser.clone()));
+    chooser.connect_response(move |chooser, response| {
+        if let Some(path) =
+            chooser.file().filter(|_| response == gtk::ResponseType::Accept).and_then(|file| file.path())
+        {
+            then(path);
+        }
+        kept.take();
+    });
+    chooser.show();
+}
+
+/// Calls with each file that is dropped on the window.
+pub(super) fn on_drop(window: &Window, then: impl Fn(PathBuf) + 'static) {
+    let target = gtk::DropTarget::new(gdk::FileList::static_type(), gdk::DragAction::COPY);
+    target.connect_drop(move |_, value, _, _| {
+        let files = value.get::<gdk::FileList>().map(|list| list.files()).unwrap_or_default();
+        let paths: Vec<_> = files.iter().filter_map(gio::File::path).collect();
+        let are_here = !paths.is_empty();
+        paths.into_iter().for_each(&then);
+        are_here
+    });
+    window.add_controller(target);
+}
