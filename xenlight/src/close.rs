@@ -97,7 +97,7 @@ pub(crate) fn step(registry: &Arc<Registry<Hosted>>) {
 
 fn advance(registry: &Arc<Registry<Hosted>>) {
     let hosted = registry.client();
-    for operation in hosted.operations.all() {
+    for operation in hosted.operations.all().iter().filter(|operation| !operation.is_part()) {
         // Too old to abort, over meanwhile, or asked before: it is waited for all the same.
         if let Err(error) = operation.abort_here() {
             say!(Debug, "while closing: {error}");

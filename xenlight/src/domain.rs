@@ -193,7 +193,7 @@ impl Ctx {
     /// # Errors
     /// See [above](Self#a-domains-life).
     pub fn unpause(&self, domid: DomainId) -> Operation<()> {
-        self.control(Task::on("unpause a domain", domid), self.library().sys().domain_unpause(), domid)
+        Operation::begun(|| unpause(&self.registry, Task::on("unpause a domain", domid), domid))
     }
 
     /// Asks the domain to power itself off. The operation ends when the domain has acknowledged the request, not when it is
@@ -221,7 +221,7 @@ impl Ctx {
     /// # Errors
     /// Those [above](Self#a-domains-life); [`Error::BeingDestroyed`] while another operation of this ctx destroys the domain.
     pub fn destroy(&self, domid: DomainId) -> Operation<()> {
-        self.begin(Task::destroying("destroy a domain", domid), Destroy(domid))
+        Operation::begun(|| destroy(&self.registry, Task::destroying("destroy a domain", domid), domid))
     }
 
     /// Resumes a domain that was suspended by a [`save`](Self::save). Afterwards create a new
@@ -230,7 +230,7 @@ impl Ctx {
     /// # Errors
     /// See [above](Self#a-domains-life).
     pub fn resume(&self, domid: DomainId) -> Operation<()> {
-        self.begin(Task::stopping("resume a domain", domid), Resume(domid))
+        Operation::begun(|| resume(&self.registry, Task::stopping("resume a domain", domid), domid))
     }
 
     /// The domain's present configuration. It has no `c_info.domid`, so it can be used to create another domain.
@@ -260,19 +260,7 @@ impl Ctx {
     }
 
     fn control(&self, task: Task, form: DomainControl, domid: DomainId) -> Operation<()> {
-        match form {
-            DomainControl::Blocking(control) => Operation::begun(|| {
-                operation::run(&self.registry, task, move |question| {
-                    // SAFETY: the ctx lives during the call.
-                    question.check(unsafe { control(question.ctx, domid.get()) })
-                })
-            }),
-            DomainControl::Asynchronous(control) => self.begin(task, Control { control, domid }),
-        }
-    }
-
-    fn begin<R: Request>(&self, task: Task, request: R) -> Operation<R::Output> {
-        Operation::begun(|| operation::start(&self.registry, task, request))
+        Operation::begun(|| control(&self.registry, task, form, domid))
     }
 
     /// Makes a synchronous call, inside the gate.
@@ -286,6 +274,33 @@ impl Ctx {
             // SAFETY: the ctx lives during `ask`.
             unsafe { config::to_libxl(question.hosted, question.ctx, config) }
         })
+    }
+}
+
+pub(crate) fn unpause(registry: &Arc<Registry<Hosted>>, task: Task, domid: DomainId) -> Result<Operation<()>, Error> {
+    control(registry, task, registry.client().library().domain_unpause(), domid)
+}
+
+pub(crate) fn destroy(registry: &Arc<Registry<Hosted>>, task: Task, domid: DomainId) -> Result<Operation<()>, Error> {
+    operation::start(registry, task, Destroy(domid))
+}
+
+pub(crate) fn resume(registry: &Arc<Registry<Hosted>>, task: Task, domid: DomainId) -> Result<Operation<()>, Error> {
+    operation::start(registry, task, Resume(domid))
+}
+
+fn control(
+    registry: &Arc<Registry<Hosted>>,
+    task: Task,
+    form: DomainControl,
+    domid: DomainId,
+) -> Result<Operation<()>, Error> {
+    match form {
+        DomainControl::Blocking(control) => operation::run(registry, task, move |question| {
+            // SAFETY: the ctx lives during the call.
+            question.check(unsafe { control(question.ctx, domid.get()) })
+        }),
+        DomainControl::Asynchronous(control) => operation::start(registry, task, Control { control, domid }),
     }
 }
 

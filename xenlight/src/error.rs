@@ -1,6 +1,7 @@
 use crate::children::Children;
 #[cfg(doc)]
 use crate::contract::*;
+use crate::migration_state::{MigrationState, MigrationStep, PeerFault};
 use crate::words::{Line, Words};
 use core::ffi::c_uint;
 use osevent_core::{LoopError, RegistrationError};
@@ -179,6 +180,24 @@ pub enum Error {
         /// How the operation ended.
         reason: Box<Error>,
     },
+    /// A migration has failed. `state` says where the domain is now, and what remains to be done.
+    #[error("the migration failed {step}: {reason}; {state}")]
+    Migration {
+        /// How far it had come.
+        step: MigrationStep,
+        /// Where the domain is.
+        state: MigrationState,
+        /// What went wrong on this side, or what this side saw of the other one.
+        reason: Box<Error>,
+    },
+    /// The other side of a migration has left, failed, or speaks something else. Its own messages, such as those of an ssh, have more.
+    #[error("the other side did not send {waited_for}: {fault}")]
+    Peer {
+        /// What it should have sent or read.
+        waited_for: &'static str,
+        /// What it did.
+        fault: PeerFault,
+    },
     /// The file was not written by `xl save`, is damaged, or has a format that cannot be restored.
     #[error("this is no save file that can be restored: {0}")]
     SaveFile(&'static str),
@@ -247,7 +266,7 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Libxl { code, .. } | Self::Open { code, .. } => Some(*code),
-            Self::Unfinished { reason, .. } => reason.code(),
+            Self::Unfinished { reason, .. } | Self::Migration { reason, .. } => reason.code(),
             _ => None,
         }
     }
@@ -266,7 +285,7 @@ impl Error {
     pub fn words(&self) -> &[Line] {
         match self {
             Self::Libxl { words, .. } | Self::Open { words, .. } => words,
-            Self::Unfinished { reason, .. } => reason.words(),
+            Self::Unfinished { reason, .. } | Self::Migration { reason, .. } => reason.words(),
             _ => &[],
         }
     }

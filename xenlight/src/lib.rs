@@ -9,6 +9,7 @@
 //!   error.
 //! - [`Ctx`]: a connection to Xen's toolstack, on an event loop. It lists domains and controls them:
 //!   [`create`](Ctx::create), [`pause`](Ctx::pause), [`shutdown`](Ctx::shutdown), [`save`](Ctx::save) and others.
+//! - Live migration: [`migrate`](Ctx::migrate) and [`receive`](Ctx::receive), with each other or with `xl`.
 //! - [`Operation`]: the future that such a call returns. It can be [aborted](Operation::abort), and reports its
 //!   [progress](Operation::progress).
 //! - [`Watch`] and [`Event`]: shutdown and death of a domain, ejects of a disk, by a [callback](Builder::on_event) or as a
@@ -125,7 +126,7 @@
 //! |---|---|
 //! | 4.2 | domains, events, pause, unpause, shutdown, reboot, destroy, devices |
 //! | 4.4 | libxl's own ways of waiting for [`Children`]; pidfds work with all releases |
-//! | 4.5 | [`DomainConfig`]: create, save, restore, [`Ctx::config`]; whatever a device or a setting is given as a struct |
+//! | 4.5 | [`DomainConfig`]: create, save, restore, migration, [`Ctx::config`]; whatever a device or a setting is given as a struct |
 //! | 4.6 | [`Operation::abort`] |
 //! | 4.13 | pause, unpause, shutdown, reboot and `config` no longer block until they are done |
 //!
@@ -169,6 +170,8 @@ mod library;
 mod link;
 mod logger;
 mod memory;
+mod migration;
+mod migration_state;
 mod operation;
 mod overlay;
 mod pending;
@@ -213,6 +216,8 @@ pub use event::{Event, EventKind, Events, ShutdownReason, WatchId};
 pub use follow::Domains;
 pub use host::XenLog;
 pub use library::{Library, Release};
+pub use migration::{Receiving, Sending};
+pub use migration_state::{MigrationState, MigrationStep, PeerFault};
 pub use operation::Operation;
 pub use osevent_core::{Census, EventLoop, LoopError, RegistrationError};
 pub use pending::Abort;

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::inside;
 use crate::lock;
-use crate::pending::{Abort, Pending};
+use crate::pending::{Abort, Completed, Pending};
 use crate::progress::{Progress, Reported, Reports};
 use crate::question::{Question, ask};
 use crate::queue::Item;
@@ -75,6 +75,11 @@ impl<T> Operation<T> {
     /// One that is over already.
     pub(crate) fn ready(result: Result<T, Error>) -> Self {
         Self { outcome: Arc::new(Outcome(Mutex::new(State::Done(result)))), pending: None, reported: None }
+    }
+
+    /// One that something else than libxl completes.
+    pub(crate) fn pending(outcome: Arc<Outcome<T>>, pending: Arc<dyn Pending>) -> Self {
+        Self { outcome, pending: Some(pending), reported: None }
     }
 
     /// The operation that `begin` has begun, or one that is over with what prevented it.
@@ -156,10 +161,10 @@ impl<T> fmt::Debug for Operation<T> {
     }
 }
 
-struct Outcome<T>(Mutex<State<T>>);
+pub(crate) struct Outcome<T>(Mutex<State<T>>);
 
 impl<T> Outcome<T> {
-    fn running() -> Arc<Self> {
+    pub(crate) fn running() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State::Running(None))))
     }
 }
@@ -171,7 +176,7 @@ enum State<T> {
 }
 
 impl<T> Outcome<T> {
-    fn set(&self, result: Result<T, Error>) {
+    pub(crate) fn set(&self, result: Result<T, Error>) {
         let before = std::mem::replace(&mut *lock(&self.0), State::Done(result));
         if let State::Running(Some(waker)) = before {
             wake(waker);
@@ -295,17 +300,8 @@ impl<R: Request> Pending for Begun<R> {
         self.task.destroys()
     }
 
-    fn finish(&self, rc: c_int) {
-        {
-            let mut asked = lock(&self.asked);
-            if asked.to_begin {
-                // The thread that begins it still has the request, which is to be gone before anybody learns of the end.
-                asked.over = Some(rc);
-                return;
-            }
-        }
-        let Some(registry) = self.registry.upgrade() else { return };
-        self.end(self.result(registry.client(), rc));
+    fn is_part(&self) -> bool {
+        self.task.is_part()
     }
 
     fn abort(self: Arc<Self>) -> Result<Abort, Error> {
@@ -313,7 +309,7 @@ impl<R: Request> Pending for Begun<R> {
         let hosted = registry.client();
         let Some(worker) = &hosted.worker else { return self.abort_here() };
         ability_to_abort(hosted)?;
-        hosted.closing.check_open()?;
+        self.task.check_open(hosted)?;
         let asked_before = {
             let mut asked = lock(&self.asked);
             if !asked.to_begin && !hosted.operations.contains(self.number) {
@@ -352,6 +348,21 @@ impl<R: Request> Pending for Begun<R> {
             codes::ERROR_NOTFOUND => Ok(Abort::Over),
             rc => Err(hosted.error("abort an operation", rc, Words::default())),
         }
+    }
+}
+
+impl<R: Request> Completed for Begun<R> {
+    fn finish(&self, rc: c_int) {
+        {
+            let mut asked = lock(&self.asked);
+            if asked.to_begin {
+                // The thread that begins it still has the request, which is to be gone before anybody learns of the end.
+                asked.over = Some(rc);
+                return;
+            }
+        }
+        let Some(registry) = self.registry.upgrade() else { return };
+        self.end(self.result(registry.client(), rc));
     }
 }
 
@@ -394,7 +405,7 @@ pub(crate) fn start<R: Request>(
         begin(registry, &begun, &*request).inspect_err(|_| begun.forget())?;
         return Ok(operation);
     };
-    hosted.check_ready()?;
+    task.check_ready(hosted)?;
     lock(&begun.asked).to_begin = true;
     worker.post(registry, move |registry| {
         let is_aborted = lock(&begun.asked).to_abort;
@@ -435,7 +446,7 @@ pub(crate) fn run<T: Send + 'static>(
     };
     let hosted = registry.client();
     let Some(worker) = &hosted.worker else { return Ok(Operation::ready(work(registry))) };
-    hosted.check_ready()?;
+    task.check_ready(hosted)?;
     let outcome = Outcome::running();
     let to_set = outcome.clone();
     worker.post(registry, move |registry| {
@@ -489,7 +500,7 @@ fn begin<R: Request>(registry: &Arc<Registry<Hosted>>, begun: &Arc<Begun<R>>, re
     let hosted = registry.client();
     let call = inside::enter(registry)?;
     // Inside the gate: a close that begins now waits for this call, and then sees the operation.
-    hosted.check_ready()?;
+    begun.task.check_ready(hosted)?;
     let ctx = hosted.raw(&call);
     let listener = &begun.listener;
     let _attending = hosted.hearing().attend(Some(listener.clone()));

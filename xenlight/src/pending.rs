@@ -30,14 +30,20 @@ pub(crate) trait Pending: Send + Sync {
     /// The domain that it destroys.
     fn destroys(&self) -> Option<DomainId>;
 
-    /// On the loop's thread, outside every client call: libxl's result.
-    fn finish(&self, rc: c_int);
+    /// Whether it is a part of another one here, which is aborted in its place when the ctx is closed.
+    fn is_part(&self) -> bool;
 
     /// On the thread that is for it.
     fn abort(self: Arc<Self>) -> Result<Abort, Error>;
 
     /// On the calling thread, whichever that is.
     fn abort_here(&self) -> Result<Abort, Error>;
+}
+
+/// One that libxl calls back for.
+pub(crate) trait Completed: Pending {
+    /// On the loop's thread, outside every client call: libxl's result.
+    fn finish(&self, rc: c_int);
 }
 
 #[derive(Default)]

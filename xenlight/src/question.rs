@@ -96,9 +96,9 @@ pub(crate) fn ask<R>(
 ) -> Result<R, Error> {
     let hosted = registry.client();
     // Before as well: the one that frees the ctx waits until no call is in progress.
-    hosted.closing.check_open()?;
+    task.check_open(hosted)?;
     let inside = inside::enter(registry)?;
-    hosted.closing.check_open()?;
+    task.check_open(hosted)?;
     let (ctx, listener) = (hosted.raw(&inside), task.listener());
     let _attending = hosted.hearing().attend(Some(listener.clone()));
     task.check_with(hosted, ctx)?;

@@ -7,7 +7,7 @@ pub(crate) mod order;
 use crate::contain::wake;
 use crate::event::Event;
 use crate::lock;
-use crate::pending::Pending;
+use crate::pending;
 use crate::signal::Signal;
 use order::{Order, Readable};
 use osevent_core::current_thread;
@@ -18,8 +18,8 @@ use std::task::Waker;
 
 pub(crate) enum Item {
     /// The operation's callback has run, with this result.
-    Completed(Arc<dyn Pending>, i32),
-    /// What has no callback of libxl's: the ctx's own thread had the result at once, or somebody is to be woken.
+    Completed(Arc<dyn pending::Completed>, i32),
+    /// What has no callback of libxl's: another thread of this crate had the result, or somebody is to be woken.
     Over(Box<dyn FnOnce() + Send>),
     Event(Event),
     /// The ctx is closed.

@@ -16,23 +16,28 @@
 //! The stream begins right after: reading and writing go through the file's own position, unbuffered,
 //! and libxl carries on where they ended.
 
+use crate::config;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::domain::NewDomain;
 use crate::error::Error;
+use crate::hosted::Hosted;
 use crate::operation::{self, Action, Operation, Request};
+use crate::question;
 use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
+use osevent_core::Registry;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use xenlight_sys::by_release::CreateRestore;
 use xenlight_sys::domain::AsyncopHow;
-use xenlight_sys::{Ctx as RawCtx, Library, Release};
+use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
 use xenlight_types::{DomainConfig, DomainId, RestoreParams};
 
 const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
@@ -86,9 +91,9 @@ impl Ctx {
             // What cannot be restored is not saved.
             self.check_config(config)?;
             let mut file = File::from(file.into());
-            write_header(&mut file, &config.to_json(), flags(self.library().release()))
+            write_header(&mut file, &config.to_json(), self.library().release())
                 .map_err(|reason| Error::Io { doing: "write the save file's header", reason })?;
-            operation::start(&self.registry, task, Save { domid, file })
+            save(&self.registry, task, domid, file, Mode::Stopped)
         })
     }
 
@@ -104,41 +109,68 @@ impl Ctx {
     pub fn restore(&self, file: impl Into<OwnedFd>) -> Operation<DomainId> {
         Operation::begun(|| {
             let mut file = File::from(file.into());
-            let flags = flags(self.library().release());
-            let json = read_header(&mut file, flags)?;
-            if flags & STREAM_V2 != 0 {
+            let release = self.library().release();
+            let config = read_header(&mut file, release)?;
+            if is_v2(release) {
                 check_stream(&mut file)?;
             }
-            let config = DomainConfig::from_json(&json)?;
-            let config = self.understand(&config)?;
-            let params = self.restore_params()?;
-            let restore = Restore { config, domid: NewDomain::default(), file, params };
-            operation::start(&self.registry, Task::without("restore a domain"), restore)
+            restore(&self.registry, Task::without("restore a domain"), &config, file)
         })
     }
+}
 
-    fn restore_params(&self) -> Result<Typed<RestoreParams>, Error> {
-        let mut params = RestoreParams::default();
-        if flags(self.library().release()) & STREAM_V2 != 0 {
-            params.stream_version = Some(2);
-        }
-        self.ask(Task::without("set a restore's parameters"), |question| {
-            // SAFETY: the ctx lives during `ask`.
-            unsafe { Typed::given(question.hosted, question.ctx, &params) }
-        })
+/// Whether the domain runs while it is saved.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    Stopped,
+    /// Until most of its memory is written.
+    Live,
+}
+
+/// Begins to write the stream.
+pub(crate) fn save(
+    registry: &Arc<Registry<Hosted>>,
+    task: Task,
+    domid: DomainId,
+    file: File,
+    mode: Mode,
+) -> Result<Operation<()>, Error> {
+    operation::start(registry, task, Save { domid, file, mode })
+}
+
+/// Begins to read the stream.
+pub(crate) fn restore(
+    registry: &Arc<Registry<Hosted>>,
+    task: Task,
+    config: &DomainConfig,
+    file: File,
+) -> Result<Operation<DomainId>, Error> {
+    let mut params = RestoreParams::default();
+    if is_v2(registry.client().whole_library().release()) {
+        params.stream_version = Some(2);
     }
+    let (config, params) = question::ask(registry, task, |question| {
+        // SAFETY: the ctx lives during `ask`.
+        let config = unsafe { config::to_libxl(question.hosted, question.ctx, config) }?;
+        Ok((config, question.given(&params)?))
+    })?;
+    operation::start(registry, task, Restore { config, domid: NewDomain::default(), file, params })
 }
 
 struct Save {
     domid: DomainId,
     file: File,
+    mode: Mode,
 }
 
 impl Action for Save {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
-        const PLAIN: c_int = 0;
+        let flags = match self.mode {
+            Mode::Stopped => 0,
+            Mode::Live => codes::SUSPEND_LIVE,
+        };
         // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
-        unsafe { library.domain_suspend(ctx, self.domid.get(), self.file.as_raw_fd(), PLAIN, how) }
+        unsafe { library.domain_suspend(ctx, self.domid.get(), self.file.as_raw_fd(), flags, how) }
     }
 }
 
@@ -181,14 +213,20 @@ fn flags(release: Release) -> u32 {
     if release < Release::V4_6 { JSON } else { JSON | STREAM_V2 }
 }
 
-fn write_header(file: &mut impl Write, json: &str, flags: u32) -> io::Result<()> {
+/// Whether this release's libxl writes and reads streams of version 2.
+pub(crate) fn is_v2(release: Release) -> bool {
+    flags(release) & STREAM_V2 != 0
+}
+
+/// Writes what is before the stream.
+pub(crate) fn write_header(file: &mut impl Write, json: &str, release: Release) -> io::Result<()> {
     let config = u32::try_from(json.len() + 1).ok();
     let optional = config.and_then(|config| config.checked_add(4)).filter(|optional| *optional <= LONGEST);
     let (Some(config), Some(optional)) = (config, optional) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the configuration is too long"));
     };
     let mut header = Vec::from(MAGIC);
-    for number in [BYTE_ORDER, flags, 0, optional, config] {
+    for number in [BYTE_ORDER, flags(release), 0, optional, config] {
         header.extend(number.to_ne_bytes());
     }
     header.extend(json.as_bytes());
@@ -196,30 +234,53 @@ fn write_header(file: &mut impl Write, json: &str, flags: u32) -> io::Result<()>
     file.write_all(&header)
 }
 
-/// Looks at the beginning of the stream, and leaves it there. Libxl up to 4.22 ends the process if it does not like the stream before
-/// it has come to the first record, which has it start its helper ([E14]). In what cannot be read twice, a pipe, it cannot be looked at.
+/// How much of the stream [`read_head`] reads.
+pub(crate) const HEAD: usize = 24;
+
+/// Looks at the beginning of the stream, and leaves it there. In what cannot be read twice, a pipe, it cannot be looked at.
 fn check_stream(file: &mut File) -> Result<(), Error> {
+    let Ok(position) = file.stream_position() else { return Ok(()) };
+    read_head(&mut At { file, position }).map(drop)
+}
+
+/// A file, read from a place on.
+struct At<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(bytes, self.position)?;
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+/// Reads the beginning of a stream of version 2. Libxl up to 4.22 ends the process if it does not like the stream before it has
+/// come to the first record, which has it start its helper ([E14]).
+pub(crate) fn read_head(file: &mut impl Read) -> Result<[u8; HEAD], Error> {
     const IDENT: &[u8; 8] = b"LibxlFmt";
     const VERSION: [u8; 4] = 2_u32.to_be_bytes();
     const BIG_ENDIAN: u8 = 1;
     const LIBXC_CONTEXT: [u8; 4] = 1_u32.to_le_bytes();
-    let Ok(position) = file.stream_position() else { return Ok(()) };
-    let mut begin = [0; 24];
-    let read = file.read_exact_at(&mut begin, position);
-    read.map_err(|reason| match reason.kind() {
-        io::ErrorKind::UnexpectedEof => Error::SaveFile("it ends before the domain's state"),
-        _ => Error::Io { doing: "read the save file", reason },
-    })?;
+    let mut begin = [0; HEAD];
+    read(file, &mut begin, "it ends before the domain's state")?;
     let is_libxls = begin[..8] == *IDENT && begin[8..12] == VERSION && begin[15] & BIG_ENDIAN == 0;
     if is_libxls && begin[16..20] == LIBXC_CONTEXT {
-        Ok(())
+        Ok(begin)
     } else {
         Err(Error::SaveFile("what follows its configuration is no stream of libxl's: it is damaged"))
     }
 }
 
-/// Returns the configuration. `flags` are what a file must have, all of them and no other.
-fn read_header(file: &mut impl Read, flags: u32) -> Result<String, Error> {
+/// Reads what is before the stream, and returns the configuration.
+pub(crate) fn read_header(file: &mut impl Read, release: Release) -> Result<DomainConfig, Error> {
+    Ok(DomainConfig::from_json(&read_json(file, flags(release))?)?)
+}
+
+/// `flags` are what a file must have, all of them and no other.
+fn read_json(file: &mut impl Read, flags: u32) -> Result<String, Error> {
     let mut magic = [0; MAGIC.len()];
     read(file, &mut magic, "it is shorter than a header")?;
     if magic != *MAGIC {
@@ -291,7 +352,7 @@ mod tests {
 
     fn header(json: &str) -> Vec<u8> {
         let mut file = Vec::new();
-        write_header(&mut file, json, BOTH).expect("a vector takes everything");
+        write_header(&mut file, json, Release::V4_6).expect("a vector takes everything");
         file
     }
 
@@ -302,7 +363,7 @@ mod tests {
     }
 
     fn refusal(file: &[u8]) -> String {
-        read_header(&mut &*file, BOTH).expect_err("it is no good file").to_string()
+        read_json(&mut &*file, BOTH).expect_err("it is no good file").to_string()
     }
 
     /// Byte for byte as `xl save` writes it, but for the JSON.
@@ -322,11 +383,11 @@ mod tests {
         let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).expect("a file");
         std::fs::remove_file(&path).expect("it was made");
         let json = r#"{"c_info": {"name": "grüße"}}"#;
-        write_header(&mut file, json, BOTH).expect("it is open for writing");
+        write_header(&mut file, json, Release::V4_6).expect("it is open for writing");
         let begin = file.stream_position().expect("it is a file");
         file.write_all(b"stream").expect("it is open for writing");
         file.rewind().expect("it is a file");
-        assert_eq!(read_header(&mut file, BOTH).expect("a good header"), json);
+        assert_eq!(read_json(&mut file, BOTH).expect("a good header"), json);
         assert_eq!(file.stream_position().expect("it is a file"), begin);
     }
 
@@ -336,7 +397,7 @@ mod tests {
         file[44..48].copy_from_slice(&12_u32.to_ne_bytes());
         file.extend(b"laterstream");
         let mut rest = &*file;
-        assert_eq!(read_header(&mut rest, BOTH).expect("a good header"), "{}");
+        assert_eq!(read_json(&mut rest, BOTH).expect("a good header"), "{}");
         assert_eq!(rest, b"stream");
         assert!(refusal(&file[..file.len() - 7]).contains("it ends inside"));
     }
@@ -345,7 +406,7 @@ mod tests {
     fn a_file_cut_anywhere_inside_the_header_is_refused() {
         let file = header("{}");
         for length in 0..file.len() {
-            assert!(matches!(read_header(&mut &file[..length], BOTH), Err(Error::SaveFile(_))), "{length} bytes");
+            assert!(matches!(read_json(&mut &file[..length], BOTH), Err(Error::SaveFile(_))), "{length} bytes");
         }
     }
 
@@ -357,7 +418,7 @@ mod tests {
         assert!(refusal(&with_number(36, STREAM_V2)).contains("not in JSON"));
         assert!(refusal(&with_number(36, JSON)).contains("version"));
         assert!(refusal(&with_number(44, 0)).contains("no configuration"));
-        assert!(read_header(&mut &*with_number(40, 8), BOTH).is_ok(), "optional flags may be skipped");
+        assert!(read_json(&mut &*with_number(40, 8), BOTH).is_ok(), "optional flags may be skipped");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Task {
     pub(crate) doing: &'static str,
     pub(crate) domid: Option<DomainId>,
     harm: Harm,
+    /// Of an operation that a close waits for.
+    is_part: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,21 +44,42 @@ enum Harm {
 impl Task {
     /// Makes a domain, or is about none.
     pub(crate) const fn without(doing: &'static str) -> Self {
-        Self { doing, domid: None, harm: Harm::None }
+        Self { doing, domid: None, harm: Harm::None, is_part: false }
     }
 
     /// Leaves the domain running.
     pub(crate) const fn on(doing: &'static str, domid: DomainId) -> Self {
-        Self { doing, domid: Some(domid), harm: Harm::None }
+        Self { doing, domid: Some(domid), harm: Harm::None, is_part: false }
     }
 
     /// Ends the domain, stops it, or takes it elsewhere.
     pub(crate) const fn stopping(doing: &'static str, domid: DomainId) -> Self {
-        Self { doing, domid: Some(domid), harm: Harm::Stops }
+        Self { doing, domid: Some(domid), harm: Harm::Stops, is_part: false }
     }
 
     pub(crate) const fn destroying(doing: &'static str, domid: DomainId) -> Self {
-        Self { doing, domid: Some(domid), harm: Harm::Destroys }
+        Self { doing, domid: Some(domid), harm: Harm::Destroys, is_part: false }
+    }
+
+    /// The same as a part of an operation that is in the ctx's table of them, so that a close waits for it. It is done also while the ctx is
+    /// being closed, and the close does not abort it.
+    pub(crate) const fn part(self) -> Self {
+        Self { is_part: true, ..self }
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// Whether the ctx does it.
+    pub(crate) fn check_open(&self, hosted: &Hosted) -> Result<(), Error> {
+        if self.is_part { Ok(()) } else { hosted.closing.check_open() }
+    }
+
+    /// Whether it could be completed.
+    pub(crate) fn check_ready(&self, hosted: &Hosted) -> Result<(), Error> {
+        // Where the host's loop is gone, a part is completed when the ctx is closed.
+        if self.is_part { hosted.link.check() } else { hosted.check_ready() }
     }
 
     /// The domain that it destroys.

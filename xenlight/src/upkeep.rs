@@ -5,12 +5,15 @@ use crate::config;
 use crate::contract::*;
 use crate::ctx::Ctx;
 use crate::error::{Error, fits};
+use crate::hosted::Hosted;
 use crate::operation::{self, Action, Operation};
+use crate::question;
 use crate::structs::Typed;
 use crate::task::Task;
 use crate::userdata;
 use core::ffi::c_int;
 use core::ptr;
+use osevent_core::Registry;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,14 +32,7 @@ impl Ctx {
     /// [`Error::Libxl`] if the name is taken; [`Error::Config`] if it is not one that files can be named after;
     /// [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Closed`].
     pub fn rename(&self, domid: DomainId, name: &str) -> Result<(), Error> {
-        // The same as in a configuration: libxl and xenconsoled make names of files of it.
-        xenlight_types::check_name(name)?;
-        let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
-        self.ask(Task::on("rename a domain", domid), |question| {
-            let library = question.hosted.library();
-            // SAFETY: the ctx lives during `ask`, the name during the call; NULL stands for whatever name it has.
-            question.succeeded(unsafe { library.domain_rename(question.ctx, domid.get(), ptr::null(), name.as_ptr()) })
-        })
+        rename(&self.registry, Task::on("rename a domain", domid), domid, name)
     }
 
     /// Makes room for the successor of a domain that has shut down, and keeps that domain: its name becomes
@@ -181,6 +177,17 @@ impl Ctx {
         let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
         self.ask(Task::on("read data about a domain", domid), |question| userdata::retrieve(question, domid, &program))
     }
+}
+
+pub(crate) fn rename(registry: &Registry<Hosted>, task: Task, domid: DomainId, name: &str) -> Result<(), Error> {
+    // The same as in a configuration: libxl and xenconsoled make names of files of it.
+    xenlight_types::check_name(name)?;
+    let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
+    question::ask(registry, task, |question| {
+        let library = question.hosted.library();
+        // SAFETY: the ctx lives during `ask`, the name during the call; NULL stands for whatever name it has.
+        question.succeeded(unsafe { library.domain_rename(question.ctx, domid.get(), ptr::null(), name.as_ptr()) })
+    })
 }
 
 struct Replicate {

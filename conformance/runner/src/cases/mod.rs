@@ -18,7 +18,9 @@ mod hvm;
 mod idle;
 mod life;
 mod likeness;
+mod migration;
 mod open;
+mod peers;
 mod plug;
 mod progress;
 mod questions;
@@ -67,6 +69,8 @@ static ON_LIBXL: &[&Case] = &[
     &errors::DOMAIN_0,
     &errors::DESTROYED_TWICE,
     &errors::GONE_MEANWHILE,
+    &peers::TO_NOBODY,
+    &peers::FROM_NOBODY,
     &likeness::LIKENESS,
     &children::SELECTIVE_REAP,
     &children::LIBXL,
@@ -141,6 +145,11 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::DESTROYED_ELSEWHERE,
     &xen::POWERS_ITSELF_OFF,
     &xen::SAVED_AND_RESTORED,
+    &migration::MIGRATED,
+    &migration::TO_XL,
+    &migration::FROM_XL,
+    &migration::CUT,
+    &migration::ABORTED,
     &resources::HOST,
     &resources::RESOURCES,
     &resources::POOLS,

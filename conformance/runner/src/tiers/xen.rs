@@ -185,6 +185,14 @@ impl Dom0 {
         xl(arguments)
     }
 
+    /// Whether this Xen can send the case's domains while they run. For PV ones it notes what they write in shadow page tables, which
+    /// not every Xen is built with.
+    pub(crate) fn migrates_live(&self) -> anyhow::Result<bool> {
+        let info = xl(&["info"])?;
+        let caps = info.lines().find(|line| line.starts_with("virt_caps")).unwrap_or_default();
+        Ok(self.kind != Type::Pv || caps.split_whitespace().any(|word| word == "shadow"))
+    }
+
     /// The name for one of this case's domains: no other, of this run or an earlier one, has it.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}{name}", prefix(std::process::id()))

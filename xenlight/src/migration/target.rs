@@ -1,0 +1,134 @@
+//! The target's side of a migration.
+//!
+//! # Why the domain runs once
+//! The copy is started once the whole of [`GO`] was read, which the source writes after it has suspended the domain for good. If it is not
+//! started, it is destroyed, and after that, and not before, [`GO`] gives the domain back.
+
+use crate::domain;
+use crate::error::Error;
+use crate::hosted::Hosted;
+use crate::migration::course::{Awaited, Course};
+use crate::migration::peer::{GO, Peer, READY, RECEIVED, REPORT};
+use crate::migration::relay;
+use crate::migration::source::failed;
+use crate::migration_state::{MigrationState, MigrationStep};
+use crate::save_file;
+use crate::task::Task;
+use crate::upkeep;
+use osevent_core::Registry;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use xenlight_types::{DomainConfig, DomainId};
+
+/// What the name of the copy ends with until it may be started.
+const INCOMING: &str = "--incoming";
+
+/// What a target reports that did not get the permission: xl's -1.
+const NOT_PERMITTED: u8 = u8::MAX;
+
+pub(crate) fn receive(
+    registry: &Arc<Registry<Hosted>>,
+    course: &Course,
+    (from, to): (OwnedFd, OwnedFd),
+    paused: bool,
+) -> Result<DomainId, Error> {
+    // Libxl has destroyed what it had of it, or there was nothing yet.
+    let remains = |step| move |reason| failed(step, MigrationState::AtSource, reason);
+    let mut peer = Peer::new(course, to, from).map_err(remains(MigrationStep::Greeting))?;
+    let (mut config, head) = greet(registry, course, &mut peer).map_err(remains(MigrationStep::Greeting))?;
+    let name = config.name().to_owned();
+    config.create_info.name = Some(format!("{name}{INCOMING}"));
+    let domid = match transfer(registry, course, &config, &head, &mut peer) {
+        Ok(domid) => domid,
+        Err(Error::Unfinished { domid, reason }) => {
+            let state = destroy(registry, domid)
+                .map_or_else(|_| MigrationState::CopyLeft { domid }, |()| MigrationState::AtSource);
+            return Err(failed(MigrationStep::Transfer, state, *reason));
+        }
+        Err(error) => return Err(remains(MigrationStep::Transfer)(error)),
+    };
+    let permitted = peer.say(RECEIVED, "the confirmation of the transfer");
+    let permitted = permitted.and_then(|()| peer.expect(GO, "the permission to start the domain"));
+    peer.be_patient();
+    if let Err(error) = permitted {
+        return Err(give_back(registry, &mut peer, domid, MigrationStep::Permission, error));
+    }
+    if let Err(error) = begin(registry, domid, &name, paused) {
+        return Err(give_back(registry, &mut peer, domid, MigrationStep::Start, error));
+    }
+    peer.say(&[REPORT, &[0]].concat(), "the report that the domain runs")
+        .map_err(|error| failed(MigrationStep::Report, MigrationState::AtTarget { name }, error))?;
+    Ok(domid)
+}
+
+/// Returns the configuration, and the beginning of the stream where it has to be looked at.
+fn greet(
+    registry: &Arc<Registry<Hosted>>,
+    course: &Course,
+    peer: &mut Peer<'_>,
+) -> Result<(DomainConfig, Vec<u8>), Error> {
+    let release = registry.client().whole_library().release();
+    let read = |peer: &mut Peer<'_>| {
+        let config = save_file::read_header(peer, release)?;
+        let head = if save_file::is_v2(release) { save_file::read_head(peer)?.to_vec() } else { Vec::new() };
+        Ok((config, head))
+    };
+    peer.say(READY, "the source's configuration")?;
+    read(peer).map_err(|error| match error {
+        Error::Io { .. } if course.is_aborted() => course.aborted(),
+        Error::Io { reason, .. } => peer.error("the source's configuration", reason),
+        error => error,
+    })
+}
+
+fn transfer(
+    registry: &Arc<Registry<Hosted>>,
+    course: &Course,
+    config: &DomainConfig,
+    head: &[u8],
+    peer: &mut Peer<'_>,
+) -> Result<DomainId, Error> {
+    let (libxls, mut ours) = relay::pipe(false)?;
+    // It has room for that: libxl finds it, whatever comes next (E14).
+    ours.write_all(head).map_err(|reason| Error::Io { doing: "hand the domain's state to libxl", reason })?;
+    let restore = save_file::restore(registry, Task::without("receive a domain").part(), config, libxls)?;
+    relay::receive(course, restore, ours, peer)
+}
+
+fn begin(registry: &Arc<Registry<Hosted>>, domid: DomainId, name: &str, paused: bool) -> Result<(), Error> {
+    upkeep::rename(registry, Task::on("give a received domain its name", domid).part(), domid, name)?;
+    if !paused {
+        let unpause = domain::unpause(registry, Task::on("start a received domain", domid).part(), domid)?;
+        Awaited::new(unpause)?.result()?;
+    }
+    Ok(())
+}
+
+fn destroy(registry: &Arc<Registry<Hosted>>, domid: DomainId) -> Result<(), Error> {
+    let task = Task::destroying("destroy the copy of a domain", domid).part();
+    match domain::destroy(registry, task, domid).and_then(Awaited::new).and_then(Awaited::result) {
+        Err(error) if !error.is_no_such_domain() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Destroys the copy, and lets the source have the domain again, if it hears of that.
+fn give_back(
+    registry: &Arc<Registry<Hosted>>,
+    peer: &mut Peer<'_>,
+    domid: DomainId,
+    step: MigrationStep,
+    reason: Error,
+) -> Error {
+    let result = reason.code().and_then(|code| u8::try_from(-i64::from(code.0)).ok()).filter(|result| *result != 0);
+    let is_heard = peer.say(&[REPORT, &[result.unwrap_or(NOT_PERMITTED)]].concat(), "the report of a failure").is_ok();
+    if destroy(registry, domid).is_err() {
+        return failed(step, MigrationState::CopyLeft { domid }, reason);
+    }
+    if is_heard {
+        // If it does not hear of this, it says so to its admin.
+        let _ = peer.say(GO, "the domain's return");
+    }
+    failed(step, MigrationState::AtSource, reason)
+}
