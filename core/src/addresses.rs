@@ -4,16 +4,15 @@
 //! Kept for serialized clients only, and never taken out: a blocking call of 4.2.0 deregisters a timeout twice that its own
 //! loop took ([R14]). An address that comes again replaces what was there, so there are as many as the client has places.
 
-use crate::Token;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::sync::Lock;
-use crate::table::TokenHasher;
+use crate::{NumberHasher, Token};
 use core::hash::BuildHasherDefault;
 use core::mem;
 use hashbrown::HashMap;
 
-type Places = HashMap<u64, Token, BuildHasherDefault<TokenHasher>>;
+type Places = HashMap<u64, Token, BuildHasherDefault<NumberHasher>>;
 
 pub(crate) struct Addresses(Lock<Places>);
 

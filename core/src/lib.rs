@@ -22,6 +22,7 @@
 //! - [`Registry`]: connects the two. The client calls its hooks ([`Registry::hooks`] has them with the client's own numbers).
 //!   All code that calls the client passes its gate ([`Registry::enter`], [`Registry::close`]).
 //! - [`FdSource`], [`TimerSource`]: the loop's references to registrations.
+//! - [`NumberHasher`]: for a loop's own tables.
 //! - [`Interest`], [`Readiness`], [`Deadline`], [`Token`]: checked types for the client's numbers.
 //!
 //! # Threads
@@ -132,6 +133,7 @@ mod hooks;
 #[cfg(feature = "std")]
 mod in_hook;
 mod interest;
+mod number_hasher;
 mod registration;
 mod registry;
 mod sync;
@@ -153,6 +155,7 @@ pub use hooks::Hooks;
 #[cfg(feature = "std")]
 pub use in_hook::{InHook, is_in_hook};
 pub use interest::{Interest, Readiness};
+pub use number_hasher::NumberHasher;
 pub use registration::{FdSource, TimerSource};
 pub use registry::{Census, ClientCall, Registry};
 #[cfg(feature = "std")]

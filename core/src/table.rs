@@ -7,10 +7,10 @@
 use crate::registration::Registration;
 use crate::sync::Lock;
 use crate::token::{BLOCKS, Given, Next, Spent};
-use crate::{Closed, RegistrationError, Token};
+use crate::{Closed, NumberHasher, RegistrationError, Token};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
+use core::hash::BuildHasherDefault;
 use core::mem;
 use hashbrown::HashMap;
 
@@ -23,7 +23,7 @@ struct State {
     swept: bool,
 }
 
-pub(crate) type Registered = HashMap<Token, Arc<Registration>, BuildHasherDefault<TokenHasher>>;
+pub(crate) type Registered = HashMap<Token, Arc<Registration>, BuildHasherDefault<NumberHasher>>;
 
 impl Table {
     pub(crate) fn new() -> Self {
@@ -99,47 +99,5 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.0.lock().registered.len()
-    }
-}
-
-/// Tokens are distinct already; this spreads them over hashbrown's high and low bits.
-#[derive(Default)]
-pub(crate) struct TokenHasher(u64);
-
-impl Hasher for TokenHasher {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a token is a number");
-    }
-
-    fn write_u64(&mut self, token: u64) {
-        // Fibonacci hashing: 2^64 divided by the golden ratio.
-        self.0 = token.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::TokenHasher;
-    use alloc::collections::BTreeSet;
-    use core::hash::Hasher;
-
-    #[test]
-    fn tokens_in_a_row_are_spread_over_the_bits_that_a_table_looks_at() {
-        let hashes: BTreeSet<u64> = (0..4096)
-            .map(|token| {
-                let mut hasher = TokenHasher::default();
-                hasher.write_u64(token);
-                hasher.finish()
-            })
-            .collect();
-        assert_eq!(hashes.len(), 4096);
-        // Hashbrown's group is told by the low bits, the place in it by the high seven.
-        for part in [|hash: &u64| hash & 0x7f, |hash: &u64| hash >> 57] {
-            assert_eq!(hashes.iter().map(part).collect::<BTreeSet<_>>().len(), 128);
-        }
     }
 }

@@ -27,15 +27,16 @@
 #[cfg(doc)]
 use crate::contract::*;
 use crate::os::{self, Change};
-use osevent_core::{FdSource, Interest, LoopError, Readiness, Token};
+use osevent_core::{FdSource, Interest, LoopError, NumberHasher, Readiness, Token};
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 use std::ops::Bound;
 use std::os::fd::{BorrowedFd, RawFd};
 
 #[derive(Default)]
 pub(crate) struct InterestSet {
-    entries: HashMap<RawFd, Entry>,
-    fds: HashMap<Token, RawFd>,
+    entries: HashMap<RawFd, Entry, BuildHasherDefault<NumberHasher>>,
+    fds: HashMap<Token, RawFd, BuildHasherDefault<NumberHasher>>,
     /// The entries that are [`Place::AlwaysReady`] and whose union has a bit that is always ready.
     always_ready: BTreeSet<RawFd>,
     /// The one of those that was served last: the next one's turn is after it ([O9]).

@@ -3,8 +3,9 @@
 #[cfg(doc)]
 use crate::contract::*;
 use crate::os;
-use osevent_core::{Deadline, TimerSource, Token};
+use osevent_core::{Deadline, NumberHasher, TimerSource, Token};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 
 /// The deadline, and the number of the registration: it makes the place unique, and puts ties into the order of registration.
 type Place = (u64, u64);
@@ -12,7 +13,7 @@ type Place = (u64, u64);
 #[derive(Default)]
 pub(crate) struct Timers {
     queue: BTreeMap<Place, TimerSource>,
-    places: HashMap<Token, Place>,
+    places: HashMap<Token, Place, BuildHasherDefault<NumberHasher>>,
     registered: u64,
     clocks: Clocks,
 }
