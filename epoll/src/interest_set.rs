@@ -11,6 +11,14 @@
 //! nothing ([R8]). Generations repeat after 2^32 additions, all of which would have to be made while one chunk of events
 //! is worked off; even then the client would only get one occurrence too many, which it tolerates ([O4]).
 //!
+//! # Added without the lock
+//! An fd that nobody watches yet is added to the kernel's set in two steps: the entry is made, and then the caller tells the
+//! kernel, without the lock under which this is ([`Addition`]). For if the fd is ready, this wakes a thread that sleeps in the set,
+//! often on the processor of the one that registers, and there it would find the lock held. The entry is whole before the
+//! kernel can report it, with the key under which it will; if the kernel refuses, nobody has got it by this key. Meanwhile
+//! nobody else changes entries: those who do have another lock, which dispatches do not take. All other changes are
+//! made under both.
+//!
 //! # A client that closes first and tells later
 //! The kernel forgets an fd with its file, or does not, where a duplicate keeps the file open; and the number may name
 //! another file when we hear of it. Case by case:
@@ -28,28 +36,40 @@
 use crate::contract::*;
 use crate::os::{self, Change};
 use osevent_core::{FdSource, Interest, LoopError, NumberHasher, Readiness, Token};
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::ops::Bound;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::slice;
 
 #[derive(Default)]
 pub(crate) struct InterestSet {
     entries: HashMap<RawFd, Entry, BuildHasherDefault<NumberHasher>>,
     fds: HashMap<Token, RawFd, BuildHasherDefault<NumberHasher>>,
+    watched: Watched,
+}
+
+/// What there is beside the entries.
+#[derive(Default)]
+struct Watched {
     /// The entries that are [`Place::AlwaysReady`] and whose union has a bit that is always ready.
     always_ready: BTreeSet<RawFd>,
     /// The one of those that was served last: the next one's turn is after it ([O9]).
     served_last: RawFd,
     generations: u32,
-    registered: u64,
 }
 
 struct Entry {
     generation: u32,
     place: Place,
-    /// In order of registration.
-    members: Vec<Member>,
+    members: Members,
+}
+
+/// Mostly one, which needs no memory of its own. In order of registration.
+enum Members {
+    One(Member),
+    Several(Vec<Member>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,8 +83,9 @@ enum Place {
 }
 
 struct Member {
-    /// The number of its registration, counted from the first; ties are served in this order.
-    order: u64,
+    /// One more than that of the member before it had when this one came; they are served in this order. It repeats after
+    /// 2^32 registrations of one number that was never without any.
+    order: u32,
     interest: Interest,
     source: FdSource,
 }
@@ -74,7 +95,7 @@ pub(crate) struct Due {
     pub(crate) source: FdSource,
     pub(crate) readiness: Readiness,
     /// To find the next one by, if there was one.
-    pub(crate) order: u64,
+    pub(crate) order: u32,
     pub(crate) is_last: bool,
 }
 
@@ -103,95 +124,199 @@ fn always_ready() -> Readiness {
     Readiness::IN | Readiness::OUT
 }
 
+/// What the kernel has to be told for an entry that has just been made, without the lock: see the head of this file.
+#[must_use]
+pub(crate) struct Addition {
+    interest: Interest,
+    key: Key,
+}
+
+impl Addition {
+    /// True if the kernel has accepted it. Otherwise [`InterestSet::add_otherwise`] does what is left.
+    #[must_use]
+    pub(crate) fn make(&self, epoll: BorrowedFd<'_>) -> bool {
+        os::control(epoll, Change::Add, self.key.fd, self.interest.to_poll(), self.key.to_data()).is_ok()
+    }
+}
+
 impl InterestSet {
-    /// On failure nothing has changed.
-    pub(crate) fn add(&mut self, epoll: BorrowedFd<'_>, source: FdSource, interest: Interest) -> Result<(), LoopError> {
+    /// Adds it, or leaves an addition to the caller, who makes it without the lock. On failure nothing has changed.
+    pub(crate) fn add(
+        &mut self,
+        epoll: BorrowedFd<'_>,
+        source: FdSource,
+        interest: Interest,
+    ) -> Result<Option<Addition>, LoopError> {
         let (token, fd) = (source.token(), source.fd());
-        let nobody = Entry { generation: 0, place: Place::Nowhere, members: Vec::with_capacity(1) };
-        let entry = self.entries.entry(fd).or_insert(nobody);
-        entry.members.push(Member { order: self.registered, interest, source });
-        self.registered += 1;
+        let mut member = Member { order: 0, interest, source };
         self.fds.insert(token, fd);
-        self.tell_kernel(epoll, fd).inspect_err(|_| self.take_out(token, fd))
+        match self.entries.entry(fd) {
+            Vacant(vacant) => {
+                let (place, addition) = if interest.is_empty() {
+                    (Place::Nowhere, None)
+                } else {
+                    let key = Key { fd, generation: self.watched.next_generation() };
+                    (Place::Kernel, Some(Addition { interest, key }))
+                };
+                let generation = self.watched.generations;
+                vacant.insert(Entry { generation, place, members: Members::One(member) });
+                Ok(addition)
+            }
+            Occupied(mut occupied) => {
+                let entry = occupied.get_mut();
+                member.order = entry.members.last().order.wrapping_add(1);
+                entry.members.push(member);
+                let told = entry.tell_kernel(&mut self.watched, epoll, fd);
+                told.map(|()| None).inspect_err(|_| self.take_out(token))
+            }
+        }
+    }
+
+    /// What is left of an addition that the kernel has refused. On failure nothing of the registration is left.
+    pub(crate) fn add_otherwise(
+        &mut self,
+        epoll: BorrowedFd<'_>,
+        addition: &Addition,
+        token: Token,
+    ) -> Result<(), LoopError> {
+        let fd = addition.key.fd;
+        let entry = self.entries.get_mut(&fd).expect("whoever adds keeps the others out");
+        entry.place = Place::Nowhere;
+        // Again, as it may be refused for another reason now.
+        entry.tell_kernel(&mut self.watched, epoll, fd).inspect_err(|_| self.take_out(token))
     }
 
     /// On failure the old interest stays.
     pub(crate) fn modify(&mut self, epoll: BorrowedFd<'_>, token: Token, interest: Interest) -> Result<(), LoopError> {
         let fd = *self.fds.get(&token).ok_or(LoopError::UnknownToken(token))?;
-        let before = std::mem::replace(&mut self.member(fd, token).interest, interest);
-        self.tell_kernel(epoll, fd).inspect_err(|_| self.member(fd, token).interest = before)
+        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
+        let before = std::mem::replace(&mut entry.members.of(token).interest, interest);
+        entry.tell_kernel(&mut self.watched, epoll, fd).inspect_err(|_| entry.members.of(token).interest = before)
     }
 
     pub(crate) fn remove(&mut self, epoll: BorrowedFd<'_>, token: Token) {
         let Some(&fd) = self.fds.get(&token) else { return };
+        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
         // First, so that an entry without members is not in the kernel's set. It cannot matter that the kernel refuses:
         // where another registration remains, it has what it had, and more than its interest is masked out; where
         // none does, only deletion is asked, which does not fail.
-        self.member(fd, token).interest = Interest::NONE;
-        let _ = self.tell_kernel(epoll, fd);
-        self.take_out(token, fd);
+        entry.members.of(token).interest = Interest::NONE;
+        let _ = entry.tell_kernel(&mut self.watched, epoll, fd);
+        self.take_out(token);
     }
 
-    fn take_out(&mut self, token: Token, fd: RawFd) {
-        self.fds.remove(&token);
-        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
-        entry.members.retain(|member| member.source.token() != token);
-        if entry.members.is_empty() {
-            self.entries.remove(&fd);
+    fn take_out(&mut self, token: Token) {
+        let Some(fd) = self.fds.remove(&token) else { return };
+        let Occupied(mut entry) = self.entries.entry(fd) else { return };
+        if entry.get_mut().members.is_empty_without(token) {
+            entry.remove();
         }
     }
 
     /// The first member after `after` in the entry of `key` that wants something of `readiness`.
-    pub(crate) fn next_due(&self, key: Key, readiness: Readiness, after: Option<u64>) -> Option<Due> {
+    pub(crate) fn next_due(&self, key: Key, readiness: Readiness, after: Option<u32>) -> Option<Due> {
         let entry = self.entries.get(&key.fd).filter(|entry| entry.generation == key.generation)?;
-        entry.members.iter().enumerate().find_map(|(at, member)| {
+        let members = entry.members.all();
+        members.iter().enumerate().find_map(|(at, member)| {
             let readiness = readiness.for_interest(member.interest);
             let is_due = !readiness.is_empty() && after.is_none_or(|after| member.order > after);
             is_due.then(|| Due {
                 source: member.source.clone(),
                 readiness,
                 order: member.order,
-                is_last: at + 1 == entry.members.len(),
+                is_last: at + 1 == members.len(),
             })
         })
     }
 
     /// How many fds are always ready.
     pub(crate) fn always_ready(&self) -> usize {
-        self.always_ready.len()
+        self.watched.always_ready.len()
     }
 
     /// The always ready fd whose turn it is, and its readiness.
     pub(crate) fn next_always_ready(&mut self) -> Option<(Key, Readiness)> {
-        let later = (Bound::Excluded(self.served_last), Bound::Unbounded);
-        let fd = *self.always_ready.range(later).next().or_else(|| self.always_ready.first())?;
-        self.served_last = fd;
+        let Watched { always_ready: those, served_last, .. } = &mut self.watched;
+        let later = (Bound::Excluded(*served_last), Bound::Unbounded);
+        let fd = *those.range(later).next().or_else(|| those.first())?;
+        *served_last = fd;
         let generation = self.entries.get(&fd)?.generation;
         Some((Key { fd, generation }, always_ready()))
     }
+}
 
-    fn member(&mut self, fd: RawFd, token: Token) -> &mut Member {
-        let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
-        let member = entry.members.iter_mut().find(|member| member.source.token() == token);
+impl Watched {
+    fn next_generation(&mut self) -> u32 {
+        self.generations = self.generations.wrapping_add(1);
+        self.generations
+    }
+}
+
+impl Members {
+    fn all(&self) -> &[Member] {
+        match self {
+            Self::One(member) => slice::from_ref(member),
+            Self::Several(members) => members,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [Member] {
+        match self {
+            Self::One(member) => slice::from_mut(member),
+            Self::Several(members) => members,
+        }
+    }
+
+    fn last(&self) -> &Member {
+        self.all().last().expect("an entry has members")
+    }
+
+    fn of(&mut self, token: Token) -> &mut Member {
+        let member = self.all_mut().iter_mut().find(|member| member.source.token() == token);
         member.expect("each token is a member of its fd's entry")
     }
 
+    fn push(&mut self, member: Member) {
+        match self {
+            Self::One(_) => {
+                let Self::One(first) = std::mem::replace(self, Self::Several(Vec::with_capacity(2))) else {
+                    unreachable!()
+                };
+                self.push(first);
+                self.push(member);
+            }
+            Self::Several(members) => members.push(member),
+        }
+    }
+
+    /// Takes out the one of `token`; true if no other is left, and then it may still be there.
+    fn is_empty_without(&mut self, token: Token) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Several(members) => {
+                members.retain(|member| member.source.token() != token);
+                members.is_empty()
+            }
+        }
+    }
+}
+
+impl Entry {
     /// Brings the entry's place up to date with its members. On failure the place is what it was.
-    fn tell_kernel(&mut self, epoll: BorrowedFd<'_>, fd: RawFd) -> Result<(), LoopError> {
-        let entry = self.entries.get_mut(&fd).expect("the caller has just had it");
-        let union = entry.members.iter().fold(Interest::NONE, |union, member| union | member.interest);
+    fn tell_kernel(&mut self, watched: &mut Watched, epoll: BorrowedFd<'_>, fd: RawFd) -> Result<(), LoopError> {
+        let union = self.members.all().iter().fold(Interest::NONE, |union, member| union | member.interest);
         let control =
             |change, generation| os::control(epoll, change, fd, union.to_poll(), Key { fd, generation }.to_data());
         if union.is_empty() {
-            if entry.place == Place::Kernel {
+            if self.place == Place::Kernel {
                 // See the head of this file.
                 let _ = control(Change::Delete, 0);
             }
-            entry.place = Place::Nowhere;
+            self.place = Place::Nowhere;
         } else {
-            let fresh = self.generations.wrapping_add(1);
-            let (mut change, mut generation) = match entry.place {
-                Place::Kernel => (Change::Modify, entry.generation),
+            let fresh = watched.generations.wrapping_add(1);
+            let (mut change, mut generation) = match self.place {
+                Place::Kernel => (Change::Modify, self.generation),
                 Place::Nowhere | Place::AlwaysReady => (Change::Add, fresh),
             };
             let mut result = control(change, generation);
@@ -204,19 +329,19 @@ impl InterestSet {
                 (change, generation) = (other, fresh);
                 result = control(change, generation);
             }
-            entry.place = match result {
+            self.place = match result {
                 Ok(()) => Place::Kernel,
                 Err(libc::EPERM) => Place::AlwaysReady,
                 Err(libc::EBADF) => return Err(LoopError::BadFd(fd)),
                 Err(errno) => return Err(LoopError::Os(errno)),
             };
-            self.generations = fresh;
-            entry.generation = generation;
+            watched.generations = fresh;
+            self.generation = generation;
         }
-        if entry.place == Place::AlwaysReady && !always_ready().for_interest(union).is_empty() {
-            self.always_ready.insert(fd);
+        if self.place == Place::AlwaysReady && !always_ready().for_interest(union).is_empty() {
+            watched.always_ready.insert(fd);
         } else {
-            self.always_ready.remove(&fd);
+            watched.always_ready.remove(&fd);
         }
         Ok(())
     }

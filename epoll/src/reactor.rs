@@ -2,7 +2,7 @@ use crate::CreateError;
 use crate::alarm::Alarm;
 #[cfg(doc)]
 use crate::contract::*;
-use crate::interest_set::{InterestSet, Key};
+use crate::interest_set::{Due, InterestSet, Key};
 use crate::os;
 use crate::process::Process;
 use crate::timers::Timers;
@@ -26,6 +26,9 @@ use std::time::Duration;
 pub struct Reactor {
     process: Process,
     epoll: OwnedFd,
+    /// Held by whoever changes what is watched, before `state` and while the kernel is told without it: see `interest_set`. Not
+    /// taken by a dispatch, and as short as `state`.
+    changes: Mutex<()>,
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
     /// `gone` handler: so hooks may wait for it ([R15], [O2]).
     ///
@@ -73,7 +76,7 @@ impl Reactor {
         let epoll = os::new_epoll().map_err(|errno| CreateError::from_call("epoll_create1", errno))?;
         let alarm = Alarm::new(epoll.as_fd())?;
         let state = State { fds: InterestSet::default(), timers: Timers::default(), alarm, host: Host::default() };
-        Ok(Arc::new(Self { process: Process::current(), epoll, state: Mutex::new(state) }))
+        Ok(Arc::new(Self { process: Process::current(), epoll, changes: Mutex::new(()), state: Mutex::new(state) }))
     }
 
     /// Makes the occurrences that are due and returns their number. It does not wait.
@@ -103,17 +106,21 @@ impl Reactor {
         let mut made = 0;
         loop {
             let (ready, made_for_fds) = self.serve_ready()?;
-            made += made_for_fds + self.serve_timers(now) + self.serve_always_ready();
-            let (more, always_ready) = {
-                let mut state = self.state();
-                state.arm(self.epoll.as_fd())?;
-                let due = ready == CHUNK || state.timers.earliest().is_some_and(|earliest| earliest <= now);
-                (due || state.fds.always_ready() > CHUNK, state.fds.always_ready() > 0)
-            };
+            made += made_for_fds;
+            let mut state = self.state();
+            if state.timers.is_due(now) || state.fds.always_ready() > 0 {
+                drop(state);
+                made += self.serve_timers(now) + self.serve_always_ready();
+                state = self.state();
+            }
+            state.arm(self.epoll.as_fd())?;
+            let always_ready = state.fds.always_ready();
+            let more = ready == CHUNK || state.timers.is_due(now) || always_ready > CHUNK;
+            drop(state);
             if !more || made >= Self::OCCURRENCES || os::monotonic() >= end {
                 // A chunk that was not full is all that the kernel had; what it reports later is a change. A file that
                 // is always ready is none if it came while another one kept the alarm on.
-                return Ok(made.max(usize::from(more || always_ready)));
+                return Ok(made.max(usize::from(more || always_ready > 0)));
             }
         }
     }
@@ -155,11 +162,16 @@ impl Reactor {
 
     /// Up to a chunk of fds; how many the kernel reported, and the occurrences made.
     fn serve_ready(&self) -> Result<(usize, usize), LoopError> {
-        let mut chunk = [os::NO_EVENT; CHUNK];
-        let ready = os::collect(self.epoll.as_fd(), &mut chunk).map_err(LoopError::Os)?;
-        let events = chunk.into_iter().take(ready);
-        let made =
-            events.map(|event| self.serve(Key::from_data(event.u64), Readiness::from_poll(event.events as i16))).sum();
+        let mut events = [os::NO_EVENT; CHUNK];
+        let ready = os::collect(self.epoll.as_fd(), &mut events).map_err(LoopError::Os)?;
+        let mut made = 0;
+        for event in &events[..ready] {
+            let (key, readiness) = (Key::from_data(event.u64), Readiness::from_poll(event.events as i16));
+            let due = self.state().fds.next_due(key, readiness, None);
+            if let Some(due) = due {
+                made += self.serve((key, readiness), due);
+            }
+        }
         Ok((ready, made))
     }
 
@@ -176,24 +188,35 @@ impl Reactor {
         let turns = self.state().fds.always_ready().min(CHUNK);
         let mut made = 0;
         for _ in 0..turns {
-            let Some((key, readiness)) = self.state().fds.next_always_ready() else { break };
-            made += self.serve(key, readiness);
+            let first = {
+                let mut state = self.state();
+                let Some(report) = state.fds.next_always_ready() else { break };
+                (report, state.fds.next_due(report.0, report.1, None))
+            };
+            if let (report, Some(due)) = first {
+                made += self.serve(report, due);
+            }
         }
         made
     }
 
-    /// One occurrence for each registration of the entry that wants some of it. Each is looked up when its turn has come: the one
-    /// before may have ended it.
-    fn serve(&self, key: Key, readiness: Readiness) -> usize {
-        let (mut made, mut after) = (0, None);
+    /// One occurrence for each registration of the entry that wants some of it, from `due` on. The next one is looked up when its
+    /// turn has come: the one before may have ended it.
+    fn serve(&self, (key, readiness): (Key, Readiness), mut due: Due) -> usize {
+        let mut made = 0;
         loop {
-            let Some(due) = self.state().fds.next_due(key, readiness, after) else { return made };
             made += usize::from(due.source.ready(due.readiness));
             if due.is_last {
                 return made;
             }
-            after = Some(due.order);
+            let Some(next) = self.state().fds.next_due(key, readiness, Some(due.order)) else { return made };
+            due = next;
         }
+    }
+
+    /// See [`Reactor::changes`]; taken before `state`.
+    fn changes(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -213,13 +236,24 @@ impl EventLoop for Reactor {
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
         self.check_process()?;
         let token = source.token();
+        let _changes = self.changes();
         let mut state = self.state();
-        state.fds.add(self.epoll.as_fd(), source, interest)?;
+        if let Some(addition) = state.fds.add(self.epoll.as_fd(), source, interest)? {
+            // Whoever is woken by this does not find the lock held.
+            drop(state);
+            if addition.make(self.epoll.as_fd()) {
+                // The alarm has no part in it.
+                return Ok(());
+            }
+            state = self.state();
+            state.fds.add_otherwise(self.epoll.as_fd(), &addition, token)?;
+        }
         state.arm(self.epoll.as_fd()).inspect_err(|_| state.fds.remove(self.epoll.as_fd(), token))
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
         self.check_process()?;
+        let _changes = self.changes();
         let mut state = self.state();
         state.fds.modify(self.epoll.as_fd(), token, interest)?;
         state.arm(self.epoll.as_fd())
@@ -229,6 +263,7 @@ impl EventLoop for Reactor {
         if self.is_forked() {
             return;
         }
+        let _changes = self.changes();
         let mut state = self.state();
         state.fds.remove(self.epoll.as_fd(), token);
         // It fails only where the fd is not ours any more; then the next dispatch reports it.

@@ -49,6 +49,11 @@ impl Timers {
         Some(source)
     }
 
+    /// Whether one is due at `now`.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.earliest().is_some_and(|earliest| earliest <= now)
+    }
+
     /// The earliest deadline, in nanoseconds of the monotonic clock; 0 is at once.
     pub(crate) fn earliest(&self) -> Option<u64> {
         self.queue.first_key_value().map(|(place, _)| place.0)
