@@ -164,7 +164,7 @@ impl<C: Owner> Registry<C> {
     }
 
     fn sweep(&self) {
-        for registration in self.table.sweep().values() {
+        for registration in self.table.sweep().iter() {
             self.end(registration);
         }
     }

@@ -10,9 +10,9 @@ use crate::token::{BLOCKS, Given, Next, Spent};
 use crate::{Closed, NumberHasher, RegistrationError, Token};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hash::BuildHasherDefault;
+use core::hash::Hasher;
 use core::mem;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 pub(crate) struct Table(Lock<State>);
 
@@ -23,7 +23,18 @@ struct State {
     swept: bool,
 }
 
-pub(crate) type Registered = HashMap<Token, Arc<Registration>, BuildHasherDefault<NumberHasher>>;
+/// By the token that is in each.
+pub(crate) type Registered = HashTable<Arc<Registration>>;
+
+fn hash(token: Token) -> u64 {
+    let mut hasher = NumberHasher::default();
+    hasher.write_u64(token.to_handle());
+    hasher.finish()
+}
+
+fn insert(registered: &mut Registered, registration: Arc<Registration>) {
+    registered.insert_unique(hash(registration.token), registration, |there| hash(there.token));
+}
 
 impl Table {
     pub(crate) fn new() -> Self {
@@ -57,16 +68,16 @@ impl Table {
                 }
                 if state.registered.len() == state.registered.capacity() && roomier.capacity() > state.registered.len()
                 {
-                    roomier.extend(state.registered.drain());
+                    state.registered.drain().for_each(|registration| insert(&mut roomier, registration));
                     mem::swap(&mut roomier, &mut state.registered);
                 }
                 if state.registered.len() < state.registered.capacity() {
-                    state.registered.insert(registration.token, registration.clone());
+                    insert(&mut state.registered, registration.clone());
                     return Ok(());
                 }
                 2 * state.registered.len() + 8
             };
-            roomier = Registered::with_capacity_and_hasher(wanted, BuildHasherDefault::default());
+            roomier = Registered::with_capacity(wanted);
         }
     }
 
@@ -74,7 +85,7 @@ impl Table {
     /// [`RegistrationError::Ended`] for one that was here, [`RegistrationError::UnknownHandle`] otherwise.
     pub(crate) fn find(&self, token: Token) -> Result<Arc<Registration>, RegistrationError> {
         let state = self.0.lock();
-        match state.registered.get(&token) {
+        match state.registered.find(hash(token), |there| there.token == token) {
             Some(registration) => Ok(registration.clone()),
             None if state.given.includes(token) => Err(RegistrationError::Ended(token)),
             None => Err(RegistrationError::UnknownHandle(token.to_handle())),
@@ -83,7 +94,10 @@ impl Table {
 
     pub(crate) fn remove(&self, registration: &Registration) {
         // Not the last reference: the caller has one, so nothing is freed under the lock.
-        self.0.lock().registered.remove(&registration.token);
+        let token = registration.token;
+        if let Ok(found) = self.0.lock().registered.find_entry(hash(token), |there| there.token == token) {
+            found.remove();
+        }
     }
 
     /// All that stood. Nothing is inserted any more.
