@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -17,9 +18,14 @@ pub(crate) fn raise(fd: &OwnedFd) {
     rustix::io::write(fd, &1u64.to_ne_bytes()).expect("the counter is far from its end");
 }
 
-/// Makes a readable eventfd unreadable.
-pub(crate) fn lower(fd: &OwnedFd) {
-    rustix::io::read(fd, &mut [0; 8]).expect("it was readable, and nobody else reads it");
+/// Makes a readable eventfd unreadable. False if it was not readable: async-io's own thread can report readiness that is over.
+#[must_use]
+pub(crate) fn lower(fd: &OwnedFd) -> bool {
+    match rustix::io::read(fd, &mut [0; 8]) {
+        Ok(_) => true,
+        Err(Errno::AGAIN) => false,
+        Err(error) => panic!("an eventfd can be read: {error}"),
+    }
 }
 
 /// As many fds as this process may have.

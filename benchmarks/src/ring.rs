@@ -45,7 +45,9 @@ impl Ring {
 impl Links {
     /// This one is readable: reads it and passes that on.
     pub(crate) fn pass(&self, at: usize) {
-        lower(&self.fds[at]);
+        if !lower(&self.fds[at]) {
+            return;
+        }
         {
             let mut round = self.round();
             match round.began {

@@ -53,6 +53,7 @@ struct Burst {
 
 struct Fds {
     fds: Vec<Arc<OwnedFd>>,
+    apart: Vec<Arc<OwnedFd>>,
     state: Mutex<State>,
     took: Sender<Duration>,
 }
@@ -68,9 +69,10 @@ struct State {
 impl Burst {
     fn new() -> anyhow::Result<Self> {
         let (sender, took) = channel();
-        let fds = (0..FDS).map(|_| new_eventfd(0)).collect::<Result<_, _>>()?;
+        let several = |count| (0..count).map(|_| new_eventfd(0)).collect::<Result<Vec<_>, _>>();
+        let (fds, apart) = (several(FDS)?, several(READY)?);
         let state = Mutex::new(State { left: (0, 0), began: Duration::ZERO, took: Duration::ZERO });
-        Ok(Self { fds: Arc::new(Fds { fds, state, took: sender }), took })
+        Ok(Self { fds: Arc::new(Fds { fds, apart, state, took: sender }), took })
     }
 
     /// Nanoseconds for an event, without its write and its read.
@@ -84,17 +86,19 @@ impl Burst {
 
 impl Fds {
     fn occurred(&self, at: usize) {
-        lower(&self.fds[at]);
+        if !lower(&self.fds[at]) {
+            return;
+        }
         let mut state = self.state();
         state.left.1 -= 1;
         if state.left.1 > 0 {
             return;
         }
         let all = used() - state.began;
-        // What the reads took.
-        self.raise();
+        // What the reads took, with fds that nobody watches.
+        self.apart.iter().for_each(|fd| raise(fd));
         let began = used();
-        self.ready().for_each(|fd| lower(fd));
+        assert!(self.apart.iter().all(|fd| lower(fd)));
         // Only the burst that begins a round has the first fd, and it is on another thread.
         if at != 0 {
             state.took += all.saturating_sub(used() - began);
@@ -104,7 +108,7 @@ impl Fds {
             self.took.send(state.took).expect("somebody waits for it");
             return;
         }
-        self.raise();
+        self.ready().for_each(|fd| raise(fd));
         state.left.1 = READY;
         state.began = used();
     }
@@ -112,10 +116,6 @@ impl Fds {
     /// Those that are ready in a burst: spread over all, without the first.
     fn ready(&self) -> impl Iterator<Item = &Arc<OwnedFd>> {
         self.fds.iter().skip(1).step_by(FDS / READY).take(READY)
-    }
-
-    fn raise(&self) {
-        self.ready().for_each(|fd| raise(fd));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -76,7 +76,9 @@ impl Signal {
 
     fn occur(&self) {
         let now = self.began.elapsed().as_nanos() as u64;
-        lower(&self.fd);
+        if !lower(&self.fd) {
+            return;
+        }
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = rustix::thread::gettid().as_raw_nonzero().get();
         self.occurred.store(now, Ordering::Release);
     }
