@@ -36,9 +36,10 @@ const TESTING: [Package; 10] = [
 ];
 
 /// What the programs with windows are built, run and tested with. Debian has all of it from 12 on.
-const WINDOWS: [Package; 8] = [
+const WINDOWS: [Package; 9] = [
     ("libgtk-4-dev", "windows"),
     ("libadwaita-1-dev", "GNOME's looks"),
+    ("libvte-2.91-gtk4-dev", "a terminal in a window"),
     ("adwaita-icon-theme", "icons"),
     ("gettext", "their translations"),
     ("desktop-file-utils", "checks their entries in menus"),
@@ -102,7 +103,7 @@ pub(crate) fn for_windows() -> Result<Option<String>> {
         }
         install(&[&BUILDING[..], &WINDOWS].concat())?;
     }
-    let libraries = ["gtk4 >= 4.8", "libadwaita-1 >= 1.2"];
+    let libraries = ["gtk4 >= 4.8", "libadwaita-1 >= 1.2", "vte-2.91-gtk4"];
     let found = |library: &&str| Command::new("pkg-config").args(["--exists", library]).status();
     let lacking = libraries.iter().find(|library| !found(library).is_ok_and(|status| status.success()));
     Ok(lacking.map(|library| format!("pkg-config finds no {library}")))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 26] = [
+const WANTED: [&str; 27] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -28,6 +28,7 @@ const WANTED: [&str; 26] = [
     "grim",
     "libgtk-4-dev",
     "libadwaita-1-dev",
+    "libvte-2.91-gtk4-dev",
     "adwaita-icon-theme",
     "gettext",
     "desktop-file-utils",

@@ -13,12 +13,13 @@ const ID: &str = "org.osevent.Manager";
 pub(crate) const DEMO: &str = "--demo";
 
 /// Actions and their keys.
-const KEYS: [(&str, &[&str]); 9] = [
+const KEYS: [(&str, &[&str]); 10] = [
     ("window.close", &["<Control>w"]),
     ("app.quit", &["<Control>q"]),
     ("win.search", &["<Control>f"]),
     ("win.pause", &["<Control>p"]),
     ("win.resume", &["<Control>r"]),
+    ("win.console", &["<Control>t"]),
     ("win.rename", &["F2"]),
     ("win.open-file", &["<Control>o"]),
     ("win.save", &["<Control>s"]),

@@ -1,7 +1,8 @@
-//! What a domain has beside memory and processors.
+//! What a domain has beside memory and processors: devices, and a console.
 
 use super::work::elsewhere;
 use super::{Engine, Failure};
+use std::fs::File;
 use xenlight::types::{Disk, Nic};
 use xenlight::{DomainId, Error};
 
@@ -22,6 +23,14 @@ impl Engine {
             Ok::<_, Error>(Devices { disks, nics })
         });
         Ok(devices.await?)
+    }
+}
+
+impl Engine {
+    /// The console of a domain. It does not block.
+    pub(crate) async fn console(&self, domid: u32) -> Result<File, Failure> {
+        let (ctx, domid) = (self.ctx().clone(), DomainId::new(domid));
+        Ok(elsewhere(move || ctx.open_console(domid)).await?)
     }
 }
 

@@ -8,6 +8,7 @@ use gtk::glib;
 use gtk::glib::clone;
 use gtk::glib::prelude::*;
 use gtk::glib::subclass::prelude::*;
+use std::fs::File;
 use std::path::PathBuf;
 use std::pin::pin;
 
@@ -142,6 +143,14 @@ impl Session {
         match self.engine() {
             Some(engine) => engine.devices(domain.domid()).await,
             None => Ok(Devices::default()),
+        }
+    }
+
+    /// The console of a domain. It does not block.
+    pub(crate) async fn console(&self, domain: &Domain) -> Result<File, Failure> {
+        match self.engine() {
+            Some(engine) => engine.console(domain.domid()).await,
+            None => Err(Failure::new(gettext("No Connection to Xen"))),
         }
     }
 

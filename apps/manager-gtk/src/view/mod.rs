@@ -12,6 +12,7 @@
 mod accessible;
 mod amount_dialog;
 mod confirm;
+mod console;
 mod details;
 mod domain_row;
 mod failure_view;
@@ -19,6 +20,7 @@ mod files;
 mod pages;
 mod rename_dialog;
 mod tasks_button;
+mod terminal;
 mod window;
 mod wording;
 

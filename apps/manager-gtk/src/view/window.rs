@@ -4,7 +4,7 @@ use super::amount_dialog::Amount;
 use super::details::Details;
 use super::domain_row::DomainRow;
 use super::tasks_button::tasks_button;
-use super::{accessible, amount_dialog, confirm, failure_view, files, pages, rename_dialog, wording};
+use super::{accessible, amount_dialog, confirm, console, failure_view, files, pages, rename_dialog, wording};
 use crate::engine::{Action, Failure, State};
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::{Domain, Session, Status};
@@ -244,6 +244,7 @@ impl Window {
         ));
         imp.leaflet.bind_property("folded", &back, "visible").sync_create().build();
         let more = gio::Menu::new();
+        more.append(Some(&gettext("_Console")), Some("win.console"));
         more.append(Some(&gettext("Re_name…")), Some("win.rename"));
         more.append(Some(&gettext("_Save…")), Some("win.save"));
         more.append(Some(&gettext("Press Power _Button")), Some("win.power-button"));
@@ -332,6 +333,7 @@ impl Window {
         self.on("rename", |window| window.ask_for_name());
         self.on("memory", |window| window.ask_for_memory());
         self.on("vcpus", |window| window.ask_for_vcpus());
+        self.on("console", |window| window.open_console());
         self.on("save", |window| window.ask_where_to_save());
         self.on("open-file", |window| {
             let open = clone!(
@@ -405,6 +407,21 @@ impl Window {
             move |name: &str| window.session().rename(&domain, name)
         );
         rename_dialog::ask(self, &domain.name(), rename);
+    }
+
+    fn open_console(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                let name = wording::name(&domain);
+                match window.session().console(&domain).await {
+                    Ok(file) => console::open(&window, &name, file),
+                    Err(failure) => window.tell(&with(gettext("Console of {name}"), &[("name", &name)]), &failure),
+                }
+            }
+        ));
     }
 
     fn ask_where_to_save(&self) {
@@ -524,6 +541,7 @@ impl Window {
         };
         ACTIONS.iter().for_each(|(name, _, can)| enable(name, *can));
         enable("destroy", |state| state != State::Dying);
+        enable("console", |state| state.is_alive());
         enable("rename", |state| state.is_alive());
         enable("memory", |state| state.is_alive());
         enable("vcpus", |state| state.is_alive());

@@ -16,13 +16,14 @@ use xenlight::Library;
 type Case = fn() -> Result<(), Failure>;
 
 fn main() {
-    let cases: [(&str, Case); 8] = [
+    let cases: [(&str, Case); 9] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
         ("a_domain_is_made_of_a_file_and_a_malformed_one_is_told_of", files),
         ("memory_is_changed_and_what_cannot_be_saved_runs_on", changes),
         ("it_speaks_the_language_of_its_user", german),
+        ("the_console_shows_what_the_domain_prints", console),
         ("closing_asks_while_a_task_is_at_work", closing),
         ("without_xen_a_page_says_what_to_do", without_xen),
     ];
@@ -189,6 +190,21 @@ fn german() -> Result<(), Failure> {
     let reader = &manager.reader;
     reader.press("button", "Anhalten")?;
     reader.wait("list item", "pretend-5, Angehalten, *")?;
+    Ok(())
+}
+
+fn console() -> Result<(), Failure> {
+    let manager = Manager::run(Command::new(PROGRAM).args(["--demo", "--open", "mail"]))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "mail, Running, *")?;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Console")?;
+    reader.wait("window", "Console of mail")?;
+    reader.wait("widget", "Console of mail: *")?;
+    reader.press("button", "Destroy")?;
+    reader.wait("label", "Destroy mail?")?;
+    reader.press("button", "Destroy")?;
+    reader.wait("widget", "Console of mail: [The console is closed]")?;
     Ok(())
 }
 
