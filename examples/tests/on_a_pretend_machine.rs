@@ -21,7 +21,26 @@ fn main() {
     });
     let name = "list_smol_tells_each_change_and_ends_as_its_command_does";
     let listing = Trial::ignorable_test(name, || with_command(env!("CARGO_BIN_EXE_list-smol"), lists));
-    libtest_mimic::run(&Arguments::from_args(), watching.into_iter().chain([listing]).collect()).exit();
+    let name = "migrate_glib_says_what_its_receiver_said_and_that_the_domain_stays";
+    let migrating = Trial::ignorable_test(name, migrates);
+    libtest_mimic::run(&Arguments::from_args(), watching.into_iter().chain([listing, migrating]).collect()).exit();
+}
+
+/// The receiver is none.
+fn migrates() -> Result<Completion, Failed> {
+    if let Err(missing) = Library::load() {
+        return Ok(Completion::ignored_with(missing.to_string()));
+    }
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut command = machine.command(env!("CARGO_BIN_EXE_migrate-glib"));
+    let output = command.args(["pretend-5", "sh", "-c", "echo xl: not found"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_told = said.contains("xl: not found") && said.contains("the domain remains at the source");
+    if output.status.code() != Some(1) || !is_told {
+        return Err(format!("{:?}: {said}", output.status).into());
+    }
+    Ok(Completion::Completed)
 }
 
 /// Runs it on a machine with a domain, with a command that ends after `follow`.

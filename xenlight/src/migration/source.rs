@@ -83,8 +83,8 @@ impl Source {
         config: Operation<DomainConfig>,
         peer: &mut Peer<'_>,
     ) -> Result<(), Error> {
-        let config = Awaited::new(config)?.result()?;
         peer.expect(READY, "the target's greeting")?;
+        let config = Awaited::new(config)?.result()?;
         let release = registry.client().whole_library().release();
         save_file::write_header(peer, &config.to_json(), release).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput => Error::Io { doing: "send the configuration", reason: error },
