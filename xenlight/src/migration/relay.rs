@@ -6,7 +6,7 @@
 //! own. Libxl never writes to a pipe that nobody reads, either, so no SIGPIPE comes to its threads. Any kind of fd will do for the
 //! peer, and that the peer has left is noticed when it happens, not with the next bytes.
 //!
-//! The price is that each byte is copied twice more; `docs/benchmarks.md` has measured it.
+//! The price is that each byte is copied twice more.
 
 #[cfg(doc)]
 use crate::contract::*;

@@ -28,7 +28,8 @@ pub(crate) static MIGRATED: DomainCase = DomainCase {
     claim: "A domain migrates to another ctx and runs on there, under its name; nothing of it is left",
     clauses: &["E9", "E11", "O12"],
     types: &[Type::Pv, Type::Pvh],
-    adapters: Adapter::ALL,
+    // calloop and smol stand on the same reactor, and this takes long.
+    adapters: &[Adapter::Epoll, Adapter::Glib],
     modes: Mode::ALL,
     run: migrated,
 };
