@@ -168,9 +168,10 @@ impl Wake for Woken {
 }
 
 impl<T> Awaited<T> {
-    pub(crate) fn new(operation: Operation<T>) -> Result<Self, Error> {
+    /// Begins it once it can be waited for: nothing is begun that the thread would have to leave alone.
+    pub(crate) fn begin(begin: impl FnOnce() -> Result<Operation<T>, Error>) -> Result<Self, Error> {
         let signal = Signal::new().map_err(|reason| Error::Io { doing: "make an eventfd", reason })?;
-        Ok(Self { operation, woken: Arc::new(Woken(signal)) })
+        Ok(Self { operation: begin()?, woken: Arc::new(Woken(signal)) })
     }
 
     pub(crate) fn fd(&self) -> RawFd {

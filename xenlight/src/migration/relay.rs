@@ -13,7 +13,6 @@ use crate::contract::*;
 use crate::error::Error;
 use crate::migration::course::{Awaited, Course, poll, waits};
 use crate::migration::peer::{Peer, set_blocking};
-use crate::operation::Operation;
 use crate::save_file;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -97,10 +96,9 @@ pub(crate) fn pipe(libxl_writes: bool) -> Result<(File, File), Error> {
 ///
 /// If the peer leaves or an abort is requested, `save` is aborted, but not before libxl has its helper ([E14]): it starts that once it has
 /// written its own beginning of the stream, and what the helper writes shows that it runs.
-pub(crate) fn send(course: &Course, save: Operation<()>, pipe: File, peer: &mut Peer<'_>) -> Result<(), Error> {
+pub(crate) fn send(course: &Course, mut save: Awaited<()>, pipe: File, peer: &mut Peer<'_>) -> Result<(), Error> {
     const END: &str = "the end of the transfer";
     let no_pipe = |reason| Error::Io { doing: "read the domain's state from libxl", reason };
-    let mut save = Awaited::new(save)?;
     let mut pipe = Some(pipe);
     let mut buffer = Buffer::new();
     let mut total = 0;
@@ -164,12 +162,11 @@ pub(crate) fn send(course: &Course, save: Operation<()>, pipe: File, peer: &mut 
 /// If the peer leaves or an abort is requested, the stream ends: then `restore` fails, and libxl destroys what it has of the domain.
 pub(crate) fn receive(
     course: &Course,
-    restore: Operation<DomainId>,
+    mut restore: Awaited<DomainId>,
     pipe: File,
     peer: &mut Peer<'_>,
 ) -> Result<DomainId, Error> {
     let cannot = |reason| Error::Io { doing: "hand the domain's state to libxl", reason };
-    let mut restore = Awaited::new(restore)?;
     let mut pipe = Some(pipe);
     let mut buffer = Buffer::new();
     let mut has_ended = false;

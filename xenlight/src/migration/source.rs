@@ -62,7 +62,7 @@ impl Source {
         match peer.expect_byte(THE_REPORT).map_err(unknown(MigrationStep::Report))? {
             0 => {
                 let task = Task::destroying("destroy what is left of a migrated domain", self.domid).part();
-                match domain::destroy(registry, task, self.domid).and_then(Awaited::new).and_then(Awaited::result) {
+                match Awaited::begin(|| domain::destroy(registry, task, self.domid)).and_then(Awaited::result) {
                     Err(error) if !error.is_no_such_domain() => {
                         Err(failed(MigrationStep::End, MigrationState::AtTarget { name: away }, error))
                     }
@@ -84,7 +84,7 @@ impl Source {
         peer: &mut Peer<'_>,
     ) -> Result<(), Error> {
         peer.expect(READY, "the target's greeting")?;
-        let config = Awaited::new(config)?.result()?;
+        let config = Awaited::begin(|| Ok(config))?.result()?;
         let release = registry.client().whole_library().release();
         save_file::write_header(peer, &config.to_json(), release).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput => Error::Io { doing: "send the configuration", reason: error },
@@ -95,7 +95,7 @@ impl Source {
     fn send(&self, registry: &Arc<Registry<Hosted>>, course: &Course, peer: &mut Peer<'_>) -> Result<(), Error> {
         let (libxls, ours) = relay::pipe(true)?;
         let task = Task::stopping("migrate a domain", self.domid).part();
-        let save = save_file::save(registry, task, self.domid, libxls, self.mode)?;
+        let save = Awaited::begin(|| save_file::save(registry, task, self.domid, libxls, self.mode))?;
         relay::send(course, save, ours, peer)
     }
 
@@ -117,7 +117,7 @@ impl Source {
             Ok(true) | Err(_) => {}
         }
         let task = Task::stopping("resume a domain that migrates", self.domid).part();
-        match domain::resume(registry, task, self.domid).and_then(Awaited::new).and_then(Awaited::result) {
+        match Awaited::begin(|| domain::resume(registry, task, self.domid)).and_then(Awaited::result) {
             Ok(()) => MigrationState::AtSource,
             Err(error) if error.is_no_such_domain() => MigrationState::Gone,
             Err(error) => {

@@ -92,22 +92,23 @@ fn transfer(
     let (libxls, mut ours) = relay::pipe(false)?;
     // It has room for that: libxl finds it, whatever comes next (E14).
     ours.write_all(head).map_err(|reason| Error::Io { doing: "hand the domain's state to libxl", reason })?;
-    let restore = save_file::restore(registry, Task::without("receive a domain").part(), config, libxls)?;
+    let task = Task::without("receive a domain").part();
+    let restore = Awaited::begin(|| save_file::restore(registry, task, config, libxls))?;
     relay::receive(course, restore, ours, peer)
 }
 
 fn begin(registry: &Arc<Registry<Hosted>>, domid: DomainId, name: &str, paused: bool) -> Result<(), Error> {
     upkeep::rename(registry, Task::on("give a received domain its name", domid).part(), domid, name)?;
     if !paused {
-        let unpause = domain::unpause(registry, Task::on("start a received domain", domid).part(), domid)?;
-        Awaited::new(unpause)?.result()?;
+        let task = Task::on("start a received domain", domid).part();
+        Awaited::begin(|| domain::unpause(registry, task, domid))?.result()?;
     }
     Ok(())
 }
 
 fn destroy(registry: &Arc<Registry<Hosted>>, domid: DomainId) -> Result<(), Error> {
     let task = Task::destroying("destroy the copy of a domain", domid).part();
-    match domain::destroy(registry, task, domid).and_then(Awaited::new).and_then(Awaited::result) {
+    match Awaited::begin(|| domain::destroy(registry, task, domid)).and_then(Awaited::result) {
         Err(error) if !error.is_no_such_domain() => Err(error),
         _ => Ok(()),
     }
