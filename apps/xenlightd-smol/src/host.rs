@@ -12,6 +12,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use uuid::Uuid;
 use xenlight::{Ctx, DomainChange, Domains, Library};
 
+use crate::aside;
 use crate::domain::Domain;
 use crate::failure::Failure;
 use crate::table::{Change, Table};
@@ -220,12 +221,12 @@ async fn open(executor: &Executor<'static>) -> Result<Opened, OpenError> {
     let event_loop = source.event_loop();
     let source = executor.spawn(source);
     // libxl builds domains on a thread of its own, so the bus is served meanwhile. Opening and the first reading wait for xenstored.
-    let (ctx, domains, xen_version) = smol::unblock(move || {
+    let opened = aside::begin(move || {
         let ctx = Ctx::builder(&Library::load()?).own_thread().open(event_loop)?;
         let domains = ctx.follow_domains()?;
         let xen_version = ctx.xen_version()?.to_string();
         Ok::<_, xenlight::Error>((ctx, domains, xen_version))
-    })
-    .await?;
+    });
+    let (ctx, domains, xen_version) = opened.recv().await.map_err(|_| aside::NO_RESULT)??;
     Ok(Opened { ctx: Arc::new(ctx), domains, source, xen_version })
 }

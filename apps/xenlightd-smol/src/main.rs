@@ -8,6 +8,7 @@
 //! - [`metrics`] and [`scrape`] are for Prometheus.
 //! - [`list`] and [`events`] are clients of the service, as anybody could write them.
 
+mod aside;
 mod authority;
 mod bus;
 mod client;

@@ -1,7 +1,7 @@
 //! The domains as metrics, in the format of OpenMetrics.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_io::Timer;
@@ -13,10 +13,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use smol::Task;
-use smol::lock::Mutex;
+use smol::channel::Receiver;
 use xenlight::{Ctx, DomainInfo, Error};
 
+use crate::aside;
 use crate::domain::{Domain, State};
 use crate::host::Host;
 
@@ -29,15 +29,18 @@ const PAGE: u64 = 4096;
 /// What the metrics are made of.
 pub(crate) struct Metrics {
     host: Arc<Host>,
-    readings: Mutex<Readings>,
+    readings: Readings,
 }
 
 #[derive(Default)]
 struct Readings {
-    latest: Reading,
-    /// One that goes on, perhaps since an earlier scrape.
-    at_work: Option<Task<Result<Reading, Error>>>,
+    latest: Mutex<Reading>,
+    /// One that goes on, perhaps since an earlier scrape. Held by the scrape that waits for it.
+    at_work: smol::lock::Mutex<Option<Work>>,
 }
+
+/// The channel by which a reading comes.
+type Work = Receiver<Result<Reading, Error>>;
 
 /// What changes all the time, so that nothing tells of it.
 #[derive(Clone, Debug, Default)]
@@ -50,12 +53,14 @@ struct Reading {
 
 impl Metrics {
     pub(crate) fn new(host: Arc<Host>) -> Self {
-        Self { host, readings: Mutex::default() }
+        Self { host, readings: Readings::default() }
     }
 
     /// The text for one scrape. Takes a little more than two seconds at most, whatever Xen does.
     pub(crate) async fn scrape(&self) -> String {
-        let (reading, fresh) = self.read().await;
+        // Not on the thread of the bus: a question to the hypervisor is one that waits.
+        let begin = || self.host.ctx().ok().map(|ctx| aside::begin(move || Reading::make(&ctx)));
+        let (reading, fresh) = self.readings.read(begin).await;
         let (domains, trouble) = (self.host.domains(), self.host.availability().trouble);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Snapshot { domains, reading, fresh, up: trouble.is_empty() }));
@@ -63,29 +68,33 @@ impl Metrics {
         encode(&mut text, &registry).expect("a String takes all");
         text
     }
+}
 
-    /// The latest reading, and whether it was made for this scrape.
-    async fn read(&self) -> (Reading, bool) {
-        // One scrape reads; those beside it wait for its reading, and then find it made.
-        let mut readings = self.readings.lock().await;
-        let Ok(ctx) = self.host.ctx() else { return (readings.latest.clone(), false) };
-        // Not on the thread of the bus: a question to the hypervisor is one that waits.
-        let mut task = readings.at_work.take().unwrap_or_else(|| smol::unblock(move || Reading::make(&ctx)));
+impl Readings {
+    /// The latest reading, and whether it is new. One that takes too long goes on, and no other is begun beside it.
+    async fn read(&self, begin: impl FnOnce() -> Option<Work>) -> (Reading, bool) {
+        let new = async {
+            let mut at_work = self.at_work.lock().await;
+            if at_work.is_none() {
+                *at_work = begin();
+            }
+            let Some(work) = &*at_work else { return false };
+            let read = work.recv().await;
+            *at_work = None;
+            let Ok(Ok(reading)) = read else { return false };
+            *self.latest() = reading;
+            true
+        };
         let late = async {
             Timer::after(PATIENCE).await;
-            None
+            false
         };
-        match or(async { Some((&mut task).await) }, late).await {
-            Some(Ok(reading)) => {
-                readings.latest = reading;
-                (readings.latest.clone(), true)
-            }
-            Some(Err(_)) => (readings.latest.clone(), false),
-            None => {
-                readings.at_work = Some(task);
-                (readings.latest.clone(), false)
-            }
-        }
+        let is_new = or(new, late).await;
+        (self.latest().clone(), is_new)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Reading> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,4 +199,25 @@ impl Snapshot {
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, unit: Option<&Unit>, value: u64) -> fmt::Result {
     let value = ConstGauge::new(value);
     value.encode(encoder.encode_descriptor(name, help, unit, value.metric_type())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, zip};
+    use smol::channel::bounded;
+
+    #[test]
+    fn a_reading_that_takes_too_long_stops_no_scrape_and_is_the_only_one() {
+        let readings = Readings::default();
+        let (sender, work) = bounded(1);
+        let none = || panic!("one is at work already");
+        let both = zip(readings.read(|| Some(work)), readings.read(none));
+        let ((_, first), (_, second)) = block_on(both);
+        assert!(!first && !second);
+        sender.try_send(Ok(Reading { cpus: Some(8), ..Reading::default() })).unwrap();
+        let (reading, is_new) = block_on(readings.read(none));
+        assert_eq!((reading.cpus, is_new), (Some(8), true));
+        assert!(!block_on(readings.read(|| None)).1);
+    }
 }

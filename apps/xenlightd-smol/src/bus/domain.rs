@@ -8,6 +8,7 @@ use zbus::message::Header;
 use zbus::{Connection, OwnedObjectPath, interface};
 
 use super::Service;
+use crate::aside;
 use crate::authority::Action;
 use crate::domain::Domain;
 use crate::failure::Failure;
@@ -205,6 +206,7 @@ impl DomainObject {
     ) -> Result<(), Failure> {
         let domain = self.service.authorized(header, Action::Manage, self.uuid).await?;
         let ctx = self.service.host.ctx()?;
-        Ok(smol::unblock(move || call(&ctx, DomainId::new(domain.id))).await?)
+        let done = aside::begin(move || call(&ctx, DomainId::new(domain.id)));
+        Ok(done.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??)
     }
 }
