@@ -31,14 +31,25 @@ pub struct Info {
 impl Hypervisor {
     /// Creates a domain, which is paused and has no memory; its id. `None` if the id is taken, or all are.
     pub fn create(&self, new: &NewDomain) -> Option<u32> {
-        let domid = self.take_id(new.domid, new.flags | PAUSED | BLOCKED)?;
+        let domid = self.take_id(new.domid)?;
         self.record(domid).ok()?.create(new);
+        self.exists(domid, new.flags | PAUSED | BLOCKED)?;
         Some(domid)
     }
 
     /// What is known about a domain.
     pub fn info(&self, domid: u32) -> Option<Info> {
-        let flags = self.flags(domid)?;
+        loop {
+            let flags = self.flags(domid)?;
+            let info = self.info_with(domid, flags)?;
+            // Else it may be the record of another domain, which has the id now.
+            if self.flags(domid) == Some(flags) {
+                return Some(info);
+            }
+        }
+    }
+
+    fn info_with(&self, domid: u32, flags: u32) -> Option<Info> {
         let record = self.record(domid).ok()?;
         let mut uuid = [0; 16];
         for (bytes, word) in uuid.chunks_exact_mut(8).zip(&record.uuid) {

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::{fmt, io, mem, ptr};
 
 use crate::events::Events;
@@ -16,6 +19,8 @@ pub const FIRST_RESERVED: u32 = 0x7ff0;
 
 /// A slot: bits 0-31 are `XEN_DOMINF_*`, bit 32 says that the domain exists.
 const EXISTS: u64 = 1 << 32;
+/// The id of a domain that does not exist yet.
+const TAKEN: u64 = 1 << 33;
 
 /// A simulated hypervisor.
 #[derive(Debug)]
@@ -26,8 +31,9 @@ pub struct Hypervisor {
 
 /// All that it knows. `osevent_xencall.h` documents how the slots and the counters lie in a file.
 ///
-/// Orderings: each word stands for itself and publishes nothing else, so all accesses are `Relaxed`; the fork that
-/// shares the memory orders what came before it, and the events' write and read order what they announce.
+/// Orderings: each word stands for itself and publishes nothing else, so all accesses are `Relaxed`, but for a slot that
+/// says that a domain exists: it publishes the domain's record. The fork that shares the memory orders what came before it,
+/// and the events' write and read order what they announce.
 #[repr(C)]
 #[derive(Debug)]
 struct Table {
@@ -106,7 +112,7 @@ impl Hypervisor {
 
     /// The flags of a domain, `XEN_DOMINF_*`.
     pub fn flags(&self, domid: u32) -> Option<u32> {
-        exists(self.table.slots.get(domid as usize)?.load(Relaxed))
+        exists(self.table.slots.get(domid as usize)?.load(Acquire))
     }
 
     /// Sets the flags of a domain. One that does not exist is made, with 4 MiB, one virtual processor and a uuid made of its id.
@@ -152,12 +158,12 @@ impl Hypervisor {
         (first..FIRST_RESERVED).filter_map(|domid| Some((domid, self.flags(domid)?)))
     }
 
-    /// An id that no domain has: `asked`, or the one after the last that was given. It exists from now on, with these flags.
-    pub(crate) fn take_id(&self, asked: Option<u32>, flags: u32) -> Option<u32> {
+    /// An id that no domain has: `asked`, or the one after the last that was given. Nobody else gets it; [`exists`](Self::exists)
+    /// says that its record is complete.
+    pub(crate) fn take_id(&self, asked: Option<u32>) -> Option<u32> {
         let take = |domid: u32| {
             let slot = self.table.slots.get(domid as usize)?;
-            let word = EXISTS | u64::from(flags);
-            slot.compare_exchange(0, word, Relaxed, Relaxed).ok().map(|_| domid)
+            slot.compare_exchange(0, TAKEN, Relaxed, Relaxed).ok().map(|_| domid)
         };
         if let Some(domid) = asked {
             return take(domid);
@@ -166,6 +172,12 @@ impl Hypervisor {
             let after = self.table.last_domid.fetch_add(1, Relaxed) % u64::from(FIRST_RESERVED - 1);
             take(after as u32 + 1)
         })
+    }
+
+    /// The domain with that id exists from now on, with these flags.
+    pub(crate) fn exists(&self, domid: u32, flags: u32) -> Option<()> {
+        self.table.slots.get(domid as usize)?.store(EXISTS | u64::from(flags), Release);
+        Some(())
     }
 
     /// The record of an id, whether or not a domain has it.
