@@ -8,6 +8,7 @@ mod counting;
 mod dispatch;
 mod eventfd;
 mod figures;
+mod follow;
 mod goals;
 mod idle;
 mod kind;
@@ -40,6 +41,8 @@ enum What {
     Idle(idle::Options),
     /// How long it takes to list domains with all that a manager shows of them, and what an open ctx takes
     List(list::Options),
+    /// How long it takes until a change of a domain is told to one who follows them
+    Follow(follow::Options),
     /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
     Stall(stall::Options),
 }
@@ -61,6 +64,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(What::Share(options)) => share::run(&options),
         Some(What::Idle(options)) => idle::run(&options),
         Some(What::List(options)) => list::run(&options),
+        Some(What::Follow(options)) => follow::run(&options),
         Some(What::Stall(options)) => stall::run(&options),
         None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
             println!("{what}:");

@@ -2,8 +2,7 @@
 //!
 //! libxl has no function for this, but xenstored tells of what calls for another look: a domain is introduced (`@introduceDomain`) or ends
 //! (`@releaseDomain`), its name or its memory target is written, virtual CPUs are plugged. No domain can write these nodes of its own, so
-//! none can keep its host busy. Whatever is told, all domains are read, which takes libxl a millisecond, and compared with what was read
-//! before.
+//! none can keep its host busy. Whatever is told, all domains are read, and compared with what was read before.
 //!
 //! # What nothing tells
 //! - A creation ends, or fails before xenstored was told of the domain. So while a domain is in the making, the domains are read again

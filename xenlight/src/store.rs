@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use xenlight_sys::{Library, XenstoreFunctions};
 use xenlight_types::DomainId;
 
-/// Each question waits for xenstored's answer, which takes some 30 µs.
+/// Each question waits for xenstored's answer.
 pub(crate) struct Store {
     functions: XenstoreFunctions,
     handle: *mut c_void,
