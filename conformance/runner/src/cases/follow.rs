@@ -20,6 +20,9 @@ use xenlight::{Domain, DomainChange, DomainId, DomainState, Domains, Error, Shut
 const NINE: DomainId = DomainId::new(9);
 const ELEVEN: DomainId = DomainId::new(11);
 
+/// Lists that missed a shutdown or a changed property, and a dead domain in the way of the next one with its uuid:
+/// <https://github.com/QubesOS/qubes-issues/issues/3572>, <https://github.com/QubesOS/qubes-issues/issues/3675>,
+/// <https://github.com/OpenXT/xenclient-oe/pull/712>.
 pub(crate) static FOLLOWED: Case = Case {
     name: "domains-followed",
     claim: "Each change of a domain, from its appearance until it is gone, is told once and in order; a dying one is not taken for the living one of its name",
@@ -70,6 +73,7 @@ pub(crate) static XENSTORED_RESTARTED: Case = Case {
     run: xenstored_restarted,
 };
 
+/// Lists that were stale from the beginning on if domains started meanwhile: <https://github.com/QubesOS/qubes-issues/issues/7362>.
 pub(crate) static CHURN: Case = Case {
     name: "domains-churn",
     claim: "While hundreds of domains come, change and go, no change is lost and none is told twice",
@@ -78,6 +82,16 @@ pub(crate) static CHURN: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: churn,
+};
+
+pub(crate) static REUSED: Case = Case {
+    name: "domains-number-reused",
+    claim: "A domain with the number of one that is gone, and another uuid, is told as another domain, also if nobody looked in between",
+    clauses: &["O10"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: reused,
 };
 
 pub(crate) static CLOSED_MEANWHILE: Case = Case {
@@ -91,13 +105,13 @@ pub(crate) static CLOSED_MEANWHILE: Case = Case {
 };
 
 /// Takes the changes on a thread of its own, which is woken for each.
-struct Follower {
+pub(crate) struct Follower {
     changes: Receiver<(DomainChange, Vec<Domain>)>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Follower {
-    fn start(mut domains: Domains) -> Self {
+    pub(crate) fn start(mut domains: Domains) -> Self {
         let (sender, changes) = channel();
         let thread = thread::spawn(move || {
             while let Some(change) = block_on(domains.next()) {
@@ -109,7 +123,7 @@ impl Follower {
     }
 
     /// The next one, and all domains with it.
-    fn next(&self) -> anyhow::Result<(DomainChange, Vec<Domain>)> {
+    pub(crate) fn next(&self) -> anyhow::Result<(DomainChange, Vec<Domain>)> {
         receive("a change of a domain", &self.changes)
     }
 
@@ -143,13 +157,17 @@ impl Follower {
         }
     }
 
+    /// The ctx is closed: the stream ends, and this is left in it.
+    pub(crate) fn rest(self) -> anyhow::Result<Vec<DomainChange>> {
+        ensure!(self.thread.join().is_ok(), "the one who follows has panicked");
+        Ok(self.changes.try_iter().map(|(change, _)| change).collect())
+    }
+
     /// The ctx is closed: the stream ends, and nothing is left in it.
     fn end(self) -> anyhow::Result<()> {
-        ensure!(self.thread.join().is_ok(), "the one who follows has panicked");
-        match self.changes.try_recv() {
-            Ok(change) => bail!("{change:?} was not expected"),
-            Err(_) => Ok(()),
-        }
+        let rest = self.rest()?;
+        ensure!(rest.is_empty(), "{rest:?} was not expected");
+        Ok(())
     }
 }
 
@@ -354,16 +372,42 @@ fn stir(pretend: &Pretend, count: u32, go_on: impl Fn() -> bool) -> anyhow::Resu
 fn churn(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    let mut domains = opened.ctx.follow_domains()?;
+    let domains = opened.ctx.follow_domains()?;
     let mut names: BTreeMap<_, _> = domains.list().map(|domain| (domain.domid(), domain.name.clone())).collect();
-    let left = thread::scope(|scope| {
-        let stirring = scope.spawn(|| stir(pretend, 600, || true));
-        stirring.join().map_err(|_| anyhow::anyhow!("the one who stirs has panicked"))?
+    let follower = Follower::start(domains);
+    let (mut all, left) = thread::scope(|scope| {
+        let stirring = scope.spawn(|| {
+            let left = stir(pretend, 600, || true)?;
+            // The last change of all.
+            rename(pretend, SEVEN, LAST)?;
+            anyhow::Ok(left)
+        });
+        let taken = until_the_last(&follower, &mut names);
+        let left = stirring.join().map_err(|_| anyhow::anyhow!("the one who stirs has panicked"))?;
+        anyhow::Ok((taken?, left?))
     })?;
-    // The last change of all.
-    rename(pretend, SEVEN, "the last")?;
+    let truth: BTreeMap<_, _> = left.into_iter().map(|(domid, name)| (domid, Some(name))).collect();
+    let stirred = |all: &[Domain]| -> BTreeMap<_, _> {
+        let stirred = all.iter().filter(|domain| domain.domid().get() >= 100);
+        stirred.map(|domain| (domain.domid(), domain.name.clone())).collect()
+    };
+    // What came in the same reading as the last one, with a higher number.
+    while stirred(&all) != truth {
+        let change;
+        (change, all) =
+            follower.next().with_context(|| format!("listed are {:?}, there are {truth:?}", stirred(&all)))?;
+        ensure!(!matches!(change, DomainChange::Stale(_)), "{change:?}");
+    }
+    opened.close()?;
+    follower.end()
+}
+
+const LAST: &str = "the last";
+
+/// Takes the changes, each of which must follow from those before, until a domain has the last name of all; all domains then.
+fn until_the_last(follower: &Follower, names: &mut BTreeMap<DomainId, Option<String>>) -> anyhow::Result<Vec<Domain>> {
     loop {
-        let change = block_on(domains.next()).context("the stream has ended")?;
+        let (change, all) = follower.next()?;
         match change {
             DomainChange::Appeared(now) => {
                 let before = names.insert(now.domid(), now.name.clone());
@@ -372,8 +416,8 @@ fn churn(stage: &Stage) -> anyhow::Result<()> {
             DomainChange::Changed { before, now } => {
                 let known = names.insert(now.domid(), now.name.clone());
                 ensure!(known == Some(before.name.clone()), "{before:?} was {known:?}");
-                if now.name.as_deref() == Some("the last") {
-                    break;
+                if now.name.as_deref() == Some(LAST) {
+                    return Ok(all);
                 }
             }
             DomainChange::Gone(before) => {
@@ -383,17 +427,30 @@ fn churn(stage: &Stage) -> anyhow::Result<()> {
             other => bail!("{other:?}"),
         }
     }
-    let truth: BTreeMap<_, _> = left.into_iter().map(|(domid, name)| (domid, Some(name))).collect();
-    let listed = |domains: &Domains| -> BTreeMap<_, _> {
-        let stirred = domains.list().filter(|domain| domain.domid().get() >= 100);
-        stirred.map(|domain| (domain.domid(), domain.name.clone())).collect()
-    };
-    // What came in the same reading as the last one, with a higher number.
-    while listed(&domains) != truth {
-        let change = block_on(domains.next()).context("the stream has ended")?;
-        ensure!(!matches!(change, DomainChange::Stale(_)), "{change:?}");
+}
+
+fn reused(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    let follower = Follower::start(opened.ctx.follow_domains()?);
+    pretend.add_domain(NINE)?;
+    let mut before = follower.appeared(NINE)?;
+    // Whether the domains are read between the one's end and the other's beginning, is chance.
+    for round in 1..=32 {
+        pretend.replace(NINE, [round; 16])?;
+        let gone = follower.gone(NINE)?;
+        ensure!(gone.uuid() == before.uuid(), "{gone:?} was {before:?}");
+        before = follower.appeared(NINE)?;
+        ensure!(before.uuid().into_bytes() == [round; 16], "{before:?} in round {round}");
+        let name = format!("round-{round}");
+        rename(pretend, NINE, &name)?;
+        // It may have been told before it ran.
+        while before.name.as_ref() != Some(&name) || before.state != DomainState::Running {
+            before = follower.changed(NINE)?;
+        }
     }
-    opened.close()
+    opened.close()?;
+    follower.end()
 }
 
 fn closed_meanwhile(stage: &Stage) -> anyhow::Result<()> {

@@ -125,6 +125,7 @@ static ON_LIBXL: &[&Case] = &[
     &follow::WITHOUT_FDS,
     &follow::XENSTORED_RESTARTED,
     &follow::CHURN,
+    &follow::REUSED,
     &follow::CLOSED_MEANWHILE,
     &thread::DOES_NOT_WAIT,
     &thread::CLOSED_MEANWHILE,

@@ -7,7 +7,7 @@ use libloading::os::unix::Library;
 use osevent_conformance::isolated::wait;
 use osevent_conformance::standin::{Preparation, SOCKET, TABLE};
 use osevent_epoll::Reactor;
-use osevent_standin_hypervisor::Hypervisor;
+use osevent_standin_hypervisor::{Hypervisor, NewDomain};
 use osevent_standin_machine::Player;
 use osevent_standin_xenstored::{Fate, Server};
 use std::ffi::c_int;
@@ -152,6 +152,15 @@ impl Pretend {
         self.set_domain(domid, BLOCKED);
         self.store.introduce(domid.get());
         Ok(())
+    }
+
+    /// The domain is gone, and another one has its number.
+    pub(crate) fn replace(&self, domid: DomainId, uuid: [u8; 16]) -> anyhow::Result<()> {
+        let mut new = NewDomain::new(uuid);
+        new.domid = Some(domid.get());
+        self.remove(domid);
+        self.hypervisor.create(&new).context("the number is taken")?;
+        self.add_domain(domid)
     }
 
     /// Another process makes a domain, which xenstored is not told of: it is paused, and has not run.
