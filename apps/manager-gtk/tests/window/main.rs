@@ -1,6 +1,7 @@
 //! The real program in a real window on a pretend machine, used as by somebody with a screen reader.
 
 mod desktop;
+mod measures;
 mod reader;
 
 use desktop::Desktop;
@@ -28,6 +29,7 @@ fn main() {
         ("without_xen_a_page_says_what_to_do", without_xen),
     ];
     let mut trials: Vec<_> = cases.map(|(name, case)| Trial::ignorable_test(name, move || on_a_desktop(case))).into();
+    trials.push(Trial::ignorable_test("measures", move || on_a_desktop(measures::run)).with_ignored_flag(true));
     trials.push(Trial::ignorable_test("pictures", move || on_a_desktop(pictures)).with_ignored_flag(true));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
