@@ -18,6 +18,7 @@ mod domain_row;
 mod failure_view;
 mod files;
 mod pages;
+mod questions;
 mod rename_dialog;
 mod tasks_button;
 mod terminal;

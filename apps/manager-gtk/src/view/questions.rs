@@ -1,0 +1,137 @@
+//! What is asked before something is done with the chosen domain.
+
+use super::amount_dialog::Amount;
+use super::{Window, amount_dialog, confirm, console, files, rename_dialog, wording};
+use crate::engine::Action;
+use crate::i18n::{gettext, with};
+use crate::model::Domain;
+use adw::prelude::*;
+use gtk::glib;
+use gtk::glib::clone;
+use std::cell::Cell;
+
+impl Window {
+    pub(super) fn ask_to_destroy(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let heading = with(gettext("Destroy {name}?"), &[("name", &wording::name(&domain))]);
+        let body = gettext("It ends at once, as if its power was cut. What it has not written to its disks is lost.");
+        let destroy = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move || window.session().act(&domain, Action::Destroy)
+        );
+        let dialog = confirm::ask(self, &heading, &body, &gettext("Destroy"), destroy);
+        // Nobody is to be asked about what is gone.
+        let domains = self.session().domains();
+        let changed = domains.connect_items_changed(clone!(
+            #[weak]
+            dialog,
+            move |list, _, _, _| {
+                if list.get(domain.domid()).as_ref() != Some(&domain) {
+                    dialog.close();
+                }
+            }
+        ));
+        let changed = Cell::new(Some(changed));
+        dialog.connect_response(
+            None,
+            clone!(
+                #[weak]
+                domains,
+                move |_, _| changed.take().into_iter().for_each(|changed| domains.disconnect(changed))
+            ),
+        );
+    }
+
+    pub(super) fn ask_for_name(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let rename = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |name: &str| window.session().rename(&domain, name)
+        );
+        rename_dialog::ask(self, &domain.name(), rename);
+    }
+
+    pub(super) fn open_console(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                let name = wording::name(&domain);
+                match window.session().console(&domain).await {
+                    Ok(file) => console::open(&window, &name, file),
+                    Err(failure) => window.tell(&with(gettext("Console of {name}"), &[("name", &name)]), &failure),
+                }
+            }
+        ));
+    }
+
+    pub(super) fn ask_where_to_save(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let name = format!("{}.save", domain.name());
+        let save = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |path| window.session().save(&domain, path)
+        );
+        files::choose(self, gtk::FileChooserAction::Save, Some(&name), save);
+    }
+
+    pub(super) fn ask_for_memory(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                match window.session().memory_limit(&domain).await {
+                    Ok(limit) => window.ask_for_memory_up_to(&domain, limit),
+                    Err(failure) => window.tell(&gettext("Change the Memory"), &failure),
+                }
+            }
+        ));
+    }
+
+    fn ask_for_memory_up_to(&self, domain: &Domain, limit: Option<u64>) {
+        const KIB: f64 = 1024.0;
+        let amount = Amount {
+            heading: &with(gettext("Memory of {name}"), &[("name", &wording::name(domain))]),
+            unit: &gettext("MiB"),
+            now: (domain.memory_kib() as f64 / KIB).round(),
+            least: 4.0,
+            most: (limit.unwrap_or(domain.memory_kib()) as f64 / KIB).floor(),
+        };
+        let set = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |mib: f64| window.session().set_memory(&domain, (mib * KIB) as u64)
+        );
+        amount_dialog::ask(self, &amount, set);
+    }
+
+    pub(super) fn ask_for_vcpus(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let amount = Amount {
+            heading: &with(gettext("Virtual CPUs of {name}"), &[("name", &wording::name(&domain))]),
+            unit: &gettext("Virtual CPUs in use"),
+            now: domain.vcpus().into(),
+            least: 1.0,
+            most: domain.max_vcpus().into(),
+        };
+        let set = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |count: f64| window.session().set_vcpus(&domain, count as u32)
+        );
+        amount_dialog::ask(self, &amount, set);
+    }
+}
