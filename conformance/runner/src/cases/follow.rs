@@ -372,19 +372,24 @@ fn stir(pretend: &Pretend, count: u32, go_on: impl Fn() -> bool) -> anyhow::Resu
 fn churn(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
-    let domains = opened.ctx.follow_domains()?;
-    let mut names: BTreeMap<_, _> = domains.list().map(|domain| (domain.domid(), domain.name.clone())).collect();
-    let follower = Follower::start(domains);
-    let (mut all, left) = thread::scope(|scope| {
-        let stirring = scope.spawn(|| {
+    let (mut all, left, follower) = thread::scope(|scope| {
+        let (following, is_followed) = channel();
+        let stirring = scope.spawn(move || {
             let left = stir(pretend, 600, || true)?;
-            // The last change of all.
-            rename(pretend, SEVEN, LAST)?;
+            // The last change of all. If nobody follows, the case has failed.
+            if is_followed.recv().is_ok() {
+                rename(pretend, SEVEN, LAST)?;
+            }
             anyhow::Ok(left)
         });
+        // The list is made while domains come and go.
+        let domains = opened.ctx.follow_domains()?;
+        let mut names = domains.list().map(|domain| (domain.domid(), domain.name.clone())).collect();
+        let follower = Follower::start(domains);
+        following.send(())?;
         let taken = until_the_last(&follower, &mut names);
         let left = stirring.join().map_err(|_| anyhow::anyhow!("the one who stirs has panicked"))?;
-        anyhow::Ok((taken?, left?))
+        anyhow::Ok((taken?, left?, follower))
     })?;
     let truth: BTreeMap<_, _> = left.into_iter().map(|(domid, name)| (domid, Some(name))).collect();
     let stirred = |all: &[Domain]| -> BTreeMap<_, _> {

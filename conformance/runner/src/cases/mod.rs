@@ -31,6 +31,7 @@ mod thread;
 mod types;
 mod xen;
 mod xen_errors;
+mod xen_follow;
 
 use crate::case::{Case, DomainCase, Listed};
 use crate::tiers::Tier;
@@ -146,6 +147,7 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::DESTROYED_ELSEWHERE,
     &xen::POWERS_ITSELF_OFF,
     &xen::SAVED_AND_RESTORED,
+    &xen_follow::FOLLOWED,
     &migration::MIGRATED,
     &migration::TO_XL,
     &migration::FROM_XL,
