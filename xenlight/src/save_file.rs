@@ -267,7 +267,8 @@ pub(crate) fn read_head(file: &mut impl Read) -> Result<[u8; HEAD], Error> {
     let mut begin = [0; HEAD];
     read(file, &mut begin, "it ends before the domain's state")?;
     let is_libxls = begin[..8] == *IDENT && begin[8..12] == VERSION && begin[15] & BIG_ENDIAN == 0;
-    if is_libxls && begin[16..20] == LIBXC_CONTEXT {
+    // A body would be read before the helper is there.
+    if is_libxls && begin[16..20] == LIBXC_CONTEXT && begin[20..24] == [0; 4] {
         Ok(begin)
     } else {
         Err(Error::SaveFile("what follows its configuration is no stream of libxl's: it is damaged"))
@@ -434,7 +435,7 @@ mod tests {
         let good = b"LibxlFmt\0\0\0\x02\0\0\0\0\x01\0\0\0\0\0\0\0";
         assert!(stream(good).is_ok());
         assert!(matches!(stream(&[7; 100]), Err(Error::SaveFile(_))));
-        for at in [0, 11, 15, 16] {
+        for at in [0, 11, 15, 16, 20] {
             let mut bad = *good;
             bad[at] ^= 1;
             assert!(matches!(stream(&bad), Err(Error::SaveFile(_))), "byte {at}");
