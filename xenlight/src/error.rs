@@ -55,6 +55,23 @@ pub enum Error {
         /// The domain.
         domid: DomainId,
     },
+    /// Another operation of this ctx is already migrating the domain: await that operation. Nothing was begun.
+    #[error("domain {domid} is being migrated already: another migration of it is at work")]
+    BeingMigrated {
+        /// The domain.
+        domid: DomainId,
+    },
+    /// The domain stands still: it has shut down, or it is suspended. Nothing was begun. If a migration has left it so, look at its target first:
+    /// it may run there.
+    #[error(
+        "cannot {doing}: domain {domid} has shut down or is suspended; if a migration has left it, look at the target first"
+    )]
+    StandsStill {
+        /// The action that failed.
+        doing: &'static str,
+        /// The domain.
+        domid: DomainId,
+    },
     /// Another operation of this ctx is already destroying the domain: await that operation. Nothing was begun.
     #[error("domain {domid} is being destroyed already: another destroy of it is at work")]
     BeingDestroyed {

@@ -30,6 +30,11 @@ pub(crate) trait Pending: Send + Sync {
     /// The domain that it destroys.
     fn destroys(&self) -> Option<DomainId>;
 
+    /// The domain that it takes elsewhere.
+    fn moves(&self) -> Option<DomainId> {
+        None
+    }
+
     /// Whether it is a part of another one here, which is aborted in its place when the ctx is closed.
     fn is_part(&self) -> bool;
 
@@ -71,13 +76,18 @@ impl Operations {
     }
 
     /// # Errors
-    /// It is the second that destroys a domain.
+    /// It is the second that destroys a domain, or that takes it elsewhere.
     pub(crate) fn insert(&self, pending: Arc<dyn Pending>) -> Result<(), Error> {
         let mut numbered = lock(&self.0);
         if let Some(domid) = pending.destroys()
             && numbered.pending.values().any(|other| other.destroys() == Some(domid))
         {
             return Err(Error::BeingDestroyed { domid });
+        }
+        if let Some(domid) = pending.moves()
+            && numbered.pending.values().any(|other| other.moves() == Some(domid))
+        {
+            return Err(Error::BeingMigrated { domid });
         }
         numbered.pending.insert(pending.number(), pending);
         Ok(())

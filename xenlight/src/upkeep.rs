@@ -32,7 +32,7 @@ impl Ctx {
     /// [`Error::Libxl`] if the name is taken; [`Error::Config`] if it is not one that files can be named after;
     /// [`Error::NoSuchDomain`], [`Error::Nul`], [`Error::Closed`].
     pub fn rename(&self, domid: DomainId, name: &str) -> Result<(), Error> {
-        rename(&self.registry, Task::on("rename a domain", domid), domid, name)
+        rename(&self.registry, Task::on("rename a domain", domid), domid, None, name)
     }
 
     /// Makes room for the successor of a domain that has shut down, and keeps that domain: its name becomes
@@ -179,14 +179,24 @@ impl Ctx {
     }
 }
 
-pub(crate) fn rename(registry: &Registry<Hosted>, task: Task, domid: DomainId, name: &str) -> Result<(), Error> {
+/// Fails if it is not called `before`, where that is given.
+pub(crate) fn rename(
+    registry: &Registry<Hosted>,
+    task: Task,
+    domid: DomainId,
+    before: Option<&str>,
+    name: &str,
+) -> Result<(), Error> {
     // The same as in a configuration: libxl and xenconsoled make names of files of it.
     xenlight_types::check_name(name)?;
-    let name = CString::new(name).map_err(|_| Error::Nul("the domain's name"))?;
+    let to_c = |name| CString::new(name).map_err(|_| Error::Nul("the domain's name"));
+    let (before, name) = (before.map(to_c).transpose()?, to_c(name)?);
     question::ask(registry, task, |question| {
         let library = question.hosted.library();
-        // SAFETY: the ctx lives during `ask`, the name during the call; NULL stands for whatever name it has.
-        question.succeeded(unsafe { library.domain_rename(question.ctx, domid.get(), ptr::null(), name.as_ptr()) })
+        // NULL stands for whatever name it has.
+        let before = before.as_ref().map_or(ptr::null(), |before| before.as_ptr());
+        // SAFETY: the ctx lives during `ask`, the names during the call.
+        question.succeeded(unsafe { library.domain_rename(question.ctx, domid.get(), before, name.as_ptr()) })
     })
 }
 

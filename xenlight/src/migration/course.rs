@@ -8,6 +8,7 @@
 //! does with the domain meanwhile are operations, too: [parts](Task::part) of it, which are begun while the ctx is being closed as well, and
 //! which the close does not abort. So a close in the middle of a migration resumes the domain, or destroys the copy, as an abort does.
 
+use crate::contain::contained;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::delivery;
@@ -35,6 +36,7 @@ use xenlight_types::DomainId;
 pub(crate) struct Course {
     number: u64,
     doing: &'static str,
+    moves: Option<DomainId>,
     state: Mutex<State>,
     /// Readable once an abort is requested.
     abort: Signal,
@@ -76,6 +78,10 @@ impl Pending for Course {
         None
     }
 
+    fn moves(&self) -> Option<DomainId> {
+        self.moves
+    }
+
     fn is_part(&self) -> bool {
         false
     }
@@ -98,13 +104,14 @@ impl Pending for Course {
     }
 }
 
-/// Starts the thread, which does `work`.
+/// Starts the thread, which does `work`, with the domain that it takes elsewhere.
 ///
 /// # Errors
-/// The ctx is closed, its loop is gone, or there is no thread.
+/// The ctx is closed, its loop is gone, there is no thread, or the domain is being taken elsewhere already.
 pub(crate) fn start<T: Send + 'static>(
     registry: &Arc<Registry<Hosted>>,
     doing: &'static str,
+    moves: Option<DomainId>,
     work: impl FnOnce(&Arc<Registry<Hosted>>, &Course) -> Result<T, Error> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
     let hosted = registry.client();
@@ -112,7 +119,7 @@ pub(crate) fn start<T: Send + 'static>(
     // Inside the gate, as for every operation: see `close`.
     hosted.check_ready()?;
     let abort = Signal::new().map_err(|reason| Error::Io { doing: "make an eventfd", reason })?;
-    let course = Arc::new(Course { number: hosted.operations.number(), doing, state: Mutex::default(), abort });
+    let course = Arc::new(Course { number: hosted.operations.number(), doing, moves, state: Mutex::default(), abort });
     hosted.operations.insert(course.clone())?;
     drop(call);
     let outcome = Outcome::running();
@@ -121,7 +128,11 @@ pub(crate) fn start<T: Send + 'static>(
         let (registry, course) = (registry.clone(), course.clone());
         move || {
             without_sigpipe();
-            let result = work(&registry, &course);
+            // A panic must not keep a close waiting.
+            let result = contained(|| work(&registry, &course));
+            let panicked =
+                || Error::Io { doing, reason: io::Error::other("it panicked: this is a fault of this crate") };
+            let result = result.unwrap_or_else(|| Err(panicked()));
             lock(&course.state).over = true;
             delivery::hand_in(&registry, move || outcome.set(result));
             leave(&registry, &course);

@@ -9,7 +9,6 @@ mod target;
 #[cfg(doc)]
 use crate::contract::*;
 use crate::ctx::Ctx;
-#[cfg(doc)]
 use crate::error::Error;
 #[cfg(doc)]
 use crate::migration_state::MigrationState;
@@ -91,7 +90,8 @@ impl Ctx {
     /// suspension as a shutdown ([E11]).
     ///
     /// # Errors
-    /// Those of [all operations](#a-domains-life), if the migration cannot be begun; otherwise [`Error::Migration`].
+    /// Those of [all operations](#a-domains-life), [`Error::StandsStill`] or [`Error::BeingMigrated`] if the migration cannot be begun;
+    /// otherwise [`Error::Migration`].
     ///
     /// ```no_run
     /// # async fn example(ctx: xenlight::Ctx, domid: xenlight::DomainId) -> Result<(), Box<dyn std::error::Error>> {
@@ -114,6 +114,11 @@ impl Ctx {
     pub fn migrate(&self, domid: DomainId, sending: Sending) -> Operation<()> {
         let Sending { to, from, config, live } = sending;
         Operation::begun(|| {
+            const DOING: &str = "migrate a domain";
+            // Suspended by another: resumed here, it could run twice.
+            if self.info(domid)?.shutdown.is_some() {
+                return Err(Error::StandsStill { doing: DOING, domid });
+            }
             let name = self.name(domid)?.unwrap_or_default();
             let config = match config {
                 Some(config) => {
@@ -123,7 +128,7 @@ impl Ctx {
                 None => self.config(domid),
             };
             let source = Source { domid, name, mode: if live { Mode::Live } else { Mode::Stopped } };
-            course::start(&self.registry, "migrate a domain", move |registry, course| {
+            course::start(&self.registry, DOING, Some(domid), move |registry, course| {
                 source.migrate(registry, course, config, (to, from))
             })
         })
@@ -148,7 +153,7 @@ impl Ctx {
     pub fn receive(&self, receiving: Receiving) -> Operation<DomainId> {
         let Receiving { from, to, paused } = receiving;
         Operation::begun(|| {
-            course::start(&self.registry, "receive a domain", move |registry, course| {
+            course::start(&self.registry, "receive a domain", None, move |registry, course| {
                 target::receive(registry, course, (from, to), paused)
             })
         })

@@ -132,14 +132,22 @@ impl<'a> Peer<'a> {
         loop {
             let left = match self.course.aborted_for() {
                 None => None,
-                Some(for_so_long) if for_so_long >= self.patience => return Err(io::ErrorKind::TimedOut.into()),
+                Some(for_so_long) if for_so_long >= self.patience => Some(Duration::ZERO),
                 Some(for_so_long) => Some(self.patience - for_so_long + Duration::from_millis(1)),
             };
+            let is_over = left == Some(Duration::ZERO);
+            // What has come already, or has room, is no wait; but an abort that counts at once comes before it.
+            if is_over && self.patience.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let mut fds = [waits(fd, events), waits(self.course.abort_fd(), libc::POLLIN)];
             let watched = if left.is_none() { 2 } else { 1 };
             poll(&mut fds[..watched], left)?;
             if fds[0].revents != 0 {
                 return Ok(());
+            }
+            if is_over {
+                return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }

@@ -53,7 +53,7 @@ impl Source {
         self.send(registry, course, &mut peer).map_err(back(MigrationStep::Transfer))?;
         peer.expect(RECEIVED, "the confirmation of the transfer").map_err(back(MigrationStep::Received))?;
         let away = format!("{}{AWAY}", self.name);
-        self.rename(registry, &away).map_err(back(MigrationStep::Permission))?;
+        self.part_with(registry, &away).map_err(back(MigrationStep::Permission))?;
         peer.say(GO, "the permission to start the domain").map_err(back(MigrationStep::Permission))?;
         peer.be_patient();
         let unknown = |step| at(step, MigrationState::Unknown { name: away.clone() });
@@ -99,14 +99,28 @@ impl Source {
         relay::send(course, save, ours, peer)
     }
 
-    fn rename(&self, registry: &Arc<Registry<Hosted>>, name: &str) -> Result<(), Error> {
-        upkeep::rename(registry, Task::on("rename a domain that migrates", self.domid).part(), self.domid, name)
+    /// The domain is suspended, and only this migration has it.
+    fn part_with(&self, registry: &Arc<Registry<Hosted>>, away: &str) -> Result<(), Error> {
+        self.rename(registry, &self.name, away)?;
+        if self.is_suspended(registry, MigrationStep::Permission)? {
+            return Ok(());
+        }
+        // Somebody has had it go on meanwhile.
+        let reason = io::Error::other("it is not suspended any more");
+        Err(Error::Io { doing: "give the domain away", reason })
+    }
+
+    /// Fails if the domain has another name than `before`: then another migration of it has come first.
+    fn rename(&self, registry: &Arc<Registry<Hosted>>, before: &str, name: &str) -> Result<(), Error> {
+        let task = Task::on("rename a domain that migrates", self.domid).part();
+        let before = Some(before).filter(|before| !before.is_empty());
+        upkeep::rename(registry, task, self.domid, before, name)
     }
 
     /// Has the domain run here again, if it was to be suspended; the target does not start it.
     fn bring_back(&self, registry: &Arc<Registry<Hosted>>, step: MigrationStep) -> MigrationState {
         if step >= MigrationStep::Permission
-            && let Err(error) = self.rename(registry, &self.name)
+            && let Err(error) = self.rename(registry, &format!("{}{AWAY}", self.name), &self.name)
         {
             say!(Warn, "domain {} does not get back its name, {:?}: {error}", self.domid, self.name);
         }

@@ -98,7 +98,7 @@ fn transfer(
 }
 
 fn begin(registry: &Arc<Registry<Hosted>>, domid: DomainId, name: &str, paused: bool) -> Result<(), Error> {
-    upkeep::rename(registry, Task::on("give a received domain its name", domid).part(), domid, name)?;
+    upkeep::rename(registry, Task::on("give a received domain its name", domid).part(), domid, None, name)?;
     if !paused {
         let task = Task::on("start a received domain", domid).part();
         Awaited::begin(|| domain::unpause(registry, task, domid))?.result()?;
