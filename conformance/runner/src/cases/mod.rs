@@ -174,6 +174,7 @@ static ON_XEN: &[&DomainCase] = &[
     &hvm::DEVICE_MODEL_DIES,
     &xen_errors::CREATE,
     &xen_errors::SIDE_BY_SIDE,
+    &xen_errors::SAVE,
     &xen_errors::RESTORE,
     &xen_errors::DESTROYED_TWICE,
 ];

@@ -2,14 +2,17 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
+use crate::cases::xen::boot_answering;
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
+use crate::tiers::program::run;
 use crate::tiers::xen::{Dom0, Image, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use serde_json::{Value, json};
 use std::fs::File;
+use std::path::PathBuf;
 use xenlight::{DomainConfig, Error};
 
 pub(crate) static CREATE: DomainCase = DomainCase {
@@ -30,6 +33,17 @@ pub(crate) static SIDE_BY_SIDE: DomainCase = DomainCase {
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: side_by_side,
+};
+
+pub(crate) static SAVE: DomainCase = DomainCase {
+    name: "xen-errors-of-save",
+    claim: "A disk that is full during a save is told by libxl's words, and the domain goes on when it is resumed",
+    clauses: &["E12"],
+    // What the Linux of a PV domain takes to save would be long.
+    types: &[Type::Pvh],
+    adapters: &[Adapter::Glib],
+    modes: Mode::ALL,
+    run: save,
 };
 
 pub(crate) static RESTORE: DomainCase = DomainCase {
@@ -120,6 +134,49 @@ fn side_by_side(stage: &Stage) -> anyhow::Result<()> {
     })?;
     no_child_is_left()?;
     opened.close()
+}
+
+fn save(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.machine.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    let name = dom0.name("answering");
+    let domid = boot_answering(dom0, &opened, &name)?;
+    // More than the header, less than the domain.
+    let disk = SmallDisk::mount(stage.folder.join("small"), "size=256k")?;
+    let file = File::create_new(disk.0.join("saved"))?;
+    let saved = block_on(ctx.save(domid, file, &dom0.config(Image::Answering, &name)?));
+    let error = saved.err().context("4 MB went into 256 KB")?;
+    println!("a full disk: {error}");
+    ensure!(error.words().iter().any(|line| line.text.contains("No space left") && line.certain), "{error:?}");
+    if ctx.info(domid)?.shutdown.is_some() {
+        block_on(ctx.resume(domid))?;
+    }
+    // That it answers shows that it runs.
+    block_on(ctx.shutdown(domid))?;
+    eventually("it has shut down", || ctx.info(domid).is_ok_and(|info| info.shutdown.is_some()))?;
+    block_on(ctx.destroy(domid))?;
+    no_child_is_left()?;
+    opened.close()
+}
+
+/// A file system in memory, which goes with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: PathBuf, options: &str) -> anyhow::Result<Self> {
+        std::fs::create_dir(&folder)?;
+        let path = folder.to_str().context("a path of ours")?;
+        run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", path])?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Nothing is open in it any more; where that is not so, the file system goes with the machine.
+        let _ = run("umount", &[&self.0.to_string_lossy()]);
+    }
 }
 
 /// A header as `xl save` writes it, and then nonsense.

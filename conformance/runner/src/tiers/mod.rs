@@ -4,7 +4,7 @@ pub(crate) mod console;
 pub(crate) mod devices;
 pub(crate) mod libxl;
 pub(crate) mod pci;
-mod program;
+pub(crate) mod program;
 pub(crate) mod xen;
 
 use anyhow::Context;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 ///
 /// # Errors
 /// It cannot be started, or fails: with what it says of it.
-pub(super) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(program).args(arguments).output();
     let output: Output = output.with_context(|| format!("cannot run {program}; is it installed?"))?;
     if !output.status.success() {
