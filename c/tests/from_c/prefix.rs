@@ -3,6 +3,7 @@
 use crate::compiler::{Linked, PACKAGE, command, folder, run};
 use libtest_mimic::Failed;
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -68,6 +69,19 @@ impl Prefix {
     }
 }
 
+/// The library that cargo has built for these tests: the newest, since cargo leaves those of other builds beside it.
+fn archive() -> Result<PathBuf, Failed> {
+    let program = env::current_exe()?;
+    let folder = program.parent().ok_or("this program lies in no folder")?;
+    let is_archive = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libosevent") && !name.starts_with("libosevent_") && name.ends_with(".a")
+    };
+    let archives = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).filter(|path| is_archive(path));
+    let built = archives.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path))).max();
+    Ok(built.ok_or_else(|| format!("cargo has built no libosevent.a in {}", folder.display()))?.1)
+}
+
 fn install() -> Result<Result<Prefix, String>, Failed> {
     let compiler = command().get_program().to_string_lossy().into_owned();
     for (tool, package) in [(&*compiler, "gcc")].iter().chain(&TOOLS) {
@@ -77,7 +91,7 @@ fn install() -> Result<Result<Prefix, String>, Failed> {
     }
     let prefix = folder().join("installed");
     let variable = |name: &str, path: &Path| format!("{name}={}", path.display());
-    let built = env::current_exe()?.with_file_name("libosevent.a");
+    let built = archive()?;
     let mut make = Command::new("make");
     make.args(["--silent", "--directory", PACKAGE, "install"]);
     make.arg(variable("build", &folder().join("build"))).arg(variable("archive", &built));
