@@ -2,6 +2,7 @@
 
 use crate::i18n::gettext;
 use adw::prelude::*;
+use gtk::glib;
 use std::cell::Cell;
 
 const GO_ON: &str = "go-on";
@@ -25,4 +26,18 @@ pub(super) fn ask(
     dialog.connect_response(Some(GO_ON), move |_, _| then.take().into_iter().for_each(|then| then()));
     dialog.present();
     dialog
+}
+
+/// Disconnects what closes the dialog when its cause is gone, once it is answered.
+pub(super) fn disconnect_after(
+    dialog: &adw::MessageDialog,
+    of: &impl IsA<glib::Object>,
+    handler: glib::SignalHandlerId,
+) {
+    let (of, handler) = (of.downgrade(), Cell::new(Some(handler)));
+    dialog.connect_response(None, move |_, _| {
+        if let (Some(of), Some(handler)) = (of.upgrade(), handler.take()) {
+            of.disconnect(handler);
+        }
+    });
 }

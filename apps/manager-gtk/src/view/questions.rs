@@ -1,16 +1,45 @@
-//! What is asked before something is done with the chosen domain.
+//! What is asked before something is done with the chosen domain, or is lost.
 
 use super::amount_dialog::Amount;
 use super::{Window, amount_dialog, confirm, console, files, rename_dialog, wording};
 use crate::engine::Action;
-use crate::i18n::{gettext, with};
+use crate::i18n::{gettext, ngettext, with};
 use crate::model::Domain;
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
-use std::cell::Cell;
 
 impl Window {
+    /// Whether the window may be closed: asks where work would be lost.
+    pub(super) fn ask_to_close(&self) {
+        let count = u32::try_from(self.session().tasks().running().count()).unwrap_or(u32::MAX);
+        let heading = gettext("Abort What Is at Work?");
+        let body = ngettext(
+            "{count} task is at work. It is aborted when the window is closed.",
+            "{count} tasks are at work. They are aborted when the window is closed.",
+            count,
+        );
+        let body = with(body, &[("count", &count.to_string())]);
+        let end = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move || window.end()
+        );
+        let dialog = confirm::ask(self, &heading, &body, &gettext("Abort and Close"), end);
+        // Nobody is to be asked about what is over.
+        let tasks = self.session().tasks();
+        let changed = tasks.connect_count_running_notify(clone!(
+            #[weak]
+            dialog,
+            move |tasks| {
+                if tasks.count_running() == 0 {
+                    dialog.close();
+                }
+            }
+        ));
+        confirm::disconnect_after(&dialog, tasks, changed);
+    }
+
     pub(super) fn ask_to_destroy(&self) {
         let Some(domain) = self.chosen() else { return };
         let heading = with(gettext("Destroy {name}?"), &[("name", &wording::name(&domain))]);
@@ -34,15 +63,7 @@ impl Window {
                 }
             }
         ));
-        let changed = Cell::new(Some(changed));
-        dialog.connect_response(
-            None,
-            clone!(
-                #[weak]
-                domains,
-                move |_, _| changed.take().into_iter().for_each(|changed| domains.disconnect(changed))
-            ),
-        );
+        confirm::disconnect_after(&dialog, domains, changed);
     }
 
     pub(super) fn ask_for_name(&self) {

@@ -3,7 +3,7 @@
 use super::details::Details;
 use super::domain_row::DomainRow;
 use super::tasks_button::tasks_button;
-use super::{accessible, confirm, failure_view, files, pages, wording};
+use super::{accessible, failure_view, files, pages, wording};
 use crate::engine::{Action, Failure, State};
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::{Domain, Session, Status};
@@ -485,26 +485,8 @@ impl Window {
         }
     }
 
-    /// Whether the window may be closed: asks where work would be lost.
-    fn ask_to_close(&self) {
-        let count = u32::try_from(self.session().tasks().running().count()).unwrap_or(u32::MAX);
-        let heading = gettext("Abort What Is at Work?");
-        let body = ngettext(
-            "{count} task is at work. It is aborted when the window is closed.",
-            "{count} tasks are at work. They are aborted when the window is closed.",
-            count,
-        );
-        let body = with(body, &[("count", &count.to_string())]);
-        let end = clone!(
-            #[weak(rename_to = window)]
-            self,
-            move || window.end()
-        );
-        confirm::ask(self, &heading, &body, &gettext("Abort and Close"), end);
-    }
-
     /// Closes the connection, which aborts what is at work, and then the window.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.imp().ending.set(true);
         self.set_visible(false);
         glib::spawn_future_local(clone!(

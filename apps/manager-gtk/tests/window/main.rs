@@ -7,11 +7,11 @@ mod reader;
 use desktop::Desktop;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use osevent_standin_machine::{Failure, Machine};
-use reader::{Reader, SELECTED, SENSITIVE};
+use reader::{LIMIT, LOOK, Reader, SELECTED, SENSITIVE};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use xenlight::Library;
 
 type Case = fn() -> Result<(), Failure>;
@@ -67,6 +67,18 @@ impl Manager {
         let manager = Self { reader, program, desktop };
         manager.reader.wait("window", title)?;
         Ok(manager)
+    }
+
+    /// Waits for its end.
+    fn ended(&mut self) -> Result<ExitStatus, Failure> {
+        let started = Instant::now();
+        loop {
+            match self.program.try_wait()? {
+                Some(status) => return Ok(status),
+                None if started.elapsed() < LIMIT => sleep(LOOK),
+                None => return Err(format!("it does not end:\n{}", self.reader.describe()).into()),
+            }
+        }
     }
 }
 
@@ -221,9 +233,10 @@ fn closing() -> Result<(), Failure> {
     reader.press("button", "Shut Down")?;
     reader.press("button", "Close")?;
     reader.press("button", "Cancel")?;
+    reader.wait_gone("button", "Abort and Close")?;
     reader.press("button", "Close")?;
     reader.press("button", "Abort and Close")?;
-    let status = manager.program.wait()?;
+    let status = manager.ended()?;
     assert!(status.success(), "{status}");
     Ok(())
 }
