@@ -57,7 +57,7 @@ pub(super) const STEPS: [Step; 20] = [
     Step::new("xl", "xl's files, as xl 4.14, 4.17 and 4.20 read them", xl),
     Step::new("lab", "tests of xtask, which boot the lab", lab_tests),
     Step::new("xen", "conformance against a real Xen, in the lab", |w| conformance(w, "xen")),
-    Step::new("xen-4.14", "what matters most, on Debian 11's Xen", |w| on_xen_of(w, "bullseye")),
+    Step::new("xen-4.14", "what matters most, on Debian 11's Xen", |w| on_xen_of(w, "bullseye")).beside(),
     Step::new("xen-4.20", "what matters most, on Debian 13's Xen", |w| on_xen_of(w, "trixie")).beside(),
 ];
 
