@@ -6,7 +6,7 @@
 
 use crate::eventfd::allow_many_fds;
 use crate::figures::{paired, table};
-use crate::kind::Kind;
+use crate::rival::Rival;
 use crate::way::Way;
 
 #[derive(clap::Args)]
@@ -25,15 +25,15 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     allow_many_fds()?;
     let mut shown = table(["loop", "fds", "its own, ns", "osevent, ns", "ratio", "10th to 90th percentile"]);
-    for kind in Kind::ALL {
+    for rival in Rival::all() {
         for &fds in &options.fds {
-            let hosts = kind.start_pair()?;
+            let hosts = rival.start_pair()?;
             let own = Way::own(hosts.first(), fds as usize, &[])?;
             let osevent = Way::osevent(hosts.second(), fds as usize, &[])?;
             let events = options.events;
             let pair = paired(options.rounds, || own.ring.round(events), || osevent.ring.round(events));
             shown.add_row([
-                kind.name().to_owned(),
+                rival.name().to_owned(),
                 fds.to_string(),
                 format!("{:.0}", pair.base.median()),
                 format!("{:.0}", pair.measured.median()),

@@ -36,18 +36,25 @@ pub(crate) struct Pair {
     pub(crate) ratio: Sample<f64>,
 }
 
+impl Pair {
+    /// Of rounds of both: base, measured. There is one at least.
+    pub(crate) fn of(rounds: Vec<(f64, f64)>) -> Self {
+        let sample = |of: fn(&(f64, f64)) -> f64| {
+            Sample::of(rounds.iter().map(of).collect()).expect("there is one round at least")
+        };
+        Self {
+            base: sample(|(base, _)| *base),
+            measured: sample(|(_, measured)| *measured),
+            ratio: sample(|(base, measured)| measured / base),
+        }
+    }
+}
+
 /// Measures both `rounds` times, at least once.
 pub(crate) fn paired(rounds: u32, mut base: impl FnMut() -> f64, mut measured: impl FnMut() -> f64) -> Pair {
     // Not counted: memory is touched for the first time, async-io finds out who waits.
     _ = (base(), measured());
-    let rounds: Vec<(f64, f64)> = (0..rounds.max(1)).map(|_| (base(), measured())).collect();
-    let sample =
-        |of: fn(&(f64, f64)) -> f64| Sample::of(rounds.iter().map(of).collect()).expect("there is one round at least");
-    Pair {
-        base: sample(|(base, _)| *base),
-        measured: sample(|(_, measured)| *measured),
-        ratio: sample(|(base, measured)| measured / base),
-    }
+    Pair::of((0..rounds.max(1)).map(|_| (base(), measured())).collect())
 }
 
 /// What the calling thread has used of a processor. On a machine that others use, the time of day says more about them.
@@ -69,6 +76,11 @@ pub(crate) fn ms(time: Duration) -> String {
 
 /// A table, in Markdown.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    table_of(header.map(str::to_owned).into())
+}
+
+/// The same, with any number of columns.
+pub(crate) fn table_of(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header(header);
     table

@@ -32,27 +32,4 @@ impl Kind {
             Self::Smol => Box::new(SmolHost::start()?),
         })
     }
-
-    /// Programs for two ways that are measured by turns, so that neither waits for the other's fds.
-    pub(crate) fn start_pair(self) -> anyhow::Result<Hosts> {
-        // Async-io is one for the process: with two threads, one would get the other's events first.
-        let second = if self == Self::Smol { None } else { Some(self.start()?) };
-        Ok(Hosts { first: self.start()?, second })
-    }
-}
-
-/// See [`Kind::start_pair`].
-pub(crate) struct Hosts {
-    first: Box<dyn Application>,
-    second: Option<Box<dyn Application>>,
-}
-
-impl Hosts {
-    pub(crate) fn first(&self) -> &dyn Application {
-        &*self.first
-    }
-
-    pub(crate) fn second(&self) -> &dyn Application {
-        self.second.as_deref().unwrap_or(self.first())
-    }
 }

@@ -87,7 +87,7 @@ fn inside(options: &Options) -> anyhow::Result<()> {
 }
 
 /// In bytes.
-fn resident() -> anyhow::Result<u64> {
+pub(crate) fn resident() -> anyhow::Result<u64> {
     let status = Process::myself()?.status()?;
     Ok(status.vmrss.context("this kernel does not tell it")? << 10)
 }

@@ -4,16 +4,22 @@
 //! those of one.
 
 mod client;
+mod conditions;
 mod counting;
 mod dispatch;
+mod document;
 mod eventfd;
 mod figures;
 mod follow;
 mod goals;
+mod growth;
 mod idle;
 mod kind;
 mod list;
+mod lives;
+mod peers;
 mod ring;
+mod rival;
 mod share;
 mod stall;
 mod way;
@@ -33,6 +39,11 @@ struct Arguments {
 enum What {
     /// The goals that are stated for speed and memory, and whether they are met
     Goals(goals::Options),
+    /// Measures on a simulated machine, for `goals`
+    #[command(hide = true)]
+    Inside(goals::Inside),
+    /// How cost grows with fds, timeouts, threads, domains and ctxs
+    Growth(growth::Options),
     /// One event through osevent, and through a source of the loop's own
     Dispatch(dispatch::Options),
     /// What a client that is always busy leaves to the host's own sources and timers
@@ -43,6 +54,8 @@ enum What {
     List(list::Options),
     /// How long it takes until a change of a domain is told to one who follows them
     Follow(follow::Options),
+    /// How long it takes to create and destroy domains, against xl; on a Xen, such as the lab's
+    Lives(lives::Options),
     /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
     Stall(stall::Options),
 }
@@ -60,11 +73,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.what {
         Some(What::Goals(options)) => goals::run(&options),
+        Some(What::Inside(inside)) => goals::inside(&inside),
+        Some(What::Growth(options)) => growth::run(&options),
         Some(What::Dispatch(options)) => dispatch::run(&options),
         Some(What::Share(options)) => share::run(&options),
         Some(What::Idle(options)) => idle::run(&options),
         Some(What::List(options)) => list::run(&options),
         Some(What::Follow(options)) => follow::run(&options),
+        Some(What::Lives(options)) => lives::run(&options),
         Some(What::Stall(options)) => stall::run(&options),
         None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
             println!("{what}:");

@@ -8,6 +8,25 @@ use osevent_core::{ClientValue, Interest, Registry};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
+/// A program that can do both.
+pub(crate) trait Watches {
+    /// See [`Host::attach`](osevent_conformance::hosts::Host::attach).
+    fn attach(&self) -> anyhow::Result<Attached>;
+
+    /// See [`Application::watch`].
+    fn watch(&self, fd: Arc<OwnedFd>, readable: Box<dyn FnMut() + Send>) -> anyhow::Result<()>;
+}
+
+impl Watches for Box<dyn Application> {
+    fn attach(&self) -> anyhow::Result<Attached> {
+        (**self).attach()
+    }
+
+    fn watch(&self, fd: Arc<OwnedFd>, readable: Box<dyn FnMut() + Send>) -> anyhow::Result<()> {
+        (**self).watch(fd, readable)
+    }
+}
+
 /// A ring that is watched in one of the two ways, beside idle fds that are watched in the same way.
 pub(crate) struct Way {
     pub(crate) ring: Ring,
@@ -16,7 +35,7 @@ pub(crate) struct Way {
 
 impl Way {
     /// By sources of the loop's own.
-    pub(crate) fn own(host: &dyn Application, hot: usize, idle: &[Arc<OwnedFd>]) -> anyhow::Result<Self> {
+    pub(crate) fn own(host: &dyn Watches, hot: usize, idle: &[Arc<OwnedFd>]) -> anyhow::Result<Self> {
         let ring = Ring::new(hot)?;
         for (at, fd) in ring.links.fds.iter().enumerate() {
             let links = ring.links.clone();
@@ -29,7 +48,7 @@ impl Way {
     }
 
     /// Through osevent.
-    pub(crate) fn osevent(host: &dyn Application, hot: usize, idle: &[Arc<OwnedFd>]) -> anyhow::Result<Self> {
+    pub(crate) fn osevent(host: &dyn Watches, hot: usize, idle: &[Arc<OwnedFd>]) -> anyhow::Result<Self> {
         let ring = Ring::new(hot)?;
         let attached = host.attach()?;
         let links = ring.links.clone();

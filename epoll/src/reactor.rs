@@ -377,7 +377,49 @@ impl std::fmt::Debug for Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use osevent_core::{Client, ClientValue, LockRule, Owner, Readiness, Registry, current_thread};
+    use osevent_test_kit::KernelThread;
     use osevent_test_kit::forked::in_forked_child;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    struct Nobody;
+
+    impl Client for Nobody {
+        fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
+        fn occurred_timeout(&self, _: ClientValue) {}
+        fn release(&self) {}
+    }
+
+    impl Owner for Nobody {}
+
+    /// An addition tells the kernel without the other lock: whoever came in between would change the entry that it is about.
+    #[test]
+    fn who_changes_what_is_watched_waits_for_another_one_who_does_and_a_dispatch_does_not() {
+        let reactor = Reactor::new().unwrap();
+        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (near, _far) = UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        let token = registry.watch_fd(fd, Interest::IN, ClientValue(1)).unwrap();
+        let add = || _ = registry.watch_fd(fd, Interest::IN, ClientValue(2)).unwrap();
+        let modify = || reactor.modify_fd(token, Interest::OUT).unwrap();
+        let remove = || reactor.remove_fd(token);
+        for change in [&add as &(dyn Fn() + Sync), &modify, &remove] {
+            let held = reactor.changes();
+            thread::scope(|scope| {
+                let (begins, begun) = channel();
+                let changing = scope.spawn(move || {
+                    begins.send(KernelThread::current()).unwrap();
+                    change();
+                });
+                begun.recv().unwrap().sleeps();
+                reactor.dispatch().unwrap();
+                assert!(!changing.is_finished());
+                drop(held);
+            });
+        }
+    }
 
     #[test]
     fn x7_a_child_does_not_wait_for_a_lock_that_was_held_at_the_fork() {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 use xenlight_sys::Release;
 use xenlight_types::describe::Kind;
-use xenlight_types::{DomainConfig, ENUMERATIONS, LibxlType, XlHost};
+use xenlight_types::{DomainConfig, ENUMERATIONS, LibxlType, Scheduler, XlHost};
 
 /// Files that are not read as xl of these releases reads them, and why.
 const DEVIATIONS: &[(&str, RangeInclusive<u32>, &str)] = &[
@@ -43,6 +43,7 @@ fn main() {
     let mut trials = vec![
         Trial::test("each_key_is_used_by_a_file", each_key_is_used),
         Trial::test("each_file_is_written_as_it_was_read", each_file_is_written),
+        Trial::test("a_domain_that_runs_is_written_without_its_scheduler", a_domain_that_runs_is_written),
         Trial::test("each_key_refuses_what_it_cannot_be", each_key_refuses),
         Trial::test("what_is_wrong_in_a_part_of_a_text_has_the_place_of_the_part", parts_have_their_places),
         Trial::test("whatever_is_configured_is_written_or_refused", whatever_is_configured),
@@ -87,6 +88,20 @@ fn each_file_is_written() -> Result<(), Failed> {
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// libxl adds its scheduler, with all parameters, to the configuration of each domain that runs.
+fn a_domain_that_runs_is_written() -> Result<(), Failed> {
+    let mut config = DomainConfig::from_xl("name = 'web'\ntype = 'pvh'\nkernel = '/k'\nmemory = 64\n")?.config;
+    let params = &mut config.build_info.sched_params;
+    (params.sched, params.weight, params.cap) = (Some(Scheduler::Credit2), Some(256), Some(0));
+    let text = config.to_xl()?;
+    if !text.contains("cpu_weight = 256\n") {
+        return Err(text.into());
+    }
+    let again = DomainConfig::from_xl(&text)?.config;
+    config.build_info.sched_params.sched = None;
+    if again == config { Ok(()) } else { Err(format!("{again:?} for {config:?}").into()) }
 }
 
 /// Keys that take any text.

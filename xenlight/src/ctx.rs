@@ -286,6 +286,14 @@ impl Ctx {
         follow::begin(&self.registry)
     }
 
+    /// As [`Domains::refresh`], for whoever does not have the stream. Nothing is done if nobody follows the domains.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn refresh_domains(&self) -> Result<(), Error> {
+        follow::refresh(&self.registry)
+    }
+
     /// Reports that a child of the process has exited, with its wait status; for [`Children::Host`]. Returns true if it was a
     /// child of this ctx. If there are several ctxs, report the child to each of them ([S2]). Must not be called in a signal
     /// handler. Report children until [`close`](Self::close) has ended, because the close may wait for one.

@@ -72,15 +72,7 @@ impl Ctx {
     /// # Errors
     /// [`Error::NoSuchDomain`], [`Error::XenstoredLost`] or [`Error::Closed`].
     pub fn name(&self, domid: DomainId) -> Result<Option<String>, Error> {
-        self.ask(Task::on("ask for a domain's name", domid), |question| {
-            let (hosted, ctx) = (question.hosted, question.ctx);
-            // SAFETY: the ctx lives during `ask`; the string is ours to free.
-            let name = unsafe { Hosted::take_string(hosted.library().domid_to_name(ctx, domid.get())) };
-            if name.is_none() {
-                hosted.link.check()?;
-            }
-            Ok(name)
-        })
+        name(&self.registry, Task::on("ask for a domain's name", domid), domid)
     }
 
     /// The domain with this name, if there is one. Queries all domains first.
@@ -283,6 +275,19 @@ pub(crate) fn unpause(registry: &Arc<Registry<Hosted>>, task: Task, domid: Domai
 
 pub(crate) fn destroy(registry: &Arc<Registry<Hosted>>, task: Task, domid: DomainId) -> Result<Operation<()>, Error> {
     operation::start(registry, task, Destroy(domid))
+}
+
+/// `None` if it has none.
+pub(crate) fn name(registry: &Registry<Hosted>, task: Task, domid: DomainId) -> Result<Option<String>, Error> {
+    question::ask(registry, task, |question| {
+        let (hosted, ctx) = (question.hosted, question.ctx);
+        // SAFETY: the ctx lives during `ask`; the string is ours to free.
+        let name = unsafe { Hosted::take_string(hosted.library().domid_to_name(ctx, domid.get())) };
+        if name.is_none() {
+            hosted.link.check()?;
+        }
+        Ok(name)
+    })
 }
 
 pub(crate) fn resume(registry: &Arc<Registry<Hosted>>, task: Task, domid: DomainId) -> Result<Operation<()>, Error> {

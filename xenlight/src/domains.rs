@@ -4,6 +4,7 @@ use crate::domain_info::DomainInfo;
 use crate::error::Error;
 use crate::event::ShutdownReason;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -56,6 +57,22 @@ pub enum DomainState {
     Shutdown(ShutdownReason),
     /// It is being destroyed. It stays so as long as another domain or a driver uses memory of it.
     Dying,
+}
+
+/// Its name, in lower case: `making`, `running`, `paused`, `dying`; of one that has shut down `suspended`, `crashed` (also by its watchdog),
+/// or `shutdown`.
+impl fmt::Display for DomainState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Making => "making",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Shutdown(ShutdownReason::Suspend) => "suspended",
+            Self::Shutdown(ShutdownReason::Crash | ShutdownReason::Watchdog) => "crashed",
+            Self::Shutdown(_) => "shutdown",
+            Self::Dying => "dying",
+        })
+    }
 }
 
 /// What has changed. The domain has been read anew, with its name.
@@ -222,6 +239,16 @@ mod tests {
         assert_eq!(known(Some(&paused), r#", "paused": true"#, false).domain.state, DomainState::Paused);
         let ran = r#", "paused": true, "cpu_time": 1"#;
         assert_eq!(known(Some(&new), ran, false).domain.state, DomainState::Paused);
+    }
+
+    #[test]
+    fn a_state_has_a_name_that_can_be_aligned() {
+        let named = |reason| DomainState::Shutdown(reason).to_string();
+        assert_eq!(
+            [named(ShutdownReason::Poweroff), named(ShutdownReason::Suspend), named(ShutdownReason::Watchdog)],
+            ["shutdown", "suspended", "crashed"]
+        );
+        assert_eq!(format!("{:<8}|", DomainState::Paused), "paused  |");
     }
 
     #[test]

@@ -89,6 +89,12 @@ pub enum Error {
         /// The role of the domain on this host.
         role: &'static str,
     },
+    /// libxl would end the process if it were asked to abort this: end it at its connection. It goes on.
+    #[error("libxl does not survive an abort of this (to {doing}): shut down the connection that it goes over")]
+    NotAbortable {
+        /// The action that goes on.
+        doing: &'static str,
+    },
     /// The ctx is closed or being closed.
     #[error("the ctx is closed")]
     Closed,
@@ -288,9 +294,11 @@ impl Error {
         }
     }
 
-    /// Whether the operation was aborted ([E6]).
+    /// Whether the operation was aborted ([E6]). Of a migration only if the domain is [at the source](MigrationState::AtSource): otherwise
+    /// something remains to be done, and [`code`](Self::code) tells that an abort was the reason.
     pub fn is_aborted(&self) -> bool {
-        self.code() == Some(Code(codes::ERROR_ABORTED))
+        let is_settled = !matches!(self, Self::Migration { state, .. } if *state != MigrationState::AtSource);
+        is_settled && self.code() == Some(Code(codes::ERROR_ABORTED))
     }
 
     /// Whether the domain does not exist.
@@ -374,6 +382,29 @@ mod tests {
     use super::*;
     use osevent_core::Token;
     use std::error::Error as _;
+
+    #[test]
+    fn a_migration_was_aborted_only_if_the_domain_is_where_it_was() {
+        let code = Code(codes::ERROR_ABORTED);
+        let of = |state| {
+            let reason = Error::Libxl { doing: "migrate it", code, words: Words::default(), refusal: None };
+            Error::Migration { step: MigrationStep::Report, state, reason: Box::new(reason) }
+        };
+        assert!(of(MigrationState::AtSource).is_aborted());
+        let name = || "web".to_owned();
+        for state in [
+            MigrationState::Renamed { name: name() },
+            MigrationState::MaySuspend { name: name() },
+            MigrationState::AtTarget { name: name() },
+            MigrationState::SuspendedAtSource { name: name() },
+            MigrationState::Unknown { name: name() },
+            MigrationState::CopyLeft { domid: DomainId::new(5) },
+            MigrationState::Gone,
+        ] {
+            let error = of(state);
+            assert!(!error.is_aborted() && error.code() == Some(code), "{error}");
+        }
+    }
 
     #[test]
     fn no_error_repeats_what_its_source_says() {

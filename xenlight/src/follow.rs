@@ -6,7 +6,7 @@
 //!
 //! # What nothing tells
 //! - A creation ends, or fails before xenstored was told of the domain. So while a domain is in the making, the domains are read again
-//!   four times a second.
+//!   at growing intervals: 250 ms after a change, 500 ms after anything else that is told, then up to 4 s.
 //! - A dying domain is gone: xenstored tells once, when it finds the domain dying, and forgets it. So they are read again while one
 //!   is dying, at growing intervals.
 //! - A domain is paused or unpaused. What this ctx does itself has them read; for other programs there is [`Domains::refresh`].
@@ -90,10 +90,7 @@ impl Domains {
     /// # Errors
     /// [`Error::Closed`].
     pub fn refresh(&self) -> Result<(), Error> {
-        let registry = self.registry.upgrade().ok_or(Error::Closed)?;
-        registry.client().closing.check_open()?;
-        registry.client().followers.ring();
-        Ok(())
+        refresh(&*self.registry.upgrade().ok_or(Error::Closed)?)
     }
 }
 
@@ -169,9 +166,17 @@ pub(crate) fn begin(registry: &Arc<Registry<Hosted>>) -> Result<Domains, Error> 
     Ok(Domains::new(registry, following?.ok_or(Error::Closed)?))
 }
 
+/// For [`Domains::refresh`].
+pub(crate) fn refresh(registry: &Registry<Hosted>) -> Result<(), Error> {
+    registry.client().closing.check_open()?;
+    registry.client().followers.ring();
+    Ok(())
+}
+
 /// One of these fds is readable.
 pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, value: ClientValue) {
     let followers = &registry.client().followers;
+    followers.stir();
     // What makes it readable is taken here, by whichever thread: it may be another one that reads the domains.
     match value {
         BELL => {
@@ -421,7 +426,7 @@ impl Unsettled {
     /// How long until they are read again; `quiet` times in a row nothing had changed.
     fn wait(&self, quiet: u32) -> Duration {
         match self {
-            Self::Making => Duration::from_millis(250),
+            Self::Making => grown(Duration::from_millis(250), quiet, Duration::from_secs(4)),
             Self::Dying => grown(Duration::from_millis(20), quiet, Duration::from_secs(10)),
         }
     }
@@ -443,5 +448,17 @@ fn set_timer(registry: &Registry<Hosted>, wait: Duration) {
         // The ctx has been closed meanwhile.
         Err(RegistrationError::Closed) => {}
         Err(error) => say!(Error, "the domains are not looked at again before something changes: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_untold_is_looked_for_less_and_less_often() {
+        let waits = |unsettled: Unsettled| [0, 1, 4, u32::MAX].map(|quiet| unsettled.wait(quiet).as_millis());
+        assert_eq!(waits(Unsettled::Making), [250, 500, 4_000, 4_000]);
+        assert_eq!(waits(Unsettled::Dying), [20, 40, 320, 10_000]);
     }
 }

@@ -162,6 +162,15 @@ impl Followers {
         lock(&self.0).shared.as_ref()?.connection.clone()
     }
 
+    /// Something was told: what nothing tells may change soon, too.
+    pub(crate) fn stir(&self) {
+        if let Some(shared) = &mut lock(&self.0).shared
+            && shared.stale.is_none()
+        {
+            shared.quiet = 0;
+        }
+    }
+
     /// To be read again.
     pub(crate) fn note(&self, told: BTreeSet<Told>) {
         if let Some(shared) = &mut lock(&self.0).shared {
@@ -272,4 +281,34 @@ impl State {
 
 fn wake_all(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(wake);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_has_the_domains_read_soon_again_but_xenstored_is_not_sought_sooner() {
+        let signal = Signal::new().expect("an eventfd");
+        let bell = Bell { signal, token: Token::from_handle(u64::MAX).expect("it has the mark") };
+        let shared = Shared {
+            bell: Arc::new(bell),
+            connection: None,
+            told: BTreeSet::new(),
+            table: Arc::default(),
+            timer: None,
+            quiet: 7,
+            stale: None,
+            has_socket: true,
+        };
+        let followers = Followers(Mutex::new(State { shared: Some(shared), ..State::default() }));
+        let quiet = || lock(&followers.0).shared.as_ref().map(|shared| shared.quiet);
+        followers.stir();
+        assert_eq!(quiet(), Some(0));
+        for times in 0..3 {
+            let (_, failed) = followers.failed(Error::XenstoredLost).expect("somebody follows");
+            assert_eq!(failed, times);
+            followers.stir();
+        }
+    }
 }

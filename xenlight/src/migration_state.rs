@@ -44,6 +44,17 @@ impl fmt::Display for MigrationStep {
 pub enum MigrationState {
     /// At the source, as before. Nothing is left at the target by this side's doing, and nothing has to be done.
     AtSource,
+    /// At the source, where it runs, but under this name, because it could not be given its own one back: [rename](crate::Ctx::rename) it.
+    Renamed {
+        /// Its present name.
+        name: String,
+    },
+    /// At the source, where it runs. But it was asked to suspend, has not done so within 60 s, and may do so yet: nobody resumes
+    /// it then. If a [watch](crate::Ctx::watch_death) tells that it has, [`resume`](crate::Ctx::resume) it.
+    MaySuspend {
+        /// Its name.
+        name: String,
+    },
     /// At the target, where it runs. At the source its suspended copy is left: destroy it there. Never resume it.
     AtTarget {
         /// The name of the copy at the source, or of the domain at the target, if the target says this.
@@ -77,6 +88,13 @@ impl fmt::Display for MigrationState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtSource => f.write_str("the domain remains at the source"),
+            Self::Renamed { name } => {
+                write!(f, "the domain remains at the source, where it is called {name:?} now: give it its old name")
+            }
+            Self::MaySuspend { name } => write!(
+                f,
+                "the domain remains at the source as {name:?}, but may suspend at any time, because it was asked to: resume it then"
+            ),
             Self::AtTarget { name } => {
                 write!(f, "the domain runs at the target; what is left at the source ({name:?}) has to be destroyed")
             }

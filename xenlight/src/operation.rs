@@ -78,8 +78,8 @@ impl<T> Operation<T> {
     }
 
     /// One that something else than libxl completes.
-    pub(crate) fn pending(outcome: Arc<Outcome<T>>, pending: Arc<dyn Pending>) -> Self {
-        Self { outcome, pending: Some(pending), reported: None }
+    pub(crate) fn pending(outcome: Arc<Outcome<T>>, pending: Arc<dyn Pending>, reported: Arc<Reported>) -> Self {
+        Self { outcome, pending: Some(pending), reported: Some(reported) }
     }
 
     /// The operation that `begin` has begun, or one that is over with what prevented it.
@@ -93,16 +93,24 @@ impl<T> Operation<T> {
     /// [block with this release](crate::Ctx#a-domains-life) the result is always [`Abort::Over`]; their work is done.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::Closed`], or an error of libxl.
+    /// [`Error::Unsupported`] with Xen 4.5 and earlier, [`Error::NotAbortable`] for a [replication](crate::Ctx::replicate),
+    /// [`Error::Closed`], or an error of libxl.
     pub fn abort(&self) -> Result<Abort, Error> {
-        self.pending.as_ref().map_or(Ok(Abort::Over), |pending| pending.clone().abort())
+        self.aborter().abort()
     }
 
-    /// What the operation reports until it ends: its percentage, and for a domain in creation its console. Most operations report nothing.
+    /// What aborts this operation from elsewhere, while a task awaits it.
+    pub fn aborter(&self) -> Aborter {
+        Aborter(self.pending.clone())
+    }
+
+    /// What the operation reports until it ends: its percentage, which domain is received, and for a domain in creation its console. Most
+    /// operations report nothing.
     ///
-    /// - Saving and [replicating](crate::Ctx::replicate) a domain report [steps](Progress::Step) with percentages. Restoring does so
-    ///   with Xen 4.5 and earlier only.
-    /// - Creating and restoring a domain report its [console](Progress::Console), once: with a bootloader such as pygrub while that
+    /// - Saving, [migrating](crate::Ctx::migrate) and [replicating](crate::Ctx::replicate) a domain report [steps](Progress::Step) with
+    ///   percentages. Restoring and [receiving](crate::Ctx::receive) one do so with Xen 4.5 and earlier only.
+    /// - Receiving a domain reports [which one](Progress::Receiving), once, before there is anything of it, if the source tells its uuid.
+    /// - Creating, restoring and receiving a domain report its [console](Progress::Console), once: with a bootloader such as pygrub while that
     ///   waits for input, otherwise just before the operation ends. The domain is paused then, so nothing that it writes is lost.
     ///
     /// What was reported before this call is not lost either. There is one list of reports: if there are several streams of one
@@ -131,6 +139,26 @@ impl<T> Operation<T> {
     /// ```
     pub fn progress(&self) -> Reports {
         Reports::of(self.reported.clone())
+    }
+}
+
+/// Aborts an operation that is awaited elsewhere, from [`Operation::aborter`]. It does not keep the operation, or its ctx, from ending.
+#[derive(Clone)]
+pub struct Aborter(Option<Arc<dyn Pending>>);
+
+impl Aborter {
+    /// As [`Operation::abort`].
+    ///
+    /// # Errors
+    /// Those of [`Operation::abort`].
+    pub fn abort(&self) -> Result<Abort, Error> {
+        self.0.as_ref().map_or(Ok(Abort::Over), |pending| pending.clone().abort())
+    }
+}
+
+impl fmt::Debug for Aborter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aborter").finish_non_exhaustive()
     }
 }
 
@@ -190,6 +218,9 @@ impl<T> Outcome<T> {
 pub(crate) trait Request: Send + Sync + 'static {
     type Output: Send + 'static;
 
+    /// Whether libxl survives its abort.
+    const ABORTABLE: bool = true;
+
     /// Makes the call, and returns what it returns: with anything but 0, no callback comes ([E9]).
     ///
     /// The caller is inside the gate, so `ctx` is alive, and `library` is its own.
@@ -201,12 +232,17 @@ pub(crate) trait Request: Send + Sync + 'static {
 
 /// A [`Request`] of which nothing comes but that it is done.
 pub(crate) trait Action: Send + Sync + 'static {
+    /// As [`Request::ABORTABLE`].
+    const ABORTABLE: bool = true;
+
     /// As [`Request::initiate`].
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int;
 }
 
 impl<A: Action> Request for A {
     type Output = ();
+
+    const ABORTABLE: bool = A::ABORTABLE;
 
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         Action::initiate(self, library, ctx, how)
@@ -281,6 +317,14 @@ impl<R: Request> Begun<R> {
         }
     }
 
+    /// `libxl_ao_abort`, of 4.6 and later.
+    fn ability_to_abort(&self, hosted: &Hosted) -> Result<AoAbort, Error> {
+        if !R::ABORTABLE {
+            return Err(Error::NotAbortable { doing: self.task.doing });
+        }
+        hosted.library().ao_abort().ok_or_else(|| hosted.whole_library().lacks("aborting an operation", Release::V4_6))
+    }
+
     fn result(&self, hosted: &Hosted, rc: c_int) -> Result<(), Error> {
         match self.task.domid {
             _ if rc == 0 => Ok(()),
@@ -308,7 +352,7 @@ impl<R: Request> Pending for Begun<R> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
         let hosted = registry.client();
         let Some(worker) = &hosted.worker else { return self.abort_here() };
-        ability_to_abort(hosted)?;
+        self.ability_to_abort(hosted)?;
         self.task.check_open(hosted)?;
         let asked_before = {
             let mut asked = lock(&self.asked);
@@ -333,7 +377,7 @@ impl<R: Request> Pending for Begun<R> {
         let Some(registry) = self.registry.upgrade() else { return Ok(Abort::Over) };
         let hosted = registry.client();
         let call = inside::enter(&registry)?;
-        let abort = ability_to_abort(hosted)?;
+        let abort = self.ability_to_abort(hosted)?;
         // Over: libxl would only say so. The address is nobody else's, here or below, while `self` is counted (E6).
         if !hosted.operations.contains(self.number) {
             return Ok(Abort::Over);
@@ -364,11 +408,6 @@ impl<R: Request> Completed for Begun<R> {
         let Some(registry) = self.registry.upgrade() else { return };
         self.end(self.result(registry.client(), rc));
     }
-}
-
-/// `libxl_ao_abort`, of 4.6 and later.
-fn ability_to_abort(hosted: &Hosted) -> Result<AoAbort, Error> {
-    hosted.library().ao_abort().ok_or_else(|| hosted.whole_library().lacks("aborting an operation", Release::V4_6))
 }
 
 type AoAbort = unsafe extern "C" fn(*mut RawCtx, *const AsyncopHow) -> c_int;

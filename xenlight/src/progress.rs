@@ -11,8 +11,10 @@ use core::ffi::c_ulong;
 use futures_core::Stream;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use uuid::Uuid;
 use xenlight_types::DomainId;
 
 /// What an operation in progress reports.
@@ -27,6 +29,9 @@ pub enum Progress {
         /// How much of it is done, from 0 to 100.
         percent: u8,
     },
+    /// The other side of a migration has said which domain it sends, by its uuid. From now on there can be a copy of it here, named
+    /// `NAME--incoming`, while it runs there: nothing but this operation may let the copy run before the operation has ended.
+    Receiving(Uuid),
     /// The console of a domain in creation is there, and the domain has this number. It is libxl's until the operation has ended: do
     /// nothing to it but open its [console](crate::Ctx::open_console).
     Console(DomainId),
@@ -42,6 +47,12 @@ impl Reports {
     /// Of an operation that is over if there is none.
     pub(crate) fn of(reported: Option<Arc<Reported>>) -> Self {
         Self(reported)
+    }
+
+    /// Whether it has asked its domain to suspend, and not taken that back.
+    pub(crate) fn has_asked_to_suspend(&self) -> bool {
+        // Relaxed: it is looked at when the operation is over, whose result is handed over under a lock.
+        self.0.as_ref().is_some_and(|reported| reported.asks_to_suspend.load(Ordering::Relaxed))
     }
 }
 
@@ -68,6 +79,8 @@ pub(crate) struct Reported {
     unread: Mutex<Buffer<Progress>>,
     /// The latest, to be told once.
     latest: Mutex<Option<Progress>>,
+    /// Its domain was asked to suspend, and that was not taken back.
+    asks_to_suspend: AtomicBool,
 }
 
 impl Reported {
@@ -84,6 +97,11 @@ impl Reported {
             _ => unread.add(progress),
         }
         unread.take_waker()
+    }
+
+    /// Libxl asks the domain to suspend, or takes that back.
+    pub(crate) fn set_asks_to_suspend(&self, asks: bool) {
+        self.asks_to_suspend.store(asks, Ordering::Relaxed);
     }
 
     /// Nothing comes any more. Returns the one who waits.

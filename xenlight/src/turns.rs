@@ -22,6 +22,11 @@ impl Turns {
         self.taken
     }
 
+    /// The one who looked has panicked: whoever comes next looks.
+    fn give_back(&mut self) {
+        self.taken = false;
+    }
+
     /// Nobody looks, nor has to.
     #[cfg(test)]
     pub(crate) fn are_over(&self) -> bool {
@@ -39,7 +44,43 @@ pub(crate) fn one_at_a_time<T>(
     if !state.with(enter) {
         return;
     }
+    let turn = OnUnwind(|| state.with(|state| turns(state).give_back()));
     while state.with(|state| turns(state).look_again()) {
         look();
+    }
+    // It is over, and may be another thread's already.
+    std::mem::forget(turn);
+}
+
+/// Else nobody would ever look again.
+struct OnUnwind<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnUnwind<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn a_turn_that_panics_is_over_and_the_next_one_looks() {
+        let state = Mutex::new(Turns::default());
+        let looked = AtomicU32::new(0);
+        let look = || {
+            if looked.fetch_add(1, Ordering::Relaxed) == 0 {
+                panic!("it looks");
+            }
+        };
+        let once = || one_at_a_time(&state, Turns::enter, |turns| turns, look);
+        assert!(catch_unwind(AssertUnwindSafe(once)).is_err());
+        once();
+        assert_eq!(looked.load(Ordering::Relaxed), 2);
+        assert!(state.with(|turns| turns.are_over()));
     }
 }

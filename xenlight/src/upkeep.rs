@@ -120,6 +120,11 @@ impl Ctx {
     /// Replicates a domain to another host, checkpoint after checkpoint, until that fails or the other host takes over: Remus, or COLO. Over `to`
     /// goes the stream, over `back` what the other host answers. Both are closed when the operation has ended.
     ///
+    /// It ends with its connection: keep a clone of the socket, and shut that down when the first bytes have arrived. libxl (4.7 to 4.22) does not
+    /// survive the end of the connection before these, nor an abort: an [abort](Operation::abort) is refused, and a
+    /// [close](Self::close) of the ctx waits for the end. libxl may call it a success when the other side is gone. Where a checkpoint has
+    /// the domain suspended then, [`resume`](Self::resume) has it go on.
+    ///
     /// # Errors
     /// [`Error::Libxl`], mostly at the end of the replication; [`Error::Config`], and those of [all operations](Self#a-domains-life).
     pub fn replicate(
@@ -208,6 +213,10 @@ struct Replicate {
 }
 
 impl Action for Replicate {
+    /// libxl stops the program that writes the stream, and then answers it, if it is between two checkpoints. An answer that cannot be
+    /// written ends the operation while it is being aborted: an assertion fails, or a function is called that is not set.
+    const ABORTABLE: bool = false;
+
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         let (to, back) = (self.to.as_raw_fd(), self.back.as_raw_fd());
         // SAFETY: the ctx is alive; struct and fds live until the operation has ended (E9).

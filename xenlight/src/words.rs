@@ -245,6 +245,11 @@ impl Hearing {
 
     /// A message below the level of errors.
     pub(crate) fn note(&self, message: &str) {
+        // From 4.2.0 to 4.22.0.
+        if message.contains(" suspend request via ") {
+            self.asks_to_suspend(true);
+            return;
+        }
         let Some((watch, rest)) = message.split_once("watch w=0x").and_then(|(_, rest)| rest.split_once(' ')) else {
             return;
         };
@@ -266,6 +271,10 @@ impl Hearing {
 
     /// A message at the level of errors. `context` is `libxl`, or a part of it.
     pub(crate) fn hear(&self, context: &str, message: &str) {
+        // From 4.5 to 4.22.0, when it has done so.
+        if message.contains("suspend, cancelling request") {
+            self.asks_to_suspend(false);
+        }
         let line = line(context, message);
         let owner = self.current();
         let state = lock(&self.0);
@@ -283,6 +292,13 @@ impl Hearing {
                     alone.hear(Line { certain: false, ..line });
                 }
             }
+        }
+    }
+
+    /// The owner of this call has asked its domain to suspend, or has taken that back.
+    fn asks_to_suspend(&self, asks: bool) {
+        if let Some(owner) = self.current() {
+            owner.reported.set_asks_to_suspend(asks);
         }
     }
 

@@ -25,14 +25,20 @@ const REPORTS: [(&str, &str); 4] = [
     ("--html", "/tmp/report.html"),
 ];
 
-/// Runs the suite with `arguments`, which are its own business but for `--tier xen` and the files of [`REPORTS`].
+/// Runs the suite with `arguments`, which are its own business but for `--tier xen`, `--tier pair` and the files of [`REPORTS`].
 ///
 /// Returns only from the lab, with what to exit with: elsewhere the suite takes this process's place.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<OsString>) -> Result<u8> {
     let program = workspace.program(PROGRAM).with_context(|| format!("the workspace has no {PROGRAM}"))?;
-    if option(&arguments, "--tier").is_some_and(|tier| tier == "xen") && !arguments.iter().any(|word| word == "--list")
-    {
+    let is_run = |of: &str| {
+        option(&arguments, "--tier").is_some_and(|tier| tier == of) && !arguments.iter().any(|word| word == "--list")
+    };
+    if is_run("xen") {
         return lab::run(workspace, &in_lab(arguments)?);
+    }
+    if is_run("pair") && option(&arguments, "--peer").is_none() {
+        let [here, there] = in_two_labs(arguments)?;
+        return lab::pair::run(workspace, [&here, &there]);
     }
     let releases = match take(&mut arguments, "--libxl") {
         None => Vec::new(),
@@ -133,16 +139,7 @@ fn build_standin(workspace: &Workspace) -> Result<PathBuf> {
 
 /// The same run in the lab, on the Xen of the release that is asked for, its reports brought back to where they are wanted.
 fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
-    let release = match take(&mut arguments, "--release") {
-        Some(name) => {
-            let name = name.to_string_lossy();
-            let known = Release::ALL.map(Release::codename).join(", ");
-            Release::from_str(&name, false)
-                .ok()
-                .with_context(|| format!("there is no release {name} to boot: {known} are there"))?
-        }
-        None => Release::DEFAULT,
-    };
+    let release = release(&mut arguments, "--release")?;
     let hvm = has_device_model(&arguments);
     let mut fetch = Vec::new();
     for (name, report) in REPORTS {
@@ -160,6 +157,29 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
     }
     // The suite bounds each case itself.
     Ok(lab::Options { release, fetch, memory: lab::LARGEST, timeout: 3600, hvm, ..lab::Options::new(arguments) })
+}
+
+/// The run in two labs: the cases in the first one, and what serves them in the second one, of the release that `--peer-release` names.
+fn in_two_labs(mut arguments: Vec<OsString>) -> Result<[lab::Options; 2]> {
+    const PORT: u16 = 8002;
+    /// MiB that each machine has: none of the domains is large.
+    const MEMORY: u64 = 1536;
+    let [_, there] = lab::pair::ADDRESSES;
+    let release = release(&mut arguments, "--peer-release")?;
+    arguments.push(format!("--peer={there}:{PORT}").into());
+    let here = lab::Options { memory: MEMORY, hvm: false, ..in_lab(arguments)? };
+    let serve = [PROGRAM, &format!("--serve={there}:{PORT}"), "--linux=/lab/linux"].map(OsString::from);
+    let there = lab::Options { release, memory: MEMORY, timeout: 3600, ..lab::Options::new(serve.to_vec()) };
+    Ok([here, there])
+}
+
+/// The release that the option names, which is taken away.
+fn release(arguments: &mut Vec<OsString>, option: &str) -> Result<Release> {
+    let Some(name) = take(arguments, option) else { return Ok(Release::DEFAULT) };
+    let name = name.to_string_lossy();
+    let known = Release::ALL.map(Release::codename).join(", ");
+    let release = Release::from_str(&name, false).ok();
+    release.with_context(|| format!("there is no release {name} to boot: {known} are there"))
 }
 
 /// Whether cases with a device model may be among those that the arguments choose.
@@ -233,6 +253,17 @@ mod tests {
         assert_eq!(in_lab(words("--tier xen")).unwrap().release, Release::DEFAULT);
         let error = in_lab(words("--tier=xen --release=potato")).unwrap_err().to_string();
         assert!(error.contains("potato") && error.contains("bullseye, bookworm, trixie"), "{error}");
+    }
+
+    #[test]
+    fn two_labs_have_a_release_each_and_the_cases_find_the_other_one() {
+        let [here, there] = in_two_labs(words("--tier pair --peer-release trixie --case a")).unwrap();
+        assert_eq!((here.release, there.release), (Release::DEFAULT, Release::Trixie));
+        let expected = "osevent-conformance --tier pair --case a --peer=10.0.0.2:8002 --linux=/lab/linux";
+        assert_eq!(here.command, words(expected));
+        assert_eq!(there.command, words("osevent-conformance --serve=10.0.0.2:8002 --linux=/lab/linux"));
+        let [here, there] = in_two_labs(words("--tier pair --release trixie")).unwrap();
+        assert_eq!((here.release, there.release), (Release::Trixie, Release::DEFAULT));
     }
 
     #[test]

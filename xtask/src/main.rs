@@ -4,13 +4,16 @@
 
 mod apt;
 mod bench;
+mod book;
 mod ci;
+mod command;
 mod conformance;
 mod debian;
 mod demo;
 mod dom0_program;
 mod lab;
 mod libxl;
+mod package;
 mod setup;
 mod workspace;
 
@@ -37,13 +40,15 @@ enum XtaskCommand {
     Test(ci::Options),
     /// Check what a release needs besides: packages, oldest Rust and dependencies, features, interfaces
     CheckRelease(ci::ReleaseOptions),
-    /// Run the conformance suite; with --tier xen, on a real Xen in the lab; with --libxl, on that release's libxl
+    /// Run the conformance suite; with --tier xen, on a real Xen in the lab; with --tier pair, on two of them; with --libxl, on that release's libxl
     #[command(disable_help_flag = true)]
     Conformance {
         /// The suite's own arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build Debian packages, and try them on clean systems of Debian 12 and 13
+    Package,
     /// Build the suite as one file for the dom0 of another machine
     Dom0Program,
     /// Measure what hosting libxl costs, in a release build
@@ -53,8 +58,14 @@ enum XtaskCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Show the manager of virtual machines on a simulated machine, without Xen and without root
-    Demo,
+    /// Run a program on a simulated machine, without Xen and without root; without a program, the manager of virtual machines
+    Demo {
+        /// A path, or a binary or example of the workspace; and its arguments. The machine has the domains `web` and `database`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+        command: Vec<OsString>,
+    },
+    /// Build the book and check its links
+    Book,
     /// Run a program as root in the dom0 of a real Xen, in QEMU
     ///
     /// Exits as the program does; 128+n if signal n killed it; 127 if dom0 cannot start it; 124 when the time is
@@ -78,9 +89,11 @@ fn run(command: XtaskCommand) -> Result<u8> {
         XtaskCommand::Test(options) => ci::run(&Workspace::load()?, &options),
         XtaskCommand::CheckRelease(options) => ci::check_release(&Workspace::load()?, &options),
         XtaskCommand::Conformance { arguments } => conformance::run(&Workspace::load()?, arguments),
+        XtaskCommand::Package => package::run(&Workspace::load()?),
         XtaskCommand::Dom0Program => dom0_program::run(&Workspace::load()?).map(|()| 0),
         XtaskCommand::Bench { arguments } => bench::run(&Workspace::load()?, arguments),
-        XtaskCommand::Demo => demo::run(&Workspace::load()?),
+        XtaskCommand::Demo { command } => demo::run(&Workspace::load()?, &command),
+        XtaskCommand::Book => book::run(&Workspace::load()?),
         XtaskCommand::Lab(options) => lab::run(&Workspace::load()?, &options),
     }
 }

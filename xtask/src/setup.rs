@@ -35,6 +35,13 @@ const TESTING: [Package; 10] = [
     ("grim", "what the bar looks like there"),
 ];
 
+/// What packages of Debian are built, checked and tried with.
+const PACKAGING: [Package; 3] = [
+    ("debhelper", "builds packages of the programs"),
+    ("lintian", "finds what is wrong with them"),
+    ("mmdebstrap", "makes a clean system to try them on"),
+];
+
 /// What the programs with windows are built, run and tested with. Debian has all of it from 12 on.
 const WINDOWS: [Package; 9] = [
     ("libgtk-4-dev", "windows"),
@@ -48,6 +55,12 @@ const WINDOWS: [Package; 9] = [
     ("at-spi2-core", "lets them use a window as a screen reader does, on a session bus"),
 ];
 
+/// The packages of the workspace that need them.
+pub(crate) const WITH_WINDOWS: [&str; 1] = ["osevent-manager"];
+
+/// Debian has it from 12 on. Where it is missing, the tests of the fleet are ignored, with this reason.
+const NATS: Package = ("nats-server", "the server over which hosts are tested together");
+
 /// Parts of the Rust toolchain, by the command of cargo that each is for: rustup's minimal profile leaves them out.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
 
@@ -56,10 +69,13 @@ const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")]
 /// # Errors
 /// Where that is not possible, with what to do instead.
 pub(crate) fn run() -> Result<()> {
-    let mut packages = [&BUILDING[..], &TESTING].concat();
+    let mut packages = [&BUILDING[..], &TESTING, &PACKAGING].concat();
     match apt::available().then(lacking_for_windows).transpose()?.flatten() {
         Some(lacking) => println!("setup: {lacking}: programs with windows cannot be built"),
         None => packages.extend(WINDOWS),
+    }
+    if apt::available() && apt::offers(NATS.0)? {
+        packages.push(NATS);
     }
     if !apt::available() {
         let list = packages.iter().map(|(package, why)| format!("  {package}: {why}")).collect::<Vec<_>>().join("\n");
@@ -107,6 +123,21 @@ pub(crate) fn for_windows() -> Result<Option<String>> {
     let found = |library: &&str| Command::new("pkg-config").args(["--exists", library]).status();
     let lacking = libraries.iter().find(|library| !found(library).is_ok_and(|status| status.success()));
     Ok(lacking.map(|library| format!("pkg-config finds no {library}")))
+}
+
+/// Installs what packages of Debian are made and tried with, of programs with windows, too; returns what is lacking here.
+///
+/// # Errors
+/// The same as for [`for_building`].
+pub(crate) fn for_packaging() -> Result<Option<String>> {
+    if let Some(lacking) = for_windows()? {
+        return Ok(Some(lacking));
+    }
+    if !apt::available() {
+        return Ok(Some("this is no Debian: there is no apt-get".into()));
+    }
+    install(&PACKAGING)?;
+    Ok(None)
 }
 
 /// What apt does not have of what programs with windows need.

@@ -22,12 +22,19 @@ pub(crate) struct Workspace {
     programs: Vec<Program>,
 }
 
-/// A binary or an example of the workspace.
+/// A binary, an example or a test of the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Program {
-    package: String,
+    pub(crate) package: String,
     name: String,
     kind: &'static str,
+}
+
+impl Program {
+    /// A test of a package, by the name of its target.
+    pub(crate) fn test(package: &str, name: &str) -> Program {
+        Program { package: package.to_owned(), name: name.to_owned(), kind: "test" }
+    }
 }
 
 impl Workspace {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What setup wants, and one that is not there.
-const WANTED: [&str; 27] = [
+const WANTED: [&str; 31] = [
     "gcc",
     "libc6-dev",
     "make",
@@ -26,6 +26,10 @@ const WANTED: [&str; 27] = [
     "dbus",
     "sway",
     "grim",
+    "debhelper",
+    "lintian",
+    "mmdebstrap",
+    "nats-server",
     "libgtk-4-dev",
     "libadwaita-1-dev",
     "libvte-2.91-gtk4-dev",
@@ -38,7 +42,7 @@ const WANTED: [&str; 27] = [
 ];
 
 /// The first of those that older systems do not have.
-const FIRST_FOR_WINDOWS: usize = 18;
+const FIRST_FOR_WINDOWS: usize = 22;
 
 /// A machine with its own list of packages and an apt-get that only writes down how it was called.
 struct Machine(PathBuf);

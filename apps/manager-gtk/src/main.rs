@@ -3,13 +3,18 @@
 //! - `engine`: what can be asked of a host. It is the only part that knows xenlight.
 //! - `model`: what is known of the host, as objects with properties: its domains, and the tasks that are at work.
 //! - `view`: the widgets, one a file, bound to these properties.
-//! - `application`: one process for each user, its actions and its command line.
+//! - `measure`: how long the main loop is busy at a time.
+//! - `settings`: what its user has set.
+//! - `application`: one process for each user, its actions and its command line, which has the `options`.
 
 mod application;
 mod engine;
 mod i18n;
+mod measure;
 #[expect(unreachable_pub, reason = "the accessors that glib makes of properties")]
 mod model;
+mod options;
+mod settings;
 mod view;
 
 use osevent_standin_machine::demo::{self, Domain, Side};
@@ -17,7 +22,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     i18n::begin();
-    if std::env::args().any(|argument| argument == application::DEMO) {
+    if application::is_given(&options::DEMO) {
         match demo::enter(&demo_domains()) {
             Ok(Side::Machine(code)) => return code,
             Ok(Side::Program) => {}

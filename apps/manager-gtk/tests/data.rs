@@ -27,7 +27,7 @@ fn each_text_is_translated() {
     let texts = texts.to_str().expect("a path in UTF-8");
     // As C: texts and calls look the same.
     let sources = format!(
-        "find src -name '*.rs' | xargs xgettext --language=C --from-code=UTF-8 --keyword=gettext --keyword=ngettext:1,2 -o '{texts}'"
+        "find src -name '*.rs' | xargs xgettext --language=C --from-code=UTF-8 --keyword=gettext --keyword=ngettext:1,2 --keyword=to_translate -o '{texts}'"
     );
     is_content("sh", &["-c", &format!("! command -v xgettext || {sources}")]);
     if Path::new(texts).exists() {

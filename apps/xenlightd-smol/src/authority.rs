@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 use futures_lite::future::or;
+use zbus::fdo::DBusProxy;
 use zbus::message::{Flags, Header};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, fdo};
@@ -34,6 +35,18 @@ pub(crate) enum Action {
     /// A configuration names programs that run as root.
     Create,
     Destroy,
+    /// A file of a save has all that is in the domain's memory.
+    Save,
+    /// It has a configuration, too.
+    Restore,
+    /// As a save, but the domain goes on.
+    Dump,
+    /// Whoever types there may be who is logged in.
+    Console,
+    /// As a save, and it runs elsewhere then.
+    Migrate,
+    /// As a restore.
+    Receive,
 }
 
 impl Action {
@@ -44,12 +57,28 @@ impl Action {
             Self::Manage => "org.osevent.Xen1.manage",
             Self::Create => "org.osevent.Xen1.create",
             Self::Destroy => "org.osevent.Xen1.destroy",
+            Self::Save => "org.osevent.Xen1.save",
+            Self::Restore => "org.osevent.Xen1.restore",
+            Self::Dump => "org.osevent.Xen1.dump",
+            Self::Console => "org.osevent.Xen1.console",
+            Self::Migrate => "org.osevent.Xen1.migrate",
+            Self::Receive => "org.osevent.Xen1.receive",
+        }
+    }
+
+    /// How many files a message may have.
+    const fn files(self) -> u32 {
+        match self {
+            Self::Save | Self::Restore | Self::Dump => 1,
+            Self::Migrate | Self::Receive => 2,
+            _ => 0,
         }
     }
 }
 
 pub(crate) struct Authority {
     polkit: AuthorityProxy<'static>,
+    bus: DBusProxy<'static>,
     pending: Mutex<HashMap<OwnedUniqueName, usize>>,
 }
 
@@ -57,20 +86,35 @@ impl Authority {
     /// # Errors
     /// Those of the bus; polkit need not be there.
     pub(crate) async fn new(bus: &Connection) -> zbus::Result<Self> {
-        Ok(Self { polkit: AuthorityProxy::new(bus).await?, pending: Mutex::default() })
+        let (polkit, bus) = (AuthorityProxy::new(bus).await?, DBusProxy::new(bus).await?);
+        Ok(Self { polkit, bus, pending: Mutex::default() })
+    }
+
+    /// The number of the user whose message it is.
+    ///
+    /// # Errors
+    /// The sender has left the bus.
+    pub(crate) async fn user(&self, header: &Header<'_>) -> Result<u32, Failure> {
+        let sender = header.sender().ok_or_else(no_sender)?;
+        Ok(self.bus.get_connection_unix_user(sender.clone().into()).await.map_err(zbus::Error::from)?)
     }
 
     /// Returns if the sender of the message may do this. A person is asked for a password only if the message allows it. The domain's
     /// name and uuid are at hand for polkit's rules, as `domain` and `uuid`.
     ///
     /// # Errors
-    /// [`Failure::NotAuthorized`], [`Failure::AuthorityMissing`], [`Failure::Busy`].
+    /// [`Failure::NotAuthorized`], [`Failure::AuthorityMissing`], [`Failure::Busy`]; [`Failure::InvalidArgument`] if the message has files
+    /// that nobody asked for.
     pub(crate) async fn check(
         &self,
         header: &Header<'_>,
         action: Action,
         domain: Option<&Domain>,
     ) -> Result<(), Failure> {
+        // They are kept until the answer: a client must not be able to leave none to others.
+        if header.unix_fds().unwrap_or_default() > action.files() {
+            return Err(Failure::InvalidArgument("the message has more files than the method takes".to_owned()));
+        }
         let _pending = self.pending(header)?;
         let missing =
             |why: String| Failure::AuthorityMissing(format!("polkit cannot be asked for {}: {why}", action.id()));
@@ -97,8 +141,13 @@ impl Authority {
         match or(asked, late).await {
             Ok(answer) if answer.is_authorized => Ok(()),
             Ok(answer) => {
-                let more =
-                    if answer.is_challenge { ": it needs authentication, which the call did not allow" } else { "" };
+                let more = match (answer.is_challenge, interactive) {
+                    (true, false) => ": it needs authentication, which the call did not allow",
+                    (true, true) => {
+                        ": it needs authentication, and the caller's session has no agent of polkit's that could ask"
+                    }
+                    (false, _) => "",
+                };
                 Err(Failure::NotAuthorized(format!("not authorized for {}{more}", action.id())))
             }
             // The properties tell all of it anyway.
@@ -108,8 +157,7 @@ impl Authority {
     }
 
     fn pending(&self, header: &Header<'_>) -> Result<Pending<'_>, Failure> {
-        let nobody = || Failure::NotAuthorized("the message has no sender".to_owned());
-        let sender = OwnedUniqueName::from(header.sender().ok_or_else(nobody)?.clone());
+        let sender = OwnedUniqueName::from(header.sender().ok_or_else(no_sender)?.clone());
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let count = pending.entry(sender.clone()).or_default();
         if *count == PENDING {
@@ -118,6 +166,10 @@ impl Authority {
         *count += 1;
         Ok(Pending { authority: self, sender })
     }
+}
+
+fn no_sender() -> Failure {
+    Failure::NotAuthorized("the message has no sender".to_owned())
 }
 
 /// Counts while it lives.
@@ -144,7 +196,8 @@ mod tests {
 
     #[test]
     fn the_policy_has_each_action_and_no_other() {
-        let all = [Action::Read, Action::ReadConfiguration, Action::Manage, Action::Create, Action::Destroy];
+        use Action::*;
+        let all = [Read, ReadConfiguration, Manage, Create, Destroy, Save, Restore, Dump, Console, Migrate, Receive];
         let policy = include_str!("../data/org.osevent.Xen1.policy");
         let described = policy.split("<action id=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
         assert_eq!(described.collect::<Vec<_>>(), all.map(Action::id));

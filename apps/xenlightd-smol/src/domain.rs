@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use uuid::Uuid;
-use xenlight::{DomainState, ShutdownReason};
+use xenlight::DomainState;
 use zbus::Variant;
 
 /// A domain. With each field goes a property of the same name.
@@ -117,16 +117,31 @@ impl State {
 }
 
 impl From<DomainState> for State {
+    /// By its name, which is xenlight's.
     fn from(state: DomainState) -> Self {
-        match state {
-            DomainState::Making => Self::Making,
-            DomainState::Running => Self::Running,
-            DomainState::Paused => Self::Paused,
-            DomainState::Dying => Self::Dying,
-            DomainState::Shutdown(ShutdownReason::Suspend) => Self::Suspended,
-            DomainState::Shutdown(ShutdownReason::Crash | ShutdownReason::Watchdog) => Self::Crashed,
-            DomainState::Shutdown(_) => Self::Shutdown,
-            _ => Self::Other,
+        let name = state.to_string();
+        Self::ALL.into_iter().find(|known| known.as_str() == name).unwrap_or(Self::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xenlight::ShutdownReason;
+
+    #[test]
+    fn each_state_is_known_by_its_name() {
+        let down = DomainState::Shutdown;
+        for (state, known) in [
+            (DomainState::Making, State::Making),
+            (DomainState::Running, State::Running),
+            (DomainState::Paused, State::Paused),
+            (DomainState::Dying, State::Dying),
+            (down(ShutdownReason::Suspend), State::Suspended),
+            (down(ShutdownReason::Watchdog), State::Crashed),
+            (down(ShutdownReason::Poweroff), State::Shutdown),
+        ] {
+            assert_eq!(State::from(state), known);
         }
     }
 }

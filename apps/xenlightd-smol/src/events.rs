@@ -1,11 +1,12 @@
 //! `events`: a line for each change, for people or as JSON for programs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::io::{self, Write};
 
 use async_signal::{Signal, Signals};
-use futures_lite::StreamExt;
 use futures_lite::future::or;
+use futures_lite::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
 use zbus::fdo::{ManagedObjects, NameOwnerChanged};
 use zbus::message::{Message, Type};
@@ -48,9 +49,14 @@ async fn follow(bus: &Connection, json: bool) -> Result<(), Failed> {
     let mut messages =
         futures_lite::stream::race(streams.remove(0), futures_lite::stream::race(streams.remove(0), streams.remove(0)));
 
-    let mut known_at = present(bus, json).await?;
-    while let Some(message) = messages.next().await {
-        let message = message?;
+    let mut waiting = VecDeque::new();
+    let mut known_at = taking(&mut messages, &mut waiting, present(bus, json)).await?;
+    loop {
+        let next = match waiting.pop_front() {
+            Some(message) => Some(message),
+            None => messages.next().await,
+        };
+        let message = next.ok_or("the connection to the bus is lost")??;
         // What came before the list is in the list.
         if message.recv_position() < known_at.recv_position() {
             continue;
@@ -70,13 +76,28 @@ async fn follow(bus: &Connection, json: bool) -> Result<(), Failed> {
                 Some(change) if change.args()?.new_owner().is_none() => {
                     print(json, host_line(false, "the service has ended"))?;
                 }
-                Some(_) => known_at = present(bus, json).await?,
+                Some(_) => known_at = taking(&mut messages, &mut waiting, present(bus, json)).await?,
                 None => {}
             },
             _ => {}
         }
     }
-    Err("the connection to the bus is lost".into())
+}
+
+/// Takes the messages that come while something is asked. zbus keeps 64 that nobody takes, and reads nothing more then: no answer either.
+async fn taking<T>(
+    messages: &mut (impl Stream<Item = zbus::Result<Message>> + Unpin),
+    waiting: &mut VecDeque<zbus::Result<Message>>,
+    ask: impl Future<Output = T>,
+) -> T {
+    let take = async {
+        while let Some(message) = messages.next().await {
+            waiting.push_back(message);
+        }
+        // Without the bus, what is asked ends as well.
+        pending().await
+    };
+    or(ask, take).await
 }
 
 /// Prints what there is, and returns the message that told it.

@@ -1,5 +1,9 @@
 //! Why a call was refused or a job failed, with the name that it has on the bus.
 
+use std::io::{self, ErrorKind};
+
+use rustix::io::Errno;
+use xenlight::{Error, MigrationState};
 use zbus::DBusError;
 
 /// Each has the whole reason as its text, for people: libxl's own words included. Programs go by the name.
@@ -20,6 +24,10 @@ pub(crate) enum Failure {
     Protected(String),
     /// The configuration of a domain is wrong, or the installed libxl is too old for it.
     InvalidConfiguration(String),
+    /// The file is no saved domain, or a damaged one, or cannot be read or written.
+    InvalidFile(String),
+    /// There is no room for what is to be written: the disk is full, or a quota or a limit is reached.
+    NoSpace(String),
     /// An argument is out of range.
     InvalidArgument(String),
     /// The installed libxl does not have this.
@@ -30,18 +38,74 @@ pub(crate) enum Failure {
     Cancelled(String),
     /// A creation was cancelled, and has left an unfinished domain behind: destroy it.
     Unfinished(String),
+    /// A migration has failed, the domain is where it was, and the other side has left, failed, or speaks something else.
+    Peer(String),
+    /// A migration has failed and left something to be done, before anything else: the text says what, and where the domain is.
+    Unsettled(String),
+    /// A domain is saved, and its file is complete. It was to be ended then, or to go on if it was to be kept, and that has failed: the text says
+    /// what is to be done.
+    AfterSave(String),
     /// Too much is in progress; ask again later.
     Busy(String),
     /// Anything else.
     Failed(String),
 }
 
-impl From<&xenlight::Error> for Failure {
-    fn from(error: &xenlight::Error) -> Self {
-        use xenlight::Error;
-        let text = error.to_string();
+/// Why a job has failed.
+#[derive(Debug)]
+pub(crate) enum JobError {
+    Xen(Error),
+    /// The domain is saved. It was to be ended then, or to go on if it was to be kept.
+    AfterSave {
+        keep: bool,
+        reason: Error,
+    },
+}
+
+impl From<Error> for JobError {
+    fn from(error: Error) -> Self {
+        Self::Xen(error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self::of(error, error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&JobError> for Failure {
+    fn from(error: &JobError) -> Self {
+        match error {
+            JobError::Xen(error) => error.into(),
+            JobError::AfterSave { keep: true, reason } => {
+                Self::AfterSave(format!("the domain is saved, but it does not go on here: {reason}. Resume it"))
+            }
+            JobError::AfterSave { keep: false, reason } => Self::AfterSave(format!(
+                "the domain is saved, but it was not ended: {reason}. Destroy it before it is restored, or resume it \
+                 and remove the file"
+            )),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &Error, text: String) -> Self {
         match error {
             Error::Unfinished { .. } => Self::Unfinished(text),
+            Error::Migration { state: MigrationState::AtSource, reason, .. } => match Self::of(reason, text) {
+                // There is no file.
+                Self::InvalidFile(text) => Self::Peer(text),
+                failure => failure,
+            },
+            Error::Migration { .. } => Self::Unsettled(text),
+            Error::Peer { .. } => Self::Peer(text),
             _ if error.is_aborted() => Self::Cancelled(text),
             Error::Load(_) | Error::Open { .. } | Error::Closed | Error::LoopGone | Error::XenstoredLost => {
                 Self::XenMissing(text)
@@ -49,24 +113,84 @@ impl From<&xenlight::Error> for Failure {
             Error::NoSuchDomain { .. } => Self::NoSuchDomain(text),
             Error::Protected { .. } => Self::Protected(text),
             Error::Config { .. } | Error::ConfigNeeds { .. } => Self::InvalidConfiguration(text),
+            Error::SaveFile(_) => Self::InvalidFile(text),
+            Error::Io { reason, .. } => Self::of_system(reason, text),
             Error::OutOfRange { .. } | Error::Nul(_) => Self::InvalidArgument(text),
             Error::Unsupported { .. } | Error::OtherArchitecture { .. } => Self::Unsupported(text),
             Error::Libxl { .. } => Self::Libxl(text),
-            Error::BeingDestroyed { .. } => Self::Busy(text),
+            Error::BeingDestroyed { .. } | Error::BeingMigrated { .. } => Self::Busy(text),
             _ => Self::Failed(text),
         }
     }
-}
 
-impl From<xenlight::Error> for Failure {
-    fn from(error: xenlight::Error) -> Self {
-        Self::from(&error)
+    /// The system has refused something: for the sake of the disk, of the service, or of the file.
+    fn of_system(reason: &io::Error, text: String) -> Self {
+        match reason.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => return Self::NoSpace(text),
+            // Not the system's: no thread, a panic.
+            ErrorKind::Other => return Self::Failed(text),
+            _ => {}
+        }
+        match Errno::from_io_error(reason) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => Self::Busy(text),
+            _ => Self::InvalidFile(text),
+        }
     }
-}
 
-impl Failure {
+    /// Whether somebody has to look after a domain, and only this says so.
+    pub(crate) fn leaves_work(&self) -> bool {
+        matches!(self, Self::Unsettled(_) | Self::AfterSave(_) | Self::Unfinished(_))
+    }
+
     /// The name on the bus, and the text.
     pub(crate) fn named(&self) -> (String, String) {
         (self.name().to_string(), self.description().unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_of(error: Error) -> String {
+        let (name, text) = Failure::from(&error).named();
+        assert_eq!(text, error.to_string());
+        name.strip_prefix("org.osevent.Xen1.Error.").unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_by_its_cause() {
+        let of = |reason| name_of(Error::Io { doing: "try it", reason });
+        for (errno, name) in [
+            (Errno::NOSPC, "NoSpace"),
+            (Errno::DQUOT, "NoSpace"),
+            (Errno::FBIG, "NoSpace"),
+            (Errno::MFILE, "Busy"),
+            (Errno::NFILE, "Busy"),
+            (Errno::NOMEM, "Busy"),
+            // A thread that could not be started.
+            (Errno::AGAIN, "Busy"),
+            (Errno::IO, "InvalidFile"),
+            (Errno::BADF, "InvalidFile"),
+            (Errno::PIPE, "InvalidFile"),
+        ] {
+            assert_eq!(of(errno.into()), name, "{errno:?}");
+        }
+        assert_eq!(of(ErrorKind::UnexpectedEof.into()), "InvalidFile");
+        assert_eq!(of(io::Error::other("a panic")), "Failed");
+    }
+
+    #[test]
+    fn a_failed_migration_has_its_reason_as_name_only_if_nothing_remains_to_be_done() {
+        let step = xenlight::MigrationStep::Transfer;
+        let of = |state, reason| name_of(Error::Migration { step, state, reason: Box::new(reason) });
+        let io = |errno: Errno| Error::Io { doing: "talk to the peer", reason: errno.into() };
+        assert_eq!(of(MigrationState::AtSource, io(Errno::NOMEM)), "Busy");
+        assert_eq!(of(MigrationState::AtSource, io(Errno::TIMEDOUT)), "Peer");
+        assert_eq!(of(MigrationState::AtSource, Error::SaveFile("it is something else")), "Peer");
+        let gone = Error::Peer { waited_for: "its greeting", fault: xenlight::PeerFault::Gone };
+        assert_eq!(of(MigrationState::AtSource, gone), "Peer");
+        assert_eq!(of(MigrationState::Unknown { name: "web--migratedaway".to_owned() }, io(Errno::IO)), "Unsettled");
+        assert_eq!(of(MigrationState::Gone, io(Errno::IO)), "Unsettled");
     }
 }

@@ -23,11 +23,10 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// What is to be told on the bus, in the order in which it happened.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "few at a time")]
 pub(crate) enum News {
     Domain(Change),
-    /// Whether there is a connection to Xen, or why not.
-    Availability,
+    /// Whether there is a connection to Xen from then on, or why not.
+    Availability(Availability),
 }
 
 /// The host as it is known: read by the objects on the bus, written by [`run`](Self::run).
@@ -124,20 +123,18 @@ impl Host {
     /// Until the connection is lost.
     async fn follow(&self, opened: Opened, executor: &Executor<'static>, news: &Sender<News>) {
         let Opened { ctx, mut domains, source, xen_version } = opened;
+        let libxl_version = ctx.library().release().to_string();
+        let availability = Availability { trouble: String::new(), xen_version, libxl_version };
         let changes = {
             let mut state = self.state();
             state.ctx = Some(ctx.clone());
-            state.availability = Availability {
-                trouble: String::new(),
-                xen_version,
-                libxl_version: ctx.library().release().to_string(),
-            };
+            state.availability = availability.clone();
             state.table.replace(domains.list().map(Domain::from))
         };
         for change in changes {
             tell(news, News::Domain(change)).await;
         }
-        tell(news, News::Availability).await;
+        tell(news, News::Availability(availability)).await;
         while let Some(next) = self.next(&mut domains).await {
             match next {
                 DomainChange::Appeared(domain) | DomainChange::Gone(domain) => {
@@ -190,9 +187,14 @@ impl Host {
     }
 
     async fn is_in_trouble(&self, trouble: String, news: &Sender<News>) {
-        let before = std::mem::replace(&mut self.state().availability.trouble, trouble.clone());
-        if before != trouble {
-            tell(news, News::Availability).await;
+        let changed = {
+            let availability = &mut self.state().availability;
+            let is_new = availability.trouble != trouble;
+            availability.trouble = trouble;
+            is_new.then(|| availability.clone())
+        };
+        if let Some(availability) = changed {
+            tell(news, News::Availability(availability)).await;
         }
     }
 

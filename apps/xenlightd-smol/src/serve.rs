@@ -18,6 +18,7 @@ use crate::authority::Authority;
 use crate::bus::{Manager, Service, publish};
 use crate::host::Host;
 use crate::job::Jobs;
+use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::runtime::Smol;
@@ -32,8 +33,12 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// How long jobs may take to end by themselves when the service is to end. Then they are aborted.
 const JOBS: Duration = Duration::from_secs(20);
 
+/// How long that may take, with what has to be put right after it: a domain that was being saved goes on. A domain that was asked to suspend
+/// can do so for 60 s, and is resumed then.
+const ABORT: Duration = Duration::from_secs(70);
+
 /// How long closing may take then: an operation can ignore its abort.
-const CLOSE: Duration = Duration::from_secs(10);
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -55,8 +60,13 @@ async fn serve(executor: Arc<Executor<'static>>, listeners: Vec<Listener>) -> Re
     let bus = bus.map_err(|error| format!("cannot reach the system bus: {error}"))?;
     let host = Arc::new(Host::new());
     let authority = Authority::new(&bus).await?;
-    let service =
-        Arc::new(Service { host: host.clone(), jobs: Jobs::default(), authority, executor: executor.clone() });
+    let service = Arc::new(Service {
+        host: host.clone(),
+        jobs: Jobs::default(),
+        journal: Journal::new(),
+        authority,
+        executor: executor.clone(),
+    });
     bus.object_server().at(names::HOST, ObjectManager).await?;
     bus.object_server().at(names::HOST, Manager { service: service.clone() }).await?;
 
@@ -100,14 +110,16 @@ async fn serve(executor: Arc<Executor<'static>>, listeners: Vec<Listener>) -> Re
     let outcome = or(told, or(lost, cannot_tell)).await;
 
     notify(&[NotifyState::Stopping]);
-    // Nothing new is begun.
+    // Nothing new is begun, by whoever waits for polkit neither.
+    service.jobs.close();
     let _ = bus.release_name(names::SERVICE).await;
-    let ended = async {
-        for job in service.jobs.running() {
-            job.ended().await;
-        }
-    };
-    or(ended, async { _ = Timer::after(JOBS).await }).await;
+    // Whoever says it a second time does not want to wait.
+    let waited = or(async { _ = Timer::after(JOBS).await }, async { _ = signals.next().await });
+    or(service.jobs.all_ended(), waited).await;
+    for job in service.jobs.running() {
+        job.cancel();
+    }
+    or(service.jobs.all_ended(), async { _ = Timer::after(ABORT).await }).await;
     drop(following);
     or(host.close(), async { _ = Timer::after(CLOSE).await }).await;
     outcome
@@ -125,4 +137,18 @@ async fn watchdog() {
 fn notify(states: &[NotifyState<'_>]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(states);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_waits_until_a_domain_goes_on_that_was_asked_to_suspend() {
+        assert!(ABORT > Duration::from_secs(60), "xenlight waits as long for it to suspend");
+        let unit = include_str!("../data/xenlightd.service");
+        let stop = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
+        let stop = Duration::from_secs(stop.parse().unwrap());
+        assert!(stop > JOBS + ABORT + CLOSE, "{stop:?}");
+    }
 }

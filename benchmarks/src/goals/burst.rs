@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::{paired, used};
 use crate::kind::Kind;
+use crate::rival::Rival;
 use osevent_core::{ClientValue, Interest};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,13 +18,14 @@ const READY: usize = 64;
 
 pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let mut rows = vec![];
-    for kind in Kind::ALL {
-        let most = match kind {
-            Kind::Glib(_) => 0.12,
-            Kind::Calloop => 1.0,
-            Kind::Smol => 0.55,
+    for rival in Rival::all() {
+        let bound = match rival {
+            Rival::Adapted(Kind::Glib(_)) => Some(AtMost(0.12)),
+            Rival::Adapted(Kind::Calloop) => Some(AtMost(1.0)),
+            Rival::Adapted(Kind::Smol) => Some(AtMost(0.55)),
+            Rival::Peer(_) => None,
         };
-        let hosts = kind.start_pair()?;
+        let hosts = rival.start_pair()?;
         let (own, osevent) = (Burst::new()?, Burst::new()?);
         for (at, fd) in own.fds.fds.iter().enumerate() {
             let fds = own.fds.clone();
@@ -38,8 +40,8 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
         let bursts = (options.events / READY as u32).max(1);
         let pair = paired(options.rounds, || own.round(bursts), || osevent.round(bursts));
         rows.push(Row::of_pair(
-            format!("{}: {READY} ready of {FDS}, against its own sources", kind.name()),
-            AtMost(most),
+            format!("{}: {READY} ready of {FDS}, against its own sources", rival.name()),
+            bound,
             &pair,
         ));
     }

@@ -3,14 +3,22 @@
 //! docs/benchmarks.md states the goals and has a result.
 
 mod burst;
+mod history;
 mod memory;
+mod on_machine;
 mod one_hot;
 mod registering;
 mod threads;
 mod timeouts;
 
+pub(crate) use self::on_machine::{Inside, inside};
+pub(crate) use self::threads::Churning;
+pub(crate) use self::timeouts::{PeersPending, Pending};
+
+use crate::conditions::Conditions;
 use crate::eventfd::allow_many_fds;
 use crate::figures::{Pair, table};
+use crate::peers::Peer;
 use anyhow::Context;
 use serde::Serialize;
 use std::fmt;
@@ -31,14 +39,20 @@ pub(crate) struct Options {
     /// Measures this goal and leaves out the others; repeat for more
     #[arg(long, value_name = "GOAL", value_parser = GOALS.map(|(name, _)| name))]
     only: Vec<String>,
+    /// What domains are listed with beside osevent
+    #[arg(long, default_value = "xl", value_name = "PROGRAM")]
+    xl: PathBuf,
     /// Also writes the results here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also adds the results to the history in this folder, and shows it in its `benchmarks.md`
+    #[arg(long, value_name = "DOCS")]
+    record: Option<PathBuf>,
 }
 
 type Measure = fn(&Options) -> anyhow::Result<Vec<Row>>;
 
-const GOALS: [(&str, Measure); 9] = [
+const GOALS: [(&str, Measure); 11] = [
     ("P1", one_hot::among_idle),
     ("P2", one_hot::alone),
     ("P3", one_hot::against_own),
@@ -48,7 +62,21 @@ const GOALS: [(&str, Measure); 9] = [
     ("P7", timeouts::measure),
     ("P8", threads::measure),
     ("P9", memory::measure),
+    ("P15", on_machine::list),
+    ("P16", on_machine::memory),
 ];
+
+/// Something is missing on this machine, without which a goal cannot be measured; it says what.
+#[derive(Debug)]
+struct Skipped(String);
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
 
 /// What a figure should be.
 #[derive(Clone, Copy, Serialize)]
@@ -83,7 +111,8 @@ struct Row {
     unit: &'static str,
     /// Against what, and what was measured, in this unit; medians. The figure is the ratio of the second to the first.
     compared: Option<(f64, f64)>,
-    bound: Bound,
+    /// `None` if it is only to be compared.
+    bound: Option<Bound>,
     figure: f64,
     /// The 10th and the 90th percentile of the rounds.
     spread: (f64, f64),
@@ -91,7 +120,7 @@ struct Row {
 
 impl Row {
     /// The ratio, in nanoseconds.
-    fn of_pair(what: impl Into<String>, bound: Bound, pair: &Pair) -> Self {
+    fn of_pair(what: impl Into<String>, bound: Option<Bound>, pair: &Pair) -> Self {
         Self {
             what: what.into(),
             unit: "ns",
@@ -104,30 +133,50 @@ impl Row {
 
     /// One that does not vary.
     fn alone(what: impl Into<String>, unit: &'static str, bound: Bound, figure: f64) -> Self {
-        Self { what: what.into(), unit, compared: None, bound, figure, spread: (figure, figure) }
+        Self { what: what.into(), unit, compared: None, bound: Some(bound), figure, spread: (figure, figure) }
     }
 }
 
-/// A row, as the file has it.
+/// A row, as files have it.
 #[derive(Serialize)]
 struct Measured {
     goal: &'static str,
-    is_met: bool,
+    /// Without a bound there is none.
+    is_met: Option<bool>,
     #[serde(flatten)]
     row: Row,
 }
 
+/// All of a run.
+#[derive(Serialize)]
+struct Run {
+    conditions: Conditions,
+    results: Vec<Measured>,
+    /// What could not be measured, and why.
+    skipped: Vec<String>,
+}
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     allow_many_fds()?;
+    let conditions = Conditions::now();
     let mut shown = table(["goal", "what", "unit", "against", "measured", "figure", "spread", "wanted", "met"]);
     let mut results = vec![];
+    let (_, mut skipped) = Peer::installed();
     for (goal, measure) in GOALS {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == goal) {
             continue;
         }
         eprintln!("{goal} ...");
-        for row in measure(options).context(goal)? {
-            let is_met = row.bound.is_met(row.figure);
+        let rows = match measure(options) {
+            Ok(rows) => rows,
+            Err(error) if error.is::<Skipped>() => {
+                skipped.push(format!("{goal}: {error:#}"));
+                continue;
+            }
+            Err(error) => return Err(error.context(goal)),
+        };
+        for row in rows {
+            let is_met = row.bound.map(|bound| bound.is_met(row.figure));
             let side = |side: Option<f64>| side.map_or("".to_owned(), |figure| format!("{figure:.0}"));
             shown.add_row([
                 goal.to_owned(),
@@ -137,16 +186,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
                 side(row.compared.map(|(_, measured)| measured)),
                 format!("{:.2}", row.figure),
                 format!("{:.2} to {:.2}", row.spread.0, row.spread.1),
-                row.bound.to_string(),
-                if is_met { "yes" } else { "no" }.to_owned(),
+                row.bound.map(|bound| bound.to_string()).unwrap_or_default(),
+                is_met.map_or("", |is_met| if is_met { "yes" } else { "no" }).to_owned(),
             ]);
             results.push(Measured { goal, is_met, row });
         }
     }
     println!("{shown}");
+    for reason in &skipped {
+        println!("skipped: {reason}");
+    }
+    let run = Run { conditions, results, skipped };
     if let Some(path) = &options.json {
-        fs::write(path, serde_json::to_string_pretty(&results)? + "\n")
+        fs::write(path, serde_json::to_string_pretty(&run)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(docs) = &options.record {
+        history::record(docs, &serde_json::to_value(&run)?)?;
     }
     Ok(())
 }

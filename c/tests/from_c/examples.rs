@@ -39,6 +39,20 @@ pub(crate) fn vala() -> Outcome {
     watches(Program::compile_vala("examples/watch-vala.vala", &GLIB)?)
 }
 
+/// The first program of the book.
+pub(crate) fn first() -> Outcome {
+    let program = match Program::compile("../book/c/first.c", Linked::Shared, &XEN)? {
+        Ok(program) => program,
+        Err(missing) => return Ok(Completion::ignored_with(missing)),
+    };
+    let machine = Machine::new()?;
+    machine.add_domain(5)?;
+    let mut running = Running::start(program.on(&machine).arg("pretend-5"))?;
+    running.says("pretend-5 is gone")?;
+    running.ends_with(0)?;
+    Ok(Completion::Completed)
+}
+
 fn example(source: &str, linked: Linked, needs: &Needs) -> Outcome {
     watches(Program::compile(source, linked, needs)?)
 }

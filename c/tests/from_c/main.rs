@@ -28,6 +28,7 @@ fn main() {
         case("an_sd_event_loop_reports_the_end_of_a_domain", examples::sd_event),
         case("libvirts_loop_reports_the_end_of_a_domain", examples::libvirt),
         case("a_glib_loop_reports_the_end_of_a_domain", examples::glib),
+        case("the_books_first_program_destroys_a_domain", examples::first),
         case("a_program_in_vala_does_the_same", examples::vala),
         case("a_program_with_the_static_library_does_the_same", examples::poll_static),
         case("the_guides_show_the_programs_that_are_tested", guide::show_the_tested_programs),

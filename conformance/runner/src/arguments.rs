@@ -3,12 +3,13 @@
 use crate::{hosts, random, report, tiers};
 use clap::Parser;
 use osevent_conformance::patience;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Runs the conformance cases: what libxl demands of an event loop, checked on real libxl.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "osevent-conformance", version)]
 pub(crate) struct Arguments {
     /// Which event loop hosts libxl; all, if none is named.
     #[arg(long = "adapter", value_enum)]
@@ -32,6 +33,16 @@ pub(crate) struct Arguments {
     /// The kernel for Linux domains on a real Xen, which has to run as a PV domain; the one that dom0 runs, if none is named.
     #[arg(long, value_name = "FILE")]
     pub(crate) linux: Option<PathBuf>,
+    /// Where the other host of --tier pair serves: an address and a port.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) peer: Option<SocketAddr>,
+    /// Be the other host of --tier pair, at this address and port, until the process is ended. Whoever can connect may create and destroy domains:
+    /// this is for a network without others.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["peer", "cases", "list"])]
+    pub(crate) serve: Option<SocketAddr>,
+    /// Measure so many migrations by xenlight and as many by xl, from this host to that at --peer, instead of running cases.
+    #[arg(long, value_name = "N", requires = "peer", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) figures: Option<u32>,
     /// List the cases instead of running them.
     #[arg(long)]
     pub(crate) list: bool,

@@ -1,14 +1,22 @@
 //! The program's way from its arguments to its exit.
 
 use crate::arguments::Arguments;
+use crate::cases::pair::figures::measure;
+use crate::cases::pair::serve::serve;
 use crate::on_libxl::OnLibxl;
 use crate::shared_object::SharedObject;
 use crate::tiers::libxl;
 use crate::{broken, runner};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use osevent_conformance::Suite;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The command line of `osevent-conformance`, for its manual.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
 
 /// The program `osevent-conformance`: reads the command line, runs what it asks for, and prints the results.
 pub fn main() -> ExitCode {
@@ -35,6 +43,12 @@ pub fn main() -> ExitCode {
     }
     if arguments.probe {
         return exit(libxl::probe(arguments.libxl.as_deref()).map(|()| true));
+    }
+    if let Some(address) = arguments.serve {
+        return exit(serve(address, arguments.linux.as_deref(), arguments.libxl.as_deref()).map(|()| true));
+    }
+    if let (Some(rounds), Some(peer)) = (arguments.figures, arguments.peer) {
+        return exit(measure(peer, arguments.libxl.as_deref(), rounds).map(|()| true));
     }
     if let Some(outcome) = &arguments.inside {
         return runner::run_inside(&arguments, outcome);

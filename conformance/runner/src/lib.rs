@@ -24,7 +24,7 @@ mod shared_object;
 mod stage;
 mod tiers;
 
-pub use command_line::main;
+pub use command_line::{command, main};
 #[cfg(doc)]
 use contract::*;
 pub use on_libxl::OnLibxl;

@@ -44,7 +44,8 @@ impl MoreCases for OnLibxl {
     fn play(&self, name: &str, host: Box<dyn Host>, outcome: &Path) -> anyhow::Result<()> {
         let chosen = all().find(|(named, _, _)| named == name);
         let (_, case, mode) = chosen.with_context(|| format!("there is no case {name}"))?;
-        let target = Target { tier: Tier::Libxl, linux: None, libxl: None, domains: case.types.first().copied() };
+        let domains = case.types.first().copied();
+        let target = Target { tier: Tier::Libxl, linux: None, libxl: None, domains, peer: None };
         perform(case.play, target, host, mode, outcome)
     }
 }

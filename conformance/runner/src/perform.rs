@@ -9,6 +9,7 @@ use osevent_conformance::hosts::Host;
 use osevent_conformance::integration::CoreIntegration;
 use osevent_conformance::patience;
 use osevent_conformance::perform::{perform_at_boundary, watched};
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// What a case on libxl has below that.
@@ -20,6 +21,8 @@ pub(crate) struct Target<'a> {
     pub(crate) libxl: Option<&'a Path>,
     /// The type of the case's domains, if it creates real ones.
     pub(crate) domains: Option<Type>,
+    /// Where the other host serves, if there is one.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// Runs the case on this program. What the monitor saw is written beside the outcome.
@@ -33,7 +36,7 @@ pub(crate) fn perform(
     match play {
         Play::Stage(run) => {
             let folder = outcome.parent().unwrap_or(Path::new("."));
-            let machine = Machine::start(target.tier, folder, target.linux, target.domains)?;
+            let machine = Machine::start(target.tier, folder, target.linux, target.domains, target.peer)?;
             let library = tiers::library(target.libxl)?;
             let stage = Stage::set(machine, patience::limits(target.tier.limits()), host, mode, folder, library)?;
             watched(&stage.monitor.clone(), outcome, || run(&stage).and_then(|()| stage.finish()))

@@ -8,6 +8,7 @@ use crate::perform::{Target, perform};
 use crate::report::progress::Progress;
 use crate::report::{self, Report, Row, Run, Verdict, terminal};
 use crate::tiers::libxl::probe_apart;
+use crate::tiers::peer::{Peer, Request};
 use crate::tiers::xen::{self, Type, Types};
 use crate::tiers::{self, Tier};
 use anyhow::{Context, ensure};
@@ -32,7 +33,7 @@ use xenlight::Ctx;
 const fn limit(tier: Tier) -> Duration {
     match tier {
         Tier::Libxl | Tier::Model => Duration::from_secs(300),
-        Tier::Xen => Duration::from_secs(900),
+        Tier::Xen | Tier::Pair => Duration::from_secs(900),
     }
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             probe_apart(&preparation, arguments.libxl.as_deref(), arguments.patience())?;
             (name, Some(library.release()), Some(preparation))
         }
-        Tier::Xen => {
+        Tier::Xen | Tier::Pair => {
             xen::check()?;
             let (library, name) = libxl("on this machine's Xen")?;
             // Whether Xen can be reached at all, before a case or xl waits for it.
@@ -63,6 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             let free = ctx.free_memory_kib()?;
             ctx.close_blocking()?;
             xen::announce(free, arguments.linux.as_deref())?;
+            if arguments.tier == Tier::Pair {
+                peer(arguments)?.wait()?;
+            }
             (name, Some(library.release()), None)
         }
         // Where there is no stand-in, the one case that wants it is skipped.
@@ -85,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let files = arguments.reports.create()?;
     let run = Run::begin(libxl_name);
     // One machine, one set of domains: on Xen the cases would meet each other.
-    let jobs = if arguments.tier == Tier::Xen { 1 } else { arguments.jobs };
+    let jobs = if arguments.tier.has_xen() { 1 } else { arguments.jobs };
     let progress = Progress::new(planned.len(), arguments.repeat);
     let usual = arguments.patience();
     let patience: Vec<_> = places.iter().map(|place| (*place, Patience::new(usual))).collect();
@@ -267,6 +271,9 @@ fn run_in_process(
     if let Some(linux) = &arguments.linux {
         command.arg("--linux").arg(linux);
     }
+    if let Some(peer) = arguments.peer {
+        command.arg("--peer").arg(peer.to_string());
+    }
     if let Some(libxl) = &arguments.libxl {
         command.arg("--libxl").arg(libxl);
     }
@@ -286,8 +293,12 @@ fn run_in_process(
         (Some(status), Some(outcome)) if status.success() => outcome,
         (Some(status), _) => Outcome::failed(format!("its process {}", describe(status))),
     };
-    if arguments.tier == Tier::Xen && outcome.result == Verdict::Failed {
+    if arguments.tier.has_xen() && outcome.result == Verdict::Failed {
         xen::clean_up(process).context("cannot destroy what a failed case left behind")?;
+    }
+    if arguments.tier == Tier::Pair && outcome.result == Verdict::Failed {
+        let told = peer(arguments)?.tell(Request::CleanUp { process });
+        told.context("cannot destroy what a failed case left behind at the other host")?;
     }
     if outcome.result == Verdict::Failed {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
@@ -308,6 +319,11 @@ fn run_in_process(
     Ok((outcome, record))
 }
 
+/// The other host, for what is no case's.
+fn peer(arguments: &Arguments) -> anyhow::Result<Peer> {
+    Ok(Peer::new(arguments.peer.context("--tier pair takes --peer, where the other host serves")?, Type::Pvh))
+}
+
 /// The other end: runs the one case here.
 pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
     files::remember_inherited();
@@ -318,10 +334,10 @@ pub(crate) fn run_inside(arguments: &Arguments, outcome: &Path) -> ExitCode {
         &*arguments.modes,
     ) {
         (Some(case), &[adapter], &[mode]) => {
-            let Arguments { tier, ref linux, ref libxl, types, .. } = *arguments;
+            let Arguments { tier, ref linux, ref libxl, types, peer, .. } = *arguments;
             let domains =
                 case.types.iter().copied().find(|kind| types.is_some_and(|types| types == Types::from(*kind)));
-            let target = Target { tier, linux: linux.as_deref(), libxl: libxl.as_deref(), domains };
+            let target = Target { tier, linux: linux.as_deref(), libxl: libxl.as_deref(), domains, peer };
             adapter.start().and_then(|host| perform(case.play, target, host, mode, outcome))
         }
         _ => Err(anyhow::anyhow!("--inside takes one case, one adapter and one mode")),

@@ -98,7 +98,8 @@ impl DomainConfig {
     }
 
     /// Writes a configuration file of xl's. [`from_xl`](Self::from_xl) reads it as the same configuration, with what xl sets by
-    /// itself: the numbers of devices, which are their places, a keyboard beside each display, and the fields that `from_xl` names.
+    /// itself: the numbers of devices, which are their places, a keyboard beside each display, and the fields that `from_xl` names. It
+    /// does not say which scheduler the domain has, because that is the one of its CPU pool.
     ///
     /// ```
     /// use xenlight_types::{DomainConfig, Machine, Nic, Pvh};

@@ -53,8 +53,12 @@ pub(crate) fn write(config: &DomainConfig) -> Result<String, XlUnsayable> {
     if paths.is_empty() { Ok(text) } else { Err(XlUnsayable { paths, text }) }
 }
 
-/// Domain 0 is the backend unless something else is said.
+/// Domain 0 is the backend unless something else is said. The scheduler is that of the domain's CPU pool, which libxl adds to the
+/// configuration of a domain that runs.
 fn without_defaults(mut config: Json) -> Json {
+    if let Some(tree) = config.as_object_mut() {
+        tree::take(tree, "b_info/sched_params/sched");
+    }
     for devices in config.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_array_mut) {
         for device in devices.iter_mut().filter_map(Json::as_object_mut) {
             if device.get("backend_domid").is_some_and(|domid| *domid == 0) {

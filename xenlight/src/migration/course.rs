@@ -1,4 +1,4 @@
-//! The thread on which a migration takes its course, and how it hears of an abort.
+//! The thread on which a migration takes its course, and how it hears of an abort. So does a save, and a restore.
 //!
 //! A migration is a sequence of operations and of short messages that may not come for long. The sequence runs on a thread of its own: it
 //! goes on to a safe end also when nobody awaits it any more, and what it waits for keeps nothing else waiting.
@@ -8,7 +8,7 @@
 //! does with the domain meanwhile are operations, too: [parts](Task::part) of it, which are begun while the ctx is being closed as well, and
 //! which the close does not abort. So a close in the middle of a migration resumes the domain, or destroys the copy, as an abort does.
 
-use crate::contain::contained;
+use crate::contain::{contained, wake};
 #[cfg(doc)]
 use crate::contract::*;
 use crate::delivery;
@@ -18,10 +18,12 @@ use crate::inside;
 use crate::lock;
 use crate::operation::{Operation, Outcome};
 use crate::pending::{Abort, Pending};
+use crate::progress::{Progress, Reported, Reports};
 use crate::signal::Signal;
 #[cfg(doc)]
 use crate::task::Task;
 use crate::words::Words;
+use futures_core::Stream;
 use osevent_core::Registry;
 use std::io;
 use std::os::fd::RawFd;
@@ -32,7 +34,7 @@ use std::time::{Duration, Instant};
 use xenlight_sys::codes;
 use xenlight_types::DomainId;
 
-/// A migration in progress.
+/// A migration in progress, or a save or a restore.
 pub(crate) struct Course {
     number: u64,
     doing: &'static str,
@@ -40,6 +42,7 @@ pub(crate) struct Course {
     state: Mutex<State>,
     /// Readable once an abort is requested.
     abort: Signal,
+    reported: Arc<Reported>,
 }
 
 #[derive(Default)]
@@ -49,6 +52,15 @@ struct State {
 }
 
 impl Course {
+    pub(crate) fn new(number: u64, doing: &'static str, moves: Option<DomainId>) -> Result<Self, Error> {
+        let abort = Signal::new().map_err(|reason| Error::Io { doing: "make an eventfd", reason })?;
+        Ok(Self { number, doing, moves, state: Mutex::default(), abort, reported: Arc::default() })
+    }
+
+    pub(crate) fn reported(&self) -> Arc<Reported> {
+        self.reported.clone()
+    }
+
     pub(crate) fn is_aborted(&self) -> bool {
         lock(&self.state).asked.is_some()
     }
@@ -61,6 +73,13 @@ impl Course {
     /// Readable once an abort is requested.
     pub(crate) fn abort_fd(&self) -> RawFd {
         self.abort.fd()
+    }
+
+    /// What a part of it reports is what it reports.
+    pub(crate) fn report(&self, registry: &Registry<Hosted>, progress: Progress) {
+        if let Some(waker) = self.reported.add(progress) {
+            delivery::hand_in(registry, move || wake(waker));
+        }
     }
 
     pub(crate) fn aborted(&self) -> Error {
@@ -119,23 +138,27 @@ pub(crate) fn start<T: Send + 'static>(
     let call = inside::enter(registry)?;
     // Inside the gate, as for every operation: see `close`.
     hosted.check_ready()?;
-    let abort = Signal::new().map_err(|reason| Error::Io { doing: "make an eventfd", reason })?;
-    let course = Arc::new(Course { number: hosted.operations.number(), doing, moves, state: Mutex::default(), abort });
+    let course = Arc::new(Course::new(hosted.operations.number(), doing, moves)?);
     hosted.operations.insert(course.clone())?;
     drop(call);
     let outcome = Outcome::running();
-    let operation = Operation::pending(outcome.clone(), course.clone());
+    let operation = Operation::pending(outcome.clone(), course.clone(), course.reported());
     let on_thread = {
         let (registry, course) = (registry.clone(), course.clone());
         move || {
-            without_sigpipe();
             // A panic must not keep a close waiting.
             let result = contained(|| work(&registry, &course));
             let panicked =
                 || Error::Io { doing, reason: io::Error::other("it panicked: this is a fault of this crate") };
             let result = result.unwrap_or_else(|| Err(panicked()));
             lock(&course.state).over = true;
-            delivery::hand_in(&registry, move || outcome.set(result));
+            let reported = course.reported();
+            delivery::hand_in(&registry, move || {
+                outcome.set(result);
+                if let Some(waker) = reported.end() {
+                    wake(waker);
+                }
+            });
             leave(&registry, &course);
         }
     };
@@ -153,21 +176,10 @@ fn leave(registry: &Arc<Registry<Hosted>>, course: &Course) {
     registry.client().progressed(registry);
 }
 
-/// The peer may close its end before it has read what is written to it: that is an error, not the end of the process.
-fn without_sigpipe() {
-    // SAFETY: a set of signals is plain data, for which zero is a value.
-    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is writable.
-    unsafe { libc::sigemptyset(&mut set) };
-    // SAFETY: as above; the signal exists.
-    unsafe { libc::sigaddset(&mut set, libc::SIGPIPE) };
-    // SAFETY: `set` is initialised; the mask is this thread's own, and it ends with the migration.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
-}
-
-/// An operation that the migration's thread waits for, with an fd that is readable when it has to be looked at.
+/// An operation that the course's thread waits for, with an fd that is readable when it has to be looked at.
 pub(crate) struct Awaited<T> {
     operation: Operation<T>,
+    reports: Reports,
     woken: Arc<Woken>,
 }
 
@@ -183,21 +195,34 @@ impl<T> Awaited<T> {
     /// Begins it once it can be waited for: nothing is begun that the thread would have to leave alone.
     pub(crate) fn begin(begin: impl FnOnce() -> Result<Operation<T>, Error>) -> Result<Self, Error> {
         let signal = Signal::new().map_err(|reason| Error::Io { doing: "make an eventfd", reason })?;
-        Ok(Self { operation: begin()?, woken: Arc::new(Woken(signal)) })
+        let operation = begin()?;
+        let reports = operation.progress();
+        Ok(Self { operation, reports, woken: Arc::new(Woken(signal)) })
     }
 
     pub(crate) fn fd(&self) -> RawFd {
         self.woken.0.fd()
     }
 
-    /// Its result, once.
-    pub(crate) fn look(&mut self) -> Option<Result<T, Error>> {
+    /// Its result, once; before that, `report` is told what it has reported.
+    pub(crate) fn look(&mut self, report: impl Fn(Progress)) -> Option<Result<T, Error>> {
         self.woken.0.clear();
         let waker = Waker::from(self.woken.clone());
-        match Pin::new(&mut self.operation).poll(&mut Context::from_waker(&waker)) {
+        let mut context = Context::from_waker(&waker);
+        let polled = Pin::new(&mut self.operation).poll(&mut context);
+        // Afterwards: nothing is reported behind the result.
+        while let Poll::Ready(Some(progress)) = Pin::new(&mut self.reports).poll_next(&mut context) {
+            report(progress);
+        }
+        match polled {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }
+    }
+
+    /// Whether it has asked its domain to suspend, and not taken that back.
+    pub(crate) fn has_asked_to_suspend(&self) -> bool {
+        self.reports.has_asked_to_suspend()
     }
 
     pub(crate) fn abort(&self) -> Result<Abort, Error> {
@@ -207,7 +232,7 @@ impl<T> Awaited<T> {
     /// Waits for it, whatever comes.
     pub(crate) fn result(mut self) -> Result<T, Error> {
         loop {
-            if let Some(result) = self.look() {
+            if let Some(result) = self.look(drop) {
                 return result;
             }
             // Woken by a signal, it looks again.
@@ -215,6 +240,9 @@ impl<T> Awaited<T> {
         }
     }
 }
+
+/// An fd that poll(2) skips.
+pub(crate) const NO_FD: RawFd = -1;
 
 /// What poll(2) is to wait for on an fd.
 pub(crate) fn waits(fd: RawFd, events: i16) -> libc::pollfd {
@@ -232,5 +260,21 @@ pub(crate) fn poll(fds: &mut [libc::pollfd], limit: Option<Duration>) -> io::Res
     match io::Error::last_os_error() {
         error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
         error => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_aborted_from_elsewhere() {
+        let course = Arc::new(Course::new(1, "do this", None).expect("an eventfd"));
+        let outcome: Arc<Outcome<()>> = Outcome::running();
+        let operation = Operation::pending(outcome, course, Arc::default());
+        let aborter = operation.aborter();
+        assert_eq!(aborter.clone().abort().expect("it can be aborted"), Abort::Requested);
+        assert_eq!(operation.abort().expect("it can be aborted"), Abort::AlreadyRequested);
+        assert_eq!(Operation::ready(Ok(())).aborter().abort().expect("it is over"), Abort::Over);
     }
 }

@@ -1,10 +1,13 @@
 //! Live migration, in the protocol of `xl migrate` and `xl migrate-receive`.
 
-mod course;
-mod peer;
-mod relay;
-mod source;
+pub(crate) mod course;
+mod end;
+pub(crate) mod peer;
+pub(crate) mod relay;
+pub(crate) mod source;
+mod stream;
 mod target;
+mod write_signals;
 
 #[cfg(doc)]
 use crate::contract::*;
@@ -80,6 +83,7 @@ impl Receiving {
 /// remains to be done. There is one moment at which neither side can know: after the source has permitted the target to
 /// start the domain, and before the target has reported that it has. If the connection breaks then, the source keeps the domain
 /// suspended, and it is up to you ([`MigrationState::Unknown`]). From that moment on an abort waits for the report for up to 10 s.
+/// Before, it waits for up to 60 s for a domain that has been asked to suspend.
 ///
 /// During a migration the domain has the name `NAME--incoming` at the target, and in the end `NAME--migratedaway` at the source.
 impl Ctx {

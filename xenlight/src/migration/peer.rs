@@ -1,4 +1,5 @@
-//! The other side of a migration: its two fds, and what is said over them.
+//! The other side of a migration: its two fds, and what is said over them. Where a domain is saved to a file, or restored from one, that is
+//! the one fd, and nothing is said.
 //!
 //! | from | message | |
 //! |---|---|---|
@@ -10,36 +11,51 @@
 //! | target | [`GO`] | unless it was 0: the source has the domain again |
 
 use crate::error::Error;
-use crate::migration::course::{Course, poll, waits};
+use crate::migration::course::{Course, NO_FD, poll, waits};
+use crate::migration::end::End;
 use crate::migration_state::PeerFault;
-use std::fs::File;
+use crate::save_file;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
+use xenlight_sys::Release;
+use xenlight_types::DomainConfig;
 
 pub(crate) const READY: &[u8] = b"xl migration receiver ready, send binary domain data.\n";
 pub(crate) const RECEIVED: &[u8] = b"domain received, ready to unpause\0";
 pub(crate) const GO: &[u8] = b"domain is yours, you are cleared to unpause\0";
 pub(crate) const REPORT: &[u8] = b"my copy unpause results are as follows\0";
 
+/// What is done with its fds.
+const TALKING: &str = "talk to the peer";
+const WRITING: &str = "write the saved domain";
+const READING: &str = "read the saved domain";
+
 /// How long a message that decides where the domain runs is waited for after an abort.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Peer<'a> {
-    to: File,
-    from: File,
+    to: Option<End>,
+    from: Option<End>,
     course: &'a Course,
     /// How long an abort is not heeded.
     patience: Duration,
-    /// Whether each of both was blocking, and is to be again: others may have the same open file.
-    blocking: [bool; 2],
 }
 
 impl<'a> Peer<'a> {
     pub(crate) fn new(course: &'a Course, to: OwnedFd, from: OwnedFd) -> Result<Self, Error> {
-        let cannot = |reason| Error::Io { doing: "use the connection to the peer", reason };
-        let blocking = [set_blocking(&to, false).map_err(cannot)?, set_blocking(&from, false).map_err(cannot)?];
-        Ok(Self { to: to.into(), from: from.into(), course, patience: Duration::ZERO, blocking })
+        let [to, from] = [End::new(to, TALKING)?, End::new(from, TALKING)?];
+        Ok(Self { to: Some(to), from: Some(from), course, patience: Duration::ZERO })
+    }
+
+    /// One that only reads.
+    pub(crate) fn reader(course: &'a Course, to: OwnedFd) -> Result<Self, Error> {
+        Ok(Self { to: Some(End::new(to, WRITING)?), from: None, course, patience: Duration::ZERO })
+    }
+
+    /// One that only writes.
+    pub(crate) fn writer(course: &'a Course, from: OwnedFd) -> Result<Self, Error> {
+        Ok(Self { to: None, from: Some(End::new(from, READING)?), course, patience: Duration::ZERO })
     }
 
     /// From now on what is said decides where the domain runs: an abort does not end the wait for it at once.
@@ -48,18 +64,44 @@ impl<'a> Peer<'a> {
     }
 
     pub(crate) fn to(&self) -> RawFd {
-        self.to.as_raw_fd()
+        fd(&self.to)
     }
 
     pub(crate) fn from(&self) -> RawFd {
-        self.from.as_raw_fd()
+        fd(&self.from)
+    }
+
+    /// Writes what is before a stream.
+    pub(crate) fn send_header(&mut self, config: &DomainConfig, release: Release) -> Result<(), Error> {
+        save_file::write_header(self, &config.to_json(), release).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => Error::Io { doing: "send the configuration", reason: error },
+            _ => self.error("the configuration", error),
+        })
+    }
+
+    /// Reads the configuration, and the beginning of the stream where it has to be looked at.
+    pub(crate) fn read_header(&mut self, release: Release) -> Result<(DomainConfig, Vec<u8>), Error> {
+        let read = |peer: &mut Self| {
+            let config = save_file::read_header(peer, release)?;
+            let head = if save_file::is_v2(release) { save_file::read_head(peer)?.to_vec() } else { Vec::new() };
+            Ok((config, head))
+        };
+        read(self).map_err(|error| match error {
+            Error::Io { .. } if self.course.is_aborted() => self.course.aborted(),
+            Error::Io { reason, .. } => self.error("the source's configuration", reason),
+            error => error,
+        })
     }
 
     /// Writes a message. After an error the peer has not got the whole of it.
     pub(crate) fn say(&mut self, message: &[u8], waited_for: &'static str) -> Result<(), Error> {
         let mut said = 0;
         while said < message.len() {
-            said += self.write(&message[said..]).map_err(|error| self.error(waited_for, error))?;
+            said += match self.write(&message[said..]) {
+                Ok(0) => return Err(self.error(waited_for, io::ErrorKind::WriteZero.into())),
+                Ok(length) => length,
+                Err(error) => return Err(self.error(waited_for, error)),
+            };
         }
         Ok(())
     }
@@ -98,19 +140,42 @@ impl<'a> Peer<'a> {
         match error.kind() {
             io::ErrorKind::TimedOut => self.course.aborted(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.has_left(waited_for),
-            _ => Error::Io { doing: "talk to the peer", reason: error },
+            _ => Error::Io { doing: self.one_way().unwrap_or(TALKING), reason: error },
+        }
+    }
+
+    /// What is done where nothing is said.
+    fn one_way(&self) -> Option<&'static str> {
+        match (&self.to, &self.from) {
+            (Some(_), None) => Some(WRITING),
+            (None, Some(_)) => Some(READING),
+            _ => None,
         }
     }
 
     /// The error for its leaving, with what it said at last.
     pub(crate) fn has_left(&mut self, waited_for: &'static str) -> Error {
+        if let Some(doing) = self.one_way() {
+            return Error::Io { doing, reason: io::ErrorKind::BrokenPipe.into() };
+        }
         let text = self.rest_of(Vec::new());
         Error::Peer { waited_for, fault: if text.is_empty() { PeerFault::Gone } else { PeerFault::Said(text) } }
     }
 
-    /// To read and write without waiting.
-    pub(crate) fn unwaiting(&mut self) -> Unwaiting<'_> {
-        Unwaiting { to: &self.to, from: &self.from }
+    /// Reads what has come.
+    pub(crate) fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.from.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), |from| from.read_now(bytes))
+    }
+
+    /// Writes what there is room for.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), |to| to.write_now(bytes))
+    }
+
+    /// Waits until what was written to a file is on its disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let synced = self.to.as_ref().map_or(Ok(()), End::sync);
+        synced.map_err(|reason| Error::Io { doing: WRITING, reason })
     }
 
     /// What else there is to read now, as text.
@@ -118,7 +183,7 @@ impl<'a> Peer<'a> {
         const ENOUGH: usize = 400;
         let mut bytes = [0; ENOUGH];
         while heard.len() < ENOUGH
-            && let Ok(length @ 1..) = self.from.read(&mut bytes)
+            && let Ok(length @ 1..) = self.read_now(&mut bytes)
         {
             heard.extend(&bytes[..length]);
         }
@@ -153,33 +218,11 @@ impl<'a> Peer<'a> {
     }
 }
 
-/// Both fds, which do not block.
-pub(crate) struct Unwaiting<'a> {
-    to: &'a File,
-    from: &'a File,
-}
-
-impl Read for Unwaiting<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.from.read(bytes)
-    }
-}
-
-impl Write for Unwaiting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.to.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Read for Peer<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             self.wait(self.from(), libc::POLLIN)?;
-            match self.from.read(bytes) {
+            match self.read_now(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
@@ -191,7 +234,7 @@ impl Write for Peer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             self.wait(self.to(), libc::POLLOUT)?;
-            match self.to.write(bytes) {
+            match self.write_now(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
@@ -203,28 +246,7 @@ impl Write for Peer<'_> {
     }
 }
 
-impl Drop for Peer<'_> {
-    fn drop(&mut self) {
-        for (file, was_blocking) in [&self.to, &self.from].into_iter().zip(self.blocking) {
-            if was_blocking {
-                // Nothing depends on it but others that have the same open file.
-                let _ = set_blocking(file, true);
-            }
-        }
-    }
-}
-
-/// Returns what it was.
-pub(crate) fn set_blocking(fd: &impl AsRawFd, blocking: bool) -> io::Result<bool> {
-    // SAFETY: no pointers.
-    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    if flags < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let wanted = if blocking { flags & !libc::O_NONBLOCK } else { flags | libc::O_NONBLOCK };
-    // SAFETY: no pointers.
-    if wanted != flags && unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, wanted) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(flags & libc::O_NONBLOCK == 0)
+/// An fd that poll(2) skips, if there is none.
+fn fd(end: &Option<End>) -> RawFd {
+    end.as_ref().map_or(NO_FD, End::as_raw_fd)
 }

@@ -17,7 +17,7 @@ use crate::migration::relay;
 use crate::migration_state::{MigrationState, MigrationStep, PeerFault};
 use crate::operation::Operation;
 use crate::question::ask;
-use crate::save_file::{self, Mode};
+use crate::save_file::Mode;
 use crate::task::Task;
 use crate::upkeep;
 use osevent_core::Registry;
@@ -47,10 +47,14 @@ impl Source {
     ) -> Result<(), Error> {
         let at = |step, state| move |reason| failed(step, state, reason);
         let this = &self;
-        let back = |step| move |reason| failed(step, this.bring_back(registry, step), reason);
+        let back = |step| move |reason| failed(step, this.bring_back(registry, step, false), reason);
         let mut peer = Peer::new(course, to, from).map_err(at(MigrationStep::Greeting, MigrationState::AtSource))?;
         self.greet(registry, config, &mut peer).map_err(at(MigrationStep::Greeting, MigrationState::AtSource))?;
-        self.send(registry, course, &mut peer).map_err(back(MigrationStep::Transfer))?;
+        let task = Task::stopping("migrate a domain", self.domid);
+        relay::save(registry, course, (task, self.domid, self.mode), &mut peer).map_err(|unsent| {
+            let step = MigrationStep::Transfer;
+            failed(step, self.bring_back(registry, step, unsent.has_asked_to_suspend), unsent.reason)
+        })?;
         peer.expect(RECEIVED, "the confirmation of the transfer").map_err(back(MigrationStep::Received))?;
         let away = format!("{}{AWAY}", self.name);
         self.part_with(registry, &away).map_err(back(MigrationStep::Permission))?;
@@ -85,24 +89,13 @@ impl Source {
     ) -> Result<(), Error> {
         peer.expect(READY, "the target's greeting")?;
         let config = Awaited::begin(|| Ok(config))?.result()?;
-        let release = registry.client().whole_library().release();
-        save_file::write_header(peer, &config.to_json(), release).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => Error::Io { doing: "send the configuration", reason: error },
-            _ => peer.error("the configuration", error),
-        })
-    }
-
-    fn send(&self, registry: &Arc<Registry<Hosted>>, course: &Course, peer: &mut Peer<'_>) -> Result<(), Error> {
-        let (libxls, ours) = relay::pipe(true)?;
-        let task = Task::stopping("migrate a domain", self.domid).part();
-        let save = Awaited::begin(|| save_file::save(registry, task, self.domid, libxls, self.mode))?;
-        relay::send(course, save, ours, peer)
+        peer.send_header(&config, registry.client().whole_library().release())
     }
 
     /// The domain is suspended, and only this migration has it.
     fn part_with(&self, registry: &Arc<Registry<Hosted>>, away: &str) -> Result<(), Error> {
         self.rename(registry, &self.name, away)?;
-        if self.is_suspended(registry, MigrationStep::Permission)? {
+        if is_suspended(registry, self.domid, Duration::ZERO)? {
             return Ok(());
         }
         // Somebody has had it go on meanwhile.
@@ -118,49 +111,88 @@ impl Source {
     }
 
     /// Has the domain run here again, if it was to be suspended; the target does not start it.
-    fn bring_back(&self, registry: &Arc<Registry<Hosted>>, step: MigrationStep) -> MigrationState {
-        if step >= MigrationStep::Permission
-            && let Err(error) = self.rename(registry, &format!("{}{AWAY}", self.name), &self.name)
-        {
-            say!(Warn, "domain {} does not get back its name, {:?}: {error}", self.domid, self.name);
-        }
-        match self.is_suspended(registry, step) {
-            Ok(false) => return MigrationState::AtSource,
+    fn bring_back(
+        &self,
+        registry: &Arc<Registry<Hosted>>,
+        step: MigrationStep,
+        has_asked_to_suspend: bool,
+    ) -> MigrationState {
+        let name = self.take_back_the_name(registry, step);
+        // Of a transfer that failed the domain may have been asked to suspend and not have done it yet. Libxl takes that back only if it was
+        // not acknowledged in its time.
+        let wait = match step {
+            MigrationStep::Transfer if has_asked_to_suspend => LIBXLS_PATIENCE,
+            // Asked for unheard: an HVM domain without drivers, or by a later libxl.
+            MigrationStep::Transfer => A_MOMENT,
+            _ => Duration::ZERO,
+        };
+        let here = |name| {
+            if name == self.name { MigrationState::AtSource } else { MigrationState::Renamed { name } }
+        };
+        match is_suspended(registry, self.domid, wait) {
+            Ok(false) if has_asked_to_suspend => return MigrationState::MaySuspend { name },
+            Ok(false) => return here(name),
             Err(error) if error.is_no_such_domain() => return MigrationState::Gone,
             // It is resumed if it can be.
             Ok(true) | Err(_) => {}
         }
         let task = Task::stopping("resume a domain that migrates", self.domid).part();
         match Awaited::begin(|| domain::resume(registry, task, self.domid)).and_then(Awaited::result) {
-            Ok(()) => MigrationState::AtSource,
+            Ok(()) => here(name),
             Err(error) if error.is_no_such_domain() => MigrationState::Gone,
             Err(error) => {
                 say!(Error, "domain {} stays suspended: {error}", self.domid);
-                MigrationState::SuspendedAtSource { name: self.name.clone() }
+                MigrationState::SuspendedAtSource { name }
             }
         }
     }
 
-    /// Whether it is suspended. If its transfer failed, it may have been asked to and not have done it yet, and libxl takes that back
-    /// in one case only: then a moment is waited for it.
-    fn is_suspended(&self, registry: &Arc<Registry<Hosted>>, step: MigrationStep) -> Result<bool, Error> {
-        const LATE: Duration = Duration::from_secs(2);
-        const BETWEEN: Duration = Duration::from_millis(50);
-        let task = Task::on("ask whether a domain that migrates is suspended", self.domid).part();
-        let end = Instant::now() + if step == MigrationStep::Transfer { LATE } else { Duration::ZERO };
-        loop {
-            let info = ask(registry, task, |question| {
-                // SAFETY: the ctx lives while the question does.
-                unsafe { inventory::info(question.hosted, question.ctx, self.domid) }?.map_err(|rc| question.error(rc))
-            })?;
-            match info.shutdown {
-                Some(reason) => return Ok(reason == ShutdownReason::Suspend),
-                None if Instant::now() >= end => return Ok(false),
-                None => std::thread::sleep(BETWEEN),
-            }
+    /// Returns the name that it has then.
+    fn take_back_the_name(&self, registry: &Arc<Registry<Hosted>>, step: MigrationStep) -> String {
+        if step < MigrationStep::Permission {
+            return self.name.clone();
+        }
+        let renamed = self.rename(registry, &format!("{}{AWAY}", self.name), &self.name);
+        let Err(error) = renamed else { return self.name.clone() };
+        // It may not have lost it, or somebody else has given it another one.
+        let task = Task::on("ask for the name of a domain that migrates", self.domid).part();
+        let name = domain::name(registry, task, self.domid).ok().flatten().unwrap_or_default();
+        if name != self.name {
+            say!(Warn, "domain {} does not get back its name, {:?}: {error}", self.domid, self.name);
+        }
+        name
+    }
+}
+
+/// Waits until the domain, which libxl has asked to suspend, does so, or as long as libxl would.
+pub(crate) fn await_suspension(registry: &Arc<Registry<Hosted>>, domid: DomainId) {
+    if let Err(error) = is_suspended(registry, domid, LIBXLS_PATIENCE) {
+        say!(Debug, "whether domain {domid} is suspended is not known: {error}");
+    }
+}
+
+/// Whether it is suspended, or will be within this time.
+fn is_suspended(registry: &Arc<Registry<Hosted>>, domid: DomainId, wait: Duration) -> Result<bool, Error> {
+    const BETWEEN: Duration = Duration::from_millis(50);
+    let task = Task::on("ask whether a domain is suspended", domid).part();
+    let end = Instant::now() + wait;
+    loop {
+        let info = ask(registry, task, |question| {
+            // SAFETY: the ctx lives while the question does.
+            unsafe { inventory::info(question.hosted, question.ctx, domid) }?.map_err(|rc| question.error(rc))
+        })?;
+        match info.shutdown {
+            Some(reason) => return Ok(reason == ShutdownReason::Suspend),
+            None if Instant::now() >= end => return Ok(false),
+            None => std::thread::sleep(BETWEEN),
         }
     }
 }
+
+/// How long libxl itself waits for a domain that it has asked to suspend.
+const LIBXLS_PATIENCE: Duration = Duration::from_secs(60);
+/// What a domain takes that suspends at once.
+const A_MOMENT: Duration = Duration::from_secs(2);
 
 pub(crate) fn failed(step: MigrationStep, state: MigrationState, reason: Error) -> Error {
     Error::Migration { step, state, reason: Box::new(reason) }

@@ -12,14 +12,13 @@ use crate::migration::peer::{GO, Peer, READY, RECEIVED, REPORT};
 use crate::migration::relay;
 use crate::migration::source::failed;
 use crate::migration_state::{MigrationState, MigrationStep};
-use crate::save_file;
+use crate::progress::Progress;
 use crate::task::Task;
 use crate::upkeep;
 use osevent_core::Registry;
-use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use xenlight_types::{DomainConfig, DomainId};
+use xenlight_types::DomainId;
 
 /// What the name of the copy ends with until it may be started.
 const INCOMING: &str = "--incoming";
@@ -36,10 +35,16 @@ pub(crate) fn receive(
     // Libxl has destroyed what it had of it, or there was nothing yet.
     let remains = |step| move |reason| failed(step, MigrationState::AtSource, reason);
     let mut peer = Peer::new(course, to, from).map_err(remains(MigrationStep::Greeting))?;
-    let (mut config, head) = greet(registry, course, &mut peer).map_err(remains(MigrationStep::Greeting))?;
+    let release = registry.client().whole_library().release();
+    let greeted = peer.say(READY, "the source's configuration").and_then(|()| peer.read_header(release));
+    let (mut config, head) = greeted.map_err(remains(MigrationStep::Greeting))?;
+    if let Some(uuid) = config.create_info.uuid {
+        course.report(registry, Progress::Receiving(uuid));
+    }
     let name = config.name().to_owned();
     config.create_info.name = Some(format!("{name}{INCOMING}"));
-    let domid = match transfer(registry, course, &config, &head, &mut peer) {
+    let task = Task::without("receive a domain");
+    let domid = match relay::restore(registry, course, task, (&config, &head), &peer) {
         Ok(domid) => domid,
         Err(Error::Unfinished { domid, reason }) => {
             let state = destroy(registry, domid)
@@ -60,41 +65,6 @@ pub(crate) fn receive(
     peer.say(&[REPORT, &[0]].concat(), "the report that the domain runs")
         .map_err(|error| failed(MigrationStep::Report, MigrationState::AtTarget { name }, error))?;
     Ok(domid)
-}
-
-/// Returns the configuration, and the beginning of the stream where it has to be looked at.
-fn greet(
-    registry: &Arc<Registry<Hosted>>,
-    course: &Course,
-    peer: &mut Peer<'_>,
-) -> Result<(DomainConfig, Vec<u8>), Error> {
-    let release = registry.client().whole_library().release();
-    let read = |peer: &mut Peer<'_>| {
-        let config = save_file::read_header(peer, release)?;
-        let head = if save_file::is_v2(release) { save_file::read_head(peer)?.to_vec() } else { Vec::new() };
-        Ok((config, head))
-    };
-    peer.say(READY, "the source's configuration")?;
-    read(peer).map_err(|error| match error {
-        Error::Io { .. } if course.is_aborted() => course.aborted(),
-        Error::Io { reason, .. } => peer.error("the source's configuration", reason),
-        error => error,
-    })
-}
-
-fn transfer(
-    registry: &Arc<Registry<Hosted>>,
-    course: &Course,
-    config: &DomainConfig,
-    head: &[u8],
-    peer: &mut Peer<'_>,
-) -> Result<DomainId, Error> {
-    let (libxls, mut ours) = relay::pipe(false)?;
-    // It has room for that: libxl finds it, whatever comes next (E14).
-    ours.write_all(head).map_err(|reason| Error::Io { doing: "hand the domain's state to libxl", reason })?;
-    let task = Task::without("receive a domain").part();
-    let restore = Awaited::begin(|| save_file::restore(registry, task, config, libxls))?;
-    relay::receive(course, restore, ours, peer)
 }
 
 fn begin(registry: &Arc<Registry<Hosted>>, domid: DomainId, name: &str, paused: bool) -> Result<(), Error> {

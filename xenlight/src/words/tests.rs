@@ -1,4 +1,5 @@
 use super::*;
+use crate::progress::Reports;
 use std::sync::Barrier;
 
 /// Of a ctx that is open.
@@ -213,4 +214,16 @@ fn e12_progress_is_told_to_the_operation_that_libxl_works_for_and_otherwise_to_n
         let told: Vec<_> = future::block_on(crate::Reports::of(Some(listener.reported.clone())).collect());
         assert_eq!(told, expected);
     }
+}
+
+#[test]
+fn e12_a_request_to_suspend_is_known_of_the_operation_that_makes_it_until_it_is_taken_back() {
+    let hearing = hearing();
+    let (five, seven) = (at_work(&hearing, Some(5)), at_work(&hearing, Some(7)));
+    let asks = |of: &Arc<Listener>| Reports::of(Some(of.reported.clone())).has_asked_to_suspend();
+    let _attending = hearing.attend(Some(five.clone()));
+    hearing.note("libxl_dom_suspend.c:196:f: Domain 5:issuing PVH/HVM suspend request via XenBus control node");
+    assert!(asks(&five) && !asks(&seven));
+    hearing.hear("libxl", "libxl_dom_suspend.c:263:f: Domain 5:guest didn't acknowledge suspend, cancelling request");
+    assert!(!asks(&five));
 }

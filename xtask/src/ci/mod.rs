@@ -10,6 +10,7 @@ mod published;
 mod release;
 mod steps;
 mod tally;
+mod window;
 
 use std::panic::resume_unwind;
 use std::thread;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -57,6 +57,11 @@ impl Published {
             library: text(&library["src_path"]).into(),
             manifest: package.clone(),
         })
+    }
+
+    /// Its folder, as the members of the workspace are named.
+    pub(super) fn folder_in(&self, root: &Path) -> String {
+        self.folder.strip_prefix(root).unwrap_or(&self.folder).display().to_string()
     }
 
     /// What is missing, or not as it should be.

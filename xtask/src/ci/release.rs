@@ -11,19 +11,21 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::published::Published;
-use super::steps::{Step, check, status};
+use super::steps::{Step, check};
 use super::tally::Tally;
+use crate::command::ends_well;
 use crate::workspace::Workspace;
+use crate::{package, setup};
 
 /// All steps.
 pub(super) const STEPS: [Step; 8] = [
     Step::new("published", "manifests, licences and READMEs", super::published::check),
-    Step::new("package", "each package, built from what would be uploaded", package),
+    Step::new("package", "each package, built from what would be uploaded", crates),
     Step::new("msrv", "each crate with the oldest Rust that its manifest names", msrv),
     Step::new("minimal-versions", "all crates with the oldest dependencies that they name", minimal_versions),
     Step::new("features", "each crate alone with each set of its features", features),
     Step::new("external-types", "whose types the interfaces show", external_types),
-    Step::new("debian", "Debian packages of the library for C programs, and what lintian says of them", debian),
+    Step::new("debian", "Debian packages, what lintian says of them, and how they fare on clean systems", debian),
     Step::new("semver", "nothing is broken since the last release without its number saying so", semver),
 ];
 
@@ -60,7 +62,7 @@ fn has(workspace: &Workspace, toolchain: &str) -> bool {
     has
 }
 
-fn package(workspace: &Workspace) -> Result<Tally> {
+fn crates(workspace: &Workspace) -> Result<Tally> {
     let published = Published::all(workspace)?;
     let mut cargo = workspace.cargo();
     // All at once, so that each finds the others, which are not in the registry yet.
@@ -86,20 +88,41 @@ fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
         return Ok(Tally::SKIPPED);
     }
     let published = Published::all(workspace)?;
-    // Cargo resolves into the workspace's lock file alone, so that is put back, whatever comes.
-    let lock = workspace.root.join("Cargo.lock");
-    let kept = fs::read(&lock).context("cannot read Cargo.lock")?;
-    let oldest = cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]).status();
-    let tally = match oldest {
-        Ok(status) if status.success() => {
-            let mut cargo = cargo_of(workspace, NIGHTLY);
-            cargo.args(["check", "--quiet", "--locked"]);
-            check(cargo.args(published.iter().flat_map(|published| ["--package", &published.name])))
-        }
-        _ => Ok(Tally::FAILED),
-    };
-    fs::write(&lock, kept).context("cannot put Cargo.lock back")?;
+    // Cargo resolves into the workspace's lock file alone, and all of its members at once: what the others need would be too
+    // new for what the published ones name. So both files are put back, whatever comes.
+    let [lock, manifest] = ["Cargo.lock", "Cargo.toml"].map(|file| workspace.root.join(file));
+    let kept = (fs::read(&lock).context("cannot read Cargo.lock")?, fs::read_to_string(&manifest)?);
+    let tally = minimal_versions_of(workspace, &published, &manifest, &kept.1);
+    fs::write(&manifest, kept.1).context("cannot put Cargo.toml back")?;
+    fs::write(&lock, kept.0).context("cannot put Cargo.lock back")?;
     tally
+}
+
+fn minimal_versions_of(workspace: &Workspace, published: &[Published], path: &Path, manifest: &str) -> Result<Tally> {
+    let folders: Vec<_> = published.iter().map(|published| published.folder_in(&workspace.root)).collect();
+    fs::write(path, with_members(manifest, &folders))?;
+    if !ends_well(cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]))? {
+        return Ok(Tally::FAILED);
+    }
+    let mut cargo = cargo_of(workspace, NIGHTLY);
+    cargo.args(["check", "--quiet", "--locked"]);
+    check(cargo.args(published.iter().flat_map(|published| ["--package", &published.name])))
+}
+
+/// The workspace's manifest without the members that are not among `folders`. Cargo still finds those on which one of them depends.
+fn with_members(manifest: &str, folders: &[String]) -> String {
+    let mut lines = Vec::new();
+    let mut in_members = false;
+    for line in manifest.lines() {
+        let member = line.trim().trim_matches([',', '"']);
+        let is_other = in_members && line != "]" && !folders.iter().any(|folder| folder == member);
+        // They have to be members, too.
+        if !is_other && !line.starts_with("default-members = ") {
+            lines.push(line);
+        }
+        in_members = line == "members = [" || in_members && line != "]";
+    }
+    lines.join("\n") + "\n"
 }
 
 fn features(workspace: &Workspace) -> Result<Tally> {
@@ -127,7 +150,7 @@ fn external_types(workspace: &Workspace) -> Result<Tally> {
     for Published { name, crate_name, external_types, .. } in Published::all(workspace)? {
         let mut cargo = cargo_of(workspace, NIGHTLY);
         cargo.args(["rustdoc", "--quiet", "--lib", "--package", &name, "--"]);
-        if !status(cargo.args(["-Z", "unstable-options", "--output-format=json"]))? {
+        if !ends_well(cargo.args(["-Z", "unstable-options", "--output-format=json"]))? {
             tally += Tally::FAILED;
             continue;
         }
@@ -178,21 +201,11 @@ fn ids_named(part: &Value, ids: &mut BTreeSet<u64>) {
 }
 
 fn debian(workspace: &Workspace) -> Result<Tally> {
-    for (tool, package) in [("dpkg-buildpackage", "dpkg-dev"), ("dh", "debhelper"), ("lintian", "lintian")] {
-        if which::which(tool).is_err() {
-            println!("SKIPPED: no {tool}; apt-get install {package}");
-            return Ok(Tally::SKIPPED);
-        }
+    if let Some(lacking) = setup::for_packaging()? {
+        println!("SKIPPED: {lacking}");
+        return Ok(Tally::SKIPPED);
     }
-    let folder = workspace.root.join("c");
-    let mut build = Command::new("dpkg-buildpackage");
-    // The cargo that we have, which is hardly one of Debian's.
-    build.args(["--build=binary", "--no-sign", "--no-check-builddeps"]).current_dir(&folder);
-    if !status(&mut build)? {
-        return Ok(Tally::FAILED);
-    }
-    // It finds the packages beside the folder.
-    check(Command::new("lintian").args(["--fail-on", "error,warning"]).current_dir(&folder))
+    Ok(if package::run(workspace)? == 0 { Tally::PASSED } else { Tally::FAILED })
 }
 
 fn semver(workspace: &Workspace) -> Result<Tally> {
@@ -226,6 +239,13 @@ fn last_release(root: &Path) -> Result<Option<String>> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn oldest_versions_are_those_of_published_members_alone() {
+        let manifest = "[workspace]\nmembers = [\n    \"core\",\n    \"apps/a\",\n]\ndefault-members = [\"apps/a\"]\n[a]\nb = [\n    \"c\",\n]\n";
+        let expected = "[workspace]\nmembers = [\n    \"core\",\n]\n[a]\nb = [\n    \"c\",\n]\n";
+        assert_eq!(with_members(manifest, &["core".into()]), expected);
+    }
 
     #[test]
     fn foreign_types_of_an_interface_are_found_and_those_of_std_are_not() {

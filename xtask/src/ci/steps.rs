@@ -10,9 +10,12 @@ use anyhow::{Context, Result};
 use super::instructions;
 use super::published;
 use super::tally::Tally;
+use super::window;
+use crate::command::ends_well;
 use crate::debian::Release;
+use crate::setup::WITH_WINDOWS;
 use crate::workspace::Workspace;
-use crate::{apt, lab, libxl as libxl_of, setup};
+use crate::{apt, book, lab, libxl as libxl_of, package, setup};
 
 /// One step.
 pub(super) struct Step {
@@ -38,7 +41,7 @@ impl Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 20] = [
+pub(super) const STEPS: [Step; 24] = [
     Step::new("setup", "system packages", |_| setup::run().map(|()| Tally::PASSED)),
     Step::new("fmt", "the format of the sources", fmt),
     Step::new("published", "what is to be published: manifests, licences, READMEs", published::check),
@@ -46,7 +49,9 @@ pub(super) const STEPS: [Step; 20] = [
     Step::new("docs", "the documentation, private items too", docs),
     Step::new("test", "tests of all crates but xtask and programs with windows", test),
     Step::new("doctest", "the programs in the documentation", doctest),
+    Step::new("book", "what builds the book: lints, tests; the book, and the links in it", build_book),
     Step::new("gtk", "programs with windows: lints, documentation, tests", gtk),
+    Step::new("packages", "Debian packages of the programs, and clean systems with them", packages),
     Step::new("loom", "the core's races, every interleaving", loom),
     Step::new("no-std", "a program without std that links the core", no_std),
     Step::new("instructions", "what the core takes, against the record", instructions::check),
@@ -59,14 +64,13 @@ pub(super) const STEPS: [Step; 20] = [
     Step::new("xen", "conformance against a real Xen, in the lab", |w| conformance(w, "xen")),
     Step::new("xen-4.14", "what matters most, on Debian 11's Xen", |w| on_xen_of(w, "bullseye")).beside(),
     Step::new("xen-4.20", "what matters most, on Debian 13's Xen", |w| on_xen_of(w, "trixie")).beside(),
+    Step::new("pair", "domains that migrate from Xen 4.17 to 4.20 and back", pair).beside(),
+    Step::new("window", "the manager's window on a real Xen, in the lab", window_on_xen).beside(),
 ];
 
 /// Life, save, death and close, devices, and a device model: the cases that run on each release's Xen.
-const ON_EACH_XEN: [&str; 7] =
-    ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close", "xen-plug", "xen-hvm-vnc"];
-
-/// The packages that need GTK 4, which older systems do not have.
-const WITH_WINDOWS: [&str; 1] = ["osevent-manager"];
+const ON_EACH_XEN: [&str; 8] =
+    ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close", "xen-plug", "xen-qemu-share", "xen-hvm-vnc"];
 
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";
@@ -76,7 +80,7 @@ const EXAMPLE_LOOP: &str = "conformance/example-loop/Cargo.toml";
 
 fn fmt(workspace: &Workspace) -> Result<Tally> {
     let mut tally = check(workspace.cargo().args(["fmt", "--all", "--check"]))?;
-    for alone in [NO_STD, EXAMPLE_LOOP] {
+    for alone in [NO_STD, EXAMPLE_LOOP, book::BUILDER] {
         tally += check(workspace.cargo().args(["fmt", "--check", "--manifest-path", alone]))?;
     }
     Ok(tally)
@@ -121,18 +125,27 @@ fn without_windows() -> Vec<&'static str> {
 
 fn test(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = workspace.cargo();
-    cargo.arg("test").args(without_windows()).args([
-        "--exclude",
-        "xtask",
-        "--features",
-        "osevent-standin-machine/demo",
-    ]);
-    count(cargo.args(["--all-targets", "--no-fail-fast"]))
+    count(cargo.arg("test").args(tested()).arg("--no-fail-fast"))
+}
+
+/// Cargo's arguments for what the step `test` builds.
+fn tested() -> Vec<&'static str> {
+    let rest = ["--exclude", "xtask", "--features", "osevent-standin-machine/demo", "--all-targets"];
+    without_windows().into_iter().chain(rest).collect()
 }
 
 fn doctest(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = workspace.cargo();
     count(cargo.arg("test").args(without_windows()).args(["--doc", "--no-fail-fast"]))
+}
+
+fn build_book(workspace: &Workspace) -> Result<Tally> {
+    let mut cargo = in_our_target(workspace);
+    cargo.args(["clippy", "--all-targets", "--manifest-path", book::BUILDER, "--", "-D", "warnings"]);
+    let mut tally = check(&mut cargo)?;
+    tally += count(in_our_target(workspace).args(["test", "--manifest-path", book::BUILDER]))?;
+    tally += check(&mut book::command(workspace))?;
+    Ok(tally)
 }
 
 fn gtk(workspace: &Workspace) -> Result<Tally> {
@@ -147,6 +160,31 @@ fn gtk(workspace: &Workspace) -> Result<Tally> {
         let mut cargo = workspace.cargo();
         tally += count(cargo.args(["test", "--package", package, "--no-fail-fast"]))?;
     }
+    Ok(tally)
+}
+
+fn packages(workspace: &Workspace) -> Result<Tally> {
+    if let Some(lacking) = setup::for_packaging()? {
+        println!("SKIPPED: {lacking}");
+        return Ok(Tally::SKIPPED);
+    }
+    // What earlier steps have built is there already, if all is asked for that they have asked for.
+    let mut tally = check(workspace.cargo().arg("build").args(tested()))?;
+    for package in WITH_WINDOWS {
+        tally += check(workspace.cargo().args(["build", "--all-targets", "--package", package]))?;
+    }
+    let well = package::check_built(workspace, &workspace.target.join("debug"))?;
+    tally += if well { Tally::PASSED } else { Tally::FAILED };
+    Ok(tally)
+}
+
+fn window_on_xen(workspace: &Workspace) -> Result<Tally> {
+    if let Some(lacking) = setup::for_windows()? {
+        println!("SKIPPED: {lacking}");
+        return Ok(Tally::SKIPPED);
+    }
+    let tally = count(&mut window::command(workspace)?)?;
+    window::unpack_pictures(workspace)?;
     Ok(tally)
 }
 
@@ -214,6 +252,17 @@ fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {
     suite(workspace, release, &arguments)
 }
 
+/// The cases that show most of what two releases differ in; all of them, for each pair of releases, take long.
+fn pair(workspace: &Workspace) -> Result<Tally> {
+    if !lab::has_memory_for(1) {
+        println!("SKIPPED: there is no memory for two machines");
+        return Ok(Tally::SKIPPED);
+    }
+    let cases = ["--case", "pair-there", "--case", "pair-back"];
+    let place = ["--adapter", "glib", "--mode", "thread", "--type", "pvh"];
+    suite(workspace, "pair", &[&["--tier", "pair", "--peer-release", "trixie"], &place[..], &cases[..]].concat())
+}
+
 /// Runs the conformance suite with `arguments`, and counts its report, which is called by `name`.
 fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally> {
     let report = workspace.target.join(format!("conformance-{name}.json"));
@@ -221,8 +270,8 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
         fs::remove_file(&report)?;
     }
     let mut xtask = Command::new(env::current_exe()?);
-    // On Xen it is one all the same.
-    xtask.arg("conformance").args(arguments).args(["--jobs=2", "--json"]).arg(&report);
+    // Most of their time, cases wait. On Xen it is one all the same.
+    xtask.arg("conformance").args(arguments).args(["--jobs=6", "--json"]).arg(&report);
     // Several can run at a time.
     let well = each_line(xtask.current_dir(&workspace.root), |line| println!("{name}: {line}"))?;
     let report = fs::read_to_string(&report).context("the suite left no report")?;
@@ -231,13 +280,7 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
 
 /// A command that counts as one, by how it ends.
 pub(super) fn check(command: &mut Command) -> Result<Tally> {
-    Ok(if status(command)? { Tally::PASSED } else { Tally::FAILED })
-}
-
-pub(super) fn status(command: &mut Command) -> Result<bool> {
-    let status = command.stdin(Stdio::null()).status();
-    let status = status.with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    Ok(status.success())
+    Ok(if ends_well(command)? { Tally::PASSED } else { Tally::FAILED })
 }
 
 /// A `cargo test`, whose result lines are counted on their way to our output.

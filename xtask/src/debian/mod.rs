@@ -20,6 +20,14 @@ pub(crate) use release::Release;
 /// The signatures of all that is taken from Debian are held against these.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// The lines of a file `sources.list` for `release`, with this machine's mirror.
+///
+/// # Errors
+/// There is no mirror to be found.
+pub(crate) fn sources_of(release: Release) -> Result<String> {
+    Ok(sources::of_host()?.lines(release, KEYRING))
+}
+
 /// One release's apt, and what has been downloaded with it.
 pub(crate) struct Debian {
     release: Release,
@@ -150,7 +158,7 @@ impl Debian {
             bail!("there is no {KEYRING}, which Debian's packages are verified with: install debian-archive-keyring");
         }
         let folder = self.folder.display();
-        let sources = sources::of_host()?.lines(self.release, KEYRING);
+        let sources = sources_of(self.release)?;
         let written = fs::read_to_string(self.sources()).unwrap_or_default();
         if written != sources {
             // Lists of another mirror would not fit.

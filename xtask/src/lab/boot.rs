@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,12 +16,12 @@ use lab_frame::{Frame, PORT};
 use super::device_model::DeviceModel;
 use super::image::Image;
 use super::monitor;
+use super::pair::Cable;
 use super::payload::Payload;
 use super::qemu::Qemu;
 use super::verdict::Verdict;
 
 /// The size of the machine and its time limit.
-#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     /// MiB of memory, 1024 of them dom0's.
     pub(crate) memory: u64,
@@ -32,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) start_timeout: Duration,
     /// More words for Xen's command line.
     pub(crate) xen_args: String,
+    /// What joins it with another one.
+    pub(crate) cable: Option<Cable>,
 }
 
 /// What a run took and how it ended.
@@ -91,10 +94,17 @@ pub(crate) fn prepare(
 
 /// Boots the machine in `folder`, runs the payload in it and relays what it writes to our own outputs.
 ///
-/// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes.
-pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Path) -> Result<Report> {
+/// The console log is `console.log` in `folder`. `fetch` says where each file that is brought back goes. Once `is_over`, the run
+/// is given up.
+pub(crate) fn run(
+    qemu: &Qemu,
+    machine: &Machine,
+    fetch: &[PathBuf],
+    folder: &Path,
+    is_over: &AtomicBool,
+) -> Result<Report> {
     let start = Instant::now();
-    let child = command(qemu, machine, folder).spawn();
+    let child = command(qemu, machine, folder)?.spawn();
     let mut qemu = Running(child.context("cannot run setpriv (util-linux), which runs QEMU")?);
     let mut errors = qemu.0.stderr.take().context("QEMU's errors are piped")?;
     let errors = thread::spawn(move || {
@@ -133,6 +143,8 @@ pub(crate) fn run(qemu: &Qemu, machine: &Machine, fetch: &[PathBuf], folder: &Pa
             Ok(Frame::Exited(code)) => break Verdict::Exited(code),
             Ok(Frame::Signalled(signal)) => break Verdict::Signalled(signal),
             Ok(Frame::NotStarted(why)) => break Verdict::NotStarted(why),
+            // Relaxed: nothing else is published with it.
+            Err(RecvTimeoutError::Timeout) if is_over.load(Ordering::Relaxed) => break Verdict::Over,
             Err(RecvTimeoutError::Timeout) if start.elapsed() < limit => {
                 let Some(verdict) = console(folder) else { continue };
                 if panicked.get_or_insert_with(Instant::now).elapsed() >= RESET {
@@ -176,15 +188,24 @@ impl Drop for Running {
     }
 }
 
-fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
+fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Result<Command> {
     // Scrubbing would touch all the memory and keep a processor busy while dom0 boots; nothing is in it yet.
-    let xen = format!("console=com1 com1=115200 bootscrub=0 dom0_mem=1024M,max:1024M {}", machine.xen_args);
+    // dom0 itself needs nothing of the IOMMU.
+    let xen = format!(
+        "console=com1 com1=115200 bootscrub=0 dom0_mem=1024M,max:1024M dom0-iommu=passthrough {}",
+        machine.xen_args
+    );
+    let (stdin, interface, word) = match &machine.cable {
+        Some(cable) => (cable.stdin()?, cable.options().to_vec(), cable.word()),
+        None => (Stdio::null(), Vec::new(), String::new()),
+    };
     // setpriv ends QEMU should we be killed.
     let mut command = qemu.command("setpriv", &["--pdeathsig", "KILL", "--"]);
     command
         // A panic of Xen or dom0 ends in a reset, which ends QEMU: no "noreboot" anywhere.
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
-        .args(["-display", "none", "-machine", "pc"])
+        // Without an IOMMU no domain gets a PCI device.
+        .args(["-display", "none", "-machine", "q35", "-device", "intel-iommu"])
         .args(["-accel", "tcg,thread=multi"])
         // Without rdrand each domain takes 3 s longer to create. With nested paging Xen can have PVH domains.
         .args(["-cpu", "qemu64,+rdrand,+npt,+nrip-save"])
@@ -192,18 +213,20 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Command {
         .args(["-m", &machine.memory.to_string()])
         .args(["-kernel", "xen", "-append", &xen])
         // Modules of Xen, with their command lines: dom0's kernel, and its first file system.
-        .args(["-initrd", "linux console=hvc0 panic=-1,initrd"])
+        .args(["-initrd", &format!("linux console=hvc0 panic=-1{word},initrd")])
         // To be given to domains.
-        .args(["-device", "pci-testdev"])
+        .args(["-device", "pci-testdev", "-device", "qemu-xhci", "-device", "usb-tablet"])
+        .args(interface)
         .args(["-serial", "file:console.log"])
         .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor::SOCKET)])
-        .args(["-chardev", "stdio,id=agent,signal=off"])
+        // Not "stdio": the standard input can be a cable.
+        .args(["-chardev", "file,id=agent,path=/dev/stdout"])
         .args(["-device", &format!("isa-debugcon,iobase={PORT:#x},chardev=agent")])
         .current_dir(folder)
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command
+    Ok(command)
 }
 
 fn relay(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {

@@ -92,7 +92,7 @@ fn package(release: Release) -> &'static str {
 }
 
 /// Where libxl's path leads in dom0, whose commands all lie in one folder; a file does not go through a link.
-fn in_dom0(path: &str) -> String {
+pub(super) fn in_dom0(path: &str) -> String {
     path.replace("/usr/bin/", "/bin/")
 }
 

@@ -88,8 +88,8 @@ const XENSTORE: [&str; 8] = ["read", "write", "list", "ls", "rm", "exists", "chm
 /// What the hotplug scripts need beside those and busybox.
 const OF_SCRIPTS: [&str; 2] = ["bash", "flock"];
 /// Kernel modules: of Xen's tools; of the backends of disks and network interfaces, which are on loop devices and bridges; of
-/// that of PCI devices; and of the frontends, for domains.
-const MODULES: [&str; 14] = [
+/// that of PCI devices; of the machine's USB; of the interface to the other machine of a pair; and of the frontends, for domains.
+const MODULES: [&str; 17] = [
     "xen-evtchn",
     "xen-privcmd",
     "xen-gntdev",
@@ -100,8 +100,11 @@ const MODULES: [&str; 14] = [
     "xen-netback",
     "bridge",
     "xen-pciback",
+    "xhci-pci",
+    "e1000",
     "xen-blkfront",
     "xen-netfront",
+    "xen-pcifront",
     "9p",
     "9pnet_xen",
 ];

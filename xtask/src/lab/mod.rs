@@ -1,15 +1,17 @@
 //! `lab`: runs a program as root in the dom0 of a real Xen, in QEMU, on a machine without Xen or KVM.
 //!
-//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`device_model`] adds QEMU once more, for HVM domains, [`payload`] the program, [`boot`] runs the machine, [`verdict`] says how it ended. Domains to create
+//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`device_model`] adds QEMU once more, for HVM domains, [`payload`] the program, [`desktop`] a desktop for its windows, [`boot`] runs the machine, [`verdict`] says how it ended. [`pair`] runs two of them with a cable. Domains to create
 //! wait in dom0. Two programs run there for the lab: the script `dom0/init` and the agent.
 
 mod boot;
+mod desktop;
 mod device_model;
 mod image;
 mod kernel;
 pub(crate) mod libraries;
 mod modules;
 mod monitor;
+pub(crate) mod pair;
 mod payload;
 mod qemu;
 mod verdict;
@@ -19,6 +21,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -29,6 +32,7 @@ use crate::workspace::Workspace;
 use boot::Machine;
 use device_model::DeviceModel;
 use image::Image;
+use pair::Cable;
 use payload::Payload;
 use qemu::Qemu;
 use verdict::Verdict;
@@ -64,6 +68,9 @@ pub(crate) struct Options {
     /// Give dom0 what HVM domains need, QEMU and their firmware, which are downloaded as well
     #[arg(long)]
     pub(crate) hvm: bool,
+    /// Give dom0 a desktop in memory, made of what this machine has installed for the tests of programs with windows
+    #[arg(long)]
+    pub(crate) desktop: bool,
     /// More words for Xen's command line
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     pub(crate) xen_args: String,
@@ -104,64 +111,90 @@ pub(crate) const LARGEST: u64 = 3072;
 /// # Errors
 /// When the lab cannot be started: no QEMU, no memory, no packages, no such program.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let start = Instant::now();
-    let machine = Machine {
-        memory: options.memory,
-        cpus: options.cpus,
-        timeout: Duration::from_secs(options.timeout),
-        start_timeout: Duration::from_secs(options.start_timeout),
-        xen_args: options.xen_args.clone(),
-    };
-    boot::check_memory(machine.memory)?;
-    let qemu = Qemu::ready(&workspace.target)?;
-    let lab = workspace.target.join("lab");
-    let image = Image::ready(&workspace.target, &lab, options.release)?;
-    let device_model = options.hvm.then(|| DeviceModel::ready(&workspace.target, options.release)).transpose()?;
-    let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
-    let payload = Payload::prepare(workspace, &image, &options.command, &options.with, from)?;
+    boot::check_memory(options.memory)?;
+    Ok(Lab::prepare(workspace, options, None)?.run(&AtomicBool::new(false))?.exit_code())
+}
 
-    let folder = run_folder(&lab)?;
-    let mut log = folder.join("console.log");
-    if let Some(path) = &options.log {
-        let path = std::path::absolute(path)?;
-        symlink(&path, &log)?;
-        log = path;
-    }
-    boot::prepare(&image, device_model.as_ref(), &payload, &folder)?;
-    let mut prepared = start.elapsed();
-    let mut report = boot::run(&qemu, &machine, &to, &folder)?;
-    let mut again = "";
-    if let Verdict::Stuck { .. } = report.verdict {
-        // Nothing of the program's has come yet, so nothing comes twice.
-        let kept = folder.join("console-of-the-first-boot.log");
-        if log.exists() {
-            fs::copy(&log, &kept)?;
+/// A machine that is ready to be booted.
+struct Lab {
+    begun: Instant,
+    qemu: Qemu,
+    machine: Machine,
+    /// Where the files go that are brought back.
+    to: Vec<PathBuf>,
+    folder: PathBuf,
+    log: PathBuf,
+}
+
+impl Lab {
+    fn prepare(workspace: &Workspace, options: &Options, cable: Option<Cable>) -> Result<Lab> {
+        let begun = Instant::now();
+        let qemu = Qemu::ready(&workspace.target)?;
+        let lab = workspace.target.join("lab");
+        let image = Image::ready(&workspace.target, &lab, options.release)?;
+        let device_model = options.hvm.then(|| DeviceModel::ready(&workspace.target, options.release)).transpose()?;
+        let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
+        let payload = Payload::prepare(workspace, &image, &options.command, &options.with, options.desktop, from)?;
+
+        let folder = run_folder(&lab)?;
+        let mut log = folder.join("console.log");
+        if let Some(path) = &options.log {
+            let path = std::path::absolute(path)?;
+            symlink(&path, &log)?;
+            log = path;
         }
-        eprintln!("lab: {}; trying once more (console: {})", report.verdict, kept.display());
-        prepared = start.elapsed();
-        report = boot::run(&qemu, &machine, &to, &folder)?;
-        again = "the second boot, ";
-    }
-    for file in ["xen", "linux", "initrd"] {
-        fs::remove_file(folder.join(file))?;
+        boot::prepare(&image, device_model.as_ref(), &payload, &folder)?;
+        let machine = Machine {
+            memory: options.memory,
+            cpus: options.cpus,
+            timeout: Duration::from_secs(options.timeout),
+            start_timeout: Duration::from_secs(options.start_timeout),
+            xen_args: options.xen_args.clone(),
+            cable,
+        };
+        Ok(Lab { begun, qemu, machine, to, folder, log })
     }
 
-    let started = match report.started_after {
-        Some(after) => format!("started after {:.1} s", (prepared + after).as_secs_f64()),
-        None => "never started".to_owned(),
-    };
-    eprintln!(
-        "lab: {} ({again}{started}, {:.1} s in all; console: {})",
-        report.verdict,
-        start.elapsed().as_secs_f64(),
-        log.display()
-    );
-    Ok(report.verdict.exit_code())
+    /// Boots it and runs the program, which is given up once `is_over`.
+    fn run(&self, is_over: &AtomicBool) -> Result<Verdict> {
+        let Lab { begun, qemu, machine, to, folder, log } = self;
+        let mut prepared = begun.elapsed();
+        let mut report = boot::run(qemu, machine, to, folder, is_over)?;
+        let mut again = "";
+        if let Verdict::Stuck { .. } = report.verdict {
+            // Nothing of the program's has come yet, so nothing comes twice.
+            let kept = folder.join("console-of-the-first-boot.log");
+            if log.exists() {
+                fs::copy(log, &kept)?;
+            }
+            eprintln!("lab: {}; trying once more (console: {})", report.verdict, kept.display());
+            prepared = begun.elapsed();
+            report = boot::run(qemu, machine, to, folder, is_over)?;
+            again = "the second boot, ";
+        }
+        for file in ["xen", "linux", "initrd"] {
+            fs::remove_file(folder.join(file))?;
+        }
+
+        let started = match report.started_after {
+            Some(after) => format!("started after {:.1} s", (prepared + after).as_secs_f64()),
+            None => "never started".to_owned(),
+        };
+        eprintln!(
+            "lab: {} ({again}{started}, {:.1} s in all; console: {})",
+            report.verdict,
+            begun.elapsed().as_secs_f64(),
+            log.display()
+        );
+        Ok(report.verdict)
+    }
 }
 
 /// A new folder for this run; only the newest ones are kept.
 fn run_folder(lab: &Path) -> Result<PathBuf> {
     const KEPT: usize = 20;
+    /// Of the machines of this process.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let runs = lab.join("runs");
     fs::create_dir_all(&runs)?;
     let mut old: Vec<PathBuf> = runs.read_dir()?.flatten().map(|e| e.path()).collect();
@@ -171,7 +204,9 @@ fn run_folder(lab: &Path) -> Result<PathBuf> {
         let _ = fs::remove_dir_all(folder);
     }
     let seconds = UNIX_EPOCH.elapsed()?.as_secs();
-    let folder = runs.join(format!("{seconds}-{}", process::id()));
+    // Relaxed: each number is handed out once, that is all.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = runs.join(format!("{seconds}-{}-{number}", process::id()));
     fs::create_dir(&folder)?;
     Ok(folder)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use lab_frame::{COMMAND_FILE, FETCH_FILE, PROGRAM_FOLDER};
 
 use super::image::Image;
-use super::libraries;
+use super::{desktop, libraries};
 use crate::workspace::Workspace;
 use osevent_domains::Archive;
 
@@ -19,7 +19,9 @@ use osevent_domains::Archive;
 pub(crate) struct Payload {
     agent: PathBuf,
     command: Vec<OsString>,
-    files: Vec<PathBuf>,
+    /// Their paths in dom0, and here.
+    files: Vec<(String, PathBuf)>,
+    has_desktop: bool,
     fetch: Vec<String>,
 }
 
@@ -33,6 +35,7 @@ impl Payload {
         image: &Image,
         command: &[OsString],
         with: &[PathBuf],
+        has_desktop: bool,
         fetch: Vec<String>,
     ) -> Result<Payload> {
         let [program, arguments @ ..] = command else {
@@ -48,7 +51,8 @@ impl Payload {
                 cargo.args(["--quiet", "--", "-C", "target-feature=+crt-static"])
             })?,
             command: vec![program.clone()],
-            files: with.to_vec(),
+            files: Vec::new(),
+            has_desktop,
             fetch,
         };
         let of_workspace = program.to_str().and_then(|name| workspace.program(name));
@@ -64,19 +68,30 @@ impl Payload {
             );
         }
         payload.command.extend(arguments.iter().cloned());
-        for file in &payload.files {
+        with.iter().try_for_each(|file| payload.beside(file.clone()).map(drop))?;
+        for (_, file) in &payload.files {
             if !file.is_file() {
                 bail!("there is no file {}", file.display());
             }
+        }
+        if has_desktop {
+            payload.files.extend(desktop::files()?);
         }
         Ok(payload)
     }
 
     fn program(&mut self, path: PathBuf) -> Result<()> {
-        let name = path.file_name().context("the program has no name")?;
-        self.command[0] = in_program_folder(name);
-        self.files.push(path);
+        self.command[0] = self.beside(path)?.into();
         Ok(())
+    }
+
+    /// Adds a file to the folder of the program; its path in dom0.
+    fn beside(&mut self, path: PathBuf) -> Result<String> {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let name = name.with_context(|| format!("{} has no name, or one that is not UTF-8", path.display()))?;
+        let to = format!("{PROGRAM_FOLDER}/{name}");
+        self.files.push((to.clone(), path));
+        Ok(to)
     }
 
     /// Writes the archive. Libraries that dom0 has are left out: they are of the release that Xen's tools need. But where a
@@ -86,12 +101,12 @@ impl Payload {
         let mut archive = Archive::new(out);
         let mut needed = BTreeSet::new();
         let mut c_library = None;
-        let agent = (OsStr::new("/bin/lab-agent").to_owned(), &self.agent);
-        let names = self.files.iter().map(|path| {
-            let name = path.file_name().unwrap_or_default();
-            (in_program_folder(name), path)
-        });
-        for (to, path) in names.chain([agent]) {
+        let agent = ("/bin/lab-agent".to_owned(), self.agent.clone());
+        let files: Vec<_> = self.files.iter().chain([&agent]).collect();
+        for folder in folders(&files) {
+            archive.folder(&folder)?;
+        }
+        for (to, path) in files {
             let content = fs::read(path).with_context(|| path.display().to_string())?;
             if content.starts_with(b"\x7fELF") {
                 let libraries = missing_libraries(image, path)?;
@@ -100,7 +115,6 @@ impl Payload {
                 }
                 needed.extend(libraries);
             }
-            let to = to.to_str().context("a file's name is not UTF-8")?;
             archive.file(to, true, &content)?;
         }
         if let Some(program) = c_library {
@@ -108,6 +122,9 @@ impl Payload {
         }
         for (name, path) in needed {
             archive.file(&format!("lib/{name}"), true, &fs::read(path)?)?;
+        }
+        if self.has_desktop {
+            archive.file("etc/passwd", false, desktop::USERS.as_bytes())?;
         }
         let words = self.command.iter().map(|word| word.as_bytes());
         archive.file(COMMAND_FILE, false, &nul_ended(words))?;
@@ -118,8 +135,10 @@ impl Payload {
     }
 }
 
-fn in_program_folder(name: &OsStr) -> OsString {
-    Path::new(PROGRAM_FOLDER).join(name).into_os_string()
+/// All folders above the files, each after the one above it.
+fn folders(files: &[&(String, PathBuf)]) -> BTreeSet<String> {
+    let above = files.iter().flat_map(|(to, _)| Path::new(to).ancestors().skip(1));
+    above.filter_map(Path::to_str).filter(|folder| folder.len() > 1).map(str::to_owned).collect()
 }
 
 /// The libraries that `program` needs and dom0 does not have.

@@ -35,6 +35,8 @@ pub(crate) enum Verdict {
     Dom0Failed(String),
     /// QEMU gave up, with these words.
     QemuFailed(String),
+    /// The other machine of a pair has ended.
+    Over,
 }
 
 impl Verdict {
@@ -85,7 +87,8 @@ impl Verdict {
             | Verdict::Dom0Panicked(_)
             | Verdict::MachineEnded
             | Verdict::Dom0Failed(_)
-            | Verdict::QemuFailed(_) => 125,
+            | Verdict::QemuFailed(_)
+            | Verdict::Over => 125,
         }
     }
 }
@@ -114,6 +117,7 @@ impl fmt::Display for Verdict {
             }
             Verdict::Dom0Failed(words) => write!(f, "dom0 failed: {words}"),
             Verdict::QemuFailed(words) => write!(f, "QEMU failed: {words}"),
+            Verdict::Over => f.write_str("given up: the other machine has ended"),
         }
     }
 }
@@ -178,6 +182,7 @@ mod tests {
             (Verdict::MachineEnded, 125),
             (Verdict::Dom0Failed(String::new()), 125),
             (Verdict::QemuFailed(String::new()), 125),
+            (Verdict::Over, 125),
         ] {
             assert_eq!(verdict.exit_code(), code, "{verdict}");
         }

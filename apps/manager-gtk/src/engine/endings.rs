@@ -3,11 +3,13 @@
 //! libxl leaves it as it is. For a domain that xl made, a process of xl's does what its configuration says. For one that this program
 //! made, this does.
 
-use super::{Engine, State, Work};
+use super::editing::waiting;
+use super::xen::Xen;
+use super::{State, Work};
 use xenlight::types::ShutdownAction;
 use xenlight::{DomainConfig, DomainId};
 
-impl Engine {
+impl Xen {
     /// Does what the configuration of a domain says about its end, if this program made it and it has ended.
     pub(crate) fn after_end(&self, domid: u32, state: State) -> Option<Work> {
         let domid = DomainId::new(domid);
@@ -15,17 +17,29 @@ impl Engine {
         if !has_ended || !self.disown(domid) {
             return None;
         }
-        let engine = self.clone();
+        let xen = self.clone();
         Some(Work::steps(move |steps| async move {
-            let ctx = engine.ctx().clone();
-            let config = steps.run(ctx.config(domid)).await?;
+            let ctx = xen.ctx().clone();
+            let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
+            let waiting = waiting(&ctx, domid).await?;
             let action = action(&config, state);
             if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
-                steps.run(ctx.destroy(domid)).await?;
+                steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
             }
             if action == ShutdownAction::Restart {
-                let domid = steps.run(ctx.create(&config)).await?;
-                engine.start(&steps, &ctx, domid).await?;
+                let Some(waiting) = waiting else {
+                    let domid = steps.run(&ctx, move |ctx| ctx.create(&config)).await?;
+                    return xen.start(&steps, &ctx, domid).await;
+                };
+                match steps.run(&ctx, move |ctx| ctx.create(&waiting.0)).await {
+                    Ok(domid) => xen.start(&steps, &ctx, domid).await?,
+                    Err(error) => {
+                        // Better as before than not at all. The reason is that of the new one.
+                        let domid = steps.run(&ctx, move |ctx| ctx.create(&config)).await?;
+                        xen.start(&steps, &ctx, domid).await?;
+                        return Err(error.into());
+                    }
+                }
             }
             Ok(())
         }))

@@ -1,5 +1,6 @@
 //! Why something did not work.
 
+use crate::i18n::gettext;
 use xenlight::Error;
 
 /// Words for the user about what failed.
@@ -18,6 +19,11 @@ impl Failure {
         let summary = summary.into();
         Self { details: summary.clone(), summary, is_abort: false }
     }
+
+    /// It was aborted before anything has happened.
+    pub(crate) fn aborted() -> Self {
+        Self { is_abort: true, ..Self::new(gettext("Aborted")) }
+    }
 }
 
 /// libxl says only in its log what the matter is: that is the summary, where there is a line of it.
@@ -34,5 +40,23 @@ impl From<Error> for Failure {
             details.push_str(&line.text);
         }
         Self { summary, details, is_abort: error.is_aborted() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xenlight::{Code, MigrationState, MigrationStep, Words};
+
+    #[test]
+    fn an_aborted_migration_that_leaves_something_to_be_done_has_failed() {
+        let aborted = |state| {
+            let reason = Error::Libxl { doing: "migrate it", code: Code(-22), words: Words::default(), refusal: None };
+            let error = Error::Migration { step: MigrationStep::Report, state, reason: Box::new(reason) };
+            Failure::from(error)
+        };
+        assert!(aborted(MigrationState::AtSource).is_abort);
+        let unknown = aborted(MigrationState::Unknown { name: "web--migratedaway".to_owned() });
+        assert!(!unknown.is_abort && unknown.summary.contains("look at the target"), "{unknown:?}");
     }
 }

@@ -2,14 +2,16 @@
 
 use super::Failure;
 use futures_lite::StreamExt;
-use futures_lite::future::zip;
-use gtk::gio;
+use futures_lite::future::{poll_fn, zip};
+use gtk::{gio, glib};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
-use xenlight::{Error, Operation, Progress};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use xenlight::{Ctx, Error, Operation, Progress};
 
 /// Something that has begun, and can perhaps be aborted.
 pub(crate) struct Work {
@@ -19,8 +21,12 @@ pub(crate) struct Work {
 
 impl Work {
     /// An operation of libxl.
-    pub(super) fn of<T: 'static>(operation: Operation<T>) -> Self {
-        Self::steps(|steps| async move { Ok(steps.run(operation).await.map(drop)?) })
+    pub(super) fn of<T: Send + 'static>(
+        ctx: &Arc<Ctx>,
+        begin: impl FnOnce(&Ctx) -> Operation<T> + Send + 'static,
+    ) -> Self {
+        let ctx = ctx.clone();
+        Self::steps(|steps| async move { Ok(steps.run(&ctx, begin).await.map(drop)?) })
     }
 
     /// Several operations, one after the other, of which the present one can be aborted.
@@ -32,6 +38,33 @@ impl Work {
     /// Something that ends by itself, and soon.
     pub(crate) fn soon(end: impl Future<Output = Result<(), Failure>> + 'static) -> Self {
         Self { end: Box::pin(end), steps: None }
+    }
+
+    /// What cannot be done.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::soon(async { Err(failure) })
+    }
+
+    /// Has it end at once if it is aborted before there is anything to be aborted: while a person is asked for a password, which may take
+    /// for ever. What is left goes on by itself, and what it still begins is aborted.
+    pub(super) fn left_if_aborted(self) -> Self {
+        let Self { end, steps } = self;
+        let Some(steps) = steps else { return Self { end, steps } };
+        let state = steps.0.clone();
+        let mut end = Some(end);
+        let end = poll_fn(move |context| {
+            let going = end.as_mut().expect("it is over");
+            if let Poll::Ready(result) = going.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            if state.is_left.get() {
+                end.take().into_iter().for_each(|rest| drop(glib::spawn_future_local(rest)));
+                return Poll::Ready(Err(Failure::aborted()));
+            }
+            state.leaving.replace(Some(context.waker().clone()));
+            Poll::Pending
+        });
+        Self { end: Box::pin(end), steps: Some(steps) }
     }
 
     /// How to abort it, if that is possible.
@@ -69,44 +102,110 @@ type OnPercent = Rc<dyn Fn(u8)>;
 #[derive(Default)]
 struct State {
     is_aborted: Cell<bool>,
+    /// An operation was begun.
+    has_begun: Cell<bool>,
+    /// It was aborted before.
+    is_left: Cell<bool>,
+    /// Who waits for that.
+    leaving: RefCell<Option<Waker>>,
     /// Aborts the present operation.
-    abort: RefCell<Option<Rc<dyn Fn()>>>,
+    abort: RefCell<Option<Box<dyn Fn()>>>,
     percent: RefCell<Option<OnPercent>>,
 }
 
 impl Steps {
-    /// Waits for the end of the operation. Once the work is aborted, every operation is.
-    pub(super) async fn run<T: 'static>(&self, operation: Operation<T>) -> Result<T, Error> {
-        let mut reports = operation.progress();
-        let operation = Rc::new(RefCell::new(operation));
-        let aborted = operation.clone();
-        // What cannot be aborted goes on to its end, and that is told.
-        self.0.abort.replace(Some(Rc::new(move || drop(aborted.borrow().abort()))));
-        if self.0.is_aborted.get() {
-            self.abort();
-        }
-        let end = poll_fn(|context| Pin::new(&mut *operation.borrow_mut()).poll(context));
+    /// Begins an operation and waits for its end. Once the work is aborted, every operation is.
+    ///
+    /// It is begun on another thread: for that, libxl has to let go of what it works on.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        ctx: &Arc<Ctx>,
+        begin: impl FnOnce(&Ctx) -> Operation<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let ctx = ctx.clone();
+        let operation = elsewhere(move || begin(&ctx)).await;
+        let (mut reports, aborter) = (operation.progress(), operation.aborter());
         let watch = async {
             while let Some(report) = reports.next().await {
-                let told = self.0.percent.borrow().clone();
-                if let (Progress::Step { percent, .. }, Some(told)) = (report, told) {
-                    told(percent);
+                if let Progress::Step { percent, .. } = report {
+                    self.tell(percent);
                 }
             }
         };
-        let (result, ()) = zip(pin!(end), pin!(watch)).await;
+        // What cannot be aborted goes on to its end, and that is told.
+        self.until(zip(operation, watch), move || drop(aborter.abort())).await.0
+    }
+
+    /// Waits for the end of an operation. Once the work is aborted, it is asked to end early.
+    pub(super) async fn until<T>(&self, end: impl Future<Output = T>, abort: impl Fn() + 'static) -> T {
+        self.0.has_begun.set(true);
+        self.0.abort.replace(Some(Box::new(abort)));
+        if self.0.is_aborted.get() {
+            self.abort();
+        }
+        let result = end.await;
         self.0.abort.take();
         result
     }
 
+    /// Tells how much of the present operation is done, in percent.
+    pub(super) fn tell(&self, percent: u8) {
+        let told = self.0.percent.borrow().clone();
+        told.into_iter().for_each(|told| told(percent));
+    }
+
+    /// Whether the work was aborted, for what is no operation.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.0.is_aborted.get()
+    }
+
     fn abort(&self) {
         self.0.is_aborted.set(true);
-        let abort = self.0.abort.borrow().clone();
-        abort.into_iter().for_each(|abort| abort());
+        self.0.abort.borrow().iter().for_each(|abort| abort());
+        if !self.0.has_begun.get() {
+            self.0.is_left.set(true);
+            self.0.leaving.take().into_iter().for_each(Waker::wake);
+        }
     }
 }
 
 /// Does what may wait, for a disk or for xenstored, on another thread than that of the windows.
 pub(super) async fn elsewhere<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> T {
     gio::spawn_blocking(wait).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    async fn until(flag: &Cell<bool>) {
+        while !flag.get() {
+            glib::timeout_future(Duration::ZERO).await;
+        }
+    }
+
+    #[test]
+    fn work_that_waits_for_a_password_is_left_and_what_it_begins_then_is_aborted() {
+        let context = glib::MainContext::new();
+        let work = async {
+            let [password, cancelled] = [(); 2].map(|()| Rc::<Cell<bool>>::default());
+            let (asking, cancelling) = (password.clone(), cancelled.clone());
+            let work = Work::steps(|steps| async move {
+                until(&asking).await;
+                steps.until(async {}, move || cancelling.set(true)).await;
+                Ok(())
+            });
+            let work = work.left_if_aborted();
+            let abort = work.aborter().expect("it has steps");
+            let ended = glib::spawn_future_local(work.end());
+            glib::timeout_future(Duration::ZERO).await;
+            abort();
+            let failure = ended.await.expect("nobody cancels it").expect_err("it was aborted");
+            assert!(failure.is_abort && !cancelled.get(), "{failure:?}");
+            password.set(true);
+            until(&cancelled).await;
+        };
+        context.with_thread_default(|| context.block_on(work)).unwrap();
+    }
 }

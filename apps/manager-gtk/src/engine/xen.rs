@@ -1,57 +1,77 @@
-//! A Xen host, by xenlight.
+//! A Xen host, by xenlight: this needs root.
 
 use super::work::elsewhere;
-use super::{Action, Change, Failure, Record, State, Work};
-use futures_lite::{Stream, StreamExt};
-use gtk::glib;
+use super::{Action, Change, Failure, Opened, PVH_OR_HVM, Record, State, Work};
+use crate::i18n::gettext;
+use futures_lite::StreamExt;
+use gtk::{gio, glib};
 use osevent_glib::LibxlSource;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use xenlight::types::Trigger;
-use xenlight::{Close, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, ShutdownReason};
+use xenlight::{
+    Close, Code, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, ShutdownReason,
+};
 
 /// A connection to the host that this program runs on.
 #[derive(Clone)]
-pub(crate) struct Engine {
+pub(crate) struct Xen {
     ctx: Arc<Ctx>,
+    versions: Rc<str>,
     /// The domains that this program has made, and for whose end it cares.
     own: Rc<RefCell<BTreeSet<DomainId>>>,
 }
 
-impl Engine {
-    /// Opens it on the default main context. libxl works on a thread of its own, so no window waits for it.
-    pub(crate) fn open() -> Result<Self, Failure> {
-        let library = Library::load()?;
+impl Xen {
+    /// Opens it on the default main context. No window waits for it: it is opened on another thread, and libxl works on one of its own.
+    pub(crate) async fn open() -> Result<Opened<Self>, Failure> {
         let no_loop = |error| Failure::new(format!("{error}"));
         let xen = LibxlSource::builder().name("libxl").attach(&glib::MainContext::default()).map_err(no_loop)?;
-        let ctx = Ctx::builder(&library).own_thread().open(xen.event_loop())?;
-        Ok(Self { ctx: Arc::new(ctx), own: Rc::default() })
-    }
-
-    /// The domains of the host, and what changes of them from now on.
-    pub(crate) fn follow(&self) -> Result<(Vec<Record>, impl Stream<Item = Change> + 'static), Failure> {
-        let domains = self.ctx.follow_domains()?;
-        Ok((domains.list().map(record).collect(), domains.filter_map(change)))
+        let event_loop = xen.event_loop();
+        let opened = elsewhere(move || {
+            let library = Library::load()?;
+            let ctx = Ctx::builder(&library).own_thread().open(event_loop)?;
+            let domains = ctx.follow_domains()?;
+            let libxl = library.release();
+            let versions = match ctx.xen_version() {
+                Ok(xen) => format!("Xen {xen}, libxl {libxl}"),
+                Err(error) => format!("libxl {libxl}, {error}"),
+            };
+            Ok::<_, Error>((ctx, domains, versions))
+        });
+        let (ctx, domains, versions) = opened.await?;
+        Ok(Opened {
+            engine: Self { ctx: Arc::new(ctx), versions: versions.into(), own: Rc::default() },
+            domains: domains.list().map(record).collect(),
+            changes: Box::pin(domains.filter_map(change)),
+        })
     }
 
     /// Has the domains looked at, for what Xen does not tell: that another program has paused one. What has changed is in the changes.
     pub(crate) fn refresh(&self) {
-        // Where this is not possible, the changes have ended, too.
-        let _ = self.ctx.follow_domains().and_then(|domains| domains.refresh());
+        let ctx = self.ctx.clone();
+        // Where this is not possible, the changes have ended, too. Nobody waits for it.
+        drop(gio::spawn_blocking(move || ctx.refresh_domains()));
     }
 
     /// Begins something with a domain.
     pub(crate) fn act(&self, domid: u32, action: Action) -> Work {
-        let (ctx, domid) = (&self.ctx, DomainId::new(domid));
-        Work::of(match action {
-            Action::Pause => ctx.pause(domid),
-            Action::Unpause => ctx.unpause(domid),
-            Action::ShutDown => ctx.shutdown(domid),
-            Action::Reboot => ctx.reboot(domid),
-            Action::PowerButton => ctx.press(domid, &Trigger::Power, 0),
-            Action::Destroy => ctx.destroy(domid),
+        let (ctx, domid) = (self.ctx.clone(), DomainId::new(domid));
+        Work::steps(move |steps| async move {
+            let done = steps.run(&ctx, move |ctx| match action {
+                Action::Pause => ctx.pause(domid),
+                Action::Unpause => ctx.unpause(domid),
+                Action::ShutDown => ctx.shutdown(domid),
+                Action::Reboot => ctx.reboot(domid),
+                Action::PowerButton => ctx.press(domid, &Trigger::Power, 0),
+                Action::Destroy => ctx.destroy(domid),
+            });
+            done.await.map_err(|error| match action {
+                Action::ShutDown | Action::Reboot => unanswered(error),
+                _ => error.into(),
+            })
         })
     }
 
@@ -62,16 +82,18 @@ impl Engine {
 
     /// The versions of Xen and libxl, for a report.
     pub(crate) fn versions(&self) -> String {
-        let libxl = self.ctx.library().release();
-        match self.ctx.xen_version() {
-            Ok(xen) => format!("Xen {xen}, libxl {libxl}"),
-            Err(error) => format!("libxl {libxl}, {error}"),
-        }
+        self.versions.to_string()
     }
 
     /// Aborts what is at work and lets go of the host.
     pub(crate) fn close(&self) -> Close {
         self.ctx.close()
+    }
+
+    /// Such as PVH: what a domain was created as, if libxl knows.
+    pub(crate) async fn kind(&self, domid: u32) -> Option<String> {
+        let config = self.ctx.config(DomainId::new(domid)).await.ok()?;
+        Some(config.create_info.kind?.to_string().to_uppercase())
     }
 
     /// The most memory that a domain can have, in KiB: it was created for that.
@@ -86,7 +108,7 @@ impl Engine {
 
     /// Has a domain use so many of its virtual CPUs.
     pub(crate) fn set_vcpus(&self, domid: u32, count: u32) -> Work {
-        Work::of(self.ctx.set_online_vcpus(DomainId::new(domid), &(0..count).collect()))
+        Work::of(&self.ctx, move |ctx| ctx.set_online_vcpus(DomainId::new(domid), &(0..count).collect()))
     }
 
     pub(super) fn ctx(&self) -> &Arc<Ctx> {
@@ -108,6 +130,18 @@ impl Engine {
     }
 }
 
+/// Why a domain does not do what it was asked to. libxl says of it what its programmers understand.
+fn unanswered(error: Error) -> Failure {
+    let summary = match error.code().and_then(Code::name) {
+        Some("ERROR_TIMEDOUT") => gettext("It has not answered for a minute. It can be destroyed."),
+        Some("ERROR_NOPARAVIRT") => {
+            gettext("It has no drivers for Xen to be asked by. Press its power button instead.")
+        }
+        _ => return error.into(),
+    };
+    Failure { summary, ..error.into() }
+}
+
 fn record(domain: &Domain) -> Record {
     Record {
         domid: domain.domid().get(),
@@ -118,7 +152,7 @@ fn record(domain: &Domain) -> Record {
             DomainKind::Pv => "PV",
             DomainKind::Pvh => "PVH",
             // libxl does not tell them apart here.
-            DomainKind::Hvm => "PVH or HVM",
+            DomainKind::Hvm => PVH_OR_HVM,
             _ => "",
         }
         .to_owned(),

@@ -61,7 +61,7 @@ mod imp {
         domid: Cell<u32>,
         #[property(get, construct_only)]
         uuid: RefCell<String>,
-        #[property(get, construct_only)]
+        #[property(get, set)]
         kind: RefCell<String>,
         /// The last one that it had; empty if it never had one.
         #[property(get, set)]

@@ -64,11 +64,19 @@ impl DomainList {
         by_name.or_else(|| domains.iter().find(|domain| domain.domid().to_string() == name)).cloned()
     }
 
+    /// Whether a domain has this name.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.imp().domains.borrow().iter().any(|domain| domain.name() == name)
+    }
+
     fn update(&self, at: usize, record: &Record) {
         let Some(domain) = self.imp().domains.borrow().get(at).cloned() else { return };
-        let before = domain.name();
+        let (name, state) = (domain.name(), domain.state());
         domain.update(record);
-        if domain.name() != before {
+        if domain.state() != state {
+            self.set_revision(self.revision().wrapping_add(1));
+        }
+        if domain.name() != name {
             // Models that sort and filter by it look again; for them it is the same object still.
             self.told(at, 1, 1);
         }
@@ -85,10 +93,14 @@ impl DomainList {
 
 mod imp {
     use super::*;
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
-    #[derive(Debug, Default)]
+    #[derive(Debug, Default, glib::Properties)]
+    #[properties(wrapper_type = super::DomainList)]
     pub(crate) struct DomainList {
+        /// Another one whenever a domain has another state.
+        #[property(get, set)]
+        revision: Cell<u32>,
         /// By their numbers. Not borrowed while anybody is told.
         pub(crate) domains: RefCell<Vec<Domain>>,
     }
@@ -100,6 +112,7 @@ mod imp {
         type Interfaces = (gio::ListModel,);
     }
 
+    #[glib::derived_properties]
     impl ObjectImpl for DomainList {}
 
     impl ListModelImpl for DomainList {

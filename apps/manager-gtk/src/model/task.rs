@@ -57,16 +57,32 @@ impl Task {
         self.imp().failure.borrow().clone()
     }
 
+    /// What returns when it has ended.
+    pub(super) fn set_working(&self, working: glib::JoinHandle<()>) {
+        self.imp().working.replace(Some(working));
+    }
+
+    /// Waits for its end. One waits only.
+    pub(super) async fn ended(&self) {
+        let working = self.imp().working.take();
+        if let Some(working) = working {
+            // What was cancelled has ended, too.
+            let _ = working.await;
+        }
+    }
+
     /// Notes how it has ended.
     pub(super) fn end(&self, result: Result<(), Failure>) {
         self.imp().aborter.take();
         self.set_can_abort(false);
-        self.set_state(match &result {
+        let state = match &result {
             Ok(()) => TaskState::Done,
             Err(failure) if failure.is_abort => TaskState::Aborted,
             Err(_) => TaskState::Failed,
-        });
+        };
+        // Whoever is told of the state asks for it.
         self.imp().failure.replace(result.err());
+        self.set_state(state);
     }
 }
 
@@ -91,6 +107,7 @@ mod imp {
         percent: Cell<u32>,
         pub(super) aborter: RefCell<Option<Rc<dyn Fn()>>>,
         pub(super) failure: RefCell<Option<Failure>>,
+        pub(super) working: RefCell<Option<glib::JoinHandle<()>>>,
     }
 
     #[glib::object_subclass]

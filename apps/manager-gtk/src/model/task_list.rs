@@ -1,6 +1,6 @@
 //! What is at work, and what was.
 
-use super::Task;
+use super::{Task, TaskState};
 use crate::engine::{Failure, Work};
 use gtk::gio;
 use gtk::gio::prelude::*;
@@ -30,23 +30,36 @@ impl TaskList {
         &self.imp().tasks
     }
 
-    /// Begins a task and waits for its end by itself. The same is not begun twice: then the second is not begun at all.
-    pub(crate) fn run(&self, title: &str, subject: &str, begin: impl FnOnce() -> Work) {
-        if self.running().any(|task| task.title() == title && task.subject() == subject) {
-            return;
+    /// Begins a task and waits for its end by itself. The same is not begun twice: then it is the one that has begun.
+    pub(crate) fn run(&self, title: &str, subject: &str, begin: impl FnOnce() -> Work) -> Task {
+        if let Some(task) = self.running().find(|task| task.title() == title && task.subject() == subject) {
+            return task;
         }
         let work = begin();
         let task = Task::new(title, subject, &work);
         self.model().insert(0, &task);
         self.count();
-        glib::spawn_future_local(clone!(
+        let working = glib::spawn_future_local(clone!(
             #[strong(rename_to = list)]
             self,
+            #[strong]
+            task,
             async move {
                 let result = work.end().await;
                 list.ended(&task, result);
             }
         ));
+        task.set_working(working);
+        task
+    }
+
+    /// Asks all to end early, and waits until they have ended.
+    pub(crate) async fn abort_all(&self) {
+        let running: Vec<_> = self.running().collect();
+        running.iter().for_each(Task::abort);
+        for task in running {
+            task.ended().await;
+        }
     }
 
     /// Those that are not over.
@@ -54,9 +67,19 @@ impl TaskList {
         self.all().filter(|task| !task.state().is_over())
     }
 
+    /// Whether none has failed or was aborted, or is at work.
+    pub(crate) fn all_done(&self) -> bool {
+        self.all().all(|task| task.state() == TaskState::Done)
+    }
+
     /// Forgets those that are over.
     pub(crate) fn clear(&self) {
         self.model().retain(|task| task.downcast_ref::<Task>().is_some_and(|task| !task.state().is_over()));
+    }
+
+    /// Calls with each task that is over.
+    pub(crate) fn connect_ended(&self, ended: impl Fn(&Task) + 'static) {
+        self.connect_closure(ENDED, false, glib::closure_local!(move |_: &Self, task: &Task| ended(task)));
     }
 
     /// Calls with each task that fails.
@@ -82,6 +105,7 @@ impl TaskList {
         let over: Vec<_> = self.all().filter(|task| task.state().is_over()).skip(KEPT).collect();
         self.model().retain(|task| !over.iter().any(|over| over == task));
         self.count();
+        self.emit_by_name::<()>(ENDED, &[task]);
         if failed {
             self.emit_by_name::<()>(FAILED, &[task]);
         }
@@ -96,6 +120,7 @@ impl TaskList {
 }
 
 const FAILED: &str = "failed";
+const ENDED: &str = "ended";
 
 mod imp {
     use super::*;
@@ -126,7 +151,10 @@ mod imp {
     impl ObjectImpl for TaskList {
         fn signals() -> &'static [Signal] {
             static SIGNALS: OnceLock<Vec<Signal>> = OnceLock::new();
-            SIGNALS.get_or_init(|| vec![Signal::builder(FAILED).param_types([Task::static_type()]).build()])
+            SIGNALS.get_or_init(|| {
+                let signal = |name| Signal::builder(name).param_types([Task::static_type()]).build();
+                vec![signal(FAILED), signal(ENDED)]
+            })
         }
     }
 }
@@ -134,7 +162,6 @@ mod imp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TaskState;
     use std::cell::RefCell;
     use std::future::pending;
     use std::rc::Rc;

@@ -1,9 +1,11 @@
 //! The chosen domain.
 
+use super::device_groups::DeviceGroups;
+use super::load_graph::LoadGraph;
 use super::{accessible, wording};
-use crate::engine::{Devices, Failure, State};
+use crate::engine::State;
 use crate::i18n::gettext;
-use crate::model::Domain;
+use crate::model::{Domain, Session};
 use adw::prelude::*;
 use adw::subclass::prelude::*;
 use gtk::glib::clone;
@@ -23,9 +25,20 @@ impl Default for Details {
 }
 
 impl Details {
+    /// Shows how busy the domains are, which the session knows.
+    pub(super) fn show_load(&self, session: &Session) {
+        let imp = self.imp();
+        let graph = LoadGraph::new(session);
+        let row = adw::ActionRow::builder().title(gettext("Processor Load")).build();
+        row.add_suffix(graph.widget());
+        imp.resources.add(&row);
+        imp.graph.set(graph).ok().expect("set once");
+    }
+
     /// Shows this domain, and all that changes of it.
     pub(super) fn bind(&self, domain: Option<&Domain>) {
         let imp = self.imp();
+        imp.graph.get().into_iter().for_each(|graph| graph.bind(domain));
         if let Some((domain, changed)) = imp.shown.take() {
             domain.disconnect(changed);
         }
@@ -42,26 +55,43 @@ impl Details {
         self.show(domain);
     }
 
-    /// Shows the devices of the domain that is shown, or why they are not known.
-    pub(super) fn show_devices(&self, devices: Result<Devices, Failure>) {
-        let imp = self.imp();
-        imp.device_rows.take().iter().for_each(|(group, row)| group.remove(row));
-        let (devices, why_none) = match devices {
-            Ok(devices) => (devices, gettext("None")),
-            Err(failure) => (Devices::default(), failure.summary),
-        };
-        let groups = [(&imp.disks, devices.disks), (&imp.nics, devices.nics)];
-        for (group, devices) in groups {
-            let rows = devices.iter().map(|(name, made_of)| (name.as_str(), made_of.as_str()));
-            let nothing = [(why_none.as_str(), "")];
-            let rows: Vec<_> = if devices.is_empty() { nothing.to_vec() } else { rows.collect() };
-            for (title, subtitle) in rows {
-                let escaped = [title, subtitle].map(glib::markup_escape_text);
-                let row = adw::ActionRow::builder().title(&*escaped[0]).subtitle(&*escaped[1]).build();
-                group.add(&row);
-                imp.device_rows.borrow_mut().push((group.clone(), row));
+    /// Says why the start with the host is not there, if it is not.
+    pub(super) fn explain_lack(&self, why: Option<&str>) {
+        let row = &self.imp().autostart_row;
+        row.set_sensitive(why.is_none());
+        row.set_tooltip_text(why);
+    }
+
+    /// Calls with whether the domain that is shown shall start with the host.
+    pub(super) fn on_autostart(&self, set: impl Fn(&Domain, bool) + 'static) {
+        self.imp().autostart.connect_state_set(clone!(
+            #[weak(rename_to = details)]
+            self,
+            #[upgrade_or]
+            glib::Propagation::Proceed,
+            move |switch, is_on| {
+                let shown = details.imp().shown.borrow().as_ref().map(|(domain, _)| domain.clone());
+                if let Some(domain) = shown.filter(|_| !details.imp().is_showing.get()) {
+                    // Until it is known what has come of it.
+                    switch.set_sensitive(false);
+                    set(&domain, is_on);
+                }
+                glib::Propagation::Proceed
             }
-        }
+        ));
+    }
+
+    /// Shows whether it starts with the host.
+    pub(super) fn show_autostart(&self, is_on: bool) {
+        self.imp().is_showing.set(true);
+        self.imp().autostart.set_active(is_on);
+        self.imp().is_showing.set(false);
+        self.imp().autostart.set_sensitive(true);
+    }
+
+    /// The devices of the domain that is shown.
+    pub(super) fn devices(&self) -> &DeviceGroups {
+        &self.imp().devices
     }
 
     fn show(&self, domain: &Domain) {
@@ -69,14 +99,15 @@ impl Details {
         imp.name.set_text(&wording::name(domain));
         imp.name.set_tooltip_text(Some(&wording::name(domain)));
         let state = domain.state();
-        imp.state.set_text(&wording::state(state));
+        imp.state.set_text(&state.text());
         wording::STATE_CLASSES.iter().for_each(|class| imp.state.remove_css_class(class));
         imp.state.add_css_class(wording::state_class(state));
         imp.pause.set_visible(state != State::Paused);
         imp.resume.set_visible(state == State::Paused);
         imp.buttons.set_visible(!domain.is_host());
         imp.host_note.set_visible(domain.is_host());
-        imp.memory.set_text(&wording::memory(domain.memory_kib()));
+        imp.autostart_row.set_visible(!domain.is_host());
+        imp.memory.set_text(&wording::memory_of(domain));
         imp.vcpus.set_text(&domain.vcpus().to_string());
         imp.kind.set_text(&domain.kind());
         imp.domid.set_text(&domain.domid().to_string());
@@ -88,8 +119,10 @@ impl Details {
 fn button(icon: &str, text: &str, action: &str) -> gtk::Button {
     let face = gtk::Box::new(gtk::Orientation::Vertical, 4);
     face.append(&gtk::Image::from_icon_name(icon));
-    face.append(&gtk::Label::builder().label(text).css_classes(["caption"]).build());
-    let button = gtk::Button::builder().child(&face).action_name(action).hexpand(true).build();
+    // A longer word of another language must not make the window wider than a phone.
+    let label = gtk::Label::builder().label(text).css_classes(["caption"]).ellipsize(pango::EllipsizeMode::End);
+    face.append(&label.build());
+    let button = gtk::Button::builder().child(&face).action_name(action).tooltip_text(text).hexpand(true).build();
     accessible::label(&button, text);
     button
 }
@@ -122,9 +155,10 @@ fn change(text: &str, action: &str) -> gtk::Button {
 
 mod imp {
     use super::*;
-    use std::cell::RefCell;
+    use std::cell::{Cell, OnceCell, RefCell};
+    use std::rc::Rc;
 
-    #[derive(Debug, Default)]
+    #[derive(Default)]
     pub(crate) struct Details {
         pub(super) name: gtk::Label,
         pub(super) state: gtk::Label,
@@ -137,9 +171,13 @@ mod imp {
         pub(super) kind: gtk::Label,
         pub(super) domid: gtk::Label,
         pub(super) uuid: gtk::Label,
-        pub(super) disks: adw::PreferencesGroup,
-        pub(super) nics: adw::PreferencesGroup,
-        pub(super) device_rows: RefCell<Vec<(adw::PreferencesGroup, adw::ActionRow)>>,
+        pub(super) resources: adw::PreferencesGroup,
+        pub(super) graph: OnceCell<Rc<LoadGraph>>,
+        pub(super) devices: DeviceGroups,
+        pub(super) autostart: gtk::Switch,
+        pub(super) autostart_row: adw::ActionRow,
+        /// The switch is being set, and not by its user.
+        pub(super) is_showing: Cell<bool>,
         pub(super) shown: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
     }
 
@@ -179,14 +217,17 @@ mod imp {
             self.host_note.set_wrap(true);
             self.host_note.set_justify(gtk::Justification::Center);
             self.host_note.add_css_class("dim-label");
-            let resources = adw::PreferencesGroup::builder().title(gettext("Resources")).build();
-            let memory = line(&resources, &gettext("Memory"), &self.memory);
+            self.resources.set_title(&gettext("Resources"));
+            let memory = line(&self.resources, &gettext("Memory"), &self.memory);
             memory.add_suffix(&change(&gettext("Change the Memory"), "win.memory"));
-            let vcpus = line(&resources, &gettext("Virtual CPUs"), &self.vcpus);
+            let vcpus = line(&self.resources, &gettext("Virtual CPUs"), &self.vcpus);
             vcpus.add_suffix(&change(&gettext("Change the Virtual CPUs"), "win.vcpus"));
-            self.disks.set_title(&gettext("Disks"));
-            self.nics.set_title(&gettext("Network Interfaces"));
+            self.autostart.set_valign(gtk::Align::Center);
+            self.autostart_row.set_title(&gettext("Starts with the Host"));
+            self.autostart_row.add_suffix(&self.autostart);
+            self.autostart_row.set_activatable_widget(Some(&self.autostart));
             let identity = adw::PreferencesGroup::builder().title(gettext("Identity")).build();
+            identity.add(&self.autostart_row);
             line(&identity, &gettext("Type"), &self.kind);
             line(&identity, &gettext("Number"), &self.domid);
             line(&identity, &gettext("UUID"), &self.uuid);
@@ -205,9 +246,8 @@ mod imp {
             column.append(&title);
             column.append(&self.buttons);
             column.append(&self.host_note);
-            column.append(&resources);
-            column.append(&self.disks);
-            column.append(&self.nics);
+            column.append(&self.resources);
+            self.devices.widgets().iter().for_each(|group| column.append(group));
             column.append(&identity);
             let clamp = adw::Clamp::builder().maximum_size(600).child(&column).build();
             let scrolled = gtk::ScrolledWindow::builder().hscrollbar_policy(gtk::PolicyType::Never).child(&clamp);

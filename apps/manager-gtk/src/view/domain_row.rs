@@ -44,8 +44,8 @@ impl DomainRow {
 
     fn show(&self, domain: &Domain) {
         let row = self.imp();
-        let (name, state) = (wording::name(domain), wording::state(domain.state()));
-        let size = format!("{} · {}", wording::memory(domain.memory_kib()), wording::vcpus(domain.vcpus()));
+        let (name, state) = (wording::name(domain), domain.state().text());
+        let size = format!("{} · {}", wording::memory_of(domain), wording::vcpus(domain.vcpus()));
         row.name.set_text(&name);
         self.set_tooltip_text(Some(&name));
         row.state.set_text(&state);

@@ -13,6 +13,8 @@ pub(super) fn toast(overlay: &adw::ToastOverlay, parent: &gtk::Window, title: &s
     // Markup, and a line.
     let text = glib::markup_escape_text(&text.replace('\n', " "));
     let toast = adw::Toast::builder().title(text).button_label(gettext("Details")).timeout(0).build();
+    // The newest is seen, and not what is waiting behind one that nobody has closed.
+    toast.set_priority(adw::ToastPriority::High);
     let details = format!("{title}\n{}\n{versions}", failure.details);
     let title = title.to_owned();
     toast.connect_button_clicked(clone!(

@@ -1,27 +1,30 @@
 //! Files that the user chooses, or drops on the window.
 
 use super::Window;
-use crate::i18n::gettext;
 use gtk::gdk;
 use gtk::gio;
 use gtk::prelude::*;
 use std::cell::RefCell;
 use std::path::PathBuf;
 
+/// What is said where a file is chosen.
+pub(super) struct Asked<'a> {
+    pub(super) title: &'a str,
+    /// On the button.
+    pub(super) accept: &'a str,
+    /// Of a file that is to be written.
+    pub(super) name: Option<&'a str>,
+}
+
 /// Lets a file be chosen, and calls `then` with it.
 pub(super) fn choose(
-    window: &Window,
+    window: &impl IsA<gtk::Window>,
     action: gtk::FileChooserAction,
-    name: Option<&str>,
+    asked: &Asked<'_>,
     then: impl Fn(PathBuf) + 'static,
 ) {
-    let (title, accept) = match action {
-        gtk::FileChooserAction::Save => (gettext("Save a Domain"), gettext("Save")),
-        _ => (gettext("Start a Domain from a File"), gettext("Start")),
-    };
-    let accept = Some(accept.as_str());
-    let chooser = gtk::FileChooserNative::new(Some(&title), Some(window), action, accept, None);
-    if let Some(name) = name {
+    let chooser = gtk::FileChooserNative::new(Some(asked.title), Some(window), action, Some(asked.accept), None);
+    if let Some(name) = asked.name {
         chooser.set_current_name(name);
     }
     // It has to be kept while it is open, and nobody else does.

@@ -10,19 +10,39 @@
 //! ```
 
 mod accessible;
+mod actions;
 mod amount_dialog;
+mod config_editor;
 mod confirm;
 mod console;
+mod content;
+mod create_form;
+mod create_window;
 mod details;
+mod device_dialogs;
+mod device_groups;
 mod domain_row;
+mod edit_window;
 mod failure_view;
 mod files;
+mod form;
+mod groups;
+mod host_window;
+mod journal_window;
+mod load_graph;
+mod migrate_dialog;
 mod pages;
+mod preferences;
 mod questions;
 mod rename_dialog;
+mod screen;
+mod several;
+mod shortcuts;
+mod sidebar;
 mod tasks_button;
 mod terminal;
 mod window;
 mod wording;
 
+pub(crate) use shortcuts::keys;
 pub(crate) use window::Window;

@@ -2,7 +2,6 @@
 
 use super::amount_dialog::Amount;
 use super::{Window, amount_dialog, confirm, console, files, rename_dialog, wording};
-use crate::engine::Action;
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::Domain;
 use adw::prelude::*;
@@ -40,32 +39,6 @@ impl Window {
         confirm::disconnect_after(&dialog, tasks, changed);
     }
 
-    pub(super) fn ask_to_destroy(&self) {
-        let Some(domain) = self.chosen() else { return };
-        let heading = with(gettext("Destroy {name}?"), &[("name", &wording::name(&domain))]);
-        let body = gettext("It ends at once, as if its power was cut. What it has not written to its disks is lost.");
-        let destroy = clone!(
-            #[weak(rename_to = window)]
-            self,
-            #[strong]
-            domain,
-            move || window.session().act(&domain, Action::Destroy)
-        );
-        let dialog = confirm::ask(self, &heading, &body, &gettext("Destroy"), destroy);
-        // Nobody is to be asked about what is gone.
-        let domains = self.session().domains();
-        let changed = domains.connect_items_changed(clone!(
-            #[weak]
-            dialog,
-            move |list, _, _, _| {
-                if list.get(domain.domid()).as_ref() != Some(&domain) {
-                    dialog.close();
-                }
-            }
-        ));
-        confirm::disconnect_after(&dialog, domains, changed);
-    }
-
     pub(super) fn ask_for_name(&self) {
         let Some(domain) = self.chosen() else { return };
         let rename = clone!(
@@ -101,7 +74,9 @@ impl Window {
             self,
             move |path| window.session().save(&domain, path)
         );
-        files::choose(self, gtk::FileChooserAction::Save, Some(&name), save);
+        let (title, accept) = (gettext("Save a Domain"), gettext("Save"));
+        let asked = files::Asked { title: &title, accept: &accept, name: Some(&name) };
+        files::choose(self, gtk::FileChooserAction::Save, &asked, save);
     }
 
     pub(super) fn ask_for_memory(&self) {
@@ -120,12 +95,13 @@ impl Window {
 
     fn ask_for_memory_up_to(&self, domain: &Domain, limit: Option<u64>) {
         const KIB: f64 = 1024.0;
+        const LEAST: f64 = 4.0;
         let amount = Amount {
             heading: &with(gettext("Memory of {name}"), &[("name", &wording::name(domain))]),
             unit: &gettext("MiB"),
             now: (domain.memory_kib() as f64 / KIB).round(),
-            least: 4.0,
-            most: (limit.unwrap_or(domain.memory_kib()) as f64 / KIB).floor(),
+            least: LEAST,
+            most: (limit.unwrap_or(domain.memory_kib()) as f64 / KIB).floor().max(LEAST),
         };
         let set = clone!(
             #[weak(rename_to = window)]

@@ -5,7 +5,7 @@ use crate::i18n::{gettext, with};
 use crate::model::{Task, TaskList, TaskState};
 use gtk::glib::clone;
 use gtk::prelude::*;
-use gtk::{glib, pango};
+use gtk::{gio, glib, pango};
 
 /// A button that opens the list of tasks. `details` shows why one has failed.
 pub(super) fn tasks_button(tasks: &TaskList, details: impl Fn(&Task) + Clone + 'static) -> gtk::MenuButton {
@@ -13,9 +13,6 @@ pub(super) fn tasks_button(tasks: &TaskList, details: impl Fn(&Task) + Clone + '
     accessible::label(&list, &gettext("Tasks"));
     let nothing = gtk::Label::builder().label(gettext("Nothing is or was at work")).margin_top(24).margin_bottom(24);
     list.set_placeholder(Some(&nothing.build()));
-    list.bind_model(Some(tasks.model()), move |task| {
-        row(task.downcast_ref().expect("the list is one of tasks"), details.clone()).upcast()
-    });
     let clear = gtk::Button::with_label(&gettext("Clear Finished"));
     clear.connect_clicked(clone!(
         #[weak]
@@ -24,8 +21,28 @@ pub(super) fn tasks_button(tasks: &TaskList, details: impl Fn(&Task) + Clone + '
     ));
     let content = gtk::Box::new(gtk::Orientation::Vertical, 6);
     let scrolled = gtk::ScrolledWindow::builder().child(&list).propagate_natural_height(true).max_content_height(320);
-    content.append(&scrolled.hscrollbar_policy(gtk::PolicyType::Never).width_request(320).build());
+    content.append(&scrolled.hscrollbar_policy(gtk::PolicyType::Never).width_request(280).build());
     content.append(&clear);
+
+    let popover = gtk::Popover::builder().child(&content).build();
+    // Rows that nobody sees are not made: there can be many tasks at once.
+    popover.connect_show(clone!(
+        #[weak]
+        tasks,
+        #[weak]
+        list,
+        move |_| {
+            let details = details.clone();
+            list.bind_model(Some(tasks.model()), move |task| {
+                row(task.downcast_ref().expect("the list is one of tasks"), details.clone()).upcast()
+            });
+        }
+    ));
+    popover.connect_closed(clone!(
+        #[weak]
+        list,
+        move |_| list.bind_model(gio::ListModel::NONE, |_| unreachable!("there is no model"))
+    ));
 
     let spinner = gtk::Spinner::new();
     let idle = gtk::Image::from_icon_name("view-list-bullet-symbolic");
@@ -36,7 +53,7 @@ pub(super) fn tasks_button(tasks: &TaskList, details: impl Fn(&Task) + Clone + '
         .child(&face)
         .tooltip_text(gettext("Tasks"))
         .css_classes(["flat"])
-        .popover(&gtk::Popover::builder().child(&content).build())
+        .popover(&popover)
         .build();
     accessible::label(&button, &gettext("Tasks"));
     tasks.connect_count_running_notify(move |tasks| {

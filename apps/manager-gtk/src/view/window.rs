@@ -1,12 +1,10 @@
 //! The window.
 
 use super::details::Details;
-use super::domain_row::DomainRow;
-use super::tasks_button::tasks_button;
-use super::{accessible, failure_view, files, pages, wording};
-use crate::engine::{Action, Failure, State};
+use super::{failure_view, pages, shortcuts};
+use crate::engine::Failure;
 use crate::i18n::{gettext, ngettext, with};
-use crate::model::{Domain, Session, Status};
+use crate::model::{Domain, Session, Status, Task};
 use adw::prelude::*;
 use adw::subclass::prelude::*;
 use gtk::glib::clone;
@@ -20,19 +18,6 @@ glib::wrapper! {
             gtk::Root, gtk::ShortcutManager;
 }
 
-/// When an action makes sense.
-type Fits = fn(State) -> bool;
-
-/// The actions on a domain that ask nothing.
-const ACTIONS: [(&str, Action, Fits); 5] = [
-    ("pause", Action::Pause, |state| state == State::Running),
-    ("resume", Action::Unpause, |state| state == State::Paused),
-    // One that is paused answers when it is resumed.
-    ("shut-down", Action::ShutDown, |state| matches!(state, State::Running | State::Paused)),
-    ("reboot", Action::Reboot, |state| matches!(state, State::Running | State::Paused)),
-    ("power-button", Action::PowerButton, |state| state == State::Running),
-];
-
 impl Window {
     pub(crate) fn new(application: &adw::Application, session: &Session) -> Self {
         let window: Self = glib::Object::builder().property("application", application).build();
@@ -45,6 +30,7 @@ impl Window {
     pub(crate) fn choose(&self, name: &str) -> bool {
         let Some(domain) = self.session().domains().find(name) else { return false };
         self.imp().search.set_text("");
+        self.change_action_state("group", &"all".to_variant());
         self.show_domain(Some(&domain));
         self.select_chosen();
         self.imp().leaflet.navigate(adw::NavigationDirection::Forward);
@@ -70,6 +56,7 @@ impl Window {
         self.set_title(Some(&gettext("Xen Domains")));
         self.set_default_size(900, 620);
         self.set_icon_name(Some("org.osevent.Manager"));
+        self.build_groups();
         self.build_list();
         self.build_leaflet();
         imp.pages.add_named(&imp.leaflet, Some("domains"));
@@ -81,6 +68,18 @@ impl Window {
         imp.toasts.set_child(Some(&content));
         self.set_content(Some(&imp.toasts));
         self.add_actions();
+        self.set_help_overlay(shortcuts::window().as_ref());
+        imp.details.on_autostart(clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |domain, is_on| window.set_autostart(domain, is_on)
+        ));
+        imp.details.show_load(self.session());
+        imp.details.devices().on_wish(clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |device, wish| window.wish(device, wish)
+        ));
 
         let session = self.session();
         session.connect_status_notify(clone!(
@@ -109,263 +108,11 @@ impl Window {
         self.show_domain(None);
     }
 
-    fn build_list(&self) {
-        let imp = self.imp();
-        let name = gtk::PropertyExpression::new(Domain::static_type(), gtk::Expression::NONE, "name");
-        imp.filter.set_expression(Some(&name));
-        imp.filter.set_match_mode(gtk::StringFilterMatchMode::Substring);
-        imp.filter.set_ignore_case(true);
-        // Domain 0 first, then by name, web2 before web10, and by number among those with one name.
-        let sorter = gtk::CustomSorter::new(|one, other| {
-            let key = |object: &glib::Object| {
-                let domain = object.downcast_ref::<Domain>().expect("the list is one of domains");
-                (!domain.is_host(), glib::FilenameCollationKey::from(domain.name().to_lowercase()), domain.domid())
-            };
-            key(one).cmp(&key(other)).into()
-        });
-        let sorted = gtk::SortListModel::new(Some(self.session().domains().clone()), Some(sorter));
-        let filtered = gtk::FilterListModel::new(Some(sorted), Some(imp.filter.clone()));
-        imp.selection.set_autoselect(false);
-        imp.selection.set_model(Some(&filtered));
-        imp.selection.set_selected(gtk::INVALID_LIST_POSITION);
-        imp.selection.connect_selected_item_notify(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |selection| {
-                // Nothing is selected where the chosen one is hidden by the search, or gone.
-                if let Some(domain) = selection.selected_item().and_downcast::<Domain>() {
-                    window.show_domain(Some(&domain));
-                }
-            }
-        ));
-        imp.selection.connect_items_changed(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |_, _, _, _| window.show_list_page()
-        ));
-
-        let factory = gtk::SignalListItemFactory::new();
-        factory.connect_setup(|_, item| list_item(item).set_child(Some(&DomainRow::default())));
-        factory.connect_bind(|_, item| {
-            let item = list_item(item);
-            let row = item.child().and_downcast::<DomainRow>().expect("set up");
-            row.bind(&item.item().and_downcast().expect("the list is one of domains"));
-        });
-        factory.connect_unbind(|_, item| {
-            list_item(item).child().and_downcast::<DomainRow>().expect("set up").unbind();
-        });
-        imp.list.set_model(Some(&imp.selection));
-        imp.list.set_factory(Some(&factory));
-        imp.list.add_css_class("navigation-sidebar");
-        accessible::label(&imp.list, &gettext("Domains"));
-        imp.list.set_single_click_activate(true);
-        imp.list.connect_activate(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |_, _| _ = window.imp().leaflet.navigate(adw::NavigationDirection::Forward)
-        ));
-    }
-
-    fn build_leaflet(&self) {
-        let imp = self.imp();
-        let search =
-            gtk::ToggleButton::builder().icon_name("system-search-symbolic").tooltip_text(gettext("Search")).build();
-        accessible::label(&search, &gettext("Search"));
-        imp.search.set_hexpand(true);
-        accessible::label(&imp.search, &gettext("Search by name"));
-        imp.search.connect_search_changed(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |entry| {
-                window.imp().filter.set_search(Some(entry.text().trim()));
-                window.select_chosen();
-            }
-        ));
-        imp.search_bar.set_child(Some(&imp.search));
-        imp.search_bar.connect_entry(&imp.search);
-        imp.search_bar.set_key_capture_widget(Some(self));
-        imp.search_bar.bind_property("search-mode-enabled", &search, "active").bidirectional().sync_create().build();
-
-        let menu = gio::Menu::new();
-        menu.append(Some(&gettext("_About")), Some("app.about"));
-        let menu = gtk::MenuButton::builder()
-            .icon_name("open-menu-symbolic")
-            .tooltip_text(gettext("Menu"))
-            .menu_model(&menu)
-            .primary(true)
-            .build();
-        accessible::label(&menu, &gettext("Menu"));
-        let header = adw::HeaderBar::builder().title_widget(&imp.title).build();
-        // Side by side, the right one has the buttons of the window.
-        imp.leaflet.bind_property("folded", &header, "show-end-title-buttons").sync_create().build();
-        let new = gtk::Button::builder()
-            .icon_name("list-add-symbolic")
-            .tooltip_text(gettext("Start a Domain from a File"))
-            .action_name("win.open-file")
-            .build();
-        accessible::label(&new, &gettext("Start a Domain from a File"));
-        header.pack_start(&new);
-        header.pack_start(&search);
-        header.pack_end(&menu);
-        header.pack_end(&tasks_button(
-            self.session().tasks(),
-            clone!(
-                #[weak(rename_to = window)]
-                self,
-                move |task| {
-                    let Some(failure) = task.failure() else { return };
-                    failure_view::show_details(window.upcast_ref(), &task.title(), &failure.details);
-                }
-            ),
-        ));
-        let no_match = adw::StatusPage::builder()
-            .icon_name("system-search-symbolic")
-            .title(gettext("No Domain Has This Name"))
-            .css_classes(["compact"])
-            .build();
-        let scrolled = gtk::ScrolledWindow::builder().child(&imp.list).hscrollbar_policy(gtk::PolicyType::Never);
-        imp.list_pages.add_named(&scrolled.vexpand(true).build(), Some("list"));
-        imp.list_pages.add_named(&no_match, Some("no-match"));
-        let sidebar = gtk::Box::builder().orientation(gtk::Orientation::Vertical).width_request(280).build();
-        // What is in it would have it as wide as the content.
-        sidebar.set_hexpand(false);
-        sidebar.append(&header);
-        sidebar.append(&imp.search_bar);
-        sidebar.append(&imp.list_pages);
-
-        let back = gtk::Button::builder().icon_name("go-previous-symbolic").tooltip_text(gettext("Back")).build();
-        accessible::label(&back, &gettext("Back"));
-        back.connect_clicked(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |_| _ = window.imp().leaflet.navigate(adw::NavigationDirection::Back)
-        ));
-        imp.leaflet.bind_property("folded", &back, "visible").sync_create().build();
-        let more = gio::Menu::new();
-        more.append(Some(&gettext("_Console")), Some("win.console"));
-        more.append(Some(&gettext("Re_name…")), Some("win.rename"));
-        more.append(Some(&gettext("_Save…")), Some("win.save"));
-        more.append(Some(&gettext("Press Power _Button")), Some("win.power-button"));
-        imp.more.set_icon_name("view-more-symbolic");
-        imp.more.set_menu_model(Some(&more));
-        imp.more.set_tooltip_text(Some(&gettext("More Actions")));
-        accessible::label(&imp.more, &gettext("More Actions"));
-        let header = adw::HeaderBar::builder().title_widget(&imp.content_title).build();
-        header.pack_start(&back);
-        header.pack_end(&imp.more);
-        imp.nothing.set_icon_name(Some("computer-symbolic"));
-        imp.nothing.set_vexpand(true);
-        imp.details.set_vexpand(true);
-        imp.content_pages.add_named(&imp.nothing, Some("nothing"));
-        imp.content_pages.add_named(&imp.details, Some("details"));
-        let content = gtk::Box::builder().orientation(gtk::Orientation::Vertical).hexpand(true).build();
-        content.append(&header);
-        content.append(&imp.content_pages);
-
-        imp.leaflet.append(&sidebar);
-        imp.leaflet.append(&gtk::Separator::new(gtk::Orientation::Vertical)).set_navigatable(false);
-        imp.leaflet.append(&content);
-        imp.leaflet.set_can_navigate_back(true);
-    }
-
-    fn failure_page(&self) -> gtk::Box {
-        let imp = self.imp();
-        let again = gtk::Button::builder()
-            .label(gettext("Try Again"))
-            .halign(gtk::Align::Center)
-            .action_name("win.try-again")
-            .css_classes(["pill", "suggested-action"])
-            .build();
-        let details =
-            gtk::Button::builder().label(gettext("Details")).halign(gtk::Align::Center).css_classes(["pill"]).build();
-        details.connect_clicked(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |_| {
-                let Some(failure) = window.session().failure() else { return };
-                failure_view::show_details(window.upcast_ref(), &gettext("No Connection to Xen"), &failure.details);
-            }
-        ));
-        let buttons = gtk::Box::new(gtk::Orientation::Vertical, 12);
-        buttons.append(&again);
-        buttons.append(&details);
-        imp.failure.set_icon_name(Some("dialog-warning-symbolic"));
-        imp.failure.set_title(&gettext("No Connection to Xen"));
-        imp.failure.set_child(Some(&buttons));
-        imp.failure.set_vexpand(true);
-        let page = gtk::Box::new(gtk::Orientation::Vertical, 0);
-        page.append(&adw::HeaderBar::builder().css_classes(["flat"]).build());
-        page.append(&imp.failure);
-        page
-    }
-
-    /// Says that what is shown may no longer be so.
-    fn stale_bar(&self) -> gtk::InfoBar {
-        let text = gtk::Label::builder().wrap(true).hexpand(true).build();
-        let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Warning).revealed(false).build();
-        bar.add_child(&text);
-        bar.set_visible(false);
-        self.session().connect_stale_notify(clone!(
-            #[weak]
-            bar,
-            move |session| {
-                let why = session.stale();
-                let said = gettext("What is shown may be old: {why}");
-                text.set_text(&why.as_ref().map(|why| with(said, &[("why", why)])).unwrap_or_default());
-                bar.set_visible(why.is_some());
-                bar.set_revealed(why.is_some());
-            }
-        ));
-        bar
-    }
-
-    fn add_actions(&self) {
-        for (name, action, _) in ACTIONS {
-            self.on(name, move |window| {
-                if let Some(domain) = window.chosen() {
-                    window.session().act(&domain, action);
-                }
-            });
-        }
-        self.on("destroy", |window| window.ask_to_destroy());
-        self.on("rename", |window| window.ask_for_name());
-        self.on("memory", |window| window.ask_for_memory());
-        self.on("vcpus", |window| window.ask_for_vcpus());
-        self.on("console", |window| window.open_console());
-        self.on("save", |window| window.ask_where_to_save());
-        self.on("open-file", |window| {
-            let open = clone!(
-                #[weak]
-                window,
-                move |path| window.session().open_file(path)
-            );
-            files::choose(window, gtk::FileChooserAction::Open, None, open);
-        });
-        let open = clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |path| window.session().open_file(path)
-        );
-        files::on_drop(self, open);
-        self.on("try-again", |window| window.session().open());
-        self.on("search", |window| window.imp().search_bar.set_search_mode(true));
-    }
-
-    fn on(&self, name: &str, act: impl Fn(&Self) + 'static) {
-        let action = gio::SimpleAction::new(name, None);
-        action.connect_activate(clone!(
-            #[weak(rename_to = window)]
-            self,
-            move |_, _| act(&window)
-        ));
-        self.add_action(&action);
-    }
-
     pub(super) fn chosen(&self) -> Option<Domain> {
         self.imp().chosen.borrow().as_ref().map(|(domain, _)| domain.clone())
     }
 
-    fn show_domain(&self, domain: Option<&Domain>) {
+    pub(super) fn show_domain(&self, domain: Option<&Domain>) {
         let imp = self.imp();
         if let Some((before, changed)) = imp.chosen.take() {
             before.disconnect(changed);
@@ -388,40 +135,42 @@ impl Window {
         self.sense();
     }
 
-    /// Reads the devices of the chosen domain.
-    fn show_devices(&self) {
-        let Some(domain) = self.chosen() else { return };
-        glib::spawn_future_local(clone!(
+    /// Has a domain start with the host, or no longer, and shows whether it does.
+    fn set_autostart(&self, domain: &Domain, is_on: bool) {
+        self.show_devices_after(self.session().set_start_with_host(domain, is_on));
+    }
+
+    /// Reads them again when the task is over.
+    pub(super) fn show_devices_after(&self, task: Option<Task>) {
+        let Some(task) = task else { return };
+        task.connect_state_notify(clone!(
             #[weak(rename_to = window)]
             self,
-            async move {
-                let devices = window.session().devices(&domain).await;
-                // Another one may have been chosen meanwhile.
-                if window.chosen().as_ref() == Some(&domain) {
-                    window.imp().details.show_devices(devices);
+            move |task| {
+                if task.state().is_over() {
+                    window.show_devices();
                 }
             }
         ));
     }
 
-    /// Which actions there are for the chosen domain.
-    fn sense(&self) {
-        let chosen = self.chosen();
-        let of = |can: Fits| chosen.as_ref().is_some_and(|domain| !domain.is_host() && can(domain.state()));
-        let enable = |name: &str, can| {
-            if let Some(action) = self.lookup_action(name).and_downcast::<gio::SimpleAction>() {
-                action.set_enabled(of(can));
+    /// Reads the devices of the chosen domain, what it is, and whether it starts with the host.
+    pub(super) fn show_devices(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                window.session().learn_kind(&domain).await;
+                let devices = window.session().devices(&domain).await;
+                let autostart = window.session().starts_with_host(&domain).await;
+                // Another one may have been chosen meanwhile.
+                if window.chosen().as_ref() == Some(&domain) {
+                    window.imp().details.devices().show(devices, domain.is_host());
+                    window.imp().details.show_autostart(autostart);
+                }
             }
-        };
-        ACTIONS.iter().for_each(|(name, _, can)| enable(name, *can));
-        enable("destroy", |state| state != State::Dying);
-        enable("console", |state| state.is_alive());
-        enable("rename", |state| state.is_alive());
-        enable("memory", |state| state.is_alive());
-        enable("vcpus", |state| state.is_alive());
-        enable("save", |state| matches!(state, State::Running | State::Paused));
-        self.imp().more.set_visible(of(|_| true));
-        self.imp().content_title.set_title(&chosen.map(|domain| wording::name(&domain)).unwrap_or_default());
+        ));
     }
 
     /// The chosen domain may be gone, or there again: after a reboot it is another one with the same uuid.
@@ -439,34 +188,61 @@ impl Window {
                 None => {}
             }
         }
-        self.select_chosen();
-        let count = domains.n_items();
-        let text = ngettext("{count} domain", "{count} domains", count);
-        imp.title.set_subtitle(&with(text, &[("count", &count.to_string())]));
+        if self.are_several() {
+            self.selection_changed();
+        }
+        if !self.are_several() {
+            self.select_chosen();
+        }
+        self.show_groups();
+        self.show_count();
+        self.show_nothing();
+    }
+
+    /// What there is to be said where no domain is chosen.
+    fn show_nothing(&self) {
+        let nothing = &self.imp().nothing;
+        let (is_open, count) = (self.session().status() == Status::Open, self.session().domains().n_items());
+        nothing.set_description(None);
         if count > 1 {
-            imp.nothing.set_title(&gettext("No Domain Chosen"));
-            imp.nothing.set_description(None);
+            nothing.set_title(&gettext("No Domain Chosen"));
+        } else if is_open {
+            nothing.set_title(&gettext("No Virtual Machines"));
+            nothing.set_description(Some(&gettext("Nothing runs on this host beside the domain that manages it. Start one from a configuration of xl or a saved domain: with the button +, or drop the file here.")));
         } else {
-            imp.nothing.set_title(&gettext("No Virtual Machines"));
-            imp.nothing.set_description(Some(&gettext("Nothing runs on this host beside the domain that manages it. Start one from a configuration of xl or a saved domain: with the button +, or drop the file here.")));
+            nothing.set_title(&gettext("Connecting to Xen…"));
         }
     }
 
+    /// Says how many domains there are, and how many of them are shown if that differs.
+    pub(super) fn show_count(&self) {
+        let imp = self.imp();
+        let (all, shown) = (self.session().domains().n_items(), imp.selection.n_items());
+        let text = ngettext("{count} domain", "{count} domains", all);
+        let text = with(text, &[("count", &all.to_string())]);
+        let is_grouped = *imp.group.borrow() != "all";
+        let of = || with(gettext("{shown} of {domains}"), &[("shown", &shown.to_string()), ("domains", &text)]);
+        imp.title.set_subtitle(&if is_grouped { of() } else { text });
+    }
+
     /// Where the search shows it; false if it does not.
-    fn select_chosen(&self) -> bool {
+    pub(super) fn select_chosen(&self) -> bool {
         let selection = &self.imp().selection;
         let chosen = self.chosen();
         let at = chosen.and_then(|chosen| {
             (0..selection.n_items()).find(|at| selection.item(*at).and_downcast::<Domain>().as_ref() == Some(&chosen))
         });
-        let at_or_none = at.unwrap_or(gtk::INVALID_LIST_POSITION);
-        if selection.selected() != at_or_none {
-            selection.set_selected(at_or_none);
+        let selected = selection.selection();
+        match at {
+            Some(at) if selected.size() == 1 && selected.contains(at) => {}
+            Some(at) => drop(selection.select_item(at, true)),
+            None if selected.is_empty() => {}
+            None => drop(selection.unselect_all()),
         }
         at.is_some()
     }
 
-    fn show_list_page(&self) {
+    pub(super) fn show_list_page(&self) {
         let imp = self.imp();
         let is_searched = !imp.search.text().trim().is_empty();
         let page = if is_searched && imp.selection.n_items() == 0 { "no-match" } else { "list" };
@@ -475,14 +251,19 @@ impl Window {
 
     fn show_status(&self) {
         let imp = self.imp();
-        if self.session().status() == Status::Failed {
-            let failure = self.session().failure();
-            let text = failure.map(|failure| failure.summary).unwrap_or_default();
-            imp.failure.set_description(Some(&glib::markup_escape_text(&text)));
-            pages::show(&imp.pages, "failure");
-        } else {
-            pages::show(&imp.pages, "domains");
+        match self.session().status() {
+            Status::Failed => {
+                let failure = self.session().failure();
+                let text = failure.map(|failure| failure.summary).unwrap_or_default();
+                imp.failure.set_description(Some(&glib::markup_escape_text(&text)));
+                pages::show(&imp.pages, "failure");
+            }
+            // Until it is known how it ends, what was there stays.
+            Status::Opening => {}
+            Status::Open | Status::Closed => pages::show(&imp.pages, "domains"),
         }
+        self.show_nothing();
+        self.show_lacks();
     }
 
     /// Closes the connection, which aborts what is at work, and then the window.
@@ -500,38 +281,62 @@ impl Window {
     }
 }
 
-fn list_item(item: &glib::Object) -> &gtk::ListItem {
-    item.downcast_ref().expect("a list has list items")
-}
-
 mod imp {
     use super::*;
     use std::cell::{Cell, OnceCell, RefCell};
 
     #[derive(Default)]
     pub(crate) struct Window {
-        pub(super) session: OnceCell<Session>,
-        pub(super) toasts: adw::ToastOverlay,
-        pub(super) pages: gtk::Stack,
-        pub(super) failure: adw::StatusPage,
-        pub(super) leaflet: adw::Leaflet,
-        pub(super) title: adw::WindowTitle,
-        pub(super) search_bar: gtk::SearchBar,
-        pub(super) search: gtk::SearchEntry,
-        pub(super) filter: gtk::StringFilter,
-        pub(super) selection: gtk::SingleSelection,
-        pub(super) list: gtk::ListView,
-        pub(super) list_pages: gtk::Stack,
-        pub(super) content_title: adw::WindowTitle,
-        pub(super) content_pages: gtk::Stack,
-        pub(super) nothing: adw::StatusPage,
-        pub(super) details: Details,
-        pub(super) more: gtk::MenuButton,
+        pub(in crate::view) session: OnceCell<Session>,
+        pub(in crate::view) toasts: adw::ToastOverlay,
+        pub(in crate::view) pages: gtk::Stack,
+        pub(in crate::view) failure: adw::StatusPage,
+        pub(in crate::view) leaflet: adw::Leaflet,
+        pub(in crate::view) title: adw::WindowTitle,
+        pub(in crate::view) search_bar: gtk::SearchBar,
+        pub(in crate::view) search: gtk::SearchEntry,
+        pub(in crate::view) filter: gtk::StringFilter,
+        pub(in crate::view) selection: Selection,
+        pub(in crate::view) list: gtk::ListView,
+        pub(in crate::view) list_pages: gtk::Stack,
+        pub(in crate::view) content_title: adw::WindowTitle,
+        pub(in crate::view) content_pages: gtk::Stack,
+        pub(in crate::view) nothing: adw::StatusPage,
+        pub(in crate::view) several_page: adw::StatusPage,
+        /// The domains that are selected, if they are more than one.
+        pub(in crate::view) several: RefCell<Vec<(Domain, glib::SignalHandlerId)>>,
+        /// Which domains are shown: the target of the action.
+        pub(in crate::view) group: RefCell<String>,
+        pub(in crate::view) group_filter: gtk::CustomFilter,
+        pub(in crate::view) group_menu: gio::Menu,
+        /// What is beneath the groups.
+        pub(in crate::view) menu: gio::Menu,
+        /// The groups by name in the menu.
+        pub(in crate::view) prefixes: RefCell<Option<Vec<String>>>,
+        pub(in crate::view) details: Details,
+        pub(in crate::view) more: gtk::MenuButton,
         /// The domain that is shown. It stays when the search hides it.
-        pub(super) chosen: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
+        pub(in crate::view) chosen: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
         /// Of the domain that was chosen last.
-        pub(super) uuid: RefCell<String>,
-        pub(super) ending: Cell<bool>,
+        pub(in crate::view) uuid: RefCell<String>,
+        pub(in crate::view) ending: Cell<bool>,
+    }
+
+    /// One that has no list yet at first.
+    pub(crate) struct Selection(gtk::MultiSelection);
+
+    impl Default for Selection {
+        fn default() -> Self {
+            Self(gtk::MultiSelection::new(gio::ListModel::NONE.cloned()))
+        }
+    }
+
+    impl std::ops::Deref for Selection {
+        type Target = gtk::MultiSelection;
+
+        fn deref(&self) -> &gtk::MultiSelection {
+            &self.0
+        }
     }
 
     #[glib::object_subclass]
@@ -545,7 +350,7 @@ mod imp {
                 title: adw::WindowTitle::new(&gettext("Xen Domains"), ""),
                 content_title: adw::WindowTitle::new("", ""),
                 filter: gtk::StringFilter::new(gtk::Expression::NONE),
-                selection: gtk::SingleSelection::new(gio::ListModel::NONE.cloned()),
+                group: RefCell::new("all".to_owned()),
                 list: gtk::ListView::new(gtk::SelectionModel::NONE.cloned(), gtk::ListItemFactory::NONE.cloned()),
                 ..Self::default()
             }

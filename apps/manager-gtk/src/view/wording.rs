@@ -4,20 +4,6 @@ use crate::engine::State;
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::Domain;
 
-pub(super) fn state(state: State) -> String {
-    match state {
-        State::Making => gettext("Being created"),
-        State::Running => gettext("Running"),
-        State::Paused => gettext("Paused"),
-        State::PoweredOff => gettext("Powered off"),
-        State::Rebooting => gettext("Rebooting"),
-        State::Suspended => gettext("Suspended"),
-        State::Crashed => gettext("Crashed"),
-        State::Stopped => gettext("Stopped"),
-        State::Dying => gettext("Being destroyed"),
-    }
-}
-
 pub(super) fn state_icon(state: State) -> &'static str {
     match state {
         State::Running => "media-playback-start-symbolic",
@@ -51,6 +37,14 @@ pub(super) fn memory(kib: u64) -> String {
         format!("{} MiB", (kib + MIB / 2) / MIB)
     } else {
         format!("{kib} KiB")
+    }
+}
+
+/// The memory of a domain, if it is known.
+pub(super) fn memory_of(domain: &Domain) -> String {
+    match domain.memory_kib() {
+        0 => gettext("memory unknown"),
+        kib => memory(kib),
     }
 }
 

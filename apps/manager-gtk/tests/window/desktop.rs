@@ -1,12 +1,16 @@
 //! A desktop of its own for each test: a screen in memory, a session bus, and on it what screen readers use.
 
+use gtk::gdk_pixbuf::{Colorspace, Pixbuf};
 use gtk::gio;
 use gtk::glib;
 use osevent_standin_machine::Failure;
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Width and height of the screen.
@@ -15,27 +19,22 @@ const SCREEN: &str = "1280x900x24";
 pub(crate) struct Desktop {
     screen: Child,
     bus: Child,
-    display: String,
+    pub(crate) display: String,
     address: String,
     home: TempDir,
 }
 
 impl Desktop {
-    /// What of it is not installed, if anything.
-    pub(crate) fn lacks() -> Option<String> {
-        let lacks = |program: &&str| {
-            !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-                .any(|folder| folder.join(program).exists())
-        };
-        let program = ["Xvfb", "dbus-daemon", "msgfmt"].into_iter().find(lacks);
-        let service = "/usr/share/dbus-1/services/org.a11y.Bus.service";
-        program.or_else(|| (!Path::new(service).exists()).then_some("at-spi2-core")).map(|what| format!("no {what}"))
-    }
-
     pub(crate) fn start() -> Result<Self, Failure> {
         let home = tempfile::tempdir()?;
+        // Nobody looks at what moves, and a slow machine is busy with it.
+        let settings = home.path().join(".config/gtk-4.0");
+        fs::create_dir_all(&settings)?;
+        let still = "[Settings]\ngtk-enable-animations=false\ngtk-cursor-blink=false\n";
+        fs::write(settings.join("settings.ini"), still)?;
         let mut screen = Command::new("Xvfb");
         screen.args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]);
+        screen.arg("-fbdir").arg(home.path());
         let (screen, number) = start(&mut screen)?;
         let display = format!(":{number}");
         let mut bus = Command::new("dbus-daemon");
@@ -80,10 +79,20 @@ impl Desktop {
         Ok(connect(&address)?)
     }
 
-    /// Writes what the screen shows.
+    /// Writes what the screen shows, once it stands still. What moves is taken as it is after a while.
     pub(crate) fn picture(&self, file: &Path) -> Result<(), Failure> {
-        let status = self.place(&mut Command::new("import")).args(["-window", "root"]).arg(file).status()?;
-        if status.success() { Ok(()) } else { Err(format!("import: {status}").into()) }
+        const LOOK: Duration = Duration::from_millis(700);
+        const LOOKS: usize = 8;
+        let look = || fs::read(self.home.path().join("Xvfb_screen0"));
+        let mut dump = look()?;
+        for _ in 0..LOOKS {
+            sleep(LOOK);
+            let before = std::mem::replace(&mut dump, look()?);
+            if before == dump {
+                break;
+            }
+        }
+        Ok(pixels(&dump).ok_or("the screen is no dump of X with 32 bits for a pixel")?.savev(file, "png", &[])?)
     }
 }
 
@@ -106,6 +115,18 @@ fn start(command: &mut Command) -> Result<(Child, String), Failure> {
         return Err(format!("{:?} ends at once: {}", command.get_program(), child.wait()?).into());
     }
     Ok((child, line.trim().to_owned()))
+}
+
+/// The picture in a dump of a screen: its header has numbers of 32 bits, a colour 12 bytes, a pixel blue, green, red and a byte more.
+fn pixels(dump: &[u8]) -> Option<Pixbuf> {
+    let number = |at: usize| Some(u32::from_be_bytes(dump.get(4 * at..4 * at + 4)?.try_into().ok()?) as usize);
+    let (header, width, height) = (number(0)?, number(4)?, number(5)?);
+    let (bits, line, colours) = (number(11)?, number(12)?, number(19)?);
+    let lines = dump.get(header + 12 * colours..)?.chunks(line).take(height);
+    let rgb: Vec<u8> = lines.flat_map(|line| line.chunks(4).take(width)).flat_map(|p| [p[2], p[1], p[0]]).collect();
+    let (width, height) = (i32::try_from(width).ok()?, i32::try_from(height).ok()?);
+    let is_whole = bits == 32 && rgb.len() as i64 == 3 * i64::from(width) * i64::from(height);
+    is_whole.then(|| Pixbuf::from_mut_slice(rgb, Colorspace::Rgb, false, 8, width, height, 3 * width))
 }
 
 fn connect(address: &str) -> Result<gio::DBusConnection, glib::Error> {

@@ -1,23 +1,49 @@
 //! The real program in a real window on a pretend machine, used as by somebody with a screen reader.
 
+#[path = "../../../xenlightd-smol/tests/on_a_private_bus/bus.rs"]
+mod bus;
+mod creating;
 mod desktop;
+mod devices;
+mod editing;
+mod first;
+mod hands;
+mod host;
+mod management;
+mod manager;
 mod measures;
+#[path = "../../../xenlightd-smol/tests/on_a_private_bus/polkit.rs"]
+mod polkit;
 mod reader;
+#[path = "../../../xenlightd-smol/tests/on_a_private_bus/save_helper.rs"]
+mod save_helper;
+mod service;
+mod several;
+mod small;
 
-use desktop::Desktop;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
-use reader::{LIMIT, LOOK, Reader, SELECTED, SENSITIVE};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use reader::{SELECTED, SENSITIVE};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use xenlight::Library;
 
 type Case = fn() -> Result<(), Failure>;
 
-fn main() {
-    let cases: [(&str, Case); 9] = [
+/// Set where this program is to be xenlightd.
+const AS_XENLIGHTD: &str = "OSEVENT_MANAGER_TEST_AS_XENLIGHTD";
+
+fn main() -> ExitCode {
+    // libxl starts it in the environment of xenlightd.
+    if let Some(helped) = save_helper::run() {
+        helped.expect("libxl talks to it");
+        return ExitCode::SUCCESS;
+    }
+    if std::env::var_os(AS_XENLIGHTD).is_some() {
+        return xenlightd::main();
+    }
+    let cases: [(&str, Case); 23] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -26,71 +52,52 @@ fn main() {
         ("it_speaks_the_language_of_its_user", german),
         ("the_console_shows_what_the_domain_prints", console),
         ("closing_asks_while_a_task_is_at_work", closing),
+        ("a_domain_is_created_by_a_form_that_says_what_is_wrong", creating::assistant),
+        ("a_configuration_is_changed_and_what_waits_for_a_restart_is_told", editing::editing),
+        ("devices_are_attached_and_detached_and_their_files_stay", devices::devices),
+        ("the_host_is_shown_and_asked_only_while_somebody_looks", host::host),
+        ("several_domains_are_paused_and_destroyed_at_once", several::several),
+        ("the_books_first_program_shows_the_domains", first::program),
+        ("screens_migration_start_with_the_host_and_events_are_there", management::management),
+        ("on_a_phones_screen_every_action_is_in_reach", small::phone),
+        ("keys_do_what_their_window_says", small::keys),
         ("without_xen_a_page_says_what_to_do", without_xen),
+        ("over_the_service_polkit_decides_and_what_is_lacking_is_grey", service::life),
+        ("over_the_service_jobs_are_tasks_which_end_with_it", service::jobs),
+        ("over_the_service_what_cannot_be_saved_or_sent_runs_on", service::sending),
+        ("over_the_service_a_domain_that_may_be_saved_keeps_its_file", service::saving),
+        ("without_the_service_a_page_says_what_to_do", service::missing),
     ];
     let mut trials: Vec<_> = cases.map(|(name, case)| Trial::ignorable_test(name, move || on_a_desktop(case))).into();
     trials.push(Trial::ignorable_test("measures", move || on_a_desktop(measures::run)).with_ignored_flag(true));
     trials.push(Trial::ignorable_test("pictures", move || on_a_desktop(pictures)).with_ignored_flag(true));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    trials.push(Trial::ignorable_test("small_pictures", move || on_a_desktop(small::pictures)).with_ignored_flag(true));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// What of a desktop is not installed, if anything.
+fn lacks() -> Option<String> {
+    let program = ["Xvfb", "dbus-daemon", "msgfmt"].into_iter().find(|name| bus::program(name).is_none());
+    let service = "/usr/share/dbus-1/services/org.a11y.Bus.service";
+    program.or_else(|| (!Path::new(service).exists()).then_some("at-spi2-core")).map(|what| format!("no {what}"))
 }
 
 fn on_a_desktop(case: Case) -> Result<Completion, Failed> {
     let missing = Library::load().err().map(|missing| missing.to_string());
-    if let Some(missing) = Desktop::lacks().or(missing) {
+    if let Some(missing) = lacks().or(missing) {
         return Ok(Completion::ignored_with(missing));
     }
     case()?;
     Ok(Completion::Completed)
 }
 
-/// The program on a desktop, seen by a reader.
-struct Manager {
-    reader: Reader,
-    program: Child,
-    desktop: Desktop,
-}
-
 impl Manager {
+    /// Runs the program on a pretend machine.
     fn start(machine: &Machine, arguments: &[&str]) -> Result<Self, Failure> {
         Self::run(machine.command(PROGRAM).args(arguments))
     }
-
-    fn run(command: &mut Command) -> Result<Self, Failure> {
-        Self::run_as(command, PROGRAM_TITLE)
-    }
-
-    /// Waits for a window with this title.
-    fn run_as(command: &mut Command, title: &str) -> Result<Self, Failure> {
-        let desktop = Desktop::start()?;
-        let reader = Reader::new(desktop.readers_bus()?);
-        let program = desktop.place(command).stdin(Stdio::null()).spawn()?;
-        let manager = Self { reader, program, desktop };
-        manager.reader.wait("window", title)?;
-        Ok(manager)
-    }
-
-    /// Waits for its end.
-    fn ended(&mut self) -> Result<ExitStatus, Failure> {
-        let started = Instant::now();
-        loop {
-            match self.program.try_wait()? {
-                Some(status) => return Ok(status),
-                None if started.elapsed() < LIMIT => sleep(LOOK),
-                None => return Err(format!("it does not end:\n{}", self.reader.describe()).into()),
-            }
-        }
-    }
 }
 
-impl Drop for Manager {
-    fn drop(&mut self) {
-        // It has ended, unless something went wrong.
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
-}
-
-const PROGRAM_TITLE: &str = "Xen Domains";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_osevent-manager");
 
 fn list() -> Result<(), Failure> {
@@ -127,7 +134,15 @@ fn life() -> Result<(), Failure> {
     reader.press("button", "Destroy")?;
     reader.wait("label", "Destroy pretend-5?")?;
     reader.press("button", "Destroy")?;
-    reader.wait_gone("list item", "pretend-5, *")
+    reader.wait_gone("list item", "pretend-5, *")?;
+    // A question goes with its cause.
+    machine.add_domain(6)?;
+    reader.wait("list item", "pretend-6, *")?;
+    reader.select("Domains", "list item", "pretend-6, *")?;
+    reader.press("button", "Destroy")?;
+    reader.wait("label", "Destroy pretend-6?")?;
+    machine.destroy(6)?;
+    reader.wait_gone("label", "Destroy pretend-6?")
 }
 
 fn failure() -> Result<(), Failure> {
@@ -161,7 +176,7 @@ fn files() -> Result<(), Failure> {
     reader.wait("list item", "web, Running, 64 MiB*")?;
     reader.wait("label", "Start bad.cfg: bad.cfg: *")?;
     reader.select("Domains", "list item", "web, *")?;
-    reader.wait("button", "Reboot")?;
+    reader.wait("label", "PVH")?;
     // Nobody else would start it again.
     reader.press("button", "Reboot")?;
     reader.press("button", "Tasks")?;
@@ -253,15 +268,17 @@ fn without_xen() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes pictures of the window, to be looked at.
-fn pictures() -> Result<(), Failure> {
+fn pictures_folder() -> Result<PathBuf, Failure> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     std::fs::create_dir_all(&folder)?;
-    let picture = |manager: &Manager, name: &str| {
-        // Nothing tells that all is drawn.
-        sleep(Duration::from_secs(2));
-        manager.desktop.picture(&folder.join(name))
-    };
+    println!("pictures are in {}", folder.display());
+    Ok(folder)
+}
+
+/// Writes pictures of the window, to be looked at.
+fn pictures() -> Result<(), Failure> {
+    let folder = pictures_folder()?;
+    let picture = |manager: &Manager, name: &str| manager.desktop.picture(&folder.join(name));
     for (name, scheme) in [("light.png", "default"), ("dark.png", "prefer-dark")] {
         let mut command = Command::new(PROGRAM);
         let manager = Manager::run(command.args(["--demo", "--open", "web"]).env("ADW_DEBUG_COLOR_SCHEME", scheme))?;
@@ -283,6 +300,5 @@ fn pictures() -> Result<(), Failure> {
     let nowhere = folder.join("nowhere");
     let manager = Manager::run(Command::new(PROGRAM).env("XENSTORED_PATH", nowhere))?;
     picture(&manager, "error.png")?;
-    println!("pictures are in {}", folder.display());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the program takes: time to the first list, memory, processor time while idle, and how long its loop is busy at a time.
 
+use crate::manager::{Manager, TITLE};
 use crate::reader::SENSITIVE;
-use crate::{Manager, PROGRAM_TITLE};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 use std::thread::sleep;
@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// A reader is answered by the main loop, so an answer takes as long as the loop is busy.
 fn longest_answer(manager: &Manager, work: impl Fn(u64) -> Result<(), Failure>) -> Result<Duration, Failure> {
-    let window = manager.reader.wait("window", PROGRAM_TITLE)?;
+    let window = manager.reader.wait("window", TITLE)?;
     let (started, mut longest, mut turn) = (Instant::now(), Duration::ZERO, 0);
     while started.elapsed() < ASKING {
         work(turn)?;

@@ -4,8 +4,11 @@
 
 use gtk::gio;
 use gtk::gio::prelude::*;
-use gtk::glib::Variant;
+use gtk::glib::{MainContext, Variant};
 use osevent_standin_machine::Failure;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,21 +25,30 @@ pub(crate) const SENSITIVE: u32 = 24;
 
 pub(crate) struct Reader {
     bus: gio::DBusConnection,
+    /// Of the widgets that were asked for theirs: it never changes.
+    roles: RefCell<HashMap<Widget, String>>,
 }
 
 /// A widget, as a screen reader sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Widget {
     owner: String,
     path: String,
 }
 
+/// A widget in its window.
+struct Seen {
+    widget: Widget,
+    name: String,
+    depth: usize,
+}
+
 impl Reader {
     pub(crate) fn new(bus: gio::DBusConnection) -> Self {
-        Self { bus }
+        Self { bus, roles: RefCell::default() }
     }
 
-    /// Waits until a widget with this role and name is on the screen. In a name, `*` at the end stands for anything.
+    /// Waits until a widget with this role and name is on the screen. In a name, `*` at the end, or at both, stands for anything.
     pub(crate) fn wait(&self, role: &str, name: &str) -> Result<Widget, Failure> {
         let found = self.until(|reader| reader.find(role, name));
         found.ok_or_else(|| format!("there is no {role} {name:?}, but:\n{}", self.describe()).into())
@@ -67,11 +79,13 @@ impl Reader {
         self.call(widget, "org.a11y.atspi.Action", "DoAction", Some(&(0i32,).to_variant())).is_ok()
     }
 
-    /// Selects the item of a list.
+    /// Selects the item of a list, and nothing else there.
     pub(crate) fn select(&self, list: &str, role: &str, name: &str) -> Result<(), Failure> {
         let (list, item) = (self.wait("list", list)?, self.wait(role, name)?);
         let at = self.children(&list).iter().position(|child| *child == item).ok_or("it is not in the list")?;
         let at = i32::try_from(at)?;
+        // Others stay selected otherwise.
+        self.call(&list, "org.a11y.atspi.Selection", "ClearSelection", None)?;
         self.call(&list, "org.a11y.atspi.Selection", "SelectChild", Some(&(at,).to_variant()))?;
         Ok(())
     }
@@ -97,62 +111,90 @@ impl Reader {
         Ok(answer.get::<(String,)>().ok_or("GetText answers with a string")?.0)
     }
 
+    /// Waits until the text of a field contains `part`; all of it.
+    pub(crate) fn wait_text(&self, role: &str, name: &str, part: &str) -> Result<String, Failure> {
+        let field = self.wait(role, name)?;
+        let found = self.until(|reader| reader.text(&field).ok().filter(|text| text.contains(part)));
+        found.ok_or_else(|| format!("{part:?} is not in {:?}", self.text(&field)).into())
+    }
+
     pub(crate) fn has_state(&self, widget: &Widget, state: u32) -> bool {
         let answer = self.call(widget, ACCESSIBLE, "GetState", None).ok();
         let words = answer.and_then(|answer| answer.get::<(Vec<u32>,)>()).map(|(words,)| words).unwrap_or_default();
-        words.get(state as usize / 32).is_some_and(|word| word >> (state % 32) & 1 == 1)
+        is_among(&words, state)
     }
 
     /// All that is on the screen, for a test that fails.
     pub(crate) fn describe(&self) -> String {
-        let mut lines = String::new();
-        self.walk(&mut |widget, depth| {
-            let line = format!("{}{} {:?}\n", "  ".repeat(depth), self.role(widget), self.name(widget));
-            lines.push_str(&line);
-        });
-        lines
+        let seen = self.windows().into_iter().flat_map(|window| self.look(&window));
+        let line = |seen: Seen| format!("{}{} {:?}\n", "  ".repeat(seen.depth), self.role(&seen.widget), seen.name);
+        seen.map(line).collect()
     }
 
     /// The roles and paths of what can be operated and has no name.
     pub(crate) fn nameless(&self) -> Vec<String> {
-        let mut nameless = Vec::new();
-        self.walk(&mut |widget, _| {
-            let role = self.role(widget);
-            let can_be_operated =
-                ["button", "toggle button", "entry", "text", "search box", "slider", "list", "list item", "check box"];
-            if can_be_operated.contains(&role.as_str()) && self.name(widget).is_empty() {
-                nameless.push(role);
-            }
-        });
-        nameless
+        let can_be_operated =
+            ["button", "toggle button", "entry", "text", "search box", "slider", "list", "list item", "check box"];
+        let seen = self.windows().into_iter().flat_map(|window| self.look(&window));
+        let roles = seen.filter(|seen| seen.name.is_empty()).map(|seen| self.role(&seen.widget));
+        roles.filter(|role| can_be_operated.contains(&role.as_str())).collect()
     }
 
     fn find(&self, role: &str, name: &str) -> Option<Widget> {
         self.find_all(role, name).into_iter().next()
     }
 
+    /// All in the newest window that has one.
     fn find_all(&self, role: &str, name: &str) -> Vec<Widget> {
-        let mut found = Vec::new();
-        self.walk(&mut |widget, _| {
-            if self.role(widget) == role && matches(&self.name(widget), name) {
-                found.push(widget.clone());
-            }
-        });
-        found
+        let find = |window| {
+            let seen = self.look(&window).into_iter();
+            let found = seen.filter(|seen| matches(&seen.name, name) && self.role(&seen.widget) == role);
+            found.map(|seen| seen.widget).collect::<Vec<_>>()
+        };
+        self.windows().into_iter().map(find).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
-    /// Visits all widgets, the newest window first.
-    fn walk(&self, visit: &mut dyn FnMut(&Widget, usize)) {
+    /// The newest first.
+    fn windows(&self) -> Vec<Widget> {
         let owner = "org.a11y.atspi.Registry".to_owned();
         let root = Widget { owner, path: "/org/a11y/atspi/accessible/root".to_owned() };
-        for application in self.children(&root) {
-            self.children(&application).iter().rev().for_each(|window| self.descend(window, 0, visit));
-        }
+        self.children(&root).iter().flat_map(|application| self.children(application).into_iter().rev()).collect()
     }
 
-    fn descend(&self, widget: &Widget, depth: usize, visit: &mut dyn FnMut(&Widget, usize)) {
-        visit(widget, depth);
-        self.children(widget).iter().for_each(|child| self.descend(child, depth + 1, visit));
+    /// All that a window has, from the top.
+    fn look(&self, window: &Widget) -> Vec<Seen> {
+        let tree = self.tree(window);
+        let mut names = self.names(&window.owner);
+        let mut waiting = vec![(window.clone(), 0)];
+        let mut seen = Vec::new();
+        while let Some((widget, depth)) = waiting.pop() {
+            let children = tree.get(&widget).into_iter().flatten();
+            waiting.extend(children.rev().map(|child| (child.clone(), depth + 1)));
+            seen.push(Seen { name: names.remove(&widget).unwrap_or_default(), widget, depth });
+        }
+        seen
+    }
+
+    /// The children of the window, of them, and so on: a level at a time, as each call takes long on a slow machine.
+    fn tree(&self, window: &Widget) -> HashMap<Widget, Vec<Widget>> {
+        let mut tree = HashMap::new();
+        let mut level = vec![window.clone()];
+        while !level.is_empty() {
+            let answers = self.call_all(&level, ACCESSIBLE, "GetChildren");
+            let children: Vec<_> =
+                answers.into_iter().map(|answer| answer.map(references).unwrap_or_default()).collect();
+            let parents = std::mem::replace(&mut level, children.concat());
+            tree.extend(parents.into_iter().zip(children));
+        }
+        tree
+    }
+
+    /// The names of all widgets of an application that have been seen. What else is told with them is not always so.
+    fn names(&self, owner: &str) -> HashMap<Widget, String> {
+        let cache = Widget { owner: owner.to_owned(), path: "/org/a11y/atspi/cache".to_owned() };
+        let Ok(answer) = self.call(&cache, "org.a11y.atspi.Cache", "GetItems", None) else { return HashMap::new() };
+        let named = |item: Variant| Some((reference(&item.child_value(0))?, item.child_value(6).get()?));
+        answer.child_value(0).iter().filter_map(named).collect()
     }
 
     fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> Option<T> {
@@ -166,23 +208,40 @@ impl Reader {
     }
 
     fn children(&self, widget: &Widget) -> Vec<Widget> {
-        let answer = self.call(widget, ACCESSIBLE, "GetChildren", None).ok();
-        let Some(children) = answer.map(|answer| answer.child_value(0)) else { return Vec::new() };
-        let child = |child: Variant| {
-            Some(Widget { owner: child.child_value(0).str()?.to_owned(), path: child.child_value(1).str()?.to_owned() })
-        };
-        children.iter().filter_map(child).collect()
+        self.call(widget, ACCESSIBLE, "GetChildren", None).map(references).unwrap_or_default()
     }
 
     fn role(&self, widget: &Widget) -> String {
+        if let Some(role) = self.roles.borrow().get(widget) {
+            return role.clone();
+        }
         let answer = self.call(widget, ACCESSIBLE, "GetRoleName", None).ok();
-        answer.and_then(|answer| answer.get::<(String,)>()).map(|(role,)| role).unwrap_or_default()
+        let Some((role,)) = answer.and_then(|answer| answer.get::<(String,)>()) else { return String::new() };
+        self.roles.borrow_mut().insert(widget.clone(), role.clone());
+        role
     }
 
-    fn name(&self, widget: &Widget) -> String {
-        let property = (ACCESSIBLE, "Name").to_variant();
-        let answer = self.call(widget, "org.freedesktop.DBus.Properties", "Get", Some(&property)).ok();
-        answer.and_then(|answer| answer.get::<(Variant,)>()).and_then(|(name,)| name.get()).unwrap_or_default()
+    /// The answers in the order of the widgets; none from one that is gone.
+    fn call_all(&self, widgets: &[Widget], interface: &str, method: &str) -> Vec<Option<Variant>> {
+        let answers = Rc::new(RefCell::new(vec![None; widgets.len()]));
+        let waiting = Rc::new(Cell::new(widgets.len()));
+        let context = MainContext::new();
+        let begun = context.with_thread_default(|| {
+            for (at, Widget { owner, path }) in widgets.iter().enumerate() {
+                let (answers, waiting) = (answers.clone(), waiting.clone());
+                let flags = gio::DBusCallFlags::NONE;
+                let none = gio::Cancellable::NONE;
+                self.bus.call(Some(owner), path, interface, method, None, None, flags, -1, none, move |answer| {
+                    answers.borrow_mut()[at] = answer.ok();
+                    waiting.set(waiting.get() - 1);
+                });
+            }
+            while waiting.get() > 0 {
+                context.iteration(true);
+            }
+        });
+        begun.expect("nobody else has a context that is new");
+        answers.take()
     }
 
     fn call(
@@ -198,8 +257,26 @@ impl Reader {
     }
 }
 
+/// The widgets in an answer.
+fn references(answer: Variant) -> Vec<Widget> {
+    answer.child_value(0).iter().filter_map(|child| reference(&child)).collect()
+}
+
+/// A widget: the name on the bus and the path there.
+fn reference(reference: &Variant) -> Option<Widget> {
+    let part = |at| Some(reference.child_value(at).str()?.to_owned());
+    Some(Widget { owner: part(0)?, path: part(1)? })
+}
+
+fn is_among(states: &[u32], state: u32) -> bool {
+    states.get(state as usize / 32).is_some_and(|word| word >> (state % 32) & 1 == 1)
+}
+
 fn matches(name: &str, pattern: &str) -> bool {
     // GTK 4.8 says the text of a button with an underlined letter twice.
     let is_it = name == pattern || name == format!("{pattern} {pattern}");
-    pattern.strip_suffix('*').map_or(is_it, |begin| name.starts_with(begin))
+    match pattern.strip_suffix('*') {
+        Some(part) => part.strip_prefix('*').map_or_else(|| name.starts_with(part), |part| name.contains(part)),
+        None => is_it,
+    }
 }

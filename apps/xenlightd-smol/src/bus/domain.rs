@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use xenlight::types::Trigger;
 use xenlight::{Ctx, DomainId, Operation};
 use zbus::message::Header;
-use zbus::{Connection, OwnedObjectPath, interface};
+use zbus::{Connection, OwnedFd, OwnedObjectPath, interface};
 
 use super::Service;
 use crate::aside;
 use crate::authority::Action;
 use crate::domain::Domain;
-use crate::failure::Failure;
-use crate::job::Kind;
+use crate::failure::{Failure, JobError};
+use crate::files;
+use crate::job::{Job, Kind};
+use crate::saving;
 
 pub(super) struct DomainObject {
     pub(super) uuid: Uuid,
@@ -104,7 +107,7 @@ impl DomainObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Pause, Ctx::pause).await
+        self.operate(&header, bus, Kind::Pause, Ctx::pause).await
     }
 
     /// Lets its virtual CPUs run.
@@ -114,17 +117,18 @@ impl DomainObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Unpause, Ctx::unpause).await
+        self.operate(&header, bus, Kind::Unpause, Ctx::unpause).await
     }
 
-    /// Lets a suspended domain go on.
+    /// Lets a suspended domain go on. One that a migration has left, named NAME--migratedaway or NAME--incoming, is refused with Unsettled: it
+    /// may run on the other host. Once it is known that it does not, Rename it.
     #[zbus(out_args("job"))]
     async fn resume(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Resume, Ctx::resume).await
+        self.operate(&header, bus, Kind::Resume, Ctx::resume).await
     }
 
     /// Asks it to power itself off. The job is done when it has acknowledged that, and fails after 60 s if it does not; State tells when it
@@ -135,7 +139,7 @@ impl DomainObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Shutdown, Ctx::shutdown).await
+        self.operate(&header, bus, Kind::Shutdown, Ctx::shutdown).await
     }
 
     /// Asks it to shut down for a reboot, as Shutdown does. The service does not start it again: whoever created it with xl has a process
@@ -146,7 +150,18 @@ impl DomainObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Reboot, Ctx::reboot).await
+        self.operate(&header, bus, Kind::Reboot, Ctx::reboot).await
+    }
+
+    /// Presses its power button, for a system that knows nothing of Xen. Not every domain has one: PV and PVH domains have none.
+    #[zbus(out_args("job"))]
+    async fn press_power_button(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let press = |ctx: &Ctx, domid| ctx.press(domid, &Trigger::Power, 0);
+        self.operate(&header, bus, Kind::PressPowerButton, press).await
     }
 
     /// Ends it at once, without its help. What it has not written is lost.
@@ -156,17 +171,87 @@ impl DomainObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
-        self.begin(&header, bus, Kind::Destroy, Ctx::destroy).await
+        self.operate(&header, bus, Kind::Destroy, Ctx::destroy).await
+    }
+
+    /// Saves it to a file, in the format of `xl save`, from the file's present position on, and ends it; if it is to be kept, it goes on. If the
+    /// save fails, it goes on as well, and the file is incomplete. If the error of the job is AfterSave, the file is complete, and what was to
+    /// come then has failed: do not throw the file away. It has all that is in the domain's memory, and its configuration, with the
+    /// passwords of its screens. One that stands still already is not saved.
+    #[zbus(out_args("job"))]
+    async fn save(
+        &self,
+        file: OwnedFd,
+        keep: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::Save).await?;
+        let file = files::checked(file.into(), files::answers).await?;
+        self.begin(&header, bus, start, |job, ctx, domid| saving::save(job, ctx, domid, file, keep)).await
+    }
+
+    /// Migrates it to another host, where it goes on, over a pair of pipes or a socket: `to` is written to, `from` is read. At the other
+    /// end is a ReceiveDomain of this service's, or `xl migrate-receive`. If live, it goes on here until most of its memory has been sent.
+    ///
+    /// What is sent is all that is in its memory, and its configuration; who is at the other end, and who else hears it, is the caller's
+    /// business. Its disks are not sent: they must be there. It runs on one host at most, whatever fails: if the migration fails it goes on here,
+    /// unless the error is Unsettled, whose text says where it is and what remains to be done.
+    #[zbus(out_args("job"))]
+    async fn migrate(
+        &self,
+        to: OwnedFd,
+        from: OwnedFd,
+        live: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::Migrate).await?;
+        let to = files::checked(to.into(), files::is_connection).await?;
+        let from = files::checked(from.into(), files::is_connection).await?;
+        self.begin(&header, bus, start, |job, ctx, domid| saving::migrate(job, ctx, domid, (to, from), live)).await
+    }
+
+    /// Writes its memory to a regular file that is open for writing, as for a debugger; what was in the file is lost. Pause it before.
+    ///
+    /// libxl begins nothing else meanwhile.
+    #[zbus(out_args("job"))]
+    async fn dump(
+        &self,
+        file: OwnedFd,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::Dump).await?;
+        let file = files::checked(file.into(), files::may_be_dumped_to).await?;
+        self.begin(&header, bus, start, |job, ctx, domid| saving::dump(job, ctx, domid, file)).await
     }
 
     /// Gives it another name, which no other domain may have.
     async fn rename(&self, name: String, #[zbus(header)] header: Header<'_>) -> Result<(), Failure> {
-        self.ask(&header, move |ctx, domid| ctx.rename(domid, &name)).await
+        self.ask(&header, Action::Manage, move |ctx, domid| ctx.rename(domid, &name)).await
     }
 
     /// Asks it to have this much memory, in KiB. It gets there in its own time.
     async fn set_memory_target(&self, kib: u64, #[zbus(header)] header: Header<'_>) -> Result<(), Failure> {
-        self.ask(&header, move |ctx, domid| ctx.set_memory_target_kib(domid, kib, true)).await
+        self.ask(&header, Action::Manage, move |ctx, domid| ctx.set_memory_target_kib(domid, kib, true)).await
+    }
+
+    /// Has it use this many of its virtual CPUs, the first ones. Its kernel, or its device model, has to cooperate: VcpusOnline tells.
+    async fn set_vcpus_online(&self, count: u32, #[zbus(header)] header: Header<'_>) -> Result<(), Failure> {
+        let domain = self.service.authorized(&header, Action::Manage, self.uuid).await?;
+        let ctx = self.service.host.ctx()?;
+        if count == 0 || count > domain.vcpus {
+            return Err(Failure::InvalidArgument(format!("it has 1 to {} virtual CPUs", domain.vcpus)));
+        }
+        Ok(ctx.set_online_vcpus(DomainId::new(domain.id), &(0..count).collect()).await?)
+    }
+
+    /// Opens its console: a terminal that does not block. Whoever has it can type there, and reads what nobody else has read.
+    #[zbus(out_args("console"))]
+    async fn open_console(&self, #[zbus(header)] header: Header<'_>) -> Result<OwnedFd, Failure> {
+        let console = self.ask(&header, Action::Console, Ctx::open_console).await?;
+        Ok(std::os::fd::OwnedFd::from(console).into())
     }
 
     /// Its configuration, as a file of xl's: xl.cfg(5).
@@ -179,32 +264,74 @@ impl DomainObject {
     }
 }
 
+/// Whether a domain with this name may go on. These names are given by a migration, of this service or of `xl`; if it does not take them back,
+/// the domain may run on the other host.
+fn may_go_on(name: &str) -> Result<(), Failure> {
+    let Some(own) = ["--migratedaway", "--incoming"].into_iter().find_map(|suffix| name.strip_suffix(suffix)) else {
+        return Ok(());
+    };
+    Err(Failure::Unsettled(format!(
+        "a migration has left {name:?}, and the domain may run on the other host. Look there: if it runs, destroy this one. If it does not, \
+         destroy what there is of it there; after that, and not before, rename this one to {own:?} and let it go on"
+    )))
+}
+
+/// What a job begins with whose caller is authorized.
+struct Start {
+    kind: Kind,
+    ctx: Arc<Ctx>,
+    domid: DomainId,
+}
+
 impl DomainObject {
     fn read<T>(&self, property: impl FnOnce(Domain) -> T) -> zbus::fdo::Result<T> {
         let gone = |_| zbus::fdo::Error::UnknownObject(format!("the domain {} is gone", self.uuid));
         self.service.host.domain(self.uuid).map(property).map_err(gone)
     }
 
-    async fn begin(
+    async fn operate(
         &self,
         header: &Header<'_>,
         bus: &Connection,
         kind: Kind,
         operation: fn(&Ctx, DomainId) -> Operation<()>,
     ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(header, kind).await?;
+        let work = move |job: Arc<Job>, ctx: Arc<Ctx>, domid| async move { job.wait(operation(&ctx, domid)).await };
+        self.begin(header, bus, start, work).await
+    }
+
+    async fn authorized(&self, header: &Header<'_>, kind: Kind) -> Result<Start, Failure> {
         let domain = self.service.authorized(header, kind.action(), self.uuid).await?;
-        let ctx = self.service.host.ctx()?;
-        let work = |job: Arc<crate::job::Job>| async move { job.wait(operation(&ctx, DomainId::new(domain.id))).await };
-        self.service.begin(bus, kind, self.uuid, work).await
+        Ok(Start { kind, ctx: self.service.host.ctx()?, domid: DomainId::new(domain.id) })
+    }
+
+    async fn begin<W, E>(
+        &self,
+        header: &Header<'_>,
+        bus: &Connection,
+        Start { kind, ctx, domid }: Start,
+        work: impl FnOnce(Arc<Job>, Arc<Ctx>, DomainId) -> W,
+    ) -> Result<OwnedObjectPath, Failure>
+    where
+        W: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<JobError> + Send,
+    {
+        self.service.jobs.is_free(kind, self.uuid)?;
+        if kind.lets_go_on() {
+            may_go_on(&self.service.host.domain(self.uuid)?.name)?;
+        }
+        self.service.begin(header, bus, kind, Some(self.uuid), |job| work(job, ctx, domid)).await
     }
 
     /// A call of libxl that returns at once, unless libxl's lock is taken.
-    async fn ask(
+    async fn ask<T: Send + 'static>(
         &self,
         header: &Header<'_>,
-        call: impl FnOnce(&Ctx, DomainId) -> Result<(), xenlight::Error> + Send + 'static,
-    ) -> Result<(), Failure> {
-        let domain = self.service.authorized(header, Action::Manage, self.uuid).await?;
+        action: Action,
+        call: impl FnOnce(&Ctx, DomainId) -> Result<T, xenlight::Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let domain = self.service.authorized(header, action, self.uuid).await?;
         let ctx = self.service.host.ctx()?;
         let done = aside::begin(move || call(&ctx, DomainId::new(domain.id)));
         Ok(done.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??)

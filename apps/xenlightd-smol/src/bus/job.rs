@@ -30,26 +30,50 @@ impl JobObject {
             ("Error", error.as_str().into()),
             ("Message", message.as_str().into()),
             ("Words", stage.words().into()),
+            ("Domain", domain(job).into()),
         ]);
-        let interface = InterfaceName::from_static_str(names::JOB)?;
-        fdo::Properties::properties_changed(&emitter, interface, changed, [].as_slice().into()).await?;
+        tell(&emitter, changed).await?;
         Self::ended(&emitter, stage.as_str(), &error, &message).await
+    }
+
+    /// Tells how far it is, until it ends.
+    pub(super) async fn tell_steps(bus: &Connection, job: &Job) -> zbus::Result<()> {
+        let emitter = SignalEmitter::new(bus, names::job(job.number))?;
+        while job.further().await {
+            let step = job.step();
+            let changed =
+                [("Step", step.what.into()), ("Percent", step.percent.into()), ("Domain", domain(job).into())];
+            tell(&emitter, HashMap::from(changed)).await?;
+        }
+        Ok(())
     }
 }
 
-/// A long operation. Its object stays for a minute after the end.
+async fn tell(emitter: &SignalEmitter<'_>, changed: HashMap<&str, Variant<'_>>) -> zbus::Result<()> {
+    let interface = InterfaceName::from_static_str(names::JOB)?;
+    fdo::Properties::properties_changed(emitter, interface, changed, [].as_slice().into()).await
+}
+
+fn domain(job: &Job) -> OwnedObjectPath {
+    job.uuid().map_or_else(OwnedObjectPath::default, names::domain)
+}
+
+/// A long operation. Its object stays for a minute after the end; if it has failed and left something to be done (Unsettled, AfterSave, Unfinished),
+/// until the service ends.
 #[interface(name = "org.osevent.Xen1.Job")]
 impl JobObject {
-    /// What it does: create, pause, unpause, resume, shutdown, reboot or destroy.
+    /// What it does: create, pause, unpause, resume, shutdown, reboot, press-power-button, destroy, save, restore,
+    /// dump, migrate or receive.
     #[zbus(property(emits_changed_signal = "const"))]
     fn kind(&self) -> String {
         self.job.kind.as_str().to_owned()
     }
 
-    /// The domain that it is about. There may be no object there yet, or no longer.
-    #[zbus(property(emits_changed_signal = "const"))]
+    /// The domain that it is about. There may be no object there yet, or no longer. "/" if it is not known, as until a restore is done, or
+    /// the other host of a receipt has told.
+    #[zbus(property)]
     fn domain(&self) -> OwnedObjectPath {
-        names::domain(self.job.uuid)
+        domain(&self.job)
     }
 
     /// When it began, in microseconds since 1970.
@@ -58,10 +82,23 @@ impl JobObject {
         self.job.started
     }
 
-    /// How far it is: running, cancelling, done, failed or cancelled. libxl tells no percentages of these.
+    /// How far it is: running, cancelling, done, failed or cancelled.
     #[zbus(property)]
     fn state(&self) -> String {
         self.job.stage().as_str().to_owned()
+    }
+
+    /// What libxl works at, in its words, such as Frames. It tells that of a save and a migration only; otherwise it is
+    /// empty.
+    #[zbus(property)]
+    fn step(&self) -> String {
+        self.job.step().what
+    }
+
+    /// How much of Step is done, from 0 to 100.
+    #[zbus(property)]
+    fn percent(&self) -> u8 {
+        self.job.step().percent
     }
 
     /// The name of the error if it has failed or was cancelled, such as org.osevent.Xen1.Error.Libxl; empty otherwise.
@@ -89,7 +126,7 @@ impl JobObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(), Failure> {
-        let domain = self.service.host.domain(self.job.uuid).ok();
+        let domain = self.job.uuid().and_then(|uuid| self.service.host.domain(uuid).ok());
         self.service.authority.check(&header, self.job.kind.action(), domain.as_ref()).await?;
         self.job.cancel();
         Ok(self.state_changed(&emitter).await?)

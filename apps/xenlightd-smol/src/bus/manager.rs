@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
-use xenlight::DomainConfig;
+use xenlight::{DomainConfig, DomainInfo};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant, interface};
+use zbus::{Connection, ObjectPath, OwnedFd, OwnedObjectPath, Variant, interface};
 
 use super::Service;
+use crate::aside;
 use crate::authority::Action;
 use crate::failure::Failure;
+use crate::files;
 use crate::job::{Job, Kind};
+use crate::journal::{Event, Page};
 use crate::names;
+use crate::saving;
 
 pub(crate) struct Manager {
     pub(crate) service: Arc<Service>,
@@ -73,6 +77,40 @@ impl Manager {
         Ok(())
     }
 
+    /// The processor time that each domain has used since it was created, in nanoseconds, by the number of the domain.
+    #[zbus(out_args("times"))]
+    async fn read_processor_times(&self, #[zbus(header)] header: Header<'_>) -> Result<HashMap<u32, u64>, Failure> {
+        self.service.authority.check(&header, Action::Read, None).await?;
+        let ctx = self.service.host.ctx()?;
+        let read = aside::begin(move || ctx.domains());
+        let domains = read.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??;
+        let time = |domain: DomainInfo| u64::try_from(domain.cpu_time.as_nanos()).unwrap_or(u64::MAX);
+        Ok(domains.into_iter().map(|domain| (domain.domid.get(), time(domain))).collect())
+    }
+
+    /// The events after the one with the number `after`, oldest first, 256 at most: ask again after the last one. They are numbered from 1 on
+    /// since the service has started, which has another `instance` with each start; what is asked for with another instance, or with none, is
+    /// all from 1 on. An event is there before the signal that tells the same.
+    ///
+    /// 4096 events are kept. If others would have come before, `lost` is their number: list the domains anew then. That list is as of `latest`, the
+    /// number of the last event, or somewhat later.
+    ///
+    /// The signals have no numbers. So let them be a reason to read, and do not apply both.
+    ///
+    /// An event has its number, its time in microseconds since 1970, what it is (appeared, changed, gone, available or unavailable), the uuid,
+    /// the number, the name and the state of its domain, and the properties that have changed.
+    #[zbus(out_args("instance", "lost", "latest", "events"))]
+    async fn read_events(
+        &self,
+        instance: &str,
+        after: u64,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(String, u64, u64, Vec<Event>), Failure> {
+        self.service.authority.check(&header, Action::Read, None).await?;
+        let Page { lost, latest, events } = self.service.journal.read(instance, after);
+        Ok((self.service.journal.instance.clone(), lost, latest, events))
+    }
+
     /// Creates a domain from the text of a configuration file of xl's, xl.cfg(5), and lets it run unless it is to stay paused. Warnings tell of
     /// keys that are not known or have no effect. The object of the domain is there once Xen has it.
     ///
@@ -97,8 +135,51 @@ impl Manager {
             let domid = job.wait(ctx.create(&config)).await?;
             if paused { Ok(()) } else { job.wait(ctx.unpause(domid)).await }
         };
-        let job = self.service.begin(bus, Kind::Create, uuid, work).await?;
+        let job = self.service.begin(&header, bus, Kind::Create, Some(uuid), work).await?;
         Ok((job, names::domain(uuid), warnings))
+    }
+
+    /// Restores a domain from a file that Save or `xl save` has written, and lets it run unless it is to stay paused. The file is read from
+    /// its present position on.
+    ///
+    /// It has a configuration, which names files and programs of the host that are used as root, so whoever may do this may do all.
+    #[zbus(out_args("job"))]
+    async fn restore_domain(
+        &self,
+        file: OwnedFd,
+        paused: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        self.service.authority.check(&header, Action::Restore, None).await?;
+        let (file, ctx) = (file.into(), self.service.host.ctx()?);
+        let file = files::checked(file, files::answers).await?;
+        let work = |job| saving::restore(job, ctx, file, paused);
+        self.service.begin(&header, bus, Kind::Restore, None, work).await
+    }
+
+    /// Receives a domain from another host, over a pair of pipes or a socket, and lets it run unless it is to stay paused. The other end
+    /// is that of a Migrate of this service's, or of `xl migrate`. If it fails, nothing of the domain is left here, unless the error is
+    /// Unsettled.
+    ///
+    /// The other host sends a configuration, which names files and programs of this one that are used as root, so whoever may do this may do
+    /// all, and so may the other host.
+    #[zbus(out_args("job"))]
+    async fn receive_domain(
+        &self,
+        from: OwnedFd,
+        to: OwnedFd,
+        paused: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        self.service.authority.check(&header, Action::Receive, None).await?;
+        let (from, to) = (from.into(), to.into());
+        let from = files::checked(from, files::is_connection).await?;
+        let to = files::checked(to, files::is_connection).await?;
+        let ctx = self.service.host.ctx()?;
+        let work = |job| saving::receive(job, ctx, (from, to), paused);
+        self.service.begin(&header, bus, Kind::Receive, None, work).await
     }
 
     /// A domain is there, for instance because it is being created. When the service starts, it tells of each.

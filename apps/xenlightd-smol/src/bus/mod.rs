@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_io::Timer;
+use futures_lite::future::zip;
 use smol::Executor;
 use uuid::Uuid;
 use zbus::message::Header;
@@ -20,19 +21,21 @@ use zbus::{Connection, OwnedObjectPath};
 
 use crate::authority::{Action, Authority};
 use crate::domain::Domain;
-use crate::failure::Failure;
+use crate::failure::{Failure, JobError};
 use crate::host::Host;
 use crate::job::{Job, Jobs, Kind};
+use crate::journal::Journal;
 use crate::names;
 use job::JobObject;
 
-/// How long one can ask for the result of a job that has ended.
+/// How long one can ask for the result of a job that has ended, unless it leaves something to be done: then until the service ends.
 const RESULT: Duration = Duration::from_secs(60);
 
 /// What all objects share.
 pub(crate) struct Service {
     pub(crate) host: Arc<Host>,
     pub(crate) jobs: Jobs,
+    pub(crate) journal: Journal,
     pub(crate) authority: Authority,
     pub(crate) executor: Arc<Executor<'static>>,
 }
@@ -51,28 +54,44 @@ impl Service {
     /// Begins a job, of which the caller gets the path. Whoever calls has been authorized.
     ///
     /// # Errors
-    /// There are too many.
-    async fn begin<W>(
+    /// Those of [`Jobs::add`].
+    async fn begin<W, E>(
         self: &Arc<Self>,
+        header: &Header<'_>,
         bus: &Connection,
         kind: Kind,
-        uuid: Uuid,
+        uuid: Option<Uuid>,
         work: impl FnOnce(Arc<Job>) -> W,
     ) -> Result<OwnedObjectPath, Failure>
     where
-        W: Future<Output = Result<(), xenlight::Error>> + Send + 'static,
+        W: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<JobError> + Send,
     {
-        let (job, left) = self.jobs.add(kind, uuid)?;
+        let user = self.authority.user(header).await?;
+        let (job, left) = self.jobs.add(kind, uuid, user)?;
         let path = names::job(job.number);
         if let Some(left) = left {
-            remove(bus, left).await?;
+            // Whether it was there or not, it has left.
+            let _ = remove(bus, left).await;
         }
-        bus.object_server().at(&path, JobObject { job: job.clone(), service: self.clone() }).await?;
+        let object = JobObject { job: job.clone(), service: self.clone() };
+        if let Err(error) = bus.object_server().at(&path, object).await {
+            self.jobs.remove(job.number);
+            return Err(error.into());
+        }
         let (work, service, bus) = (work(job.clone()), self.clone(), bus.clone());
         let whole = async move {
-            job.end(work.await);
-            // The bus may be gone; the job has ended all the same.
+            // The bus may be gone; the job ends all the same.
+            let _ = zip(async { job.end(work.await.map_err(Into::into)) }, JobObject::tell_steps(&bus, &job)).await;
+            let unsettled = job.stage().failure().filter(Failure::leaves_work);
+            if let Some(failure) = &unsettled {
+                // Its client may have left, and nobody else has heard of it.
+                eprintln!("xenlightd: {} failed, by job {}: {}", job.kind.as_str(), job.number, failure.named().1);
+            }
             let _ = JobObject::tell_end(&bus, &job).await;
+            if unsettled.is_some() {
+                return;
+            }
             Timer::after(RESULT).await;
             if service.jobs.remove(job.number) {
                 let _ = remove(&bus, job.number).await;

@@ -26,9 +26,14 @@ pub(crate) async fn publish(
     let manager = bus.object_server().interface::<_, Manager>(names::HOST).await?;
     let emitter = manager.signal_emitter();
     while let Ok(one) = news.recv().await {
+        // Whoever hears of it finds it there.
+        match &one {
+            News::Domain(change) => service.journal.add_change(change),
+            News::Availability(availability) => service.journal.add_availability(availability),
+        }
         match one {
             News::Domain(change) => tell(&bus, &service, emitter, change).await?,
-            News::Availability => {
+            News::Availability(_) => {
                 let manager = manager.get().await;
                 manager.xen_version_changed(emitter).await?;
                 manager.libxl_version_changed(emitter).await?;

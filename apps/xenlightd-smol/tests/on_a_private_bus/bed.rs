@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::future::Future;
-use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,13 +15,13 @@ use futures_lite::StreamExt;
 use futures_lite::future::or;
 use osevent_standin_machine::{Machine, Running};
 use smol::Executor;
-use tempfile::TempDir;
 use zbus::connection::Builder;
-use zbus::fdo::{ManagedObjects, ObjectManagerProxy, PropertiesProxy};
+use zbus::fdo::{DBusProxy, ManagedObjects, ObjectManagerProxy, PropertiesProxy};
 use zbus::message::{Message, Type};
 use zbus::names::InterfaceName;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
 
+use crate::bus::{Bus, program};
 use crate::polkit::Polkit;
 use crate::runtime::Smol;
 
@@ -83,9 +82,9 @@ impl Bed {
         let bus = Bus::start()?;
         let machine = Machine::new()?;
         let polkit = Arc::new(Mutex::new(Polkit::default()));
-        let polkit_bus = bus.connect(executor).await?;
+        let polkit_bus = connect(&bus, executor).await?;
         Polkit::serve(&polkit, &polkit_bus).await?;
-        let client = bus.connect(executor).await?;
+        let client = connect(&bus, executor).await?;
         Ok(Self { service: None, client, polkit, polkit_bus: Some(polkit_bus), machine, bus })
     }
 
@@ -127,9 +126,28 @@ impl Bed {
         smol::unblock(move || service.ends_with(0)).await
     }
 
+    /// Asks the service to end, and then not to wait for its jobs.
+    pub(crate) async fn stop_at_once(&mut self) -> Outcome {
+        let service = self.service.take().ok_or("it was not started")?;
+        let bus = DBusProxy::new(&self.client).await?;
+        let mut gone = bus.receive_name_owner_changed_with_args(&[(0, SERVICE), (2, "")]).await?;
+        signal(service.id(), "TERM")?;
+        gone.next().await.ok_or("the bus is gone")?;
+        signal(service.id(), "TERM")?;
+        smol::unblock(move || service.ends_with(0)).await
+    }
+
     /// Ends the service without its help.
     pub(crate) fn kill(&mut self) {
         self.service = None;
+    }
+
+    /// Ends the service without its help, and returns what it has written to its error output.
+    pub(crate) async fn killed(&mut self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        let service = self.service.take().ok_or("it was not started")?;
+        signal(service.id(), "KILL")?;
+        let ended = smol::unblock(move || service.ends_with(0)).await;
+        Ok(ended.expect_err("a signal has ended it").to_string())
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -229,47 +247,8 @@ pub(crate) fn signal(process: u32, name: &str) -> Outcome {
     if sent.success() { Ok(()) } else { Err(format!("kill: {sent}").into()) }
 }
 
-/// A dbus-daemon with the service's own policy.
-struct Bus {
-    daemon: Child,
-    address: String,
-    folder: TempDir,
-}
-
-impl Bus {
-    fn start() -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let folder = tempfile::tempdir()?;
-        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/org.osevent.Xen1.conf");
-        let configuration = format!(
-            "<busconfig><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context='default'><allow user='*'/>\
-             <allow own='org.freedesktop.PolicyKit1'/><allow send_destination='org.freedesktop.PolicyKit1'/>\
-             <allow send_destination='org.freedesktop.DBus'/><allow send_type='signal'/><allow send_requested_reply='true'/>\
-             <allow receive_type='method_call'/><allow receive_type='method_return'/><allow receive_type='error'/>\
-             <allow receive_type='signal'/></policy><include>{}</include></busconfig>",
-            folder.path().join("bus").display(),
-            policy.display()
-        );
-        let file = folder.path().join("bus.conf");
-        fs::write(&file, configuration)?;
-        let mut daemon = Command::new("dbus-daemon");
-        daemon.arg("--nofork").arg("--nopidfile").arg("--print-address=1").arg("--config-file").arg(&file);
-        let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().ok_or("its output is piped")?).read_line(&mut address)?;
-        Ok(Self { daemon, address: address.trim().to_owned(), folder })
-    }
-
-    async fn connect(&self, executor: &Arc<Executor<'static>>) -> zbus::Result<Connection> {
-        Builder::address(self.address.as_str()).runtime(Smol(executor.clone())).build().await
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        // It has no reason to have ended.
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
+async fn connect(bus: &Bus, executor: &Arc<Executor<'static>>) -> zbus::Result<Connection> {
+    Builder::address(bus.address.as_str()).runtime(Smol(executor.clone())).build().await
 }
 
 /// Why the cases cannot run here.
@@ -277,7 +256,5 @@ pub(crate) fn missing() -> Option<String> {
     if let Err(missing) = xenlight::Library::load() {
         return Some(missing.to_string());
     }
-    let found = |folder: PathBuf| folder.join("dbus-daemon").exists();
-    let there = std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(found));
-    (!there).then(|| "there is no dbus-daemon".to_owned())
+    program("dbus-daemon").is_none().then(|| "there is no dbus-daemon".to_owned())
 }

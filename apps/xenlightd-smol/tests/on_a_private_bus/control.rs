@@ -1,7 +1,12 @@
 //! What can be done with the domains, by whom, and how it fails.
 
+use std::collections::HashMap;
+use std::fs::File;
+
+use async_io::Async;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use zbus::message::Message;
-use zbus::{OwnedObjectPath, OwnedVariant, Str};
+use zbus::{OwnedFd, OwnedObjectPath, OwnedVariant, Str};
 
 use crate::Case;
 use crate::bed::{Bed, HOST, Outcome, path_of, with_service};
@@ -13,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ("pausing_is_a_job_whose_end_is_told", pause),
     ("a_domain_is_destroyed_by_a_job", destroy),
     ("a_domain_is_created_and_shuts_down", create),
+    ("virtual_cpus_are_taken_the_console_answers_and_the_configuration_is_a_file", vcpus_and_console),
     ("a_creation_that_fails_has_libxls_words_and_leaves_nothing_behind", failed_creation),
     ("a_job_is_cancelled_by_who_may_begin_it", cancel),
     ("a_job_that_fails_has_a_typed_error", protected),
@@ -23,20 +29,23 @@ pub(crate) const CASES: &[Case] = &[
 const MANAGE: &str = "org.osevent.Xen1.manage";
 const CREATE: &str = "org.osevent.Xen1.create";
 const DESTROY: &str = "org.osevent.Xen1.destroy";
+const CONSOLE: &str = "org.osevent.Xen1.console";
 const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
 
 /// The methods of a domain that need no arguments, with what they need to be allowed.
-const METHODS: [(&str, &str); 7] = [
+const METHODS: [(&str, &str); 9] = [
     ("Pause", MANAGE),
     ("Unpause", MANAGE),
     ("Resume", MANAGE),
     ("Shutdown", MANAGE),
     ("Reboot", MANAGE),
+    ("PressPowerButton", MANAGE),
     ("Destroy", DESTROY),
     ("GetConfiguration", READ_CONFIGURATION),
+    ("OpenConsole", CONSOLE),
 ];
 
-fn error_of(result: zbus::Result<Message>) -> (String, String) {
+pub(crate) fn error_of(result: zbus::Result<Message>) -> (String, String) {
     match result {
         Err(zbus::Error::MethodError(name, text, _)) => {
             let name = name.as_str().strip_prefix("org.osevent.Xen1.Error.").unwrap_or(name.as_str()).to_owned();
@@ -75,6 +84,7 @@ fn refused() -> Outcome {
         }
         assert_eq!(error_of(bed.call(&path, "Domain", "Rename", &"another").await).0, "NotAuthorized");
         assert_eq!(error_of(bed.call(&path, "Domain", "SetMemoryTarget", &1024_u64).await).0, "NotAuthorized");
+        assert_eq!(error_of(bed.call(&path, "Domain", "SetVcpusOnline", &1_u32).await).0, "NotAuthorized");
         let create = ("name = 'x'\nmemory = 4", true);
         assert_eq!(error_of(bed.call(HOST, "Manager", "CreateDomain", &create).await).0, "NotAuthorized");
 
@@ -95,6 +105,9 @@ fn no_polkit() -> Outcome {
         let (name, text) = error_of(bed.call(&path, "Domain", "Destroy", &()).await);
         assert_eq!(name, "AuthorityMissing", "{text}");
         bed.call(HOST, "Manager", "FindDomain", &"pretend-5").await?;
+        let times = bed.call(HOST, "Manager", "ReadProcessorTimes", &()).await?;
+        let times: HashMap<u32, u64> = times.body().deserialize()?;
+        assert!(times.len() == 2 && times.contains_key(&5), "{times:?}");
         assert_eq!(bed.text(&path, "Domain", "State").await?, "running");
         Ok(())
     })
@@ -169,15 +182,20 @@ fn gone() -> Outcome {
 
 type Created = (OwnedObjectPath, OwnedObjectPath, Vec<String>);
 
-/// Has a domain created that could run, with a key that nobody knows, and waits until that is done.
-async fn created(bed: &Bed, paused: bool) -> Result<Created, Box<dyn std::error::Error + Send + Sync>> {
+/// Has a domain created that could run, with a key that nobody knows, and waits until it has an object.
+pub(crate) async fn created(bed: &Bed, paused: bool) -> Result<Created, Box<dyn std::error::Error + Send + Sync>> {
     let kernel = bed.folder().join("kernel");
     std::fs::write(&kernel, osevent_domains::kernel::idle())?;
-    let configuration =
-        format!("name = 'made'\ntype = 'pvh'\nmemory = 16\nkernel = '{}'\nno_such_key = 1", kernel.display());
+    let configuration = format!(
+        "name = 'made'\ntype = 'pvh'\nmemory = 16\nvcpus = 2\nkernel = '{}'\nno_such_key = 1",
+        kernel.display()
+    );
+    let mut signals = bed.signals().await?;
     let reply = bed.call(HOST, "Manager", "CreateDomain", &(configuration.as_str(), paused)).await?;
     let created: Created = reply.body().deserialize()?;
     bed.call(&created.0, "Job", "Wait", &()).await?;
+    // No other one comes meanwhile.
+    signals.next(HOST, "DomainAppeared").await?;
     Ok(created)
 }
 
@@ -196,6 +214,35 @@ fn create() -> Outcome {
         let job = bed.begin(&domain, "Shutdown").await?;
         bed.call(&job, "Job", "Wait", &()).await?;
         signals.property(&domain, "ShutdownReason", Str::from("poweroff").into()).await?;
+        Ok(())
+    })
+}
+
+fn vcpus_and_console() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([CREATE, MANAGE, CONSOLE, READ_CONFIGURATION]);
+        let (_, domain, _) = created(&bed, false).await?;
+        let (name, text) = error_of(bed.call(&domain, "Domain", "SetVcpusOnline", &3_u32).await);
+        assert_eq!((name.as_str(), text.as_str()), ("InvalidArgument", "it has 1 to 2 virtual CPUs"));
+        bed.call(&domain, "Domain", "SetVcpusOnline", &1_u32).await?;
+        let id = u32::try_from(bed.properties(&domain, "Domain").await?.remove("Id").ok_or("it has one")?)?;
+        let second = format!("/local/domain/{id}/cpu/1/availability");
+        assert_eq!(bed.machine.store().read(&second), Some(b"offline".to_vec()));
+
+        let file: String = bed.call(&domain, "Domain", "GetConfiguration", &()).await?.body().deserialize()?;
+        assert!(file.contains("name = \"made\"\n") && file.contains("maxvcpus = 2\n"), "{file}");
+
+        let opened = bed.call(&domain, "Domain", "OpenConsole", &()).await?;
+        let console: OwnedFd = opened.body().deserialize()?;
+        let mut console = Async::new(File::from(std::os::fd::OwnedFd::from(console)))?;
+        console.write_all(b"help\n").await?;
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains("poweroff") {
+            let mut more = [0; 256];
+            let count = console.read(&mut more).await?;
+            assert!(count > 0, "the console has ended: {said:?}");
+            said.extend_from_slice(&more[..count]);
+        }
         Ok(())
     })
 }

@@ -1,23 +1,42 @@
 //! The service on a bus of its own, with the real libxl on a pretend machine, and with a polkit that answers by a table.
 
 mod bed;
+mod bus;
 mod clients;
 mod contract;
 mod control;
 mod events;
+mod files;
 mod life;
 mod measures;
 mod metrics;
+mod migration;
 mod polkit;
 #[path = "../../src/runtime.rs"]
 mod runtime;
+mod save_helper;
+mod saved;
 
 use bed::Outcome;
 use libtest_mimic::{Arguments, Completion, Trial};
 
 fn main() {
+    if let Some(helped) = save_helper::run() {
+        return helped.expect("libxl talks to it");
+    }
     let missing = bed::missing();
-    let cases = [life::CASES, control::CASES, clients::CASES, contract::CASES, events::CASES, metrics::CASES].concat();
+    let cases = [
+        life::CASES,
+        control::CASES,
+        files::CASES,
+        saved::CASES,
+        migration::CASES,
+        clients::CASES,
+        contract::CASES,
+        events::CASES,
+        metrics::CASES,
+    ];
+    let cases = cases.concat();
     let trial = |(name, case): Case| {
         let missing = missing.clone();
         Trial::ignorable_test(name, move || match missing {

@@ -1,7 +1,9 @@
 //! What the service asks, and gets as an answer, in place of polkit.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 
 use zbus::{Connection, OwnedVariant, interface};
 
@@ -9,6 +11,8 @@ use zbus::{Connection, OwnedVariant, interface};
 pub(crate) struct Polkit {
     pub(crate) allowed: Vec<&'static str>,
     pub(crate) asked: Vec<Asked>,
+    /// While there is this, nobody gets an answer. To end it, take it, and wake all of them.
+    pub(crate) held: Option<Vec<Waker>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub(crate) struct Asked {
 impl Default for Polkit {
     /// As the policy says of somebody who is not asked for a password.
     fn default() -> Self {
-        Self { allowed: vec!["org.osevent.Xen1.read"], asked: Vec::new() }
+        Self { allowed: vec!["org.osevent.Xen1.read"], asked: Vec::new(), held: None }
     }
 }
 
@@ -48,9 +52,18 @@ impl Authority {
     ) -> (bool, bool, HashMap<String, String>) {
         let (subject_kind, mut subject) = subject;
         let sender = subject.remove("name").and_then(|name| String::try_from(name).ok()).unwrap_or_default();
-        let mut polkit = self.0.lock().unwrap();
-        let is_allowed = polkit.allowed.contains(&action.as_str());
-        polkit.asked.push(Asked { subject_kind, sender, action, domain: details.get("domain").cloned(), flags });
-        (is_allowed, false, HashMap::new())
+        let domain = details.get("domain").cloned();
+        self.0.lock().unwrap().asked.push(Asked { subject_kind, sender, action: action.clone(), domain, flags });
+        let is_allowed = poll_fn(|context| {
+            let mut polkit = self.0.lock().unwrap();
+            match &mut polkit.held {
+                Some(wakers) => {
+                    wakers.push(context.waker().clone());
+                    Poll::Pending
+                }
+                None => Poll::Ready(polkit.allowed.contains(&action.as_str())),
+            }
+        });
+        (is_allowed.await, false, HashMap::new())
     }
 }

@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::cases::device::{asked_to_close, no_child_is_left, remove, script};
 use crate::cases::life::expect;
+use crate::cases::save_file::{STREAM, header};
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage, receive};
@@ -17,7 +18,7 @@ use osevent_conformance::record::What;
 use std::cell::RefCell;
 use std::fs::File;
 use std::future::Future;
-use std::io::{PipeWriter, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
-use xenlight::{Children, Ctx, Error, EventKind, Operation, ShutdownReason, Watch};
+use xenlight::{Children, Ctx, DomainId, Error, EventKind, Operation, ShutdownReason, Watch};
 
 pub(crate) static NESTED_LOOP: Case = Case {
     name: "nested-loop-in-callback",
@@ -419,53 +420,62 @@ fn forked(stage: &Stage) -> anyhow::Result<()> {
     opened.close()
 }
 
-/// When it is woken, whether a pipe has a reader left.
-struct Woken {
-    writer: PipeWriter,
-    has_reader: Sender<bool>,
+/// When it is woken, whether the file is open.
+struct Woken<F> {
+    is_open: F,
+    told: Sender<bool>,
 }
 
-impl Wake for Woken {
+impl<F: Fn() -> bool + Send + Sync> Wake for Woken<F> {
     fn wake(self: Arc<Self>) {
-        let mut fd = libc::pollfd { fd: self.writer.as_raw_fd(), events: 0, revents: 0 };
-        // SAFETY: one pollfd, for the length of the call.
-        let ready = unsafe { libc::poll(&mut fd, 1, 0) };
-        let _ = self.has_reader.send(ready == 0);
+        let _ = self.told.send((self.is_open)());
     }
 }
 
-/// Restores from a pipe. No domain can be created on the pretend machine, which libxl finds out before the starting call returns.
+/// Restores from a file, and from a pipe, which another thread reads. No domain can be created on the pretend machine, which libxl finds out
+/// before the call that begins it there returns.
 fn file_is_closed(stage: &Stage) -> anyhow::Result<()> {
     let opened = stage.open()?;
     // Libxl refuses the pool before it reads the stream.
     let json = r#"{"c_info": {"type": "pv", "name": "restored", "pool_name": "nowhere"}, "b_info": {"max_memkb": 4096, "target_memkb": 4096, "type.pv": {}}}"#;
+    let saved = [&header(json)[..], STREAM].concat();
+    let path = stage.folder.join("saved");
+    std::fs::write(&path, &saved)?;
     for _ in 0..20 {
+        let file = File::open(&path)?;
+        file.lock()?;
+        // The lock goes with the last fd of the same opening.
+        let other = File::open(&path)?;
+        let is_locked = move || other.try_lock().is_err();
+        closed_at_end(opened.ctx.restore(file), is_locked).context("a file")?;
+
         let (reader, mut writer) = std::io::pipe()?;
-        writer.write_all(&save_file(json)?)?;
-        let mut restore = pin!(opened.ctx.restore(reader));
-        let (has_reader, woken) = channel();
-        let waker = Waker::from(Arc::new(Woken { writer, has_reader }));
-        let mut context = std::task::Context::from_waker(&waker);
-        if let Poll::Ready(result) = restore.as_mut().poll(&mut context) {
-            log::info!("over before it was awaited: {result:?}");
-            // As if it had been woken now.
-            waker.wake_by_ref();
-        }
-        let has_reader = receive("the restore has ended", &woken)?;
-        ensure!(!has_reader, "the operation has ended, and its file is still open");
+        writer.write_all(&saved)?;
+        let has_reader = move || {
+            let mut fd = libc::pollfd { fd: writer.as_raw_fd(), events: 0, revents: 0 };
+            // SAFETY: one pollfd, for the length of the call.
+            unsafe { libc::poll(&mut fd, 1, 0) == 0 }
+        };
+        closed_at_end(opened.ctx.restore(reader), has_reader).context("a pipe")?;
     }
     opened.expect_idle()?;
     opened.close()
 }
 
-/// The header of a file that xl writes, without a stream.
-fn save_file(json: &str) -> anyhow::Result<Vec<u8>> {
-    let mut file = b"Xen saved domain, xl format\n \0 \r".to_vec();
-    let length = u32::try_from(json.len() + 1)?;
-    for number in [0x0102_0304, 3, 0, length + 4, length] {
-        file.extend(number.to_ne_bytes());
+fn closed_at_end(
+    restore: Operation<DomainId>,
+    is_open: impl Fn() -> bool + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let mut restore = pin!(restore);
+    let (told, woken) = channel();
+    let waker = Waker::from(Arc::new(Woken { is_open, told }));
+    let mut context = std::task::Context::from_waker(&waker);
+    if let Poll::Ready(result) = restore.as_mut().poll(&mut context) {
+        log::info!("over before it was awaited: {result:?}");
+        // As if it had been woken now.
+        waker.wake_by_ref();
     }
-    file.extend(json.as_bytes());
-    file.push(0);
-    Ok(file)
+    let is_open = receive("the restore has ended", &woken)?;
+    ensure!(!is_open, "the operation has ended, and its file is still open");
+    Ok(())
 }

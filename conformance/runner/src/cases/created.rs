@@ -14,7 +14,15 @@ use std::io::Read;
 use xenlight::types::{Disk, DiskBackend, DiskFormat, Nic};
 use xenlight::{Ctx, DomainConfig, DomainId, EventKind, ShutdownReason};
 
-pub(crate) static LIFE: DomainCase = DomainCase {
+pub(crate) static LIFE_ON_XEN: DomainCase = DomainCase {
+    name: "xen-created-life",
+    claim: "What a domain's life is on the simulated machine, it is on a real Xen",
+    // What is tried is the machine.
+    adapters: &[Adapter::Glib],
+    ..LIFE
+};
+
+pub(crate) const LIFE: DomainCase = DomainCase {
     name: "created-life",
     claim: "A domain is created, listed, configured as asked, unpaused, paused, says that it is up, answers a shutdown and is destroyed; each is told, and nothing is left",
     clauses: &["E1", "E2", "E3", "E9", "O12", "S2"],

@@ -4,17 +4,18 @@ use crate::case::Case;
 use crate::cases::open::fill;
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
-use crate::stage::{Stage, receive};
+use crate::stage::{Opened, Stage, receive};
 use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, Pretend, SEVEN};
 use anyhow::{Context, bail, ensure};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::{Duration, Instant};
 use xenlight::{Domain, DomainChange, DomainId, DomainState, Domains, Error, ShutdownReason};
 
 const NINE: DomainId = DomainId::new(9);
@@ -82,6 +83,17 @@ pub(crate) static CHURN: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: churn,
+};
+
+pub(crate) static ADDED_MEANWHILE: Case = Case {
+    name: "domains-added-meanwhile",
+    claim: "A domain that comes at any moment while following begins is listed or told, also if nothing else ever happens",
+    clauses: &["O10"],
+    tiers: &[Tier::Libxl],
+    // What is tried is this side of the loop.
+    adapters: &[Adapter::Glib],
+    modes: Mode::ALL,
+    run: added_meanwhile,
 };
 
 pub(crate) static REUSED: Case = Case {
@@ -246,7 +258,7 @@ fn making(stage: &Stage) -> anyhow::Result<()> {
         if introduced {
             pretend.store.introduce(ELEVEN.get());
         } else {
-            watcher.refresh()?;
+            opened.ctx.refresh_domains()?;
         }
         ensure!(follower.appeared(ELEVEN)?.state == DomainState::Making);
         pretend.begin_destroy(ELEVEN);
@@ -432,6 +444,88 @@ fn until_the_last(follower: &Follower, names: &mut BTreeMap<DomainId, Option<Str
             other => bail!("{other:?}"),
         }
     }
+}
+
+/// How a domain comes.
+#[derive(Clone, Copy, Debug)]
+enum Comes {
+    /// Xenstored tells of it.
+    Told,
+    /// This program says that there is something to look for.
+    Unheard,
+}
+
+fn added_meanwhile(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    // What the first one loads.
+    drop(opened.ctx.follow_domains()?);
+    opened.expect_idle()?;
+    for comes in [Comes::Told, Comes::Unheard] {
+        let (mut listed, mut told) = (0, 0);
+        let mut longest = Duration::ZERO;
+        // From the beginning of the call to some time after its end, in steps that differ by row and round.
+        for round in 0..ROUNDS {
+            let (is_listed, took) = one_is_added(stage, &opened, comes, longest * 2 * round / ROUNDS)
+                .with_context(|| format!("{comes:?}, round {round}"))?;
+            *(if is_listed { &mut listed } else { &mut told }) += 1;
+            longest = longest.max(took.min(LONGEST));
+        }
+        println!("{comes:?}: listed {listed} times, told {told} times");
+        ensure!(told > 0 && (listed > 0 || matches!(comes, Comes::Unheard)), "{comes:?}: no race was forced");
+    }
+    opened.close()
+}
+
+const ROUNDS: u32 = 60;
+/// Of the calls, as far as one that was slow by chance does not count.
+const LONGEST: Duration = Duration::from_millis(20);
+
+/// Adds one that long after following has begun, or after it has returned. Whether it was in the list, and how long that took.
+fn one_is_added(stage: &Stage, opened: &Opened, comes: Comes, delay: Duration) -> anyhow::Result<(bool, Duration)> {
+    let pretend = stage.machine.pretend()?;
+    let both = Barrier::new(2);
+    let wait = |began: Instant| while began.elapsed() < delay {};
+    let (mut domains, is_listed, took) = thread::scope(|scope| {
+        let adding = scope.spawn(|| {
+            both.wait();
+            if let Comes::Told = comes {
+                wait(Instant::now());
+                pretend.add_domain(NINE)?;
+            }
+            anyhow::Ok(())
+        });
+        both.wait();
+        let began = Instant::now();
+        let domains = opened.ctx.follow_domains()?;
+        let took = began.elapsed();
+        let is_listed = domains.get(NINE).is_some();
+        if let Comes::Unheard = comes {
+            wait(began + took);
+            pretend.begin_domain(NINE);
+            domains.refresh()?;
+        }
+        adding.join().map_err(|_| anyhow::anyhow!("the one who adds has panicked"))??;
+        anyhow::Ok((domains, is_listed, took))
+    })?;
+    if is_listed {
+        drop(domains);
+    } else {
+        // A thread can be left alone with what never comes.
+        let (sender, change) = channel();
+        // The case may have failed.
+        thread::spawn(move || _ = sender.send(block_on(domains.next())));
+        let change = receive("the domain that was added", &change)?;
+        ensure!(matches!(&change, Some(DomainChange::Appeared(nine)) if nine.domid() == NINE), "{change:?}");
+    }
+    opened.expect_idle()?;
+    // Nothing of its end is to come to the next one who follows.
+    let mut releases = pretend.store.watch(&["@releaseDomain"])?;
+    eventually("xenstored tells of the first", || !releases.read().is_empty())?;
+    pretend.remove(NINE);
+    if let Comes::Told = comes {
+        eventually("xenstored tells of the domain's end", || !releases.read().is_empty())?;
+    }
+    Ok((is_listed, took))
 }
 
 fn reused(stage: &Stage) -> anyhow::Result<()> {

@@ -6,21 +6,24 @@
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
+use crate::cases::migration::{receive, runs_alone, send};
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::{Opened, Stage};
 use crate::tiers::xen::{Dom0, Type};
 use anyhow::{Context, ensure};
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, zip};
 use osevent_conformance::outcome::Skip;
 use osevent_conformance::patience::patience;
 use osevent_core::Interest;
+use osevent_domains::boot_disk;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use xenlight::types::{Disk, DiskFormat, Trigger};
-use xenlight::{DomainConfig, DomainId, Error, EventKind, ShutdownReason};
+use xenlight::{Ctx, DomainConfig, DomainId, Error, EventKind, ShutdownReason};
 
 pub(crate) static LIFE: DomainCase = DomainCase {
     name: "xen-hvm-life",
@@ -34,12 +37,22 @@ pub(crate) static LIFE: DomainCase = DomainCase {
 
 pub(crate) static SAVED_AND_RESTORED: DomainCase = DomainCase {
     name: "xen-hvm-saved-and-restored",
-    claim: "An HVM domain is saved with its device model's state, and restored with another device model",
-    clauses: &["R7", "E9", "E11", "O12", "S2"],
+    claim: "An HVM domain that runs is saved with its device model's state, and restored with another device model, where it runs on",
+    clauses: &["E9", "E11", "O12", "S2"],
     types: &[Type::Hvm],
     adapters: &[Adapter::Glib],
     modes: &[Mode::Loop],
     run: saved_and_restored,
+};
+
+pub(crate) static MIGRATED: DomainCase = DomainCase {
+    name: "xen-hvm-migrated",
+    claim: "An HVM domain migrates live to another ctx with its device model's state, and runs on there; its first device model ends",
+    clauses: &["E9", "O12", "S2"],
+    types: &[Type::Hvm],
+    adapters: &[Adapter::Calloop],
+    modes: &[Mode::Thread],
+    run: migrated,
 };
 
 pub(crate) static EJECT: DomainCase = DomainCase {
@@ -102,13 +115,12 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let config = dom0.hvm_config(&dom0.name("hvm"), DRIVE, &disc(stage, "disc")?)?;
+    let config = dom0.hvm_config_with_disk(&dom0.name("hvm"), &disk(stage)?)?;
     let domid = create(&opened, &config)?;
     let first = device_model(dom0, domid)?;
     let watch = ctx.watch_death(domid)?;
     block_on(ctx.unpause(domid))?;
-    // libxl fails without a word if the firmware ends the domain while it is being suspended.
-    block_on(ctx.pause(domid))?;
+    writes(ctx, domid)?;
     let path = stage.folder.join("saved");
     let saved = block_on(ctx.save(domid, File::create_new(&path)?, &config));
     saved.with_context(|| format!("the domain is {:?}", ctx.info(domid)))?;
@@ -121,9 +133,32 @@ fn saved_and_restored(stage: &Stage) -> anyhow::Result<()> {
     let restored = block_on(ctx.restore(File::open(&path)?))?;
     ensure!(is_alive(device_model(dom0, restored)?), "the restored domain has no device model");
     block_on(ctx.unpause(restored))?;
+    writes(ctx, restored)?;
     block_on(ctx.destroy(restored))?;
     std::fs::remove_file(path)?;
     end(opened)
+}
+
+fn migrated(stage: &Stage) -> anyhow::Result<()> {
+    let dom0 = stage.machine.dom0()?;
+    let (source, target) = (stage.open()?, stage.open()?);
+    let name = dom0.name("hvm");
+    let domid = create(&source, &dom0.hvm_config_with_disk(&name, &disk(stage)?)?)?;
+    let first = device_model(dom0, domid)?;
+    block_on(source.ctx.unpause(domid))?;
+    writes(&source.ctx, domid)?;
+    let (near, far) = UnixStream::pair()?;
+    let (sent, received) = (send(dom0, &source.ctx, domid, near)?, receive(&target.ctx, far)?);
+    let (sent, received) = block_on(zip(sent, received));
+    sent?;
+    let received = received?;
+    eventually("the first device model ends", || !is_alive(first))?;
+    ensure!(is_alive(device_model(dom0, received)?), "the domain has no device model any more");
+    runs_alone(dom0, &target.ctx, &name, received)?;
+    writes(&target.ctx, received)?;
+    block_on(target.ctx.destroy(received))?;
+    end(source)?;
+    end(target)
 }
 
 fn eject(stage: &Stage) -> anyhow::Result<()> {
@@ -246,6 +281,19 @@ fn disc(stage: &Stage, name: &str) -> anyhow::Result<PathBuf> {
     let path = stage.folder.join(name);
     File::create_new(&path)?.set_len(64 << 10)?;
     Ok(path)
+}
+
+/// The disk that [`writes`] wants.
+fn disk(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let path = stage.folder.join("disk");
+    std::fs::write(&path, boot_disk())?;
+    Ok(path)
+}
+
+/// Waits until the system on the disk writes to its serial port, which each device model has another terminal for.
+fn writes(ctx: &Ctx, domid: DomainId) -> anyhow::Result<()> {
+    let mut console = ctx.open_console(domid)?;
+    eventually("the domain writes to its serial port", || console.read(&mut [0]).is_ok_and(|read| read > 0))
 }
 
 /// The process of the domain's device model.

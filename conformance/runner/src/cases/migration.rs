@@ -3,6 +3,8 @@
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
 use crate::cases::life::expect;
+use crate::cases::peers::GREETING;
+use crate::cases::progress::{percents, watched};
 use crate::cases::xen::{boot_answering, end};
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
@@ -18,14 +20,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 use xenlight::{
-    Abort, Ctx, DomainId, Error, EventKind, MigrationState, MigrationStep, Operation, PeerFault, Receiving, Sending,
-    ShutdownReason,
+    Abort, Ctx, DomainId, Error, EventKind, MigrationState, MigrationStep, Operation, PeerFault, Progress, Receiving,
+    Sending, ShutdownReason,
 };
 
 pub(crate) static MIGRATED: DomainCase = DomainCase {
     name: "xen-migrated",
-    claim: "A domain migrates to another ctx and runs on there, under its name; nothing of it is left",
+    claim: "A domain migrates to another ctx, which reports its progress, and runs on there, under its name; nothing of it is left",
     clauses: &["E9", "E11", "O12"],
     types: &[Type::Pv, Type::Pvh],
     // calloop and smol stand on the same reactor, and this takes long.
@@ -68,7 +71,7 @@ pub(crate) static CUT: DomainCase = DomainCase {
 
 pub(crate) static ABORTED: DomainCase = DomainCase {
     name: "xen-migration-aborted",
-    claim: "A migration that is aborted at either side, or whose ctx is closed, leaves the domain running at the source",
+    claim: "A migration that is aborted at either side, or whose ctx is closed, leaves the domain running at the source; that a domain is destroyed meanwhile is told",
     clauses: &["E6", "E14", "X3"],
     // A transfer of the Linux that a PV domain has takes long.
     types: &[Type::Pvh],
@@ -84,13 +87,19 @@ fn migrated(stage: &Stage) -> anyhow::Result<()> {
     let name = dom0.name("answering");
     let domid = boot_answering(dom0, &source, &name)?;
     let watch = source.ctx.watch_death(domid)?;
+    let uuid = source.ctx.info(domid)?.uuid;
     let (near, far) = UnixStream::pair()?;
     let sent = send(dom0, &source.ctx, domid, near)?;
     let second = block_on(send(dom0, &source.ctx, domid, UnixStream::pair()?.0)?);
     ensure!(matches!(second, Err(Error::BeingMigrated { .. })), "a second migration of the domain: {second:?}");
-    let (sent, received) = block_on(zip(sent, receive(&target.ctx, far)?));
+    let ((sent, told_of_sending), (received, told_of_receiving)) =
+        block_on(zip(watched(sent), watched(receive(&target.ctx, far)?)));
     let received = received?;
     sent?;
+    let percents = percents(&told_of_sending)?;
+    ensure!(percents.len() > 1 && percents.last() == Some(&100), "sending has reported {percents:?}");
+    let expected = [Progress::Receiving(uuid), Progress::Console(received)];
+    ensure!(told_of_receiving == expected, "receiving has reported {told_of_receiving:?}");
     expect(&source.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Suspend))?;
     expect(&source.events, domid, &watch, &EventKind::Death)?;
     drop(watch);
@@ -220,9 +229,33 @@ fn cut(stage: &Stage) -> anyhow::Result<()> {
         domid = target.ctx.find(&name)?.with_context(|| format!("{cut:?}: it is gone"))?;
         runs_alone(dom0, &target.ctx, &name, domid).with_context(|| format!("{cut:?}"))?;
     }
+    renamed_meanwhile(dom0, &source, domid, &name)?;
     shut_down(&target, domid)?;
     end(source)?;
     end(target)
+}
+
+/// Another program gives the domain another name during the migration: it goes on here, and is told under that name.
+fn renamed_meanwhile(dom0: &Dom0, source: &Opened, domid: DomainId, name: &str) -> anyhow::Result<()> {
+    let (near, mut far) = UnixStream::pair()?;
+    let sent = send(dom0, &source.ctx, domid, near)?;
+    far.write_all(GREETING)?;
+    let mut reads = far.try_clone()?;
+    let reader = thread::spawn(move || io::copy(&mut reads, &mut io::sink()));
+    eventually("the domain is suspended", || {
+        source.ctx.info(domid).is_ok_and(|info| info.shutdown == Some(ShutdownReason::Suspend))
+    })?;
+    let other = format!("{name}-renamed");
+    source.ctx.rename(domid, &other)?;
+    far.write_all(b"domain received, ready to unpause\0")?;
+    let error = block_on(sent).err().context("the domain had another name")?;
+    println!("renamed meanwhile: {error}");
+    let (step, state, _) = migration(error)?;
+    let expected = MigrationState::Renamed { name: other.clone() };
+    ensure!((step, &state) == (MigrationStep::Permission, &expected), "{step:?}, {state:?}");
+    let _ = reader.join().expect("a reader does not panic");
+    runs_alone(dom0, &source.ctx, &other, domid)?;
+    Ok(source.ctx.rename(domid, name)?)
 }
 
 /// Connects both sides, and closes the connections at that point.
@@ -297,7 +330,7 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
         let (near, mut far) = UnixStream::pair()?;
         let sent = send(dom0, &source.ctx, domid, near)?;
         if greets {
-            far.write_all(b"xl migration receiver ready, send binary domain data.\n")?;
+            far.write_all(GREETING)?;
             far.read_exact(&mut [0; 4096])?;
         }
         ensure!(sent.abort()? == Abort::Requested);
@@ -307,6 +340,7 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
         ensure!(migration(error)?.1 == MigrationState::AtSource);
         runs_alone(dom0, &source.ctx, &name, domid)?;
     }
+    suspended_late(dom0, &source, domid, &name)?;
     // The target, when it has the whole domain.
     let (near, middle) = UnixStream::pair()?;
     let (far_middle, far) = UnixStream::pair()?;
@@ -317,6 +351,8 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
     from_target.read_exact(&mut greeting)?;
     to_source.write_all(&greeting)?;
     from_target.read_exact(&mut [0; 34])?;
+    let copy = target.ctx.find(&format!("{name}--incoming"))?.context("the copy has another name")?;
+    ensure!(target.ctx.info(copy)?.paused, "the copy runs before the source has permitted it");
     ensure!(received.abort()? == Abort::Requested);
     let error = block_on(received).err().context("it was aborted")?;
     println!("aborted at the target: {error}");
@@ -337,16 +373,55 @@ fn aborted(stage: &Stage) -> anyhow::Result<()> {
     println!("closed: {error}");
     ensure!(error.is_aborted() && migration(error)?.1 == MigrationState::AtSource);
     runs_alone(dom0, &target.ctx, &name, domid)?;
-    shut_down(&target, domid)?;
+    destroyed_meanwhile(dom0, &target, domid, &name)?;
     end(target)
 }
 
-fn send(dom0: &Dom0, ctx: &Ctx, domid: DomainId, connection: UnixStream) -> anyhow::Result<Operation<()>> {
+/// Another program destroys the domain in the middle of its migration.
+fn destroyed_meanwhile(dom0: &Dom0, source: &Opened, domid: DomainId, name: &str) -> anyhow::Result<()> {
+    let (near, mut far) = UnixStream::pair()?;
+    let sent = send(dom0, &source.ctx, domid, near)?;
+    far.write_all(GREETING)?;
+    far.read_exact(&mut [0; 8192])?;
+    dom0.xl(&["destroy", name])?;
+    let reader = thread::spawn(move || io::copy(&mut far, &mut io::sink()));
+    let error = block_on(sent).err().context("the domain was destroyed")?;
+    println!("destroyed meanwhile: {error}");
+    let (step, state, reason) = migration(error)?;
+    ensure!((step, &state) == (MigrationStep::Transfer, &MigrationState::Gone), "{step:?}, {state:?}: {reason}");
+    let _ = reader.join().expect("a reader does not panic");
+    eventually("nothing is left", || named(&source.ctx, name).is_ok_and(|all| all.is_empty()))
+}
+
+/// One that is paused does not suspend before it goes on, long after the abort.
+fn suspended_late(dom0: &Dom0, source: &Opened, domid: DomainId, name: &str) -> anyhow::Result<()> {
+    const LONGER_THAN_MOST: Duration = Duration::from_secs(4);
+    block_on(source.ctx.pause(domid))?;
+    let (near, mut far) = UnixStream::pair()?;
+    let sent = send(dom0, &source.ctx, domid, near)?;
+    far.write_all(GREETING)?;
+    let reader = thread::spawn(move || io::copy(&mut far, &mut io::sink()));
+    let request = format!("/local/domain/{domid}/control/shutdown");
+    eventually("it is asked to suspend", || {
+        dom0.store("read", &[&request]).is_ok_and(|request| request.trim() == "suspend")
+    })?;
+    ensure!(sent.abort()? == Abort::Requested);
+    // How late it is, is what is tried.
+    thread::sleep(LONGER_THAN_MOST);
+    block_on(source.ctx.unpause(domid))?;
+    let error = block_on(sent).err().context("it was aborted")?;
+    println!("aborted, and suspended late: {error}");
+    ensure!(error.is_aborted() && migration(error)?.1 == MigrationState::AtSource);
+    let _ = reader.join().expect("a reader does not panic");
+    runs_alone(dom0, &source.ctx, name, domid)
+}
+
+pub(crate) fn send(dom0: &Dom0, ctx: &Ctx, domid: DomainId, connection: UnixStream) -> anyhow::Result<Operation<()>> {
     let sending = Sending::over(connection.try_clone()?, connection).live(dom0.migrates_live()?);
     Ok(ctx.migrate(domid, sending))
 }
 
-fn receive(ctx: &Ctx, connection: UnixStream) -> io::Result<Operation<DomainId>> {
+pub(crate) fn receive(ctx: &Ctx, connection: UnixStream) -> io::Result<Operation<DomainId>> {
     Ok(ctx.receive(Receiving::over(connection.try_clone()?, connection)))
 }
 
@@ -365,21 +440,23 @@ fn migration(error: Error) -> anyhow::Result<(MigrationStep, MigrationState, Err
 }
 
 /// The domain runs, and no other has a name that begins like its own.
-fn runs_alone(dom0: &Dom0, ctx: &Ctx, name: &str, domid: DomainId) -> anyhow::Result<()> {
+pub(crate) fn runs_alone(dom0: &Dom0, ctx: &Ctx, name: &str, domid: DomainId) -> anyhow::Result<()> {
     let info = ctx.info(domid)?;
     ensure!(info.shutdown.is_none() && !info.paused && !info.dying, "it does not run: {info:?}");
     ensure!(ctx.name(domid)?.as_deref() == Some(name), "its name is {:?}", ctx.name(domid)?);
-    // Xen lists a destroyed one for a while.
-    eventually("there is no other", || {
-        let Ok(domains) = ctx.domains() else { return false };
-        let named = |domid| ctx.name(domid).ok().flatten().is_some_and(|other| other.starts_with(name));
-        domains.iter().filter(|domain| !domain.dying && named(domain.domid)).count() == 1
-    })
-    .with_context(|| dom0.xl(&["list"]).unwrap_or_default())
+    eventually("there is no other", || named(ctx, name).is_ok_and(|all| all.len() == 1))
+        .with_context(|| dom0.xl(&["list"]).unwrap_or_default())
+}
+
+/// The domains whose names begin so, without those that are destroyed and that Xen lists for a while.
+pub(crate) fn named(ctx: &Ctx, name: &str) -> anyhow::Result<Vec<DomainId>> {
+    let is_named = |domid| ctx.name(domid).ok().flatten().is_some_and(|other| other.starts_with(name));
+    let domains = ctx.domains()?.into_iter().filter(|domain| !domain.dying && is_named(domain.domid));
+    Ok(domains.map(|domain| domain.domid).collect())
 }
 
 /// That it answers shows that it runs.
-fn shut_down(opened: &Opened, domid: DomainId) -> anyhow::Result<()> {
+pub(crate) fn shut_down(opened: &Opened, domid: DomainId) -> anyhow::Result<()> {
     let watch = opened.ctx.watch_death(domid)?;
     block_on(opened.ctx.shutdown(domid))?;
     expect(&opened.events, domid, &watch, &EventKind::Shutdown(ShutdownReason::Poweroff))?;

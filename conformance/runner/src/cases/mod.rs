@@ -20,12 +20,15 @@ mod life;
 mod likeness;
 mod migration;
 mod open;
+pub(crate) mod pair;
 mod peers;
 mod plug;
 mod progress;
 mod questions;
 mod refusal;
+mod replication;
 mod resources;
+mod save_file;
 mod shared_process;
 mod thread;
 mod types;
@@ -44,8 +47,9 @@ pub(crate) static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
     let on_xen = ON_XEN.iter().map(|case| Listed::from(*case));
     let on =
         |tiers, cases: &'static [&DomainCase]| cases.iter().map(move |case| Listed { tiers, ..Listed::from(*case) });
-    let created = on(&[Tier::Libxl, Tier::Xen], ON_BOTH).chain(on(&[Tier::Libxl], CREATED));
-    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(created).chain(on_xen).chain(boundary).collect()
+    let created = on(&[Tier::Libxl], CREATED);
+    let on_two = on(&[Tier::Pair], ON_TWO_HOSTS);
+    ON_LIBXL.iter().map(|case| Listed::from(*case)).chain(created).chain(on_xen).chain(on_two).chain(boundary).collect()
 });
 
 static ON_LIBXL: &[&Case] = &[
@@ -126,6 +130,7 @@ static ON_LIBXL: &[&Case] = &[
     &follow::WITHOUT_FDS,
     &follow::XENSTORED_RESTARTED,
     &follow::CHURN,
+    &follow::ADDED_MEANWHILE,
     &follow::REUSED,
     &follow::CLOSED_MEANWHILE,
     &thread::DOES_NOT_WAIT,
@@ -135,13 +140,12 @@ static ON_LIBXL: &[&Case] = &[
     &thread::LOOP_BREAKS,
 ];
 
-/// With domains that are created, on the simulated machine and on a real Xen.
-static ON_BOTH: &[&DomainCase] = &[&created::LIFE];
-
-/// With domains that are created, on the simulated machine: what is shown takes too long elsewhere, or looks into the machine.
-static CREATED: &[&DomainCase] = &[&created::CHANGED, &created::WITH_DEVICES, &created::MANY, &created::REFUSED];
+/// With domains that are created, on the simulated machine.
+static CREATED: &[&DomainCase] =
+    &[&created::LIFE, &created::CHANGED, &created::WITH_DEVICES, &created::MANY, &created::REFUSED];
 
 static ON_XEN: &[&DomainCase] = &[
+    &created::LIFE_ON_XEN,
     &xen::LIFE,
     &xen::FROM_XL_FILE,
     &xen::DESTROYED_ELSEWHERE,
@@ -153,8 +157,10 @@ static ON_XEN: &[&DomainCase] = &[
     &migration::FROM_XL,
     &migration::CUT,
     &migration::ABORTED,
+    &replication::REPLICATED,
     &resources::HOST,
     &resources::RESOURCES,
+    &resources::SCHEDULER,
     &resources::POOLS,
     &resources::CONSOLE,
     &resources::UPKEEP,
@@ -167,8 +173,10 @@ static ON_XEN: &[&DomainCase] = &[
     &plug::REFUSED,
     &backends::PCI,
     &backends::OF_QEMU,
+    &backends::SHARE_ATTACHED,
     &hvm::LIFE,
     &hvm::SAVED_AND_RESTORED,
+    &hvm::MIGRATED,
     &hvm::EJECT,
     &hvm::VNC,
     &hvm::DEVICE_MODEL_DIES,
@@ -178,3 +186,6 @@ static ON_XEN: &[&DomainCase] = &[
     &xen_errors::RESTORE,
     &xen_errors::DESTROYED_TWICE,
 ];
+
+static ON_TWO_HOSTS: &[&DomainCase] =
+    &[&pair::THERE, &pair::BACK, &pair::TO_XL, &pair::FROM_XL, &pair::CUT, &pair::NO_MEMORY, &pair::NAME_TAKEN];

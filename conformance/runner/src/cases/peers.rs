@@ -2,11 +2,13 @@
 
 use crate::case::Case;
 use crate::cases::device::no_child_is_left;
+use crate::cases::save_file::{STREAM, header};
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use crate::tiers::Tier;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -15,8 +17,8 @@ use xenlight::{Ctx, DomainConfig, DomainId, Error, MigrationState, MigrationStep
 
 pub(crate) static TO_NOBODY: Case = Case {
     name: "migration-to-nobody",
-    claim: "A target that is none, or that leaves before the transfer, is told, and the domain stays",
-    clauses: &["E12"],
+    claim: "A target that is none, or that leaves before the transfer, is told, and the domain stays; so is one that leaves a pipe to which a domain is saved",
+    clauses: &["E12", "E14"],
     tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
     modes: Mode::ALL,
@@ -25,7 +27,7 @@ pub(crate) static TO_NOBODY: Case = Case {
 
 pub(crate) static FROM_NOBODY: Case = Case {
     name: "migration-from-nobody",
-    claim: "A source that is none, or that leaves anywhere before the transfer, is told, and no domain is left",
+    claim: "A source that is none, or that leaves anywhere before the transfer, is told, and no domain is left; nor of a pipe that ends there, or of a file when that is aborted at once",
     clauses: &["E14"],
     tiers: &[Tier::Libxl],
     adapters: Adapter::ALL,
@@ -33,7 +35,7 @@ pub(crate) static FROM_NOBODY: Case = Case {
     run: from_nobody,
 };
 
-const GREETING: &[u8] = b"xl migration receiver ready, send binary domain data.\n";
+pub(crate) const GREETING: &[u8] = b"xl migration receiver ready, send binary domain data.\n";
 const DOMAIN: DomainId = DomainId::new(5);
 
 fn config() -> anyhow::Result<DomainConfig> {
@@ -73,6 +75,14 @@ fn to_nobody(stage: &Stage) -> anyhow::Result<()> {
             ensure!(matches!(&*reason, Error::Peer { fault: told, .. } if *told == fault), "{reason:?}");
         }
     }
+    // A reader of a pipe that leaves at once, inside the header, and after it.
+    for reads in [0, 40, header(&config()?.to_json()).len()] {
+        let (mut from, to) = std::io::pipe()?;
+        let reader = thread::spawn(move || from.read_exact(&mut vec![0; reads]));
+        let error = block_on(ctx.save(DOMAIN, to, &config()?)).err().with_context(|| format!("{reads} bytes"))?;
+        println!("saved to one who reads {reads} bytes: {error}");
+        reader.join().expect("a reader does not panic")?;
+    }
     let info = ctx.info(DOMAIN)?;
     ensure!(info.shutdown.is_none() && !info.paused && !info.dying, "it does not run: {info:?}");
     no_child_is_left()?;
@@ -86,7 +96,7 @@ fn from_nobody(stage: &Stage) -> anyhow::Result<()> {
     let before = domids()?;
     let header = header(&config()?.to_json());
     let junk = [&header[..], &[7; 5000]].concat();
-    let whole = [&header[..], b"LibxlFmt", &2_u32.to_be_bytes(), &[0; 4], &1_u32.to_le_bytes(), &[0; 4]].concat();
+    let whole = [&header[..], STREAM].concat();
     for says in [
         &b""[..],
         b"GET / HTTP/1.1\r\nHost: example.com\r\nAccept: everything\r\n\r\n",
@@ -104,7 +114,21 @@ fn from_nobody(stage: &Stage) -> anyhow::Result<()> {
         let expected = if says.len() == whole.len() { MigrationStep::Transfer } else { MigrationStep::Greeting };
         ensure!(*step == expected && *state == MigrationState::AtSource, "{step:?}, {state:?}");
         ensure!(*step == MigrationStep::Greeting || !error.words().is_empty(), "without libxl's words: {error:?}");
+        // A restore from a pipe that ends there.
+        let (from, mut to) = std::io::pipe()?;
+        to.write_all(says)?;
+        drop(to);
+        let error = block_on(ctx.restore(from)).err().context("it was a save file")?;
+        println!("{} bytes in a pipe: {error}", says.len());
+        ensure!(matches!(error, Error::SaveFile(_)) == (expected == MigrationStep::Greeting), "{error:?}");
     }
+    // Before libxl has its helper.
+    let path = stage.folder.join("saved");
+    std::fs::write(&path, &whole)?;
+    let restore = ctx.restore(File::open(&path)?);
+    restore.abort()?;
+    let error = block_on(restore).err().context("it was a save file")?;
+    println!("a restore from a file, aborted at once: {error}");
     ensure!(domids()? == before, "a domain is left: {:?}", domids()?);
     no_child_is_left()?;
     opened.close()
@@ -118,11 +142,4 @@ fn refused(ctx: &Ctx, says: &[u8]) -> anyhow::Result<Error> {
     far.write_all(says)?;
     far.shutdown(Shutdown::Write)?;
     block_on(received).err().context("it was a source")
-}
-
-/// What `xl migrate` sends first.
-fn header(json: &str) -> Vec<u8> {
-    let config = json.len() as u32 + 1;
-    let numbers = [0x0102_0304, 3, 0, config + 4, config].map(u32::to_ne_bytes).concat();
-    [b"Xen saved domain, xl format\n \0 \r", &numbers[..], json.as_bytes(), b"\0"].concat()
 }

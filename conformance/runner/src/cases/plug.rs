@@ -126,7 +126,7 @@ fn plug_disk(stage: &Stage, ctx: &Ctx, linux: &mut Linux) -> anyhow::Result<()> 
         (info.state, info.devid, info.frontend_id, info.backend_id) == (CONNECTED, Some(51728), domid.get(), 0),
         "{info:?}"
     );
-    let configured = |ctx: &Ctx| anyhow::Ok(block_on(ctx.config(domid))?.to_json().contains(&*device.path));
+    let configured = |ctx: &Ctx| anyhow::Ok(block_on(ctx.config(domid))?.to_xl()?.contains(&*device.path));
     ensure!(configured(ctx)?, "the domain's configuration lacks the disk");
 
     block_on(ctx.detach(domid, found))?;
@@ -155,7 +155,7 @@ fn plug_nic(ctx: &Ctx, linux: &mut Linux) -> anyhow::Result<()> {
     ensure!(by_number == *found, "found by its number: {by_number:?}, in the list: {found:?}");
     let info = ctx.device_info(domid, found)?;
     ensure!((info.state, info.devid) == (CONNECTED, Some(0)), "{info:?}");
-    let configured = |ctx: &Ctx| anyhow::Ok(block_on(ctx.config(domid))?.to_json().contains(&*bridge.name));
+    let configured = |ctx: &Ctx| anyhow::Ok(block_on(ctx.config(domid))?.to_xl()?.contains(&*bridge.name));
     ensure!(configured(ctx)?, "the domain's configuration lacks the interface");
 
     block_on(ctx.detach(domid, found))?;

@@ -9,11 +9,12 @@ use crate::stage::Stage;
 use crate::tiers::xen::{Image, Type};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
+use osevent_conformance::outcome::Skip;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
-use xenlight::types::{ConsoleKind, CreateInfo, Scheduler, SchedulerParams, Trigger};
+use xenlight::types::{ConsoleKind, CreateInfo, Scheduler, SchedulerParams, Trigger, VcpuParams, VcpuSchedulerParams};
 use xenlight::{DomainId, Error, EventKind, Release, ShutdownReason};
 
 pub(crate) static HOST: DomainCase = DomainCase {
@@ -34,6 +35,16 @@ pub(crate) static RESOURCES: DomainCase = DomainCase {
     adapters: &[Adapter::Glib, Adapter::Calloop],
     modes: &[Mode::Loop],
     run: resources,
+};
+
+pub(crate) static SCHEDULER: DomainCase = DomainCase {
+    name: "xen-scheduler",
+    claim: "The settings of the host's scheduler are changed: credit's and credit2's for the host, RTDS's for each virtual CPU of a domain",
+    clauses: &[],
+    types: &[Type::Pv],
+    adapters: &[Adapter::Smol],
+    modes: &[Mode::Thread],
+    run: scheduler,
 };
 
 pub(crate) static POOLS: DomainCase = DomainCase {
@@ -67,6 +78,44 @@ pub(crate) static CONSOLE: DomainCase = DomainCase {
     run: console,
 };
 
+/// Xen's scheduler is chosen when it boots, so each boot shows one.
+fn scheduler(stage: &Stage) -> anyhow::Result<()> {
+    const POOL: u32 = 0;
+    let dom0 = stage.machine.dom0()?;
+    let opened = stage.open()?;
+    let ctx = &opened.ctx;
+    match ctx.scheduler()? {
+        Scheduler::Credit => {
+            let before = ctx.credit_params(POOL)?;
+            let changed = before.clone().tslice_ms(20).ratelimit_us(2000);
+            ctx.set_credit_params(POOL, &changed)?;
+            ensure!(ctx.credit_params(POOL)? == changed, "{:?}", ctx.credit_params(POOL)?);
+            ctx.set_credit_params(POOL, &before)?;
+        }
+        Scheduler::Credit2 => {
+            let before = ctx.credit2_params(POOL)?;
+            let changed = before.clone().ratelimit_us(2000);
+            ctx.set_credit2_params(POOL, &changed)?;
+            ensure!(ctx.credit2_params(POOL)? == changed, "{:?}", ctx.credit2_params(POOL)?);
+            ctx.set_credit2_params(POOL, &before)?;
+        }
+        Scheduler::Rtds => {
+            let mut config = dom0.config(Image::Idle, &dom0.name("scheduled"))?;
+            config.build_info = config.build_info.max_vcpus(2);
+            let domid = block_on(ctx.create(&config))?;
+            let first = VcpuParams::default().vcpuid(0).period(20000).budget(5000).extratime(false);
+            ctx.set_vcpu_scheduling(domid, &VcpuSchedulerParams::default().vcpus([first]))?;
+            let told = ctx.vcpu_scheduling(domid)?;
+            let shares: Vec<_> = told.vcpus.iter().map(|vcpu| (vcpu.vcpuid, vcpu.period, vcpu.budget)).collect();
+            let ours = (Some(0), Some(20000), Some(5000));
+            ensure!(matches!(shares[..], [first, other] if first == ours && other.1 != ours.1), "{told:?}");
+            block_on(ctx.destroy(domid))?;
+        }
+        other => return Err(Skip(format!("libxl has no settings for the scheduler {}", other.name())).into()),
+    }
+    opened.close()
+}
+
 /// The value that `xl info` has under this name.
 fn told<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines()
@@ -87,6 +136,8 @@ fn host(stage: &Stage) -> anyhow::Result<()> {
     ensure!(u64::from(host.nr_cpus) == number("nr_cpus")?, "{host:?}, xl: {info}");
     ensure!(u64::from(host.cpu_khz) / 1000 == number("cpu_mhz")?, "{host:?}, xl: {info}");
     ensure!(host.total_pages / 256 == number("total_memory")?, "{host:?}, xl: {info}");
+    // In MiB, as xl has rounded it, and while nothing else is done.
+    ensure!((ctx.free_memory_kib()? >> 10).abs_diff(number("free_memory")?) <= 16, "{}", ctx.free_memory_kib()?);
     ensure!(host.cap_hvm == told(&info, "virt_caps").unwrap_or_default().contains("hvm"), "{host:?}, xl: {info}");
     let version = ctx.version_info()?;
     ensure!(

@@ -2,6 +2,7 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
+use crate::cases::save_file::{STREAM, header};
 use crate::cases::xen::boot_answering;
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
@@ -12,6 +13,7 @@ use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use serde_json::{Value, json};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use xenlight::{DomainConfig, Error};
 
@@ -37,8 +39,8 @@ pub(crate) static SIDE_BY_SIDE: DomainCase = DomainCase {
 
 pub(crate) static SAVE: DomainCase = DomainCase {
     name: "xen-errors-of-save",
-    claim: "A disk that is full during a save is told by libxl's words, and the domain goes on when it is resumed",
-    clauses: &["E12"],
+    claim: "A disk that is full during a save is told, also at libxl's first bytes, and so is an abort at once; the domain goes on when it is resumed",
+    clauses: &["E14"],
     // What the Linux of a PV domain takes to save would be long.
     types: &[Type::Pvh],
     adapters: &[Adapter::Glib],
@@ -142,13 +144,26 @@ fn save(stage: &Stage) -> anyhow::Result<()> {
     let ctx = &opened.ctx;
     let name = dom0.name("answering");
     let domid = boot_answering(dom0, &opened, &name)?;
-    // More than the header, less than the domain.
-    let disk = SmallDisk::mount(stage.folder.join("small"), "size=256k")?;
-    let file = File::create_new(disk.0.join("saved"))?;
-    let saved = block_on(ctx.save(domid, file, &dom0.config(Image::Answering, &name)?));
-    let error = saved.err().context("4 MB went into 256 KB")?;
-    println!("a full disk: {error}");
-    ensure!(error.words().iter().any(|line| line.text.contains("No space left") && line.certain), "{error:?}");
+    let config = dom0.config(Image::Answering, &name)?;
+    let is_full = |error: &Error| matches!(error, Error::Io { reason, .. } if reason.kind() == ErrorKind::StorageFull);
+    // Less than the header, just the header, and less than the domain.
+    for (config, size) in
+        [(as_long_as(4097, &config)?, 4 << 10), (as_long_as(4096, &config)?, 4 << 10), (config.clone(), 256 << 10)]
+    {
+        let disk = SmallDisk::mount(stage.folder.join("small"), &format!("size={size}"))?;
+        let file = File::create_new(disk.0.join("saved"))?;
+        let error =
+            block_on(ctx.save(domid, file, &config)).err().with_context(|| format!("4 MB went into {size} bytes"))?;
+        println!("a disk of {size} bytes: {error}");
+        ensure!(is_full(&error), "{error:?}");
+        if ctx.info(domid)?.shutdown.is_some() {
+            block_on(ctx.resume(domid))?;
+        }
+    }
+    let save = ctx.save(domid, File::create_new(stage.folder.join("saved"))?, &config);
+    save.abort()?;
+    let error = block_on(save).err().context("it was saved before it was aborted")?;
+    ensure!(error.is_aborted(), "{error:?}");
     if ctx.info(domid)?.shutdown.is_some() {
         block_on(ctx.resume(domid))?;
     }
@@ -158,6 +173,17 @@ fn save(stage: &Stage) -> anyhow::Result<()> {
     block_on(ctx.destroy(domid))?;
     no_child_is_left()?;
     opened.close()
+}
+
+/// The configuration with another command line: what `xl save` would write before the stream has then this length.
+fn as_long_as(length: usize, config: &DomainConfig) -> anyhow::Result<DomainConfig> {
+    let with = |line: &str| -> anyhow::Result<DomainConfig> {
+        let mut config: Value = serde_json::from_str(&config.to_json())?;
+        config["b_info"]["cmdline"] = line.into();
+        Ok(DomainConfig::from_json(&config.to_string())?)
+    };
+    let missing = length.checked_sub(header(&with("")?.to_json()).len()).context("it is longer already")?;
+    with(&"x".repeat(missing))
 }
 
 /// A file system in memory, which goes with this.
@@ -176,24 +202,16 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Nothing is open in it any more; where that is not so, the file system goes with the machine.
         let _ = run("umount", &[&self.0.to_string_lossy()]);
+        let _ = std::fs::remove_dir(&self.0);
     }
 }
 
 /// A header as `xl save` writes it, and then nonsense.
 fn restore(stage: &Stage) -> anyhow::Result<()> {
-    const MAGIC: &[u8; 32] = b"Xen saved domain, xl format\n \0 \r";
-    const JSON_AND_STREAM_V2: u32 = 3;
     let dom0 = stage.machine.dom0()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    let json = dom0.config(Image::Idle, &dom0.name("junk"))?.to_json();
-    let length = json.len() as u32 + 1;
-    let mut header = MAGIC.to_vec();
-    for number in [0x0102_0304, JSON_AND_STREAM_V2, 0, length + 4, length] {
-        header.extend(number.to_ne_bytes());
-    }
-    header.extend(json.as_bytes());
-    header.push(0);
+    let header = header(&dom0.config(Image::Idle, &dom0.name("junk"))?.to_json());
     let path = stage.folder.join("saved");
     let attempt = |stream: &[u8]| -> anyhow::Result<Error> {
         std::fs::write(&path, [&header, stream, &[7; 4096]].concat())?;
@@ -201,8 +219,8 @@ fn restore(stage: &Stage) -> anyhow::Result<()> {
     };
     let error = attempt(&[])?;
     ensure!(matches!(error, Error::SaveFile(_)), "{error:?}");
-    // The record which has libxl start its helper; what the helper reads is nonsense.
-    let error = attempt(b"LibxlFmt\0\0\0\x02\0\0\0\0\x01\0\0\0\0\0\0\0")?;
+    // What libxl's helper reads is nonsense.
+    let error = attempt(STREAM)?;
     println!("a junk stream: {error}");
     ensure!(error.words().iter().any(|line| line.text.contains("Invalid marker") && line.certain), "{error:?}");
     no_child_is_left()?;

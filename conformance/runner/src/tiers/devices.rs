@@ -18,8 +18,9 @@ const INIT: &str = include_str!("devices.sh");
 
 /// The drivers that it loads when it begins.
 const DRIVERS: [&str; 2] = ["xen-blkfront", "xen-netfront"];
-/// Those that it loads when it is to use a shared directory. Only the case for that is skipped without them.
+/// Those that it loads when it is to use a shared directory, or PCI devices. Only the cases for that are skipped without them.
 const OF_SHARES: [&str; 2] = ["9p", "9pnet_xen"];
+const OF_PCI: [&str; 1] = ["xen-pcifront"];
 
 /// What dom0 must have, and why.
 const NEEDED: [(&str, &str); 5] = [
@@ -48,6 +49,12 @@ pub(crate) fn check_shares() -> anyhow::Result<()> {
     OF_SHARES.into_iter().try_for_each(|driver| modules(driver).map(drop))
 }
 
+/// # Errors
+/// A [`Skip`] if dom0 has no driver for a Linux domain that uses PCI devices.
+pub(crate) fn check_pci() -> anyhow::Result<()> {
+    OF_PCI.into_iter().try_for_each(|driver| modules(driver).map(drop))
+}
+
 /// The ramdisk of a Linux domain that says which devices it has. Its kernel has to be dom0's, whose modules it loads.
 ///
 /// # Errors
@@ -60,8 +67,9 @@ pub(crate) fn ramdisk() -> anyhow::Result<Vec<u8>> {
     archive.file("init", true, INIT.as_bytes())?;
     archive.file("bin/busybox", true, &busybox()?)?;
     let drivers = DRIVERS.map(modules).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let of_shares = OF_SHARES.map(|driver| modules(driver).unwrap_or_default());
-    for (folder, drivers) in [("modules", drivers.concat()), ("modules-9p", of_shares.concat())] {
+    let some = |drivers: &[&str]| drivers.iter().flat_map(|driver| modules(driver).unwrap_or_default()).collect();
+    let (of_shares, of_pci) = (some(&OF_SHARES), some(&OF_PCI));
+    for (folder, drivers) in [("modules", drivers.concat()), ("modules-9p", of_shares), ("modules-pci", of_pci)] {
         archive.folder(folder)?;
         // Loaded in the order of their names; some need the same ones.
         let mut unique: Vec<PathBuf> = Vec::new();
@@ -205,6 +213,28 @@ pub(super) fn clean_up(process: u32, prefix: &str) -> anyhow::Result<()> {
         run("ip", &["link", "del", &bridge])?;
     }
     Ok(())
+}
+
+/// The state that dom0's backend of a domain's device is in, of the kind as in its path in xenstore; `None` if there is no such backend.
+pub(crate) fn backend_state(kind: &str, domid: DomainId, devid: u32) -> Option<i32> {
+    let state = run("xenstore-read", &[&format!("/local/domain/0/backend/{kind}/{domid}/{devid}/state")]).ok()?;
+    state.trim().parse().ok()
+}
+
+/// The kinds of devices that a domain has.
+pub(crate) fn kinds(domid: DomainId) -> anyhow::Result<Vec<String>> {
+    noted(domid, "device")
+}
+
+/// The numbers of its devices of that kind.
+pub(crate) fn numbers(kind: &str, domid: DomainId) -> anyhow::Result<Vec<String>> {
+    noted(domid, &format!("device/{kind}"))
+}
+
+/// What is there by libxl's own notes: QEMU can write once more into what was the place of its backend.
+fn noted(domid: DomainId, place: &str) -> anyhow::Result<Vec<String>> {
+    let list = run("xenstore-list", &[&format!("/libxl/{domid}/{place}")])?;
+    Ok(list.lines().map(str::to_owned).collect())
 }
 
 /// Fails if a domain's backends are still in xenstore, or its interfaces in dom0.

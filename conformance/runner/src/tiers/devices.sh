@@ -45,6 +45,7 @@ while :; do
         busybox mount -t 9p -o trans=xen,version=9p2000.L share /share
         echo "devices: share has $(busybox head -n 1 /share/file)"
         ;;
+    pci) load /modules-pci/*; echo "devices: PCI devices can come" ;;
     screen) echo "devices: fb0 is $(busybox cat /sys/class/graphics/fb0/name)" ;;
     open) exec 3</dev/xvdb; echo "devices: xvdb is open" ;;
     close) exec 3<&-; echo "devices: xvdb is closed" ;;

@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use osevent_conformance::outcome::Skip;
 use osevent_domains::{kernel, linux};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use xenlight::DomainConfig;
@@ -24,7 +25,7 @@ pub(crate) struct Dom0 {
 }
 
 /// How a domain is virtualized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Type {
     /// Paravirtualized: the kernel calls Xen where it would need the processor's privileges.
     Pv,
@@ -151,10 +152,10 @@ pub(crate) fn announce(free: u64, linux: Option<&Path>) -> anyhow::Result<()> {
 This creates PV, PVH and HVM domains in this Xen, with names that begin with osevent- and a process's number:
   without a system   4 MB each, 16 MB if HVM; at most 4 at a time; one case makes 50 after another
   Linux              128 MB, PV, one at a time; kernel: {kernel}
-They have no network and no disk but an empty disc in a file, and are destroyed again, also when a case fails. No other domain is touched.
+They have no network and no disk but one of 1 MB at most in a file, and are destroyed again, also when a case fails. No other domain is touched.
 One has a disk on a loop device, and an interface on a bridge that has no other port but this; both are removed with it.
-One shares a temporary directory, and has a screen at a port of this machine alone. A PCI device of QEMU's for tests is
-assignable for a while, if this machine has one.
+One shares a temporary directory, and has a screen at a port of this machine alone. A PCI device of QEMU's for tests and
+a USB tablet of QEMU's are given away for a while, if this machine has them.
 A saved domain of 128 MB and small files go to a folder in {}, which is removed.",
         std::env::temp_dir().display()
     );
@@ -200,8 +201,13 @@ impl Dom0 {
 
     /// The configuration of a domain with that name.
     pub(crate) fn config(&self, image: Image, name: &str) -> anyhow::Result<DomainConfig> {
+        self.config_of(image, name, None)
+    }
+
+    /// As `config`, with so much memory, in KiB.
+    pub(crate) fn config_of(&self, image: Image, name: &str, memory_kib: Option<u64>) -> anyhow::Result<DomainConfig> {
         let is_linux = (self.kind, image) == (Type::Pv, Image::Answering);
-        let memory_kib = if is_linux { 128 << 10 } else { SMALL };
+        let memory_kib = memory_kib.unwrap_or(if is_linux { 128 << 10 } else { SMALL });
         let mut config = small(self.kind, name, &self.kernel(image)?, memory_kib);
         if is_linux {
             config["b_info"]["ramdisk"] = self.file("ramdisk", linux::ramdisk()?)?.into();
@@ -230,16 +236,32 @@ impl Dom0 {
         Ok(DomainConfig::from_json(&config.to_string())?)
     }
 
+    /// The configuration of an HVM domain that starts what is on the disk, and writes to a serial port.
+    pub(crate) fn hvm_config_with_disk(&self, name: &str, disk: &Path) -> anyhow::Result<DomainConfig> {
+        let mut config = Self::hvm_with(
+            name,
+            json!({ "pdev_path": disk, "vdev": "hda", "backend": "qdisk", "format": "raw", "readwrite": 1 }),
+        );
+        config["b_info"]["type.hvm"]["boot"] = json!("c");
+        config["b_info"]["type.hvm"]["serial"] = json!("pty");
+        Ok(DomainConfig::from_json(&config.to_string())?)
+    }
+
     fn hvm(name: &str, drive: &str, disc: &Path) -> serde_json::Value {
+        Self::hvm_with(
+            name,
+            json!({ "pdev_path": disc, "vdev": drive, "backend": "qdisk", "format": "raw", "removable": 1, "is_cdrom": 1 }),
+        )
+    }
+
+    fn hvm_with(name: &str, disk: serde_json::Value) -> serde_json::Value {
         json!({
             "c_info": { "type": "hvm", "name": name },
             "b_info": {
                 "max_vcpus": 1, "max_memkb": 16 << 10, "target_memkb": 16 << 10, "device_model_version": "qemu_xen",
                 "type.hvm": { "vga": { "kind": "none" }, "vnc": { "enable": "False" } },
             },
-            "disks": [{
-                "pdev_path": disc, "vdev": drive, "backend": "qdisk", "format": "raw", "removable": 1, "is_cdrom": 1,
-            }],
+            "disks": [disk],
         })
     }
 

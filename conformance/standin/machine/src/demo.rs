@@ -24,7 +24,7 @@
 //! ```
 //!
 //! The program needs no root, and cannot reach a real Xen: the child ends if the stand-in for libxencall is not fully in force. An
-//! installed program needs libxencall.so of `osevent-standin-xencall` beside it, or `OSEVENT_XENCALL=/path/of/libxencall.so`.
+//! installed program needs libxencall.so of `osevent-standin-xencall` beside it, in `../lib/osevent`, or at the path in `OSEVENT_XENCALL`.
 
 use std::fs;
 use std::future::Future;

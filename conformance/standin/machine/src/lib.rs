@@ -106,7 +106,7 @@ impl Machine {
     /// # Errors
     /// The same as for [`add_domain`](Self::add_domain).
     pub fn shut_down(&self, domid: u32, reason: u8) -> Result<(), Failure> {
-        Ok(self.hypervisor.set(domid, SHUTDOWN | u32::from(reason) << REASON_SHIFT)?)
+        Ok(self.hypervisor.change(domid, SHUTDOWN | u32::from(reason) << REASON_SHIFT, true).map(drop)?)
     }
 
     /// Removes the domain.
@@ -129,6 +129,6 @@ impl Machine {
 }
 
 /// The guide's programs.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "demo"))]
 #[doc = include_str!("../../../../docs/testing-your-program.md")]
 mod guide {}

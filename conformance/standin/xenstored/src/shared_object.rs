@@ -2,7 +2,8 @@ use std::path::{Path, PathBuf};
 use std::{env, io};
 
 /// The stand-in for libxencall, which goes together with this one: at the path in `OSEVENT_XENCALL`, or else where cargo has put it
-/// for a program that depends on its crate, which is beside this program or its tests. `None` if it is not there.
+/// for a program that depends on its crate, which is beside this program or its tests; or else where it is installed, in
+/// `../lib/osevent`. `None` if it is not there.
 ///
 /// # Errors
 /// This program's own path, or a folder, cannot be read.
@@ -12,8 +13,8 @@ pub fn libxencall() -> io::Result<Option<PathBuf>> {
     }
     let program = env::current_exe()?;
     let beside = program.parent().unwrap_or(Path::new("."));
-    for folder in [beside.to_owned(), beside.join("deps"), beside.join("..")] {
-        match libxencall_in(&folder) {
+    for folder in ["", "deps", "..", "../deps", "../lib/osevent"] {
+        match libxencall_in(&beside.join(folder)) {
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             found => return found,

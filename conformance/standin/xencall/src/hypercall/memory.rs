@@ -47,6 +47,8 @@ pub(super) unsafe fn execute(hypervisor: &Hypervisor, operation: u64, argument: 
         }
         // What is told here about a domain's memory makes no difference to it.
         ADD_TO_PHYSMAP | REMOVE_FROM_PHYSMAP | SET_MEMORY_MAP | SET_POD_TARGET => Ok(0),
+        // Domains have none; nothing but this lets libxl save one.
+        GET_VNUMAINFO => Err(libc::EOPNOTSUPP),
         _ => Err(libc::ENOSYS),
     }
 }
@@ -88,6 +90,7 @@ const SET_POD_TARGET: u64 = 16;
 const GET_SHARING_FREED_PAGES: u64 = 18;
 const GET_SHARING_SHARED_PAGES: u64 = 19;
 const CLAIM_PAGES: u64 = 24;
+const GET_VNUMAINFO: u64 = 26;
 
 /// What the structs and numbers above are in Xen's headers.
 #[cfg(test)]
@@ -112,5 +115,6 @@ pub(super) fn layout() -> Vec<(&'static str, usize)> {
         ("XENMEM_get_sharing_freed_pages", GET_SHARING_FREED_PAGES as usize),
         ("XENMEM_get_sharing_shared_pages", GET_SHARING_SHARED_PAGES as usize),
         ("XENMEM_claim_pages", CLAIM_PAGES as usize),
+        ("XENMEM_get_vnumainfo", GET_VNUMAINFO as usize),
     ]
 }

@@ -1,0 +1,189 @@
+//! Devices for the chosen domain, and away from it.
+
+use super::form::{self, Changed, Choice, Dialog};
+use super::{Window, confirm, files, wording};
+use crate::engine::{Attached, DraftDisk, Format, NewDevice, OfHost};
+use crate::i18n::{gettext, with};
+use crate::model::Domain;
+use adw::prelude::*;
+use gtk::glib;
+use gtk::glib::clone;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+const FORMATS: [Format; 3] = [Format::Raw, Format::Qcow2, Format::Vhd];
+
+/// What is wanted with a device.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    Detach,
+    Insert,
+    Eject,
+}
+
+/// Reads what is filled in.
+type Read = Box<dyn Fn() -> NewDevice>;
+
+impl Window {
+    pub(super) fn ask_for_disk(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let dialog = Dialog::new(self, &gettext("Attach a Disk"), &gettext("Attach"));
+        self.fill_in(&domain, dialog, |dialog, changed| {
+            let (row, path) = form::file(&gettext("Image or Block Device"), changed);
+            dialog.add(&row);
+            let (row, format): (_, Choice) = form::choice(&gettext("Format"), &["raw", "qcow2", "vhd"], changed);
+            format.choose(0);
+            dialog.add(&row);
+            let is_read_only = gtk::CheckButton::with_label(&gettext("Read Only"));
+            is_read_only.set_margin_top(12);
+            dialog.add(&is_read_only);
+            Box::new(move || {
+                NewDevice::Disk(DraftDisk {
+                    path: path.text().trim().to_owned(),
+                    format: FORMATS[format.chosen()],
+                    is_read_only: is_read_only.is_active(),
+                })
+            })
+        });
+    }
+
+    pub(super) fn ask_for_nic(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let dialog = Dialog::new(self, &gettext("Attach a Network Interface"), &gettext("Attach"));
+        self.fill_in(&domain, dialog, |dialog, changed| {
+            let (row, bridge) = form::text(&gettext("Bridge"), changed);
+            bridge.set_placeholder_text(Some("xenbr0"));
+            dialog.add(&row);
+            let (row, mac) = form::text(&gettext("Address"), changed);
+            mac.set_placeholder_text(Some(&gettext("chosen by Xen")));
+            dialog.add(&row);
+            let text = |entry: &gtk::Entry| entry.text().trim().to_owned();
+            Box::new(move || NewDevice::Nic { bridge: text(&bridge), mac: text(&mac) })
+        });
+    }
+
+    pub(super) fn ask_for_pci(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                let title = gettext("Attach a PCI Device");
+                let none = gettext(
+                    "No PCI device of this host can be given away. Make one assignable first: xl pci-assignable-add ADDRESS",
+                );
+                match window.session().host_pci().await {
+                    Ok(devices) => window.choose_device(&domain, &title, &none, devices),
+                    Err(failure) => window.tell(&title, &failure),
+                }
+            }
+        ));
+    }
+
+    pub(super) fn ask_for_usb(&self) {
+        let Some(domain) = self.chosen() else { return };
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                let devices = window.session().host_usb().await;
+                let none = gettext("No USB device is plugged into this host.");
+                window.choose_device(&domain, &gettext("Attach a USB Device"), &none, devices);
+            }
+        ));
+    }
+
+    /// Does what is wanted with a device of the chosen domain.
+    pub(super) fn wish(&self, device: &Attached, wish: Wish) {
+        let Some(domain) = self.chosen() else { return };
+        match wish {
+            Wish::Detach => self.ask_to_detach(domain, device.clone()),
+            Wish::Eject => self.show_devices_after(self.session().change_disc(&domain, device, None)),
+            Wish::Insert => {
+                let (title, accept) = (gettext("Insert a Disc"), gettext("Insert"));
+                let asked = files::Asked { title: &title, accept: &accept, name: None };
+                let drive = device.clone();
+                let insert = clone!(
+                    #[weak(rename_to = window)]
+                    self,
+                    move |image: PathBuf| {
+                        window.show_devices_after(window.session().change_disc(&domain, &drive, Some(&image)));
+                    }
+                );
+                files::choose(self, gtk::FileChooserAction::Open, &asked, insert);
+            }
+        }
+    }
+
+    fn ask_to_detach(&self, domain: Domain, device: Attached) {
+        let heading = gettext("Detach {device} from {name}?");
+        let heading = with(heading, &[("device", &device.name), ("name", &wording::name(&domain))]);
+        let body = if device.made_of.starts_with('/') {
+            with(gettext("The domain loses it. {file} stays as it is."), &[("file", &device.made_of)])
+        } else {
+            gettext("The domain loses it.")
+        };
+        let detach = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move || window.show_devices_after(window.session().detach(&domain, &device))
+        );
+        confirm::ask(self, &heading, &body, &gettext("Detach"), detach);
+    }
+
+    /// Has a device filled in: `fill` adds the lines, and makes what reads them.
+    fn fill_in(&self, domain: &Domain, dialog: Dialog, fill: impl FnOnce(&Dialog, &Changed) -> Read) {
+        let dialog = Rc::new(dialog);
+        let reads: Rc<RefCell<Option<Read>>> = Rc::default();
+        let (weak, read) = (Rc::downgrade(&dialog), Rc::downgrade(&reads));
+        let changed: Changed = Rc::new(move || {
+            if let (Some(dialog), Some(reads)) = (weak.upgrade(), read.upgrade())
+                && let Some(read) = reads.borrow().as_ref()
+            {
+                dialog.sense(read().check());
+            }
+        });
+        reads.replace(Some(fill(&dialog, &changed)));
+        changed();
+        let (window, domain) = (self.downgrade(), domain.clone());
+        let of = dialog.window.downgrade();
+        dialog.accept.connect_clicked(move |_| {
+            let device = reads.borrow().as_ref().map(|read| read());
+            if let (Some(window), Some(device)) = (window.upgrade(), device) {
+                window.show_devices_after(window.session().attach(&domain, device));
+            }
+            of.upgrade().into_iter().for_each(|dialog| dialog.close());
+        });
+        dialog.present();
+    }
+
+    /// Has one of the host's devices chosen.
+    fn choose_device(&self, domain: &Domain, title: &str, none: &str, devices: Vec<OfHost>) {
+        let dialog = Dialog::new(self, title, &gettext("Attach"));
+        if devices.is_empty() {
+            dialog.describe(none);
+            dialog.accept.set_sensitive(false);
+            return dialog.window.present();
+        }
+        let mut buttons: Vec<gtk::CheckButton> = Vec::new();
+        for device in &devices {
+            let button = gtk::CheckButton::with_label(&device.name);
+            button.set_group(buttons.first());
+            dialog.add(&button);
+            buttons.push(button);
+        }
+        buttons[0].set_active(true);
+        let (window, domain) = (self.downgrade(), domain.clone());
+        let of = dialog.window.downgrade();
+        dialog.accept.connect_clicked(move |_| {
+            let chosen = buttons.iter().position(gtk::CheckButton::is_active).unwrap_or_default();
+            if let Some(window) = window.upgrade() {
+                let device = NewDevice::OfHost(devices[chosen].clone());
+                window.show_devices_after(window.session().attach(&domain, device));
+            }
+            of.upgrade().into_iter().for_each(|dialog| dialog.close());
+        });
+        dialog.window.present();
+    }
+}

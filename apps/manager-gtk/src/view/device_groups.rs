@@ -1,0 +1,105 @@
+//! The devices of the chosen domain, family by family.
+
+use super::device_dialogs::Wish;
+use super::form::icon_button;
+use crate::engine::{Attached, Devices, Failure};
+use crate::i18n::{gettext, with};
+use adw::prelude::*;
+use gtk::glib;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Does what is wanted with a device.
+type OnWish = Rc<dyn Fn(&Attached, Wish)>;
+
+pub(super) struct DeviceGroups {
+    /// Disks, network interfaces, PCI and USB devices.
+    groups: [adw::PreferencesGroup; 4],
+    /// With what they do.
+    add_buttons: Vec<(gtk::Button, String)>,
+    rows: RefCell<Vec<(usize, adw::ActionRow)>>,
+    on_wish: RefCell<Option<OnWish>>,
+}
+
+impl Default for DeviceGroups {
+    fn default() -> Self {
+        let families = [
+            (gettext("Disks"), gettext("Attach a Disk"), "win.add-disk"),
+            (gettext("Network Interfaces"), gettext("Attach a Network Interface"), "win.add-nic"),
+            (gettext("PCI Devices"), gettext("Attach a PCI Device"), "win.add-pci"),
+            (gettext("USB Devices"), gettext("Attach a USB Device"), "win.add-usb"),
+        ];
+        let mut add_buttons = Vec::new();
+        let groups = families.map(|(title, text, action)| {
+            let add = icon_button("list-add-symbolic", &text);
+            add.set_action_name(Some(action));
+            let group = adw::PreferencesGroup::builder().title(title).header_suffix(&add).build();
+            add_buttons.push((add, text));
+            group
+        });
+        Self { groups, add_buttons, rows: RefCell::default(), on_wish: RefCell::default() }
+    }
+}
+
+impl DeviceGroups {
+    pub(super) fn widgets(&self) -> &[adw::PreferencesGroup] {
+        &self.groups
+    }
+
+    /// Says why devices are not there, if they are not.
+    pub(super) fn explain_lack(&self, why: Option<&str>) {
+        self.add_buttons.iter().for_each(|(button, text)| button.set_tooltip_text(Some(why.unwrap_or(text))));
+    }
+
+    /// Calls with what is wanted.
+    pub(super) fn on_wish(&self, wish: impl Fn(&Attached, Wish) + 'static) {
+        self.on_wish.replace(Some(Rc::new(wish)));
+    }
+
+    /// Shows these, or why they are not known. Those of domain 0 stay as they are.
+    pub(super) fn show(&self, devices: Result<Devices, Failure>, is_host: bool) {
+        self.rows.take().iter().for_each(|(at, row)| self.groups[*at].remove(row));
+        self.add_buttons.iter().for_each(|(button, _)| button.set_visible(!is_host));
+        let (devices, why_none) = match devices {
+            Ok(devices) => (devices, gettext("None")),
+            Err(failure) => (Devices::default(), failure.summary),
+        };
+        let families = [devices.disks, devices.nics, devices.pci, devices.usb];
+        for (at, devices) in families.into_iter().enumerate() {
+            if devices.is_empty() {
+                self.add(at, adw::ActionRow::builder().title(&*glib::markup_escape_text(&why_none)).build());
+            }
+            for device in &devices {
+                self.add(at, self.row(device, is_host));
+            }
+        }
+    }
+
+    fn add(&self, at: usize, row: adw::ActionRow) {
+        self.groups[at].add(&row);
+        self.rows.borrow_mut().push((at, row));
+    }
+
+    fn row(&self, device: &Attached, is_host: bool) -> adw::ActionRow {
+        let made_of = if device.is_empty() { gettext("No disc") } else { device.made_of.clone() };
+        let [title, subtitle] = [&device.name, &made_of].map(|text| glib::markup_escape_text(text));
+        let row = adw::ActionRow::builder().title(&*title).subtitle(&*subtitle).build();
+        let name = [("name", device.name.as_str())];
+        let mut buttons = Vec::new();
+        if device.is_drive() {
+            buttons.push(("media-optical-symbolic", with(gettext("Insert a Disc into {name}"), &name), Wish::Insert));
+            if !device.is_empty() {
+                buttons.push(("media-eject-symbolic", with(gettext("Eject the Disc of {name}"), &name), Wish::Eject));
+            }
+        } else if !is_host {
+            buttons.push(("list-remove-symbolic", with(gettext("Detach {name}"), &name), Wish::Detach));
+        }
+        for (icon, text, wish) in buttons {
+            let button = icon_button(icon, &text);
+            let (device, on_wish) = (device.clone(), self.on_wish.borrow().clone());
+            button.connect_clicked(move |_| on_wish.iter().for_each(|on_wish| on_wish(&device, wish)));
+            row.add_suffix(&button);
+        }
+        row
+    }
+}

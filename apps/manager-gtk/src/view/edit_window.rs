@@ -1,0 +1,161 @@
+//! The configuration of a domain that there is.
+
+use super::config_editor::ConfigEditor;
+use super::{Window, accessible, create_window, form, wording};
+use crate::engine::{Config, Edit, Editable};
+use crate::i18n::{gettext, with};
+use crate::model::{Domain, Task, TaskState};
+use adw::prelude::*;
+use gtk::glib;
+use gtk::glib::clone;
+use std::rc::Rc;
+
+struct EditWindow {
+    window: adw::Window,
+    editor: Rc<ConfigEditor>,
+    present: Config,
+    /// What differs, and when it comes to be.
+    edits: gtk::ListBox,
+    apply: gtk::Button,
+}
+
+impl Window {
+    /// Lets the configuration of the chosen domain be changed.
+    pub(super) fn edit_config(&self) {
+        self.with_config(&gettext("Configuration"), |window, domain, editable| {
+            EditWindow::open(window, domain, editable)
+        });
+    }
+
+    /// Lets a domain like the chosen one be made.
+    pub(super) fn clone_domain(&self) {
+        self.with_config(&gettext("Clone"), |window, domain, editable| {
+            let domains = window.session().domains();
+            let names = (2..).map(|number| format!("{}-{number}", domain.name()));
+            let name = names.into_iter().find(|name| !domains.has_name(name)).expect("there are more numbers");
+            let copied = editable.present.copied(&name);
+            let mut note = gettext("It has a UUID and network addresses of its own.");
+            if !copied.left_out.is_empty() {
+                let left_out = gettext(
+                    "These disks are left out, as only one domain can write to a disk: {disks}. Copy them, and add the copies.",
+                );
+                note = format!("{note} {}", with(left_out, &[("disks", &copied.left_out.join(", "))]));
+            }
+            let title = with(gettext("Clone of {name}"), &[("name", &wording::name(domain))]);
+            create_window::open_with(window, &title, &copied.config, &note);
+        });
+    }
+
+    fn with_config(&self, title: &str, then: impl Fn(&Self, &Domain, Editable) + 'static) {
+        let Some(domain) = self.chosen() else { return };
+        let title = title.to_owned();
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                match window.session().editable(&domain).await {
+                    Ok(editable) => then(&window, &domain, editable),
+                    Err(failure) => window.tell(&title, &failure),
+                }
+            }
+        ));
+    }
+}
+
+impl EditWindow {
+    fn open(parent: &Window, domain: &Domain, editable: Editable) {
+        let Editable { present, unsayable, waiting } = editable;
+        let title = with(gettext("Configuration of {name}"), &[("name", &wording::name(domain))]);
+        let edit = Rc::new(Self {
+            window: adw::Window::builder()
+                .transient_for(parent)
+                .modal(true)
+                .title(title)
+                .default_width(640)
+                .default_height(620)
+                .build(),
+            editor: ConfigEditor::new(),
+            present,
+            edits: gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).build(),
+            apply: gtk::Button::builder().label(gettext("Apply")).css_classes(["suggested-action"]).build(),
+        });
+        edit.build();
+        let (session, of) = (parent.session().clone(), domain.clone());
+        edit.apply.connect_clicked(clone!(
+            #[weak]
+            edit,
+            move |_| {
+                let Some(config) = edit.editor.config() else { return };
+                let Some(task) = session.edit(&of, edit.present.clone(), config) else { return };
+                edit.apply.set_sensitive(false);
+                task.connect_state_notify(clone!(
+                    #[weak]
+                    edit,
+                    move |task| edit.ended(task)
+                ));
+            }
+        ));
+        edit.editor.show(waiting.as_ref().unwrap_or(&edit.present));
+        if !unsayable.is_empty() {
+            let note = gettext("Left out, as files of xl have no words for it: {paths}");
+            edit.editor.say(&with(note, &[("paths", &unsayable.join(", "))]), false);
+        }
+        edit.window.present();
+    }
+
+    fn build(self: &Rc<Self>) {
+        let header = form::cancel_header(&self.window);
+        header.pack_end(&self.apply);
+        accessible::label(&self.edits, &gettext("Changes"));
+        let none = gtk::Label::builder().label(gettext("Nothing is changed")).margin_top(12).margin_bottom(12);
+        self.edits.set_placeholder(Some(&none.css_classes(["dim-label"]).build()));
+        self.editor.widget().set_vexpand(true);
+        let edits = gtk::ScrolledWindow::builder().child(&self.edits).propagate_natural_height(true);
+        let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
+        content.append(&header);
+        content.append(self.editor.widget());
+        content.append(&gtk::Separator::new(gtk::Orientation::Horizontal));
+        content.append(&edits.max_content_height(180).build());
+        self.window.set_content(Some(&content));
+        let weak = Rc::downgrade(self);
+        self.editor.on_change(Rc::new(move || weak.upgrade().into_iter().for_each(|edit| edit.sense())));
+        form::keep_while_open(&self.window, self);
+    }
+
+    /// Shows what is changed, and when that comes to be.
+    fn sense(&self) {
+        while let Some(row) = self.edits.row_at_index(0) {
+            self.edits.remove(&row);
+        }
+        let config = self.editor.config();
+        self.apply.set_sensitive(config.is_some());
+        let edits = config.map(|config| self.present.edits(&config)).unwrap_or_default();
+        edits.iter().for_each(|edit| self.edits.append(&row(edit)));
+    }
+
+    fn ended(&self, task: &Task) {
+        match task.state() {
+            TaskState::Done => self.window.close(),
+            TaskState::Failed | TaskState::Aborted => {
+                self.apply.set_sensitive(true);
+                self.editor.say(&task.failure().map(|failure| failure.details).unwrap_or_default(), true);
+            }
+            TaskState::Running | TaskState::Aborting => {}
+        }
+    }
+}
+
+fn row(edit: &Edit) -> gtk::ListBoxRow {
+    let when = if edit.is_at_once { gettext("At once") } else { gettext("With the next start") };
+    let what = format!("{}: {} → {}", edit.path, or_nothing(&edit.before), or_nothing(&edit.after));
+    let line = gtk::Box::builder().spacing(12).margin_start(12).margin_end(12).margin_top(6).margin_bottom(6).build();
+    line.append(&gtk::Label::builder().label(&what).wrap(true).xalign(0.0).hexpand(true).build());
+    line.append(&gtk::Label::builder().label(&when).css_classes(["dim-label"]).build());
+    let row = gtk::ListBoxRow::builder().child(&line).activatable(false).build();
+    accessible::label(&row, &format!("{what}, {when}"));
+    row
+}
+
+fn or_nothing(value: &str) -> String {
+    if value.is_empty() { gettext("not set") } else { value.to_owned() }
+}

@@ -1,0 +1,79 @@
+//! Other configurations, and domains like others.
+
+use crate::PROGRAM;
+use crate::management::until;
+use crate::manager::Manager;
+use osevent_standin_machine::{Failure, Machine};
+use std::fs;
+
+pub(crate) fn editing() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("kernel"), osevent_domains::kernel::idle())?;
+    fs::write(path("root.img"), [0; 4096])?;
+    let here = folder.path().display();
+    let config = format!(
+        "name = 'web'\ntype = 'pv'\nmemory = 64\nkernel = '{here}/kernel'\ndisk = ['{here}/root.img,raw,xvda,rw']\n"
+    );
+    fs::write(path("web.cfg"), config)?;
+    let machine = Machine::new()?;
+    fs::create_dir(path("saved"))?;
+    let manager = Manager::run(machine.command(PROGRAM).arg(path("web.cfg")).current_dir(path("saved")))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "web, Running, 64 MiB*")?;
+    reader.select("Domains", "list item", "web, *")?;
+
+    // What waits for a restart is told apart from what does not.
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Configuration…")?;
+    reader.wait("window", "Configuration of web")?;
+    reader.wait("label", "Nothing is changed")?;
+    let text = reader.wait_text("text box", "Configuration", "memory = 64")?;
+    let is_saved = |name: &str, text: &str| fs::read_to_string(path("saved").join(name)).is_ok_and(|is| is == text);
+    reader.press("button", "Save As…")?;
+    reader.press("button", "Save")?;
+    until(|| is_saved("web.cfg", &text))?;
+    reader.wait("label", "Saved")?;
+    reader.press("button", "JSON")?;
+    let json = reader.wait_text("text box", "Configuration", "\"c_info\"")?;
+    reader.press("button", "Save As…")?;
+    reader.press("button", "Save")?;
+    until(|| is_saved("web.json", &json))?;
+    reader.press("button", "xl")?;
+    let edited = format!("{}cmdline = 'quiet'\n", text.replace("memory = 64", "memory = 48"));
+    reader.write("text box", "Configuration", "name = ")?;
+    reader.wait("label", "line 1, *")?;
+    reader.write("text box", "Configuration", &edited)?;
+    let waits = r#"b_info.cmdline: not set → "quiet", With the next start"#;
+    reader.wait("list item", waits)?;
+    reader.wait("list item", "b_info.target_memkb: 65536 → 49152, At once")?;
+    reader.press("button", "Apply")?;
+    reader.wait("list item", "web, Running, 48 MiB*")?;
+    reader.wait_gone("window", "Configuration of web")?;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Configuration…")?;
+    reader.wait("list item", waits)?;
+    reader.press("button", "Cancel")?;
+    reader.wait_gone("window", "Configuration of web")?;
+    reader.press("button", "Reboot")?;
+    reader.press("button", "Tasks")?;
+    reader.wait("list item", "Do what web wants at its end, Done")?;
+    reader.wait("list item", "web, Running, 48 MiB*")?;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Configuration…")?;
+    reader.wait_text("text box", "Configuration", "quiet")?;
+    reader.wait("label", "Nothing is changed")?;
+    reader.press("button", "Cancel")?;
+    reader.wait_gone("window", "Configuration of web")?;
+
+    // Two domains must not write to one disk.
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Clone…")?;
+    reader.wait("window", "Clone of web")?;
+    reader.wait("label", "*root.img*")?;
+    let text = reader.wait_text("text box", "Configuration", "web-2")?;
+    assert!(!text.contains("root.img"), "{text}");
+    reader.press("button", "Create")?;
+    reader.wait("list item", "web-2, Running, 48 MiB*")?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The program on a desktop, whatever machine it manages.
+
+use crate::desktop::Desktop;
+use crate::reader::{LIMIT, LOOK, Reader};
+use osevent_standin_machine::Failure;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::Instant;
+
+pub(crate) const TITLE: &str = "Xen Domains";
+
+/// The program on a desktop, seen by a reader.
+pub(crate) struct Manager {
+    pub(crate) reader: Reader,
+    pub(crate) program: Child,
+    pub(crate) desktop: Desktop,
+}
+
+impl Manager {
+    pub(crate) fn run(command: &mut Command) -> Result<Self, Failure> {
+        Self::run_as(command, TITLE)
+    }
+
+    /// Waits for a window with this title.
+    pub(crate) fn run_as(command: &mut Command, title: &str) -> Result<Self, Failure> {
+        let desktop = Desktop::start()?;
+        let reader = Reader::new(desktop.readers_bus()?);
+        let program = desktop.place(command).stdin(Stdio::null()).spawn()?;
+        let manager = Self { reader, program, desktop };
+        manager.reader.wait("window", title)?;
+        Ok(manager)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> Result<ExitStatus, Failure> {
+        let started = Instant::now();
+        loop {
+            match self.program.try_wait()? {
+                Some(status) => return Ok(status),
+                None if started.elapsed() < LIMIT => sleep(LOOK),
+                None => return Err(format!("it does not end:\n{}", self.reader.describe()).into()),
+            }
+        }
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        // It has ended, unless something went wrong.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}

@@ -1,0 +1,94 @@
+//! Memory, processors and disks of a Linux that runs.
+
+use super::{LAB, choose, choose_action, destroy, file, open, picture, run};
+use crate::manager::Manager;
+use crate::reader::{LIMIT, LOOK};
+use osevent_domains::Archive;
+use osevent_standin_machine::Failure;
+use std::fs;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Instant;
+
+const NAME: &str = "linux";
+/// What it says when disks can come.
+const READY: &str = "ready";
+const DRIVER: &str = "xen-blkfront";
+
+pub(crate) fn changed(manager: &Manager) -> Result<(), Failure> {
+    let reader = &manager.reader;
+    let ramdisk = file("linux.cpio", ramdisk()?)?;
+    let config = format!(
+        "name = '{NAME}'\ntype = 'pv'\nmemory = 128\nvcpus = 2\nkernel = '{LAB}/linux'\nramdisk = '{}'\n\
+         cmdline = 'console=hvc0 quiet'\n",
+        ramdisk.display()
+    );
+    open(manager, &file("linux.cfg", config)?)?;
+    choose(manager, NAME)?;
+    choose_action(manager, "Console")?;
+    reader.wait("widget", &format!("Console of {NAME}: {READY}"))?;
+    reader.press("button", "Close")?;
+    reader.wait_gone("window", &format!("Console of {NAME}"))?;
+
+    reader.press("button", "Change the Memory")?;
+    reader.set_value("spin button", "MiB", 112.0)?;
+    reader.press("button", "Apply")?;
+    reader.wait("list item", &format!("{NAME}, Running, 112 MiB*"))?;
+    reader.press("button", "Change the Virtual CPUs")?;
+    reader.set_value("spin button", "Virtual CPUs in use", 1.0)?;
+    reader.press("button", "Apply")?;
+    wait_given_back(112, 1)?;
+
+    let image = file("data.img", [7; 64 << 10])?;
+    reader.press("button", "Attach a Disk")?;
+    reader.write("text box", "Image or Block Device", &image.display().to_string())?;
+    reader.press("button", "Attach")?;
+    reader.wait("list item", "xvda")?;
+    reader.wait("label", &image.display().to_string())?;
+    picture(manager, "disk.png")?;
+    reader.press("button", "Detach xvda")?;
+    reader.wait("label", &format!("Detach xvda from {NAME}?"))?;
+    reader.press("button", "Detach")?;
+    reader.wait_gone("list item", "xvda")?;
+    destroy(manager, NAME)
+}
+
+/// Waits until Xen has back what the domain is to have no longer. What it has can differ a little from what it was asked for.
+fn wait_given_back(mib: u32, vcpus: u32) -> Result<(), Failure> {
+    let started = Instant::now();
+    loop {
+        let listed = run(Command::new("xl").args(["list", NAME]))?;
+        let numbers: Vec<u32> =
+            listed.lines().nth(1).unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+        if let [_, memory, online, ..] = numbers[..]
+            && memory <= mib + 1
+            && online == vcpus
+        {
+            return Ok(());
+        }
+        if started.elapsed() > LIMIT {
+            return Err(format!("it keeps what it has:\n{listed}").into());
+        }
+        sleep(LOOK);
+    }
+}
+
+/// Of a Linux with a driver of disks, out of dom0's files.
+fn ramdisk() -> Result<Vec<u8>, Failure> {
+    let mut archive = Archive::new(Vec::new());
+    for folder in ["bin", "dev", "modules"] {
+        archive.folder(folder)?;
+    }
+    archive.file("bin/busybox", true, &fs::read("/bin/busybox")?)?;
+    let list = run(Command::new("modprobe").args(["-D", DRIVER]))?;
+    let modules = list.lines().filter_map(|line| line.strip_prefix("insmod ")?.split_whitespace().next());
+    for (at, module) in modules.enumerate() {
+        archive.file(&format!("modules/{at:02}.ko"), false, &fs::read(module)?)?;
+    }
+    let init = format!(
+        "#!/bin/busybox sh\nfor module in /modules/*; do /bin/busybox insmod $module; done\n\
+         echo {READY}\nwhile :; do /bin/busybox sleep 3600; done\n"
+    );
+    archive.file("init", true, init.as_bytes())?;
+    Ok(archive.finish()?)
+}

@@ -1,0 +1,54 @@
+//! A domain goes into a file, and to another host.
+
+use super::{FILES, LAB, choose, choose_action, file, open, picture};
+use crate::manager::Manager;
+use osevent_standin_machine::Failure;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// It answers when it is to be saved, to move or to shut down.
+const NAME: &str = "answering";
+
+pub(crate) fn saved(manager: &Manager) -> Result<(), Failure> {
+    let reader = &manager.reader;
+    open(manager, &Path::new(LAB).join("answering.cfg"))?;
+    choose(manager, NAME)?;
+    choose_action(manager, "Save…")?;
+    reader.press("button", "Save")?;
+    reader.wait_gone("list item", &format!("{NAME}, *"))?;
+    let file = Path::new(FILES).join(format!("{NAME}.save"));
+    assert!(fs::read(&file)?.starts_with(b"Xen saved domain"), "xl could not restore it");
+    open(manager, &file)?;
+    shut_down(manager)
+}
+
+pub(crate) fn migrated(manager: &Manager) -> Result<(), Failure> {
+    let reader = &manager.reader;
+    // The host is left out: this one is the other one, too.
+    let shell = file("ssh", "#!/bin/sh\nshift\nexec \"$@\"\n")?;
+    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
+    reader.press("button", "Menu")?;
+    reader.press("menu item", "Preferences")?;
+    reader.write("text box", "Remote Shell", &shell.display().to_string())?;
+    reader.press("button", "Close")?;
+    reader.wait_gone("window", "Preferences")?;
+    open(manager, &Path::new(LAB).join("answering.cfg"))?;
+    choose(manager, NAME)?;
+    choose_action(manager, "Migrate…")?;
+    reader.write("text box", "Host", "there")?;
+    picture(manager, "migrate.png")?;
+    reader.press("button", "Migrate")?;
+    reader.press("button", "Tasks")?;
+    reader.wait("list item", &format!("Migrate {NAME} to there, Done"))?;
+    picture(manager, "migrated.png")?;
+    reader.press("button", "Tasks")?;
+    shut_down(manager)
+}
+
+/// It runs, as it answers.
+fn shut_down(manager: &Manager) -> Result<(), Failure> {
+    choose(manager, NAME)?;
+    manager.reader.press("button", "Shut Down")?;
+    manager.reader.wait_gone("list item", &format!("{NAME}, *"))
+}
