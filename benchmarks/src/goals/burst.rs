@@ -15,6 +15,8 @@ use std::time::Duration;
 
 const FDS: usize = 1_000;
 const READY: usize = 64;
+/// Bursts in a round, at least: of a few, an interrupt could leave nothing but the reads.
+const BURSTS: u32 = 16;
 
 pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let mut rows = vec![];
@@ -37,7 +39,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
         for (value, fd) in (0..).zip(&osevent.fds.fds) {
             registry.register_fd(fd.as_raw_fd(), Interest::IN, ClientValue(value))?;
         }
-        let bursts = (options.events / READY as u32).max(1);
+        let bursts = (options.events / READY as u32).max(BURSTS);
         let pair = paired(options.rounds, || own.round(bursts), || osevent.round(bursts));
         rows.push(Row::of_pair(
             format!("{}: {READY} ready of {FDS}, against its own sources", rival.name()),
@@ -64,8 +66,16 @@ struct State {
     /// Bursts, and events of the current one.
     left: (u32, usize),
     began: Duration,
-    /// Of all bursts, less the reads.
+    /// Of all bursts, with their reads.
     took: Duration,
+    /// What the reads took.
+    reads: Duration,
+}
+
+impl State {
+    fn of(bursts: u32, events: usize) -> Self {
+        Self { left: (bursts, events), began: Duration::ZERO, took: Duration::ZERO, reads: Duration::ZERO }
+    }
 }
 
 impl Burst {
@@ -73,13 +83,13 @@ impl Burst {
         let (sender, took) = channel();
         let several = |count| (0..count).map(|_| new_eventfd(0)).collect::<Result<Vec<_>, _>>();
         let (fds, apart) = (several(FDS)?, several(READY)?);
-        let state = Mutex::new(State { left: (0, 0), began: Duration::ZERO, took: Duration::ZERO });
+        let state = Mutex::new(State::of(0, 0));
         Ok(Self { fds: Arc::new(Fds { fds, apart, state, took: sender }), took })
     }
 
     /// Nanoseconds for an event, without its write and its read.
     fn round(&self, bursts: u32) -> f64 {
-        *self.fds.state() = State { left: (bursts + 1, 1), began: Duration::ZERO, took: Duration::ZERO };
+        *self.fds.state() = State::of(bursts + 1, 1);
         raise(&self.fds.fds[0]);
         let took = self.took.recv().expect("the burst is there");
         took.as_nanos() as f64 / f64::from(bursts) / READY as f64
@@ -103,11 +113,13 @@ impl Fds {
         assert!(self.apart.iter().all(|fd| lower(fd)));
         // Only the burst that begins a round has the first fd, and it is on another thread.
         if at != 0 {
-            state.took += all.saturating_sub(used() - began);
+            state.took += all;
+            state.reads += used() - began;
         }
         state.left.0 -= 1;
         if state.left.0 == 0 {
-            self.took.send(state.took).expect("somebody waits for it");
+            // Not burst by burst: an interrupt among the reads can make them longer than all of one.
+            self.took.send(state.took.saturating_sub(state.reads)).expect("somebody waits for it");
             return;
         }
         self.ready().for_each(|fd| raise(fd));
