@@ -77,6 +77,9 @@ fn run_steps(workspace: &Workspace, steps: &[Step], only: &[String], skip: &[Str
 
     let mut sum = Tally::default();
     println!();
+    for (step, tally, _) in &results {
+        tally.failures.iter().for_each(|line| println!("{}: {line}", step.name));
+    }
     for (step, tally, took) in results {
         println!("{:>width$} {:>7.1} s  {tally}", step.name, took.as_secs_f64());
         sum += tally;
@@ -92,7 +95,7 @@ fn run_step<'a>(workspace: &Workspace, step: &'a Step, is_wanted: bool) -> (&'a 
         println!("==> {}: {}", step.name, step.what);
         (step.run)(workspace).unwrap_or_else(|error| {
             println!("{}: {error:#}", step.name);
-            Tally::FAILED
+            Tally::failed_by(format!("{error:#}"))
         })
     } else {
         println!("==> {}: not wanted", step.name);

@@ -204,7 +204,7 @@ fn no_std(workspace: &Workspace) -> Result<Tally> {
 fn broken(workspace: &Workspace) -> Result<Tally> {
     let mut xtask = Command::new(env::current_exe()?);
     xtask.args(["conformance", "--broken"]).current_dir(&workspace.root);
-    count_lines(&mut xtask, Tally::of_broken)
+    count_lines(&mut xtask, |tally, line| *tally += Tally::of_broken(line).unwrap_or_default())
 }
 
 fn example_loop(workspace: &Workspace) -> Result<Tally> {
@@ -280,19 +280,20 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
 
 /// A command that counts as one, by how it ends.
 pub(super) fn check(command: &mut Command) -> Result<Tally> {
-    Ok(if ends_well(command)? { Tally::PASSED } else { Tally::FAILED })
+    Ok(if ends_well(command)? { Tally::PASSED } else { Tally::failed_by(format!("{command:?}")) })
 }
 
 /// A `cargo test`, whose result lines are counted on their way to our output.
 fn count(cargo: &mut Command) -> Result<Tally> {
-    count_lines(cargo, Tally::of_line)
+    let mut is_in_failures = false;
+    count_lines(cargo, |tally, line| tally.take_line(line, &mut is_in_failures))
 }
 
-fn count_lines(command: &mut Command, of_line: fn(&str) -> Option<Tally>) -> Result<Tally> {
+fn count_lines(command: &mut Command, mut take: impl FnMut(&mut Tally, &str)) -> Result<Tally> {
     let mut tally = Tally::default();
     let well = each_line(command, |line| {
         println!("{line}");
-        tally += of_line(line).unwrap_or_default();
+        take(&mut tally, line);
     })?;
     Ok(tally.ended(well))
 }

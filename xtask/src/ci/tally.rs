@@ -7,17 +7,28 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// How many checks, tests or cases ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) skipped: u64,
+    /// What is known of the failures, in lines: said again at the end of all, as what a step prints is far above then.
+    pub(super) failures: Vec<String>,
 }
 
 impl Tally {
-    pub(super) const PASSED: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
-    pub(super) const FAILED: Tally = Tally { passed: 0, failed: 1, skipped: 0 };
-    pub(super) const SKIPPED: Tally = Tally { passed: 0, failed: 0, skipped: 1 };
+    pub(super) const PASSED: Tally = Tally::of(1, 0, 0);
+    pub(super) const FAILED: Tally = Tally::of(0, 1, 0);
+    pub(super) const SKIPPED: Tally = Tally::of(0, 0, 1);
+
+    const fn of(passed: u64, failed: u64, skipped: u64) -> Tally {
+        Tally { passed, failed, skipped, failures: Vec::new() }
+    }
+
+    /// One that failed, and how.
+    pub(super) fn failed_by(how: impl Into<String>) -> Tally {
+        Tally { failures: vec![how.into()], ..Tally::FAILED }
+    }
 
     /// What a line of `cargo test` counts: `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
     pub(super) fn of_line(line: &str) -> Option<Tally> {
@@ -43,7 +54,7 @@ impl Tally {
             .or_else(|| line.strip_prefix("the host without a fault passed ")?.strip_suffix(" cases"))?;
         let (passed, all) = counts.split_once('/')?;
         let (passed, all): (u64, u64) = (passed.parse().ok()?, all.parse().ok()?);
-        Some(Tally { passed, failed: all.checked_sub(passed)?, skipped: 0 })
+        Some(Tally::of(passed, all.checked_sub(passed)?, 0))
     }
 
     /// What a report of the conformance suite counts.
@@ -53,12 +64,23 @@ impl Tally {
         for case in report["cases"].as_array().context("the report has no list of cases")? {
             tally += match case["result"].as_str() {
                 Some("passed") => Tally::PASSED,
-                Some("failed") => Tally::FAILED,
+                Some("failed") => Tally::failed_by(failure_of_case(case)),
                 Some("skipped") => Tally::SKIPPED,
                 _ => bail!("a case without a result: {case}"),
             };
         }
         Ok(tally)
+    }
+
+    /// Takes in what a `cargo test` prints, line by line; `is_in_failures` is of the lines before.
+    pub(super) fn take_line(&mut self, line: &str, is_in_failures: &mut bool) {
+        let counted = Tally::of_line(line);
+        // From here, the words of each failed test, and their names, until the result.
+        *is_in_failures = counted.is_none() && (*is_in_failures || line == "failures:");
+        if *is_in_failures && !line.is_empty() {
+            self.failures.push(line.to_owned());
+        }
+        *self += counted.unwrap_or_default();
     }
 
     /// The count of a program that counted this and then ended well or not. One that ended badly, or well without
@@ -71,17 +93,24 @@ impl Tally {
     }
 }
 
+/// Which case of a report has failed, and why.
+fn failure_of_case(case: &Value) -> String {
+    let [name, adapter, reason] = ["name", "adapter", "reason"].map(|field| case[field].as_str().unwrap_or("?"));
+    format!("{name} on {adapter}: {reason}")
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { passed, failed, skipped } = self;
+        let Tally { passed, failed, skipped, .. } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
@@ -93,16 +122,15 @@ mod tests {
     #[test]
     fn result_lines_of_cargo_test_are_counted() {
         let line = "test result: FAILED. 5 passed; 2 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.00s";
-        let expected = Tally { passed: 5, failed: 2, skipped: 1 };
-        assert_eq!(Tally::of_line(line), Some(expected));
+        assert_eq!(Tally::of_line(line), Some(Tally::of(5, 2, 1)));
         assert_eq!(Tally::of_line("test tests::a ... ok"), None);
     }
 
     #[test]
     fn broken_loops_and_the_control_are_counted() {
-        assert_eq!(Tally::of_broken("caught 52/54"), Some(Tally { passed: 52, failed: 2, skipped: 0 }));
+        assert_eq!(Tally::of_broken("caught 52/54"), Some(Tally::of(52, 2, 0)));
         let control = "the host without a fault passed 60/61 cases";
-        assert_eq!(Tally::of_broken(control), Some(Tally { passed: 60, failed: 1, skipped: 0 }));
+        assert_eq!(Tally::of_broken(control), Some(Tally::of(60, 1, 0)));
         assert_eq!(Tally::of_broken("caught in the act"), None);
     }
 
@@ -110,10 +138,24 @@ mod tests {
     fn each_case_of_a_report_is_counted() {
         let report = r#"{"cases": [
             {"result": "passed"}, {"result": "skipped"}, {"result": "failed"}, {"result": "passed"}]}"#;
-        let expected = Tally { passed: 2, failed: 1, skipped: 1 };
-        assert_eq!(Tally::of_report(report).unwrap(), expected);
+        let tally = Tally::of_report(report).unwrap();
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (2, 1, 1));
         assert!(Tally::of_report(r#"{"cases": [{"name": "a"}]}"#).is_err());
         assert!(Tally::of_report("").is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_failures_is_kept() {
+        let report = r#"{"cases": [
+            {"result": "passed"}, {"result": "failed", "name": "a", "adapter": "glib", "reason": "it hangs"}]}"#;
+        assert_eq!(Tally::of_report(report).unwrap().failures, ["a on glib: it hangs"]);
+        let printed = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nit hangs\n\nfailures:\n    b\n\n\
+            test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n\ntest c ... ok\n\
+            test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        let (mut tally, mut is_in_failures) = (Tally::default(), false);
+        printed.lines().for_each(|line| tally.take_line(line, &mut is_in_failures));
+        assert_eq!(tally.failures, ["failures:", "---- b stdout ----", "it hangs", "failures:", "    b"]);
+        assert_eq!((tally.passed, tally.failed), (2, 1));
     }
 
     #[test]
