@@ -206,7 +206,9 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Result<Command> {
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
         // Without an IOMMU no domain gets a PCI device.
         .args(["-display", "none", "-machine", "q35", "-device", "intel-iommu"])
-        .args(["-accel", "tcg,thread=multi"])
+        // One thread plays all processors, by turns. With a thread each, one that has a lock of Xen's may have to wait for a processor
+        // here, which those that want the lock use up meanwhile: beside another lab, all took three times as long.
+        .args(["-accel", "tcg,thread=single"])
         // Without rdrand each domain takes 3 s longer to create. With nested paging Xen can have PVH domains.
         .args(["-cpu", "qemu64,+rdrand,+npt,+nrip-save"])
         .args(["-smp", &machine.cpus.to_string()])
