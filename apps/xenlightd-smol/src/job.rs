@@ -50,6 +50,7 @@ pub(crate) enum Kind {
     Shutdown,
     Reboot,
     PressPowerButton,
+    Reset,
     Destroy,
     Save,
     Restore,
@@ -68,6 +69,7 @@ impl Kind {
             Self::Shutdown => "shutdown",
             Self::Reboot => "reboot",
             Self::PressPowerButton => "press-power-button",
+            Self::Reset => "reset",
             Self::Destroy => "destroy",
             Self::Save => "save",
             Self::Restore => "restore",
@@ -81,7 +83,7 @@ impl Kind {
     pub(crate) const fn action(self) -> Action {
         match self {
             Self::Create => Action::Create,
-            Self::Destroy => Action::Destroy,
+            Self::Reset | Self::Destroy => Action::Destroy,
             Self::Save => Action::Save,
             Self::Restore => Action::Restore,
             Self::Dump => Action::Dump,
@@ -103,7 +105,7 @@ impl Kind {
 
     /// Whether it would let a domain go on, here or elsewhere. One of two must not.
     pub(crate) const fn lets_go_on(self) -> bool {
-        matches!(self, Self::Resume | Self::Unpause | Self::Save | Self::Migrate)
+        matches!(self, Self::Resume | Self::Unpause | Self::Reset | Self::Save | Self::Migrate)
     }
 }
 
@@ -402,7 +404,7 @@ mod tests {
             assert!(jobs.add(Kind::Pause, Some(taken), ONE).is_ok());
             // Of a receipt it is known once the other side has told.
             job.is_about(taken);
-            for kind in [Kind::Save, Kind::Migrate, Kind::Resume, Kind::Unpause] {
+            for kind in [Kind::Save, Kind::Migrate, Kind::Resume, Kind::Unpause, Kind::Reset] {
                 assert!(matches!(jobs.add(kind, Some(taken), ONE), Err(Failure::Busy(_))), "{kind:?}");
                 assert!(jobs.add(kind, Some(Uuid::new_v4()), ONE).is_ok(), "{kind:?}");
             }

@@ -1,11 +1,12 @@
-//! What becomes of a domain that has ended.
+//! What becomes of a domain that has ended, or is ended in order to start again.
 //!
 //! libxl leaves it as it is. For a domain that xl made, a process of xl's does what its configuration says. For one that this program
 //! made, this does.
 
 use super::editing::waiting;
+use super::work::Steps;
 use super::xen::Xen;
-use super::{State, Work};
+use super::{Config, Failure, State, Work};
 use xenlight::types::ShutdownAction;
 use xenlight::{DomainConfig, DomainId};
 
@@ -26,23 +27,44 @@ impl Xen {
             if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
                 steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
             }
-            if action == ShutdownAction::Restart {
-                let Some(waiting) = waiting else {
-                    let domid = steps.run(&ctx, move |ctx| ctx.create(&config)).await?;
-                    return xen.start(&steps, &ctx, domid).await;
-                };
-                match steps.run(&ctx, move |ctx| ctx.create(&waiting.0)).await {
-                    Ok(domid) => xen.start(&steps, &ctx, domid).await?,
-                    Err(error) => {
-                        // Better as before than not at all. The reason is that of the new one.
-                        let domid = steps.run(&ctx, move |ctx| ctx.create(&config)).await?;
-                        xen.start(&steps, &ctx, domid).await?;
-                        return Err(error.into());
-                    }
-                }
+            match action {
+                ShutdownAction::Restart => xen.start_again(&steps, config, waiting).await,
+                _ => Ok(()),
             }
-            Ok(())
         }))
+    }
+
+    /// Ends a domain at once and starts it again. No version of Xen has a reset button for a domain: it refuses that trigger.
+    pub(super) fn reset(&self, domid: DomainId) -> Work {
+        let xen = self.clone();
+        Work::steps(move |steps| async move {
+            let ctx = xen.ctx().clone();
+            let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
+            let waiting = waiting(&ctx, domid).await?;
+            // What would keep it from being created is told while it is still there.
+            xen.check(config.clone().into()).await?;
+            xen.disown(domid);
+            steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
+            xen.start_again(&steps, config, waiting).await
+        })
+    }
+
+    /// Starts a domain that was destroyed, with the configuration that has waited for that, if there is one.
+    async fn start_again(&self, steps: &Steps, config: DomainConfig, waiting: Option<Config>) -> Result<(), Failure> {
+        let ctx = self.ctx();
+        let Some(waiting) = waiting else {
+            let domid = steps.run(ctx, move |ctx| ctx.create(&config)).await?;
+            return self.start(steps, ctx, domid).await;
+        };
+        match steps.run(ctx, move |ctx| ctx.create(&waiting.0)).await {
+            Ok(domid) => self.start(steps, ctx, domid).await,
+            Err(error) => {
+                // Better as before than not at all. The reason is that of the new one.
+                let domid = steps.run(ctx, move |ctx| ctx.create(&config)).await?;
+                self.start(steps, ctx, domid).await?;
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -38,5 +38,7 @@ pub(crate) enum Action {
     ShutDown,
     Reboot,
     PowerButton,
+    /// Ends it at once and starts it again.
+    Reset,
     Destroy,
 }

@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use xenlight::types::Trigger;
 use xenlight::{
-    Close, Code, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, ShutdownReason,
+    Close, Code, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, Operation,
+    ShutdownReason,
 };
 
 /// A connection to the host that this program runs on.
@@ -58,21 +59,17 @@ impl Xen {
 
     /// Begins something with a domain.
     pub(crate) fn act(&self, domid: u32, action: Action) -> Work {
-        let (ctx, domid) = (self.ctx.clone(), DomainId::new(domid));
-        Work::steps(move |steps| async move {
-            let done = steps.run(&ctx, move |ctx| match action {
-                Action::Pause => ctx.pause(domid),
-                Action::Unpause => ctx.unpause(domid),
-                Action::ShutDown => ctx.shutdown(domid),
-                Action::Reboot => ctx.reboot(domid),
-                Action::PowerButton => ctx.press(domid, &Trigger::Power, 0),
-                Action::Destroy => ctx.destroy(domid),
-            });
-            done.await.map_err(|error| match action {
-                Action::ShutDown | Action::Reboot => unanswered(error),
-                _ => error.into(),
-            })
-        })
+        let domid = DomainId::new(domid);
+        let operate = |begin: fn(&Ctx, DomainId) -> Operation<()>| Work::of(&self.ctx, move |ctx| begin(ctx, domid));
+        match action {
+            Action::Pause => operate(Ctx::pause),
+            Action::Unpause => operate(Ctx::unpause),
+            Action::ShutDown => self.request(domid, Ctx::shutdown),
+            Action::Reboot => self.request(domid, Ctx::reboot),
+            Action::PowerButton => operate(|ctx, domid| ctx.press(domid, &Trigger::Power, 0)),
+            Action::Reset => self.reset(domid),
+            Action::Destroy => operate(Ctx::destroy),
+        }
     }
 
     /// Gives a domain another name.
@@ -122,6 +119,12 @@ impl Xen {
     /// Whether the domain is this program's; it is no longer.
     pub(super) fn disown(&self, domid: DomainId) -> bool {
         self.own.borrow_mut().remove(&domid)
+    }
+
+    /// Asks a domain for something, which it may not do.
+    fn request(&self, domid: DomainId, begin: fn(&Ctx, DomainId) -> Operation<()>) -> Work {
+        let ctx = self.ctx.clone();
+        Work::steps(move |steps| async move { steps.run(&ctx, move |ctx| begin(ctx, domid)).await.map_err(unanswered) })
     }
 
     fn ask(&self, question: impl FnOnce(&Ctx) -> Result<(), Error> + Send + 'static) -> Work {

@@ -135,6 +135,7 @@ impl Session {
             Action::ShutDown => gettext("Shut down {name}"),
             Action::Reboot => gettext("Reboot {name}"),
             Action::PowerButton => gettext("Press the power button of {name}"),
+            Action::Reset => gettext("Reset {name}"),
             Action::Destroy => gettext("Destroy {name}"),
         };
         let title = with(title, &[("name", &domain.name())]);

@@ -46,6 +46,7 @@ impl Window {
             // Where there is one pane at a time, what can be done with them is in the other.
             window.imp().leaflet.navigate(adw::NavigationDirection::Forward);
         });
+        self.on("reset", |window| window.ask_to_reset());
         self.on("destroy", |window| window.ask_to_destroy());
         self.on("rename", |window| window.ask_for_name());
         self.on("memory", |window| window.ask_for_memory());
@@ -125,6 +126,7 @@ impl Window {
         }
         enable("memory", |state| state.is_alive());
         enable("vcpus", |state| state.is_alive());
+        enable("reset", |state| !matches!(state, State::Making | State::Dying));
         enable("save", |state| matches!(state, State::Running | State::Paused));
         self.imp().more.set_visible(is_one && of(|_| true));
         let chosen = self.chosen().filter(|_| is_one);

@@ -54,6 +54,7 @@ impl Window {
         more.append(Some(&gettext("_Save…")), Some("win.save"));
         more.append(Some(&gettext("_Migrate…")), Some("win.migrate"));
         more.append(Some(&gettext("Press Power _Button")), Some("win.power-button"));
+        more.append(Some(&gettext("Rese_t…")), Some("win.reset"));
         imp.more.set_menu_model(Some(&more));
         imp.menu.remove_all();
         imp.menu.append(Some(&gettext("Select _All")), Some("win.select-all"));

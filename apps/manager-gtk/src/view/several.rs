@@ -115,14 +115,28 @@ impl Window {
             let heading = with(gettext("Destroy {domains}?"), &[("domains", &count(domains.len()))]);
             (heading, with(body, &[("names", &names(&domains))]))
         };
-        let destroy = clone!(
+        self.ask_to_end(domains, Action::Destroy, [heading, body, gettext("Destroy")]);
+    }
+
+    pub(super) fn ask_to_reset(&self) {
+        let Some(domain) = self.chosen() else { return };
+        let heading = with(gettext("Reset {name}?"), &[("name", &wording::name(&domain))]);
+        let body = gettext(
+            "It ends at once and starts again, as if its reset button was pressed. What it has not written to its disks is lost.",
+        );
+        self.ask_to_end(vec![domain], Action::Reset, [heading, body, gettext("Reset")]);
+    }
+
+    /// Asks before something is done with domains that they lose work by.
+    fn ask_to_end(&self, domains: Vec<Domain>, action: Action, [heading, body, go_on]: [String; 3]) {
+        let end = clone!(
             #[weak(rename_to = window)]
             self,
             #[strong]
             domains,
-            move || domains.iter().for_each(|domain| window.session().act(domain, Action::Destroy))
+            move || domains.iter().for_each(|domain| window.session().act(domain, action))
         );
-        let dialog = confirm::ask(self, &heading, &body, &gettext("Destroy"), destroy);
+        let dialog = confirm::ask(self, &heading, &body, &go_on, end);
         // Nobody is to be asked about what is gone.
         let list = self.session().domains();
         let changed = list.connect_items_changed(clone!(

@@ -24,7 +24,7 @@ mod small;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
-use reader::{SELECTED, SENSITIVE};
+use reader::{Reader, SELECTED, SENSITIVE};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use xenlight::Library;
@@ -182,6 +182,21 @@ fn files() -> Result<(), Failure> {
     reader.press("button", "Tasks")?;
     reader.wait("list item", "Do what web wants at its end, Done")?;
     reader.wait("list item", "web, Running, 64 MiB*")?;
+    reset(reader, "web", "3")
+}
+
+/// Has the chosen domain reset: it gets this number, and is still chosen.
+fn reset(reader: &Reader, name: &str, number: &str) -> Result<(), Failure> {
+    let question = format!("Reset {name}?");
+    for answer in ["Cancel", "Reset"] {
+        reader.press("button", "More Actions")?;
+        reader.press("menu item", "Reset…")?;
+        reader.wait("label", &question)?;
+        reader.press("button", answer)?;
+        reader.wait_gone("label", &question)?;
+    }
+    reader.wait("label", number)?;
+    reader.wait("list item", &format!("{name}, Running, *"))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::bus::Bus;
 use crate::management::script;
 use crate::polkit::{Asked, Polkit};
 use crate::reader::{LIMIT, SENSITIVE};
-use crate::{AS_XENLIGHTD, Manager, PROGRAM, save_helper};
+use crate::{AS_XENLIGHTD, Manager, PROGRAM, reset, save_helper};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use osevent_standin_machine::{Failure, Machine, Running};
@@ -188,6 +188,9 @@ pub(crate) fn jobs() -> Result<(), Failure> {
     reader.wait("list item", "c_info.name: \"web\" → \"shop\", At once")?;
     reader.press("button", "Apply")?;
     reader.wait("list item", "shop, Running, *")?;
+
+    bed.allow(&["org.osevent.Xen1.destroy"]);
+    reset(reader, "shop", "2")?;
 
     // It is paused, so it does not answer: the job can be aborted, and it ends with the service.
     reader.press("button", "Pause")?;

@@ -164,6 +164,19 @@ impl DomainObject {
         self.operate(&header, bus, Kind::PressPowerButton, press).await
     }
 
+    /// Ends it at once, as Destroy does, and starts it again with the configuration that libxl has of it: with another Id, and what it has not
+    /// written is lost. Xen has no reset button for a domain. Once it has ended, Cancel has no effect. If it cannot be created again, the job
+    /// fails and the domain is gone. Whoever cares for its end, such as `xl`, does so no longer.
+    #[zbus(out_args("job"))]
+    async fn reset(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::Reset).await?;
+        self.begin(&header, bus, start, reset).await
+    }
+
     /// Ends it at once, without its help. What it has not written is lost.
     #[zbus(out_args("job"))]
     async fn destroy(
@@ -274,6 +287,14 @@ fn may_go_on(name: &str) -> Result<(), Failure> {
         "a migration has left {name:?}, and the domain may run on the other host. Look there: if it runs, destroy this one. If it does not, \
          destroy what there is of it there; after that, and not before, rename this one to {own:?} and let it go on"
     )))
+}
+
+async fn reset(job: Arc<Job>, ctx: Arc<Ctx>, domid: DomainId) -> Result<(), xenlight::Error> {
+    let config = job.wait(ctx.config(domid)).await?;
+    ctx.check_config(&config)?;
+    job.wait(ctx.destroy(domid)).await?;
+    let again = ctx.create(&config).await?;
+    ctx.unpause(again).await
 }
 
 /// What a job begins with whose caller is authorized.

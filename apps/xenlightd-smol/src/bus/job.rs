@@ -62,8 +62,8 @@ fn domain(job: &Job) -> OwnedObjectPath {
 /// until the service ends.
 #[interface(name = "org.osevent.Xen1.Job")]
 impl JobObject {
-    /// What it does: create, pause, unpause, resume, shutdown, reboot, press-power-button, destroy, save, restore,
-    /// dump, migrate or receive.
+    /// What it does: create, pause, unpause, resume, shutdown, reboot, press-power-button, reset, destroy, save,
+    /// restore, dump, migrate or receive.
     #[zbus(property(emits_changed_signal = "const"))]
     fn kind(&self) -> String {
         self.job.kind.as_str().to_owned()

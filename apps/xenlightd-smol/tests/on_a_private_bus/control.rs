@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ("pausing_is_a_job_whose_end_is_told", pause),
     ("a_domain_is_destroyed_by_a_job", destroy),
     ("a_domain_is_created_and_shuts_down", create),
+    ("a_domain_that_is_reset_runs_again_with_another_id", reset),
     ("virtual_cpus_are_taken_the_console_answers_and_the_configuration_is_a_file", vcpus_and_console),
     ("a_creation_that_fails_has_libxls_words_and_leaves_nothing_behind", failed_creation),
     ("a_job_is_cancelled_by_who_may_begin_it", cancel),
@@ -33,13 +34,14 @@ const CONSOLE: &str = "org.osevent.Xen1.console";
 const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
 
 /// The methods of a domain that need no arguments, with what they need to be allowed.
-const METHODS: [(&str, &str); 9] = [
+const METHODS: [(&str, &str); 10] = [
     ("Pause", MANAGE),
     ("Unpause", MANAGE),
     ("Resume", MANAGE),
     ("Shutdown", MANAGE),
     ("Reboot", MANAGE),
     ("PressPowerButton", MANAGE),
+    ("Reset", DESTROY),
     ("Destroy", DESTROY),
     ("GetConfiguration", READ_CONFIGURATION),
     ("OpenConsole", CONSOLE),
@@ -214,6 +216,30 @@ fn create() -> Outcome {
         let job = bed.begin(&domain, "Shutdown").await?;
         bed.call(&job, "Job", "Wait", &()).await?;
         signals.property(&domain, "ShutdownReason", Str::from("poweroff").into()).await?;
+        Ok(())
+    })
+}
+
+fn reset() -> Outcome {
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([CREATE, DESTROY]);
+        // One that libxl has no configuration of stays.
+        let strange = with_domain(&bed).await?;
+        let job = bed.begin(&strange, "Reset").await?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert_eq!(name, "Libxl", "{text}");
+        assert_eq!(bed.text(&strange, "Domain", "State").await?, "running");
+
+        let (_, domain, _) = created(&bed, false).await?;
+        let id = |properties: HashMap<String, OwnedVariant>| u32::try_from(&properties["Id"]);
+        let before = id(bed.properties(&domain, "Domain").await?)?;
+        let mut signals = bed.signals().await?;
+        let job = bed.begin(&domain, "Reset").await?;
+        bed.call(&job, "Job", "Wait", &()).await?;
+        signals.property(&domain, "State", Str::from("running").into()).await?;
+        let after = bed.properties(&domain, "Domain").await?;
+        assert_eq!(String::try_from(after["Name"].try_clone()?)?, "made");
+        assert_ne!(id(after)?, before);
         Ok(())
     })
 }

@@ -83,6 +83,7 @@ impl Service {
             Action::ShutDown => "Shutdown",
             Action::Reboot => "Reboot",
             Action::PowerButton => "PressPowerButton",
+            Action::Reset => "Reset",
             Action::Destroy => "Destroy",
         };
         let service = self.clone();
