@@ -41,7 +41,7 @@ pub(crate) enum Action {
     Restore,
     /// As a save, but the domain goes on.
     Dump,
-    /// Whoever types there may be who is logged in.
+    /// Whoever types there may be who is logged in. Of the screen, this is where it is.
     Console,
     /// As a save, and it runs elsewhere then.
     Migrate,

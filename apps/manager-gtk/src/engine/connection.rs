@@ -31,9 +31,7 @@ pub(crate) enum Starting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feature {
     Devices,
-    Screen,
     StartWithHost,
-    Host,
 }
 
 impl Engine {
@@ -255,7 +253,7 @@ impl Engine {
     pub(crate) async fn screen(&self, domid: u32) -> Result<Option<Screen>, Failure> {
         match self {
             Self::Xen(xen) => xen.screen(domid).await,
-            Self::Service(_) => Err(Service::lack()),
+            Self::Service(service) => service.screen(domid).await,
         }
     }
 
@@ -288,7 +286,7 @@ impl Engine {
     pub(crate) async fn host(&self) -> Result<Host, Failure> {
         match self {
             Self::Xen(xen) => xen.host().await,
-            Self::Service(_) => Err(Service::lack()),
+            Self::Service(service) => service.host().await,
         }
     }
 

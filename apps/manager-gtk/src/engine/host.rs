@@ -22,7 +22,7 @@ pub(crate) struct Host {
     pub(crate) memory_kib: u64,
     pub(crate) free_kib: u64,
     /// Which types of domains can run.
-    pub(crate) types: Vec<&'static str>,
+    pub(crate) types: Vec<String>,
     /// Whether devices of the host can be given to domains.
     pub(crate) has_iommu: bool,
 }
@@ -34,6 +34,11 @@ pub(crate) struct Usage {
     pub(crate) of_domains: BTreeMap<u32, Duration>,
 }
 
+/// How many sockets have these processors.
+pub(super) fn sockets(cpus: u32, cores: u32, threads: u32) -> u32 {
+    cores.checked_mul(threads).and_then(|of_socket| cpus.checked_div(of_socket)).unwrap_or_default()
+}
+
 const PAGE_KIB: u64 = 4;
 
 impl Xen {
@@ -43,19 +48,18 @@ impl Xen {
         let asked = elsewhere(move || {
             let (host, version) = (ctx.phys_info()?, ctx.version_info()?);
             let kinds = [(host.cap_pv, "PV"), (host.cap_hvm, "HVM"), (host.cap_hvm, "PVH")];
-            let of_socket = host.cores_per_socket * host.threads_per_core;
             Ok::<_, Error>(Host {
                 xen: ctx.xen_version()?.to_string(),
                 libxl,
                 command_line: version.commandline.unwrap_or_default(),
                 scheduler: ctx.scheduler()?.to_string(),
                 cpus: host.nr_cpus,
-                sockets: host.nr_cpus.checked_div(of_socket).unwrap_or_default(),
+                sockets: sockets(host.nr_cpus, host.cores_per_socket, host.threads_per_core),
                 mhz: host.cpu_khz / 1000,
                 nodes: host.nr_nodes,
                 memory_kib: host.total_pages * PAGE_KIB,
                 free_kib: host.free_pages * PAGE_KIB,
-                types: kinds.into_iter().filter_map(|(can, name)| can.then_some(name)).collect(),
+                types: kinds.into_iter().filter(|(can, _)| *can).map(|(_, name)| name.to_owned()).collect(),
                 has_iommu: host.cap_hvm_directio,
             })
         });

@@ -22,13 +22,11 @@ const ACTIONS: [(&str, Action, Fits); 5] = [
 ];
 
 /// The actions that not every connection has.
-const NOT_EVERYWHERE: [(&str, Feature); 6] = [
-    ("screen", Feature::Screen),
+const NOT_EVERYWHERE: [(&str, Feature); 4] = [
     ("add-disk", Feature::Devices),
     ("add-nic", Feature::Devices),
     ("add-pci", Feature::Devices),
     ("add-usb", Feature::Devices),
-    ("host", Feature::Host),
 ];
 
 impl Window {
@@ -110,7 +108,6 @@ impl Window {
             }
         };
         ACTIONS.iter().for_each(|(name, _, can)| set(name, of(*can)));
-        set("host", true);
         set("destroy", of(|state| state != State::Dying));
         // The rest is about one.
         let is_one = !self.are_several();

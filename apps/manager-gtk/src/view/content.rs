@@ -38,16 +38,12 @@ impl Window {
         content
     }
 
-    /// Says at each thing that the connection does not have, why: an entry of a menu has no room for more than a word.
+    /// Says at each thing that the connection does not have, why.
     pub(super) fn show_lacks(&self) {
         let (imp, session) = (self.imp(), self.session());
-        let entry = |text: String, feature: Feature| match session.lacks(feature) {
-            None => text,
-            Some(_) => with(gettext("{action} (root only)"), &[("action", &text)]),
-        };
         let more = gio::Menu::new();
         more.append(Some(&gettext("_Console")), Some("win.console"));
-        more.append(Some(&entry(gettext("Scr_een"), Feature::Screen)), Some("win.screen"));
+        more.append(Some(&gettext("Scr_een")), Some("win.screen"));
         more.append(Some(&gettext("Re_name…")), Some("win.rename"));
         more.append(Some(&gettext("Con_figuration…")), Some("win.edit"));
         more.append(Some(&gettext("C_lone…")), Some("win.clone"));
@@ -58,7 +54,7 @@ impl Window {
         imp.more.set_menu_model(Some(&more));
         imp.menu.remove_all();
         imp.menu.append(Some(&gettext("Select _All")), Some("win.select-all"));
-        imp.menu.append(Some(&entry(gettext("_Host"), Feature::Host)), Some("win.host"));
+        imp.menu.append(Some(&gettext("_Host")), Some("win.host"));
         imp.menu.append(Some(&gettext("_Events")), Some("win.events"));
         imp.menu.append(Some(&gettext("_Preferences")), Some("win.preferences"));
         imp.menu.append(Some(&gettext("_Keyboard Shortcuts")), Some("win.show-help-overlay"));

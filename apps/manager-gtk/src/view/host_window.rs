@@ -50,7 +50,10 @@ impl HostWindow {
             self,
             async move {
                 match host.session.host().await {
-                    Ok(known) => host.show(&known),
+                    Ok(known) => {
+                        host.group.set_description(None);
+                        host.show(&known);
+                    }
                     Err(failure) => host.group.set_description(Some(&glib::markup_escape_text(&failure.summary))),
                 }
             }

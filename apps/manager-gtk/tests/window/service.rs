@@ -1,7 +1,7 @@
 //! The program over the service xenlightd, as somebody uses it who is not root: on a bus of its own, with a polkit that answers by a table.
 
 use crate::bus::Bus;
-use crate::management::script;
+use crate::management::{script, until};
 use crate::polkit::{Asked, Polkit};
 use crate::reader::{LIMIT, SENSITIVE};
 use crate::{AS_XENLIGHTD, Manager, PROGRAM, reset, save_helper};
@@ -20,6 +20,7 @@ use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
 
 const MANAGE: &str = "org.osevent.Xen1.manage";
+const CONSOLE: &str = "org.osevent.Xen1.console";
 const POLKIT: &str = "org.freedesktop.PolicyKit1";
 
 /// Ends from the top.
@@ -144,9 +145,6 @@ pub(crate) fn life() -> Result<(), Failure> {
 
     reader.wait("label", "Processor load: *")?;
     // What the service does not offer is grey, and says so.
-    reader.press("button", "More Actions")?;
-    let screen = reader.wait("menu item", "Screen (root only)")?;
-    reader.wait_state(&screen, SENSITIVE, false)?;
     let add = reader.wait("button", "Attach a Disk")?;
     reader.wait_state(&add, SENSITIVE, false)?;
     reader.wait("list item", "The service xenlightd does not offer this. *")?;
@@ -165,10 +163,58 @@ pub(crate) fn life() -> Result<(), Failure> {
     Ok(())
 }
 
+pub(crate) fn host() -> Result<(), Failure> {
+    let mut bed = Bed::new()?;
+    bed.serve()?;
+    let manager = bed.manager(&[])?;
+    let reader = &manager.reader;
+    reader.press("button", "Menu")?;
+    reader.press("menu item", "Host")?;
+    reader.wait("window", "Host")?;
+    reader.wait("label", "16.0 GiB")?;
+    reader.wait("label", "*NUMA nodes: *")?;
+    // It is read again and again.
+    let allowed = std::mem::take(&mut bed.polkit.lock().expect("nobody panics with it").allowed);
+    reader.wait("label", "You are not authorised to do this. *")?;
+    bed.polkit.lock().expect("nobody panics with it").allowed = allowed;
+    reader.wait_gone("label", "You are not authorised to do this. *")?;
+    Ok(())
+}
+
+pub(crate) fn screen() -> Result<(), Failure> {
+    let mut bed = Bed::new()?;
+    bed.machine.add_domain(5)?;
+    bed.serve()?;
+    let folder = tempfile::tempdir()?;
+    let (here, settings) = (folder.path().display(), folder.path().join("osevent-manager"));
+    fs::create_dir(&settings)?;
+    fs::write(settings.join("settings.ini"), format!("[manager]\nviewer={here}/viewer\n"))?;
+    script(&folder.path().join("viewer"), &format!("echo \"$1\" > {here}/begun && mv {here}/begun {here}/seen"))?;
+    let mut command = bed.command();
+    let manager = Manager::run(command.args(["--open", "pretend-5"]).env("XDG_CONFIG_HOME", folder.path()))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "pretend-5, Running, *")?;
+    let open = || {
+        reader.press("button", "More Actions")?;
+        reader.press("menu item", "Screen")
+    };
+    bed.allow(&[CONSOLE]);
+    open()?;
+    reader.wait("label", "pretend-5 has no screen: *")?;
+    bed.machine.store().write("/local/domain/5/console/vnc-port", b"5903")?;
+    open()?;
+    until(|| folder.path().join("seen").exists())?;
+    assert_eq!(fs::read_to_string(folder.path().join("seen"))?, "vnc://127.0.0.1:5903\n");
+    bed.polkit.lock().expect("nobody panics with it").allowed.retain(|action| *action != CONSOLE);
+    open()?;
+    reader.wait("label", "Screen of pretend-5: You are not authorised to do this. *")?;
+    Ok(())
+}
+
 pub(crate) fn jobs() -> Result<(), Failure> {
     let mut bed = Bed::new()?;
     let read = "org.osevent.Xen1.read-configuration";
-    bed.allow(&[MANAGE, read, "org.osevent.Xen1.create", "org.osevent.Xen1.console"]);
+    bed.allow(&[MANAGE, read, "org.osevent.Xen1.create", CONSOLE]);
     bed.serve()?;
     let folder = tempfile::tempdir()?;
     let config = domain_file(folder.path())?;

@@ -267,6 +267,17 @@ impl DomainObject {
         Ok(std::os::fd::OwnedFd::from(console).into())
     }
 
+    /// Where the VNC server of its screen listens: an address of this host, or 0.0.0.0 for all of them, and the TCP port. The port is 0 if it
+    /// has no such screen, or not yet.
+    ///
+    /// Whoever gets there sees the screen and can type there, unless the server asks for a password. This does not tell the password: it is in
+    /// the configuration, for those who may read that.
+    #[zbus(out_args("address", "port"))]
+    async fn get_screen(&self, #[zbus(header)] header: Header<'_>) -> Result<(String, u16), Failure> {
+        let server = self.ask(&header, Action::Console, Ctx::vnc_server).await?;
+        Ok(server.map(|server| (server.host, server.port)).unwrap_or_default())
+    }
+
     /// Its configuration, as a file of xl's: xl.cfg(5).
     #[zbus(out_args("configuration"))]
     async fn get_configuration(&self, #[zbus(header)] header: Header<'_>) -> Result<String, Failure> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
-use xenlight::{DomainConfig, DomainInfo};
+use xenlight::{Ctx, DomainConfig, DomainInfo};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, ObjectPath, OwnedFd, OwnedObjectPath, Variant, interface};
@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::job::{Job, Kind};
 use crate::journal::{Event, Page};
+use crate::machine::{self, Description};
 use crate::names;
 use crate::saving;
 
@@ -81,11 +82,19 @@ impl Manager {
     #[zbus(out_args("times"))]
     async fn read_processor_times(&self, #[zbus(header)] header: Header<'_>) -> Result<HashMap<u32, u64>, Failure> {
         self.service.authority.check(&header, Action::Read, None).await?;
-        let ctx = self.service.host.ctx()?;
-        let read = aside::begin(move || ctx.domains());
-        let domains = read.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??;
+        let domains = self.ask(Ctx::domains).await?;
         let time = |domain: DomainInfo| u64::try_from(domain.cpu_time.as_nanos()).unwrap_or(u64::MAX);
         Ok(domains.into_iter().map(|domain| (domain.domid.get(), time(domain))).collect())
+    }
+
+    /// What the host is and has, as of now: the versions of Xen and libxl (`XenVersion`, `LibxlVersion`), what Xen was booted with (`CommandLine`),
+    /// the `Scheduler`; the processors (`Cpus`, `CpuKhz`, `CoresPerSocket`, `ThreadsPerCore`) and NUMA nodes (`Nodes`); the memory
+    /// (`MemoryKib`, `FreeMemoryKib`); which kinds of domains can run (`Kinds`), and whether devices can be given to domains (`HasIommu`). The
+    /// numbers are of type u, those of memory t, `Kinds` is of type as, `HasIommu` b. More may be added.
+    #[zbus(out_args("host"))]
+    async fn read_host(&self, #[zbus(header)] header: Header<'_>) -> Result<Description, Failure> {
+        self.service.authority.check(&header, Action::Read, None).await?;
+        self.ask(machine::describe).await
     }
 
     /// The events after the one with the number `after`, oldest first, 256 at most: ask again after the last one. They are numbered from 1 on
@@ -215,4 +224,16 @@ impl Manager {
         name: &str,
         state: &str,
     ) -> zbus::Result<()>;
+}
+
+impl Manager {
+    /// A question to libxl, which may wait for its lock.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Ctx) -> Result<T, xenlight::Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let ctx = self.service.host.ctx()?;
+        let answer = aside::begin(move || question(&ctx));
+        Ok(answer.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??)
+    }
 }

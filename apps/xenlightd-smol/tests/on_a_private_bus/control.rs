@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::task::Waker;
 
 use async_io::Async;
+use futures_lite::future::{yield_now, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use zbus::message::Message;
 use zbus::{OwnedFd, OwnedObjectPath, OwnedVariant, Str};
@@ -15,16 +17,19 @@ use crate::polkit::Asked;
 pub(crate) const CASES: &[Case] = &[
     ("a_refused_call_has_the_right_error_and_leaves_nothing_behind", refused),
     ("without_polkit_only_reads_are_allowed", no_polkit),
+    ("what_the_host_is_can_be_read_unless_a_rule_forbids_it", host),
     ("pausing_is_a_job_whose_end_is_told", pause),
     ("a_domain_is_destroyed_by_a_job", destroy),
     ("a_domain_is_created_and_shuts_down", create),
     ("a_domain_that_is_reset_runs_again_with_another_id", reset),
     ("virtual_cpus_are_taken_the_console_answers_and_the_configuration_is_a_file", vcpus_and_console),
+    ("a_screen_has_an_address_and_its_password_is_not_told", screen),
     ("a_creation_that_fails_has_libxls_words_and_leaves_nothing_behind", failed_creation),
     ("a_job_is_cancelled_by_who_may_begin_it", cancel),
     ("a_job_that_fails_has_a_typed_error", protected),
     ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
     ("a_domain_that_is_gone_is_a_typed_error", gone),
+    ("a_domain_that_goes_while_polkit_is_asked_is_gone", gone_meanwhile),
 ];
 
 const MANAGE: &str = "org.osevent.Xen1.manage";
@@ -34,7 +39,7 @@ const CONSOLE: &str = "org.osevent.Xen1.console";
 const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
 
 /// The methods of a domain that need no arguments, with what they need to be allowed.
-const METHODS: [(&str, &str); 10] = [
+const METHODS: [(&str, &str); 11] = [
     ("Pause", MANAGE),
     ("Unpause", MANAGE),
     ("Resume", MANAGE),
@@ -45,6 +50,7 @@ const METHODS: [(&str, &str); 10] = [
     ("Destroy", DESTROY),
     ("GetConfiguration", READ_CONFIGURATION),
     ("OpenConsole", CONSOLE),
+    ("GetScreen", CONSOLE),
 ];
 
 pub(crate) fn error_of(result: zbus::Result<Message>) -> (String, String) {
@@ -115,6 +121,31 @@ fn no_polkit() -> Outcome {
     })
 }
 
+fn host() -> Outcome {
+    with_service(|bed| async move {
+        let mut host: HashMap<String, OwnedVariant> =
+            bed.call(HOST, "Manager", "ReadHost", &()).await?.body().deserialize()?;
+        let mut take = |name: &str| host.remove(name).ok_or_else(|| format!("no {name}"));
+        assert_eq!(u64::try_from(take("MemoryKib")?)?, 16 << 20);
+        assert!(u64::try_from(take("FreeMemoryKib")?)? <= 16 << 20);
+        for name in ["Cpus", "CpuKhz", "CoresPerSocket", "ThreadsPerCore", "Nodes"] {
+            assert!(u32::try_from(take(name)?)? > 0, "{name}");
+        }
+        assert!(Vec::<String>::try_from(take("Kinds")?)?.contains(&"pv".to_owned()));
+        bool::try_from(take("HasIommu")?)?;
+        assert_eq!(String::try_from(take("XenVersion")?)?, bed.text(HOST, "Manager", "XenVersion").await?);
+        assert_eq!(String::try_from(take("LibxlVersion")?)?, bed.text(HOST, "Manager", "LibxlVersion").await?);
+        assert_ne!(String::try_from(take("Scheduler")?)?, "");
+        String::try_from(take("CommandLine")?)?;
+        assert!(host.is_empty(), "{host:?}");
+
+        bed.polkit.lock().unwrap().allowed.clear();
+        let (name, text) = error_of(bed.call(HOST, "Manager", "ReadHost", &()).await);
+        assert_eq!((&*name, &*text), ("NotAuthorized", "not authorized for org.osevent.Xen1.read"));
+        Ok(())
+    })
+}
+
 fn pause() -> Outcome {
     with_service(|bed| async move {
         let path = with_domain(&bed).await?;
@@ -178,6 +209,34 @@ fn gone() -> Outcome {
     with_service(|bed| async move {
         let (name, text) = error_of(bed.call(HOST, "Manager", "FindDomain", &"nobody").await);
         assert_eq!(name, "NoSuchDomain", "{text}");
+        Ok(())
+    })
+}
+
+fn gone_meanwhile() -> Outcome {
+    with_service(|bed| async move {
+        for (method, action) in METHODS {
+            let path = with_domain(&bed).await?;
+            let mut signals = bed.signals().await?;
+            {
+                let mut polkit = bed.polkit.lock().unwrap();
+                polkit.allowed.push(action);
+                polkit.held = Some(Vec::new());
+            }
+            let goes = async {
+                while bed.polkit.lock().unwrap().held.as_ref().is_some_and(Vec::is_empty) {
+                    yield_now().await;
+                }
+                bed.machine.destroy(5)?;
+                signals.domain("DomainGone", 5).await?;
+                bed.polkit.lock().unwrap().held.take().into_iter().flatten().for_each(Waker::wake);
+                Outcome::Ok(())
+            };
+            let (answer, went) = zip(bed.call(&path, "Domain", method, &()), goes).await;
+            went?;
+            let (name, text) = error_of(answer);
+            assert_eq!(name, "NoSuchDomain", "{method}: {text}");
+        }
         Ok(())
     })
 }
@@ -269,6 +328,31 @@ fn vcpus_and_console() -> Outcome {
             assert!(count > 0, "the console has ended: {said:?}");
             said.extend_from_slice(&more[..count]);
         }
+        Ok(())
+    })
+}
+
+fn screen() -> Outcome {
+    with_service(|bed| async move {
+        let path = with_domain(&bed).await?;
+        bed.polkit.lock().unwrap().allowed.push(CONSOLE);
+        let screen = async || bed.call(&path, "Domain", "GetScreen", &()).await;
+        let none: (String, u16) = screen().await?.body().deserialize()?;
+        assert_eq!(none, (String::new(), 0));
+        let write =
+            |node: &str, value: &[u8]| bed.machine.store().write(&format!("/local/domain/5/console/vnc-{node}"), value);
+        write("port", b"5903")?;
+        write("pass", b"secret")?;
+        let message = screen().await?;
+        assert!(!message.data().bytes().windows(6).any(|part| part == b"secret"));
+        let there: (String, u16) = message.body().deserialize()?;
+        assert_eq!(there, ("127.0.0.1".to_owned(), 5903));
+        write("listen", b"0.0.0.0")?;
+        let there: (String, u16) = screen().await?.body().deserialize()?;
+        assert_eq!(there, ("0.0.0.0".to_owned(), 5903));
+        write("port", b"many")?;
+        let (name, text) = error_of(screen().await);
+        assert!(name == "Failed" && text.contains("many"), "{name}: {text}");
         Ok(())
     })
 }

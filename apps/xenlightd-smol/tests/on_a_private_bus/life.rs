@@ -2,6 +2,7 @@
 
 use crate::Case;
 use crate::bed::{HOST, Outcome, SERVICE, path_of, signal, with_bed, with_service};
+use crate::control::error_of;
 
 /// Xen's number of "it rebooted".
 const REBOOT: u8 = 1;
@@ -106,6 +107,7 @@ fn no_xen() -> Outcome {
         assert!(!bool::try_from(properties["Available"].try_clone()?)?);
         assert_ne!(String::try_from(properties["Trouble"].try_clone()?)?, "");
         assert_eq!(bed.domains().await?.len(), 0);
+        assert_eq!(error_of(bed.call(HOST, "Manager", "ReadHost", &()).await).0, "XenMissing");
         let mut signals = bed.signals().await?;
         bed.machine.store().come_back()?;
         signals.property(HOST, "Available", true.into()).await?;

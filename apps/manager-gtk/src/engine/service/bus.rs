@@ -217,7 +217,8 @@ fn answer<T: FromVariant>(answer: &Variant) -> Result<T, Failure> {
     answer.get().ok_or_else(|| unexpected(answer.type_().as_str()))
 }
 
-fn unexpected(what: &str) -> Failure {
+/// The service has answered something else than what is known of it.
+pub(super) fn unexpected(what: &str) -> Failure {
     let said = gettext("The service xenlightd is of another version than this program: it answers with {what}");
     Failure::new(with(said, &[("what", what)]))
 }

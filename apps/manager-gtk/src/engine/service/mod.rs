@@ -6,12 +6,13 @@
 mod bus;
 mod domains;
 mod files;
+mod host;
 
 use super::editing::{MEMORY, NAME};
 use super::work::Steps;
-use super::{Action, Change, Config, Editable, Failure, Opened, Starting, Usage, Work};
+use super::{Action, Change, Config, Editable, Failure, Host, Opened, Screen, Starting, Usage, Work};
 use crate::i18n::{gettext, with};
-use bus::{Bus, DOMAIN, HOST, JOB, MANAGER};
+use bus::{Bus, DOMAIN, HOST, JOB, MANAGER, Properties, unexpected};
 use domains::{Domains, Signal};
 use futures_lite::{StreamExt, stream};
 use gtk::glib;
@@ -149,6 +150,17 @@ impl Service {
 
     pub(super) async fn console(&self, domid: u32) -> Result<File, Failure> {
         self.bus.take_file(&self.path(domid)?, "OpenConsole").await
+    }
+
+    /// The VNC server of a domain's screen, if it has one. Its password is for the viewer to ask for.
+    pub(super) async fn screen(&self, domid: u32) -> Result<Option<Screen>, Failure> {
+        let (host, port): (String, u16) = self.bus.call(&self.path(domid)?, DOMAIN, "GetScreen", None).await?;
+        Ok((port > 0).then(|| Screen::new(host, port)))
+    }
+
+    pub(super) async fn host(&self) -> Result<Host, Failure> {
+        let (described,): (Properties,) = self.bus.read(HOST, MANAGER, "ReadHost", None).await?;
+        host::read(&described).ok_or_else(|| unexpected("ReadHost"))
     }
 
     pub(super) async fn usage(&self) -> Result<Usage, Failure> {
