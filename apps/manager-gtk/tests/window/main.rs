@@ -20,6 +20,7 @@ mod save_helper;
 mod service;
 mod several;
 mod small;
+mod tree;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use manager::Manager;

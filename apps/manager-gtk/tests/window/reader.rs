@@ -2,20 +2,21 @@
 //!
 //! It speaks AT-SPI over D-Bus, which GTK's own bindings can.
 
+use crate::tree::{Bus, Seen, Tree, Widget};
 use gtk::gio;
-use gtk::gio::prelude::*;
-use gtk::glib::{MainContext, Variant};
+use gtk::glib::prelude::*;
 use osevent_standin_machine::Failure;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// For anything to be there: the machine may be busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
-/// Between two looks.
+/// Between two looks, or as long as a look takes: what is waited for needs the machine, too.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
+/// Of as many looks, one asks for everything, as the last one does.
+const WHOLE: usize = 32;
 
 const ACCESSIBLE: &str = "org.a11y.atspi.Accessible";
 
@@ -24,28 +25,16 @@ pub(crate) const SELECTED: u32 = 23;
 pub(crate) const SENSITIVE: u32 = 24;
 
 pub(crate) struct Reader {
-    bus: gio::DBusConnection,
+    bus: Bus,
+    tree: RefCell<Tree>,
     /// Of the widgets that were asked for theirs: it never changes.
     roles: RefCell<HashMap<Widget, String>>,
 }
 
-/// A widget, as a screen reader sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Widget {
-    owner: String,
-    path: String,
-}
-
-/// A widget in its window.
-struct Seen {
-    widget: Widget,
-    name: String,
-    depth: usize,
-}
-
 impl Reader {
     pub(crate) fn new(bus: gio::DBusConnection) -> Self {
-        Self { bus, roles: RefCell::default() }
+        let bus = Bus(bus);
+        Self { tree: RefCell::new(Tree::new(bus.clone())), bus, roles: RefCell::default() }
     }
 
     /// Waits until a widget with this role and name is on the screen. In a name, `*` at the end, or at both, stands for anything.
@@ -56,7 +45,13 @@ impl Reader {
 
     /// Waits until there is none.
     pub(crate) fn wait_gone(&self, role: &str, name: &str) -> Result<(), Failure> {
-        let gone = self.until(|reader| reader.find(role, name).is_none().then_some(()));
+        let gone = self.until(|reader| {
+            let is_gone = reader.find(role, name).is_none() && {
+                reader.tree.borrow_mut().forget();
+                reader.find(role, name).is_none()
+            };
+            is_gone.then_some(())
+        });
         gone.ok_or_else(|| format!("there is still a {role} {name:?}:\n{}", self.describe()).into())
     }
 
@@ -76,24 +71,24 @@ impl Reader {
     }
 
     fn act(&self, widget: &Widget) -> bool {
-        self.call(widget, "org.a11y.atspi.Action", "DoAction", Some(&(0i32,).to_variant())).is_ok()
+        self.bus.call(widget, "org.a11y.atspi.Action", "DoAction", Some(&(0i32,).to_variant())).is_ok()
     }
 
     /// Selects the item of a list, and nothing else there.
     pub(crate) fn select(&self, list: &str, role: &str, name: &str) -> Result<(), Failure> {
         let (list, item) = (self.wait("list", list)?, self.wait(role, name)?);
-        let at = self.children(&list).iter().position(|child| *child == item).ok_or("it is not in the list")?;
+        let at = self.bus.children(&list).iter().position(|child| *child == item).ok_or("it is not in the list")?;
         let at = i32::try_from(at)?;
         // Others stay selected otherwise.
-        self.call(&list, "org.a11y.atspi.Selection", "ClearSelection", None)?;
-        self.call(&list, "org.a11y.atspi.Selection", "SelectChild", Some(&(at,).to_variant()))?;
+        self.bus.call(&list, "org.a11y.atspi.Selection", "ClearSelection", None)?;
+        self.bus.call(&list, "org.a11y.atspi.Selection", "SelectChild", Some(&(at,).to_variant()))?;
         Ok(())
     }
 
     /// Types into a field.
     pub(crate) fn write(&self, role: &str, name: &str, text: &str) -> Result<(), Failure> {
         let field = self.wait(role, name)?;
-        self.call(&field, "org.a11y.atspi.EditableText", "SetTextContents", Some(&(text,).to_variant()))?;
+        self.bus.call(&field, "org.a11y.atspi.EditableText", "SetTextContents", Some(&(text,).to_variant()))?;
         Ok(())
     }
 
@@ -101,13 +96,13 @@ impl Reader {
     pub(crate) fn set_value(&self, role: &str, name: &str, value: f64) -> Result<(), Failure> {
         let widget = self.wait(role, name)?;
         let value = ("org.a11y.atspi.Value", "CurrentValue", value.to_variant()).to_variant();
-        self.call(&widget, "org.freedesktop.DBus.Properties", "Set", Some(&value))?;
+        self.bus.call(&widget, "org.freedesktop.DBus.Properties", "Set", Some(&value))?;
         Ok(())
     }
 
     /// The text of a label or field.
     pub(crate) fn text(&self, widget: &Widget) -> Result<String, Failure> {
-        let answer = self.call(widget, "org.a11y.atspi.Text", "GetText", Some(&(0i32, -1i32).to_variant()))?;
+        let answer = self.bus.call(widget, "org.a11y.atspi.Text", "GetText", Some(&(0i32, -1i32).to_variant()))?;
         Ok(answer.get::<(String,)>().ok_or("GetText answers with a string")?.0)
     }
 
@@ -119,14 +114,14 @@ impl Reader {
     }
 
     pub(crate) fn has_state(&self, widget: &Widget, state: u32) -> bool {
-        let answer = self.call(widget, ACCESSIBLE, "GetState", None).ok();
+        let answer = self.bus.call(widget, ACCESSIBLE, "GetState", None).ok();
         let words = answer.and_then(|answer| answer.get::<(Vec<u32>,)>()).map(|(words,)| words).unwrap_or_default();
         is_among(&words, state)
     }
 
     /// All that is on the screen, for a test that fails.
     pub(crate) fn describe(&self) -> String {
-        let seen = self.windows().into_iter().flat_map(|window| self.look(&window));
+        let seen = self.look_anew().into_iter().flatten();
         let line = |seen: Seen| format!("{}{} {:?}\n", "  ".repeat(seen.depth), self.role(&seen.widget), seen.name);
         seen.map(line).collect()
     }
@@ -135,7 +130,7 @@ impl Reader {
     pub(crate) fn nameless(&self) -> Vec<String> {
         let can_be_operated =
             ["button", "toggle button", "entry", "text", "search box", "slider", "list", "list item", "check box"];
-        let seen = self.windows().into_iter().flat_map(|window| self.look(&window));
+        let seen = self.look_anew().into_iter().flatten();
         let roles = seen.filter(|seen| seen.name.is_empty()).map(|seen| self.role(&seen.widget));
         roles.filter(|role| can_be_operated.contains(&role.as_str())).collect()
     }
@@ -146,126 +141,53 @@ impl Reader {
 
     /// All in the newest window that has one.
     fn find_all(&self, role: &str, name: &str) -> Vec<Widget> {
-        let find = |window| {
-            let seen = self.look(&window).into_iter();
-            let found = seen.filter(|seen| matches(&seen.name, name) && self.role(&seen.widget) == role);
-            found.map(|seen| seen.widget).collect::<Vec<_>>()
-        };
-        self.windows().into_iter().map(find).find(|found| !found.is_empty()).unwrap_or_default()
-    }
-
-    /// The newest first.
-    fn windows(&self) -> Vec<Widget> {
-        let owner = "org.a11y.atspi.Registry".to_owned();
-        let root = Widget { owner, path: "/org/a11y/atspi/accessible/root".to_owned() };
-        self.children(&root).iter().flat_map(|application| self.children(application).into_iter().rev()).collect()
-    }
-
-    /// All that a window has, from the top.
-    fn look(&self, window: &Widget) -> Vec<Seen> {
-        let tree = self.tree(window);
-        let mut names = self.names(&window.owner);
-        let mut waiting = vec![(window.clone(), 0)];
-        let mut seen = Vec::new();
-        while let Some((widget, depth)) = waiting.pop() {
-            let children = tree.get(&widget).into_iter().flatten();
-            waiting.extend(children.rev().map(|child| (child.clone(), depth + 1)));
-            seen.push(Seen { name: names.remove(&widget).unwrap_or_default(), widget, depth });
-        }
-        seen
-    }
-
-    /// The children of the window, of them, and so on: a level at a time, as each call takes long on a slow machine.
-    fn tree(&self, window: &Widget) -> HashMap<Widget, Vec<Widget>> {
-        let mut tree = HashMap::new();
-        let mut level = vec![window.clone()];
-        while !level.is_empty() {
-            let answers = self.call_all(&level, ACCESSIBLE, "GetChildren");
-            let children: Vec<_> =
-                answers.into_iter().map(|answer| answer.map(references).unwrap_or_default()).collect();
-            let parents = std::mem::replace(&mut level, children.concat());
-            tree.extend(parents.into_iter().zip(children));
-        }
-        tree
-    }
-
-    /// The names of all widgets of an application that have been seen. What else is told with them is not always so.
-    fn names(&self, owner: &str) -> HashMap<Widget, String> {
-        let cache = Widget { owner: owner.to_owned(), path: "/org/a11y/atspi/cache".to_owned() };
-        let Ok(answer) = self.call(&cache, "org.a11y.atspi.Cache", "GetItems", None) else { return HashMap::new() };
-        let named = |item: Variant| Some((reference(&item.child_value(0))?, item.child_value(6).get()?));
-        answer.child_value(0).iter().filter_map(named).collect()
-    }
-
-    fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> Option<T> {
-        let started = Instant::now();
         loop {
-            match look(self) {
-                None if started.elapsed() < LIMIT => sleep(LOOK),
-                found => return found,
+            let windows = self.tree.borrow_mut().look();
+            let find = |window: Vec<Seen>| {
+                let found =
+                    window.into_iter().filter(|seen| matches(&seen.name, name) && self.role(&seen.widget) == role);
+                found.map(|seen| seen.widget).collect::<Vec<_>>()
+            };
+            let found = windows.into_iter().map(find).find(|found| !found.is_empty()).unwrap_or_default();
+            if self.tree.borrow_mut().confirm(&found) {
+                return found;
             }
         }
     }
 
-    fn children(&self, widget: &Widget) -> Vec<Widget> {
-        self.call(widget, ACCESSIBLE, "GetChildren", None).map(references).unwrap_or_default()
+    /// All that is on the screen, whatever was there before.
+    fn look_anew(&self) -> Vec<Vec<Seen>> {
+        let mut tree = self.tree.borrow_mut();
+        tree.forget();
+        tree.look()
+    }
+
+    fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> Option<T> {
+        let started = Instant::now();
+        for number in 1.. {
+            let is_last = started.elapsed() >= LIMIT;
+            if is_last || number % WHOLE == 0 {
+                self.tree.borrow_mut().forget();
+            }
+            let begun = Instant::now();
+            let found = look(self);
+            if found.is_some() || is_last {
+                return found;
+            }
+            sleep(LOOK.max(begun.elapsed()));
+        }
+        None
     }
 
     fn role(&self, widget: &Widget) -> String {
         if let Some(role) = self.roles.borrow().get(widget) {
             return role.clone();
         }
-        let answer = self.call(widget, ACCESSIBLE, "GetRoleName", None).ok();
+        let answer = self.bus.call(widget, ACCESSIBLE, "GetRoleName", None).ok();
         let Some((role,)) = answer.and_then(|answer| answer.get::<(String,)>()) else { return String::new() };
         self.roles.borrow_mut().insert(widget.clone(), role.clone());
         role
     }
-
-    /// The answers in the order of the widgets; none from one that is gone.
-    fn call_all(&self, widgets: &[Widget], interface: &str, method: &str) -> Vec<Option<Variant>> {
-        let answers = Rc::new(RefCell::new(vec![None; widgets.len()]));
-        let waiting = Rc::new(Cell::new(widgets.len()));
-        let context = MainContext::new();
-        let begun = context.with_thread_default(|| {
-            for (at, Widget { owner, path }) in widgets.iter().enumerate() {
-                let (answers, waiting) = (answers.clone(), waiting.clone());
-                let flags = gio::DBusCallFlags::NONE;
-                let none = gio::Cancellable::NONE;
-                self.bus.call(Some(owner), path, interface, method, None, None, flags, -1, none, move |answer| {
-                    answers.borrow_mut()[at] = answer.ok();
-                    waiting.set(waiting.get() - 1);
-                });
-            }
-            while waiting.get() > 0 {
-                context.iteration(true);
-            }
-        });
-        begun.expect("nobody else has a context that is new");
-        answers.take()
-    }
-
-    fn call(
-        &self,
-        widget: &Widget,
-        interface: &str,
-        method: &str,
-        arguments: Option<&Variant>,
-    ) -> Result<Variant, Failure> {
-        let (owner, path) = (Some(widget.owner.as_str()), widget.path.as_str());
-        let flags = gio::DBusCallFlags::NONE;
-        Ok(self.bus.call_sync(owner, path, interface, method, arguments, None, flags, -1, gio::Cancellable::NONE)?)
-    }
-}
-
-/// The widgets in an answer.
-fn references(answer: Variant) -> Vec<Widget> {
-    answer.child_value(0).iter().filter_map(|child| reference(&child)).collect()
-}
-
-/// A widget: the name on the bus and the path there.
-fn reference(reference: &Variant) -> Option<Widget> {
-    let part = |at| Some(reference.child_value(at).str()?.to_owned());
-    Some(Widget { owner: part(0)?, path: part(1)? })
 }
 
 fn is_among(states: &[u32], state: u32) -> bool {

@@ -8,6 +8,7 @@ mod manager;
 mod on_xen;
 #[expect(dead_code, reason = "the tests on a pretend machine use more of it")]
 mod reader;
+mod tree;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use manager::Manager;
