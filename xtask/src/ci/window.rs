@@ -11,6 +11,7 @@ use crate::command::ends_well;
 use crate::workspace::{Program, Workspace};
 
 const PACKAGE: &str = "osevent-manager";
+const TEST: &str = "xen";
 /// Where the test packs its pictures in dom0.
 const PICTURES: &str = "/tmp/pictures.tar";
 const PACKED: &str = "pictures.tar";
@@ -18,8 +19,11 @@ const PACKED: &str = "pictures.tar";
 /// What runs the test, whose pictures replace those of the last time.
 pub(super) fn command(workspace: &Workspace) -> Result<Command> {
     let program = workspace.program(PACKAGE).with_context(|| format!("the workspace has no {PACKAGE}"))?;
-    let program = workspace.executable(program, "build", |cargo| cargo)?;
-    let test = workspace.executable(&Program::test(PACKAGE, "xen"), "test", |cargo| cargo.arg("--no-run"))?;
+    // Together, with what the tests need: alone, the program would be built with fewer features of its dependencies, which no
+    // step before this one has done.
+    let test = Program::test(PACKAGE, TEST);
+    let program = workspace.executable(program, "build", |cargo| cargo.args(["--test", TEST]))?;
+    let test = workspace.executable(&test, "build", |cargo| cargo.args(["--bin", PACKAGE]))?;
     let pictures = pictures(workspace);
     if pictures.exists() {
         fs::remove_dir_all(&pictures)?;
