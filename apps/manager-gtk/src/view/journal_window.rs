@@ -6,6 +6,8 @@ use crate::i18n::gettext;
 use adw::prelude::*;
 use gtk::glib::clone;
 use gtk::{gio, glib, pango};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Shows the lines, and what comes to them.
 pub(super) fn open(parent: &Window) {
@@ -36,7 +38,8 @@ pub(super) fn open(parent: &Window) {
     header.pack_start(&export);
     let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
     content.append(&header);
-    content.append(&gtk::ScrolledWindow::builder().child(&list).vexpand(true).build());
+    let scrolled = gtk::ScrolledWindow::builder().child(&list).vexpand(true).build();
+    content.append(&scrolled);
     let window = adw::Window::builder()
         .transient_for(parent)
         .title(gettext("Events"))
@@ -44,7 +47,59 @@ pub(super) fn open(parent: &Window) {
         .default_height(480)
         .content(&content)
         .build();
+    follow(&scrolled, &list);
     window.present();
+}
+
+/// Whether the newest line is to be seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    IsSeen,
+    /// It has come, and is to be seen once it has its place.
+    Comes,
+    /// Somebody looks at earlier ones.
+    IsLeft,
+}
+
+/// Shows the newest line, unless somebody looks at earlier ones.
+fn follow(scrolled: &gtk::ScrolledWindow, list: &gtk::ListView) {
+    let (position, newest) = (scrolled.vadjustment(), Rc::new(Cell::new(Newest::Comes)));
+    let show = clone!(
+        #[weak]
+        list,
+        move || {
+            // The list is giving its lines their places, and heeds nothing meanwhile.
+            glib::idle_add_local_once(move || show_newest(&list));
+        }
+    );
+    let state = newest.clone();
+    list.model().expect("it was made with one").connect_items_changed(move |_, _, _, _| {
+        if state.get() == Newest::IsSeen {
+            state.set(Newest::Comes);
+        }
+    });
+    let (state, show_again) = (newest.clone(), show.clone());
+    position.connect_changed(move |_| {
+        if state.get() != Newest::IsLeft {
+            show();
+        }
+    });
+    position.connect_value_changed(move |position| {
+        let is_at_end = position.value() + position.page_size() >= position.upper();
+        match newest.get() {
+            _ if is_at_end => newest.set(Newest::IsSeen),
+            Newest::IsSeen => newest.set(Newest::IsLeft),
+            Newest::Comes => show_again(),
+            Newest::IsLeft => {}
+        }
+    });
+}
+
+fn show_newest(list: &gtk::ListView) {
+    if let Some(newest) = list.model().and_then(|lines| lines.n_items().checked_sub(1)) {
+        // GTK 4.8 has no function for it.
+        list.activate_action("list.scroll-to-item", Some(&newest.to_variant())).expect("a list has this action");
+    }
 }
 
 fn export_from(window: &Window) {

@@ -67,6 +67,7 @@ impl Window {
         content.append(&imp.pages);
         imp.toasts.set_child(Some(&content));
         self.set_content(Some(&imp.toasts));
+        self.make_room_for_toasts(&content);
         self.add_actions();
         self.set_help_overlay(shortcuts::window().as_ref());
         imp.details.on_autostart(clone!(
@@ -106,6 +107,19 @@ impl Window {
         self.show_list_page();
         self.list_changed();
         self.show_domain(None);
+    }
+
+    /// A toast with an error stays until it is closed, so there is room for it beneath what it would cover.
+    fn make_room_for_toasts(&self, content: &gtk::Box) {
+        let (toasts, content) = (self.imp().toasts.downgrade(), content.downgrade());
+        let children = self.imp().toasts.observe_children();
+        children.connect_items_changed(move |_, _, _, _| {
+            let (Some(toasts), Some(content)) = (toasts.upgrade(), content.upgrade()) else { return };
+            let toast = toasts.last_child().filter(|last| *last != content);
+            let height = |toast: gtk::Widget| toast.measure(gtk::Orientation::Vertical, -1).1;
+            content.set_margin_bottom(toast.map_or(0, height));
+        });
+        self.imp().toasts_shown.set(children).expect("the window is new");
     }
 
     pub(super) fn chosen(&self) -> Option<Domain> {
@@ -289,6 +303,8 @@ mod imp {
     pub(crate) struct Window {
         pub(in crate::view) session: OnceCell<Session>,
         pub(in crate::view) toasts: adw::ToastOverlay,
+        /// Its children, which are told of as long as this is kept.
+        pub(in crate::view) toasts_shown: OnceCell<gio::ListModel>,
         pub(in crate::view) pages: gtk::Stack,
         pub(in crate::view) failure: adw::StatusPage,
         pub(in crate::view) leaflet: adw::Leaflet,

@@ -5,7 +5,8 @@ use osevent_standin_machine::Failure;
 use x11rb::CURRENT_TIME;
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
-    ConfigureWindowAux, ConnectionExt as _, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MapState, Window,
+    BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConfigureWindowAux, ConnectionExt as _, InputFocus, KEY_PRESS_EVENT,
+    KEY_RELEASE_EVENT, MapState, Window,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -48,6 +49,19 @@ impl Hands {
         let releases = codes.iter().rev().map(|code| (KEY_RELEASE_EVENT, *code));
         for (kind, code) in presses.chain(releases) {
             self.screen.xtest_fake_input(kind, code, CURRENT_TIME, self.root, 0, 0, 0)?.check()?;
+        }
+        Ok(())
+    }
+
+    /// Turns the wheel of the mouse up, in the middle of the newest window.
+    pub(crate) fn scroll_up(&self) -> Result<(), Failure> {
+        const WHEEL_UP: u8 = 4;
+        let window = self.newest()?;
+        let (width, height) = self.size()?;
+        let (x, y) = (i16::try_from(width / 2)?, i16::try_from(height / 2)?);
+        self.screen.warp_pointer(x11rb::NONE, window, 0, 0, 0, 0, x, y)?.check()?;
+        for kind in [BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT] {
+            self.screen.xtest_fake_input(kind, WHEEL_UP, CURRENT_TIME, self.root, 0, 0, 0)?.check()?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod creating;
 mod desktop;
 mod devices;
 mod editing;
+mod events;
 mod first;
 mod hands;
 mod host;
@@ -23,6 +24,7 @@ mod small;
 mod tree;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use management::until;
 use manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
 use reader::{Reader, SELECTED, SENSITIVE};
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 25] = [
+    let cases: [(&str, Case); 26] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         ("devices_are_attached_and_detached_and_their_files_stay", devices::devices),
         ("the_host_is_shown_and_asked_only_while_somebody_looks", host::host),
         ("several_domains_are_paused_and_destroyed_at_once", several::several),
+        ("the_newest_event_is_seen_unless_somebody_looks_at_earlier_ones", events::events),
         ("the_books_first_program_shows_the_domains", first::program),
         ("screens_migration_start_with_the_host_and_events_are_there", management::management),
         ("on_a_phones_screen_every_action_is_in_reach", small::phone),
@@ -158,7 +161,13 @@ fn failure() -> Result<(), Failure> {
     reader.press("menu item", "Rename…")?;
     reader.write("text box", "Name", "pretend-6")?;
     reader.press("button", "Rename")?;
-    reader.wait("label", "Rename pretend-5 to pretend-6: *")?;
+    let told = reader.wait("label", "Rename pretend-5 to pretend-6: *")?;
+    // It covers nothing of the domain.
+    let details = reader.wait("widget", "OseventManagerDetails")?;
+    until(|| {
+        let places = (reader.place(&details), reader.place(&told));
+        matches!(places, (Ok(details), Ok(told)) if !told.is_empty() && details.end <= told.start)
+    })?;
     reader.press("button", "Details")?;
     let details = reader.wait("text box", "Details")?;
     let text = reader.text(&details)?;

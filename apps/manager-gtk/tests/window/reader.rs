@@ -8,6 +8,7 @@ use gtk::glib::prelude::*;
 use osevent_standin_machine::Failure;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,15 @@ impl Reader {
         let value = ("org.a11y.atspi.Value", "CurrentValue", value.to_variant()).to_variant();
         self.bus.call(&widget, "org.freedesktop.DBus.Properties", "Set", Some(&value))?;
         Ok(())
+    }
+
+    /// Where a widget begins and ends in its window, from the top.
+    pub(crate) fn place(&self, widget: &Widget) -> Result<Range<i32>, Failure> {
+        const IN_WINDOW: u32 = 1;
+        let answer =
+            self.bus.call(widget, "org.a11y.atspi.Component", "GetExtents", Some(&(IN_WINDOW,).to_variant()))?;
+        let ((_, top, _, height),): ((i32, i32, i32, i32),) = answer.get().ok_or("GetExtents answers with a place")?;
+        Ok(top..top + height)
     }
 
     /// The text of a label or field.
