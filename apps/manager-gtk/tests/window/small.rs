@@ -4,6 +4,7 @@ use crate::creating::begin;
 use crate::hands::{CONTROL, F2, Hands};
 use crate::management::until;
 use crate::manager::Manager;
+use crate::reader::SENSITIVE;
 use crate::{PROGRAM, pictures_folder};
 use osevent_standin_machine::{Failure, Machine};
 use std::process::Command;
@@ -87,6 +88,9 @@ pub(crate) fn keys() -> Result<(), Failure> {
     let hands = Hands::new(&manager.desktop.display)?;
     let reader = &manager.reader;
     let control = |key: char| hands.press(&[CONTROL, key.into()]);
+    // Before the domain is chosen, a key does nothing.
+    let pause = reader.wait("button", "Pause")?;
+    reader.wait_state(&pause, SENSITIVE, true)?;
     control('p')?;
     reader.wait("list item", "pretend-5, Paused, *")?;
     control('r')?;

@@ -48,15 +48,15 @@ struct Known {
 impl Known {
     /// No other one came before that was told.
     fn is_told(&self) -> bool {
-        i32::try_from(self.children.len()) == Ok(self.family.count)
+        i32::try_from(self.children.len()).ok() == self.family.count
     }
 }
 
 /// What is told of a widget's children.
 #[derive(Clone, Default, PartialEq)]
 struct Family {
-    /// How many there are.
-    count: i32,
+    /// How many there are, if that is told.
+    count: Option<i32>,
     /// Those that were ever seen, by their place.
     seen: Vec<(i32, Widget)>,
 }
@@ -85,6 +85,10 @@ impl Tree {
         let changed = self.changes.take();
         let mut before = std::mem::take(&mut self.known);
         before.retain(|widget, _| !changed.contains(widget));
+        let childless = told.families.iter().filter(|(_, family)| family.count == Some(0));
+        before.extend(childless.map(|(widget, family)| {
+            (widget.clone(), Known { children: Vec::new(), family: family.clone(), is_new: false })
+        }));
         let is_same = |widget: &Widget| {
             before.get(widget).is_some_and(|known| known.is_told() && told.families.get(widget) == Some(&known.family))
         };
@@ -170,7 +174,7 @@ impl Told {
         let widget = reference(&item.child_value(0))?;
         let parent = reference(&item.child_value(2))?;
         self.families.entry(parent).or_default().seen.push((item.child_value(3).get()?, widget.clone()));
-        self.families.entry(widget.clone()).or_default().count = item.child_value(4).get()?;
+        self.families.entry(widget.clone()).or_default().count = item.child_value(4).get();
         self.names.insert(widget, item.child_value(6).get()?);
         Some(())
     }
