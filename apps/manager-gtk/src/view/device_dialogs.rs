@@ -4,7 +4,7 @@ use super::form::{self, Changed, Choice, Dialog};
 use super::{Window, confirm, files, wording};
 use crate::engine::{Attached, DraftDisk, Format, NewDevice, OfHost};
 use crate::i18n::{gettext, with};
-use crate::model::Domain;
+use crate::model::{Domain, Session};
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
@@ -65,20 +65,13 @@ impl Window {
 
     pub(super) fn ask_for_pci(&self) {
         let Some(domain) = self.chosen() else { return };
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = window)]
-            self,
-            async move {
-                let title = gettext("Attach a PCI Device");
-                let none = gettext(
-                    "No PCI device of this host can be given away. Make one assignable first: xl pci-assignable-add ADDRESS",
-                );
-                match window.session().host_pci().await {
-                    Ok(devices) => window.choose_device(&domain, &title, &none, devices),
-                    Err(failure) => window.tell(&title, &failure),
-                }
-            }
-        ));
+        let title = gettext("Attach a PCI Device");
+        self.ask_host(title.clone(), async |session: &Session| session.host_pci().await, move |window, devices| {
+            let none = gettext(
+                "No PCI device of this host can be given away. Make one assignable first: xl pci-assignable-add ADDRESS",
+            );
+            window.choose_device(&domain, &title, &none, devices);
+        });
     }
 
     pub(super) fn ask_for_usb(&self) {

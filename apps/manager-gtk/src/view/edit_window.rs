@@ -4,7 +4,7 @@ use super::config_editor::ConfigEditor;
 use super::{Window, accessible, create_window, form, wording};
 use crate::engine::{Config, Edit, Editable};
 use crate::i18n::{gettext, with};
-use crate::model::{Domain, Task, TaskState};
+use crate::model::{Domain, Session, Task, TaskState};
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
@@ -48,17 +48,9 @@ impl Window {
 
     fn with_config(&self, title: &str, then: impl Fn(&Self, &Domain, Editable) + 'static) {
         let Some(domain) = self.chosen() else { return };
-        let title = title.to_owned();
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = window)]
-            self,
-            async move {
-                match window.session().editable(&domain).await {
-                    Ok(editable) => then(&window, &domain, editable),
-                    Err(failure) => window.tell(&title, &failure),
-                }
-            }
-        ));
+        let of = domain.clone();
+        let ask = async move |session: &Session| session.editable(&of).await;
+        self.ask_host(title.to_owned(), ask, move |window, editable| then(window, &domain, editable));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::amount_dialog::Amount;
 use super::{Window, amount_dialog, confirm, console, files, rename_dialog, wording};
 use crate::i18n::{gettext, ngettext, with};
-use crate::model::Domain;
+use crate::model::{Domain, Session};
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
@@ -53,17 +53,10 @@ impl Window {
 
     pub(super) fn open_console(&self) {
         let Some(domain) = self.chosen() else { return };
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = window)]
-            self,
-            async move {
-                let name = wording::name(&domain);
-                match window.session().console(&domain).await {
-                    Ok(file) => console::open(&window, &name, file),
-                    Err(failure) => window.tell(&with(gettext("Console of {name}"), &[("name", &name)]), &failure),
-                }
-            }
-        ));
+        let name = wording::name(&domain);
+        let title = with(gettext("Console of {name}"), &[("name", &name)]);
+        let ask = async move |session: &Session| session.console(&domain).await;
+        self.ask_host(title, ask, move |window, file| console::open(window, &name, file));
     }
 
     pub(super) fn ask_where_to_save(&self) {
@@ -81,16 +74,11 @@ impl Window {
 
     pub(super) fn ask_for_memory(&self) {
         let Some(domain) = self.chosen() else { return };
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = window)]
-            self,
-            async move {
-                match window.session().memory_limit(&domain).await {
-                    Ok(limit) => window.ask_for_memory_up_to(&domain, limit),
-                    Err(failure) => window.tell(&gettext("Change the Memory"), &failure),
-                }
-            }
-        ));
+        let of = domain.clone();
+        let ask = async move |session: &Session| session.memory_limit(&of).await;
+        self.ask_host(gettext("Change the Memory"), ask, move |window, limit| {
+            window.ask_for_memory_up_to(&domain, limit);
+        });
     }
 
     fn ask_for_memory_up_to(&self, domain: &Domain, limit: Option<u64>) {

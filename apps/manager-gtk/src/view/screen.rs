@@ -5,9 +5,9 @@
 use super::{Window, wording};
 use crate::engine::{Failure, Screen};
 use crate::i18n::{gettext, with};
+use crate::model::Session;
 use crate::settings::Settings;
 use adw::prelude::*;
-use gtk::glib::clone;
 use gtk::{gio, glib};
 use std::ffi::OsString;
 use std::path::Path;
@@ -38,19 +38,13 @@ const FIRST_PORT: u16 = 5900;
 impl Window {
     pub(super) fn open_screen(&self) {
         let Some(domain) = self.chosen() else { return };
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = window)]
-            self,
-            async move {
-                let name = wording::name(&domain);
-                let title = with(gettext("Screen of {name}"), &[("name", &name)]);
-                match window.session().screen(&domain).await {
-                    Ok(Some(screen)) => window.show_screen(&title, &screen),
-                    Ok(None) => window.say(&with(gettext("{name} has no screen: use its console"), &[("name", &name)])),
-                    Err(failure) => window.tell(&title, &failure),
-                }
-            }
-        ));
+        let name = wording::name(&domain);
+        let title = with(gettext("Screen of {name}"), &[("name", &name)]);
+        let ask = async move |session: &Session| session.screen(&domain).await;
+        self.ask_host(title.clone(), ask, move |window, screen| match screen {
+            Some(screen) => window.show_screen(&title, &screen),
+            None => window.say(&with(gettext("{name} has no screen: use its console"), &[("name", &name)])),
+        });
     }
 
     fn show_screen(&self, title: &str, screen: &Screen) {

@@ -47,6 +47,25 @@ impl Window {
         failure_view::toast(&self.imp().toasts, self.upcast_ref(), title, failure, &versions);
     }
 
+    /// Asks the host for something, and goes on with the answer. That there is none is told.
+    pub(super) fn ask_host<T: 'static>(
+        &self,
+        title: String,
+        ask: impl AsyncFnOnce(&Session) -> Result<T, Failure> + 'static,
+        then: impl FnOnce(&Self, T) + 'static,
+    ) {
+        glib::spawn_future_local(clone!(
+            #[weak(rename_to = window)]
+            self,
+            async move {
+                match ask(window.session()).await {
+                    Ok(answer) => then(&window, answer),
+                    Err(failure) => window.tell(&title, &failure),
+                }
+            }
+        ));
+    }
+
     pub(super) fn session(&self) -> &Session {
         self.imp().session.get().expect("set when it was made")
     }
