@@ -123,7 +123,12 @@ fn pixels(dump: &[u8]) -> Option<Pixbuf> {
     let (header, width, height) = (number(0)?, number(4)?, number(5)?);
     let (bits, line, colours) = (number(11)?, number(12)?, number(19)?);
     let lines = dump.get(header + 12 * colours..)?.chunks(line).take(height);
-    let rgb: Vec<u8> = lines.flat_map(|line| line.chunks(4).take(width)).flat_map(|p| [p[2], p[1], p[0]]).collect();
+    let mut rgb = Vec::with_capacity(3 * width * height);
+    for line in lines {
+        for pixel in line.chunks_exact(4).take(width) {
+            rgb.extend_from_slice(&[pixel[2], pixel[1], pixel[0]]);
+        }
+    }
     let (width, height) = (i32::try_from(width).ok()?, i32::try_from(height).ok()?);
     let is_whole = bits == 32 && rgb.len() as i64 == 3 * i64::from(width) * i64::from(height);
     is_whole.then(|| Pixbuf::from_mut_slice(rgb, Colorspace::Rgb, false, 8, width, height, 3 * width))
