@@ -34,6 +34,8 @@ pub(crate) enum Action {
     Manage,
     /// A configuration names programs that run as root.
     Create,
+    /// So does a device.
+    Attach,
     Destroy,
     /// A file of a save has all that is in the domain's memory.
     Save,
@@ -56,6 +58,7 @@ impl Action {
             Self::ReadConfiguration => "org.osevent.Xen1.read-configuration",
             Self::Manage => "org.osevent.Xen1.manage",
             Self::Create => "org.osevent.Xen1.create",
+            Self::Attach => "org.osevent.Xen1.attach",
             Self::Destroy => "org.osevent.Xen1.destroy",
             Self::Save => "org.osevent.Xen1.save",
             Self::Restore => "org.osevent.Xen1.restore",
@@ -197,7 +200,8 @@ mod tests {
     #[test]
     fn the_policy_has_each_action_and_no_other() {
         use Action::*;
-        let all = [Read, ReadConfiguration, Manage, Create, Destroy, Save, Restore, Dump, Console, Migrate, Receive];
+        let all =
+            [Read, ReadConfiguration, Manage, Create, Attach, Destroy, Save, Restore, Dump, Console, Migrate, Receive];
         let policy = include_str!("../data/org.osevent.Xen1.policy");
         let described = policy.split("<action id=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
         assert_eq!(described.collect::<Vec<_>>(), all.map(Action::id));

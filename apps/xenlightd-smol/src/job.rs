@@ -57,6 +57,10 @@ pub(crate) enum Kind {
     Dump,
     Migrate,
     Receive,
+    AttachDevice,
+    DetachDevice,
+    InsertDisc,
+    EjectDisc,
 }
 
 impl Kind {
@@ -76,6 +80,10 @@ impl Kind {
             Self::Dump => "dump",
             Self::Migrate => "migrate",
             Self::Receive => "receive",
+            Self::AttachDevice => "attach-device",
+            Self::DetachDevice => "detach-device",
+            Self::InsertDisc => "insert-disc",
+            Self::EjectDisc => "eject-disc",
         }
     }
 
@@ -89,6 +97,7 @@ impl Kind {
             Self::Dump => Action::Dump,
             Self::Migrate => Action::Migrate,
             Self::Receive => Action::Receive,
+            Self::AttachDevice | Self::InsertDisc => Action::Attach,
             _ => Action::Manage,
         }
     }

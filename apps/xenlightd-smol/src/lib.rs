@@ -4,7 +4,8 @@
 //! works on a thread of its own, so that the bus is served while it builds a domain.
 //!
 //! - `serve` puts the service together. `host` keeps the connection to Xen and says what changes, `table` finds the changes, `journal` keeps
-//!   them, and `bus` has the objects and tells the changes as signals. `machine` is what the host has. `authority` asks polkit about each method, `job` is a long operation,
+//!   them, and `bus` has the objects and tells the changes as signals. `machine` is what the host has, `devices` what
+//!   domains have. `authority` asks polkit about each method, `job` is a long operation,
 //!   such as those in `saving`, with what callers pass open, at which `files` looks before.
 //! - `metrics` and `scrape` are for Prometheus.
 //! - `list`, `events`, and `saved` with `save` and `restore`, are clients of the service, as anybody could write them.
@@ -13,6 +14,7 @@ mod aside;
 mod authority;
 mod bus;
 mod client;
+mod devices;
 mod domain;
 mod events;
 mod failure;

@@ -27,11 +27,13 @@ pub(crate) enum Starting {
     Never,
 }
 
-/// What not every connection has.
+/// Whether a person may be asked for a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Feature {
-    Devices,
-    StartWithHost,
+pub(crate) enum Asking {
+    /// As somebody has pressed a button.
+    Allowed,
+    /// It goes on by itself.
+    Never,
 }
 
 impl Engine {
@@ -57,8 +59,8 @@ impl Engine {
         }
     }
 
-    /// Why this connection does not have something, if it does not.
-    pub(crate) fn lacks(&self, _: Feature) -> Option<String> {
+    /// Why domains cannot be made to start with the host by this connection, if they cannot.
+    pub(crate) fn lacks_start_with_host(&self) -> Option<String> {
         match self {
             Self::Xen(_) => None,
             Self::Service(_) => Some(Service::lack().summary),
@@ -193,11 +195,11 @@ impl Engine {
         }
     }
 
-    /// The devices that a domain has now.
-    pub(crate) async fn devices(&self, domid: u32) -> Result<Devices, Failure> {
+    /// The devices that a domain has now. A person may be asked for a password only if that is wished for.
+    pub(crate) async fn devices(&self, domid: u32, asking: Asking) -> Result<Devices, Failure> {
         match self {
             Self::Xen(xen) => xen.devices(domid).await,
-            Self::Service(_) => Err(Service::lack()),
+            Self::Service(service) => service.devices(domid, asking).await,
         }
     }
 
@@ -205,7 +207,7 @@ impl Engine {
     pub(crate) fn attach(&self, domid: u32, device: NewDevice) -> Work {
         match self {
             Self::Xen(xen) => xen.attach(domid, device),
-            Self::Service(_) => Work::failed(Service::lack()),
+            Self::Service(service) => service.attach(domid, device).left_if_aborted(),
         }
     }
 
@@ -213,7 +215,7 @@ impl Engine {
     pub(crate) fn detach(&self, domid: u32, attached: &Attached) -> Work {
         match self {
             Self::Xen(xen) => xen.detach(domid, attached),
-            Self::Service(_) => Work::failed(Service::lack()),
+            Self::Service(service) => service.detach(domid, attached).left_if_aborted(),
         }
     }
 
@@ -221,7 +223,7 @@ impl Engine {
     pub(crate) fn change_disc(&self, domid: u32, drive: &Attached, image: Option<&Path>) -> Work {
         match self {
             Self::Xen(xen) => xen.change_disc(domid, drive, image),
-            Self::Service(_) => Work::failed(Service::lack()),
+            Self::Service(service) => service.change_disc(domid, drive, image).left_if_aborted(),
         }
     }
 
@@ -229,15 +231,7 @@ impl Engine {
     pub(crate) async fn host_pci(&self) -> Result<Vec<OfHost>, Failure> {
         match self {
             Self::Xen(xen) => xen.host_pci().await,
-            Self::Service(_) => Err(Service::lack()),
-        }
-    }
-
-    /// The USB devices of the host.
-    pub(crate) async fn host_usb(&self) -> Vec<OfHost> {
-        match self {
-            Self::Xen(xen) => xen.host_usb().await,
-            Self::Service(_) => Vec::new(),
+            Self::Service(service) => service.host_pci().await,
         }
     }
 

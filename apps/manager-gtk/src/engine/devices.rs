@@ -8,7 +8,7 @@ use crate::i18n::{gettext, with};
 use std::fs::{self, File};
 use std::path::Path;
 use xenlight::types::{Disk, DiskFormat, HostUsbDevice, Mac, Nic, Pci, UsbDevice, UsbDeviceKind};
-use xenlight::{Ctx, DomainId, Error, Release};
+use xenlight::{Ctx, DomainConfig, DomainId, Error, Release};
 
 /// The devices of a domain.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,38 @@ pub(crate) struct OfHost {
     pub(crate) name: String,
 }
 
+impl Devices {
+    /// Those of a configuration.
+    pub(super) fn of(config: DomainConfig) -> Self {
+        Self {
+            disks: config.disks.into_iter().map(disk).collect(),
+            nics: config.nics.into_iter().map(nic).collect(),
+            pci: config.pcidevs.into_iter().map(pci).collect(),
+            usb: config.usbdevs.into_iter().map(usb).collect(),
+        }
+    }
+}
+
+impl Device {
+    /// A configuration that has nothing else.
+    fn alone(self) -> DomainConfig {
+        let mut config = DomainConfig::default();
+        match self {
+            Self::Disk(disk) => config.disks.push(*disk),
+            Self::Nic(nic) => config.nics.push(*nic),
+            Self::Pci(pci) => config.pcidevs.push(pci),
+            Self::Usb(usb) => config.usbdevs.push(usb),
+        }
+        config
+    }
+}
+
 impl Attached {
+    /// A configuration that has nothing else.
+    pub(super) fn alone(&self) -> DomainConfig {
+        self.device.clone().alone()
+    }
+
     /// Whether it is a drive, into which discs are put.
     pub(crate) fn is_drive(&self) -> bool {
         matches!(&self.device, Device::Disk(disk) if disk.is_cdrom == Some(true))
@@ -68,7 +99,36 @@ impl Attached {
     }
 }
 
+impl OfHost {
+    pub(super) fn pci(device: Pci) -> Self {
+        Self { name: address(&device), device: Device::Pci(device) }
+    }
+}
+
 impl NewDevice {
+    /// Whether it depends on the devices that are there.
+    pub(super) fn has_neighbours(&self) -> bool {
+        matches!(self, Self::Disk(_))
+    }
+
+    /// A configuration that has nothing else, for a domain that has these.
+    pub(super) fn alone(self, there: &Devices) -> DomainConfig {
+        self.device(there).alone()
+    }
+
+    fn device(self, there: &Devices) -> Device {
+        match self {
+            Self::Disk(disk) => Device::Disk(Box::new(disk.disk(&free_vdev(&there.disks)))),
+            Self::Nic { bridge, mac } => {
+                let mut nic = Nic::default();
+                nic.bridge = Some(bridge).filter(|bridge| !bridge.is_empty());
+                nic.mac = mac.parse().ok();
+                Device::Nic(Box::new(nic))
+            }
+            Self::OfHost(of_host) => of_host.device,
+        }
+    }
+
     /// What is missing or wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
@@ -89,41 +149,31 @@ impl Xen {
     pub(crate) async fn devices(&self, domid: u32) -> Result<Devices, Failure> {
         let (ctx, domid) = (self.ctx().clone(), DomainId::new(domid));
         let devices = elsewhere(move || {
-            let disks = ctx.devices::<Disk>(domid)?.into_iter().map(disk).collect();
-            let nics = ctx.devices::<Nic>(domid)?.into_iter().map(nic).collect();
-            let pci = ctx.devices::<Pci>(domid)?.into_iter().map(pci).collect();
-            let usb = match ctx.devices::<UsbDevice>(domid) {
+            let mut config = DomainConfig::default();
+            config.disks = ctx.devices(domid)?;
+            config.nics = ctx.devices(domid)?;
+            config.pcidevs = ctx.devices(domid)?;
+            config.usbdevs = match ctx.devices(domid) {
                 // Not every libxl can.
                 Err(Error::Unsupported { .. }) => Vec::new(),
-                devices => devices?.into_iter().map(usb).collect(),
+                devices => devices?,
             };
-            Ok::<_, Error>(Devices { disks, nics, pci, usb })
+            Ok::<_, Error>(Devices::of(config))
         });
         Ok(devices.await?)
     }
 
     /// Gives a domain a device.
     pub(crate) fn attach(&self, domid: u32, device: NewDevice) -> Work {
-        let (ctx, domid) = (self.ctx().clone(), DomainId::new(domid));
+        let xen = self.clone();
         Work::steps(move |steps| async move {
-            match device {
-                NewDevice::Disk(disk) => {
-                    let asked = ctx.clone();
-                    let there = elsewhere(move || asked.devices::<Disk>(domid)).await?;
-                    let disk = disk.disk(&free_vdev(&there));
-                    steps.run(&ctx, move |ctx| ctx.attach(domid, &disk)).await.map(drop)?;
-                }
-                NewDevice::Nic { bridge, mac } => {
-                    let mut nic = Nic::default();
-                    nic.bridge = Some(bridge).filter(|bridge| !bridge.is_empty());
-                    nic.mac = mac.parse().ok();
-                    steps.run(&ctx, move |ctx| ctx.attach(domid, &nic)).await.map(drop)?;
-                }
-                NewDevice::OfHost(of_host) => match of_host.device {
-                    Device::Pci(pci) => steps.run(&ctx, move |ctx| ctx.attach(domid, &pci)).await.map(drop)?,
-                    Device::Usb(usb) => steps.run(&ctx, move |ctx| ctx.attach(domid, &usb)).await.map(drop)?,
-                    Device::Disk(_) | Device::Nic(_) => {}
-                },
+            let there = if device.has_neighbours() { xen.devices(domid).await? } else { Devices::default() };
+            let (ctx, domid) = (xen.ctx(), DomainId::new(domid));
+            match device.device(&there) {
+                Device::Disk(disk) => steps.run(ctx, move |ctx| ctx.attach(domid, &*disk)).await.map(drop)?,
+                Device::Nic(nic) => steps.run(ctx, move |ctx| ctx.attach(domid, &*nic)).await.map(drop)?,
+                Device::Pci(pci) => steps.run(ctx, move |ctx| ctx.attach(domid, &pci)).await.map(drop)?,
+                Device::Usb(usb) => steps.run(ctx, move |ctx| ctx.attach(domid, &usb)).await.map(drop)?,
             }
             Ok(())
         })
@@ -145,11 +195,9 @@ impl Xen {
     /// Puts the image of a disc into a drive; without one, takes out the disc that is there.
     pub(crate) fn change_disc(&self, domid: u32, drive: &Attached, image: Option<&Path>) -> Work {
         let (domid, drive) = (DomainId::new(domid), drive.name.clone());
-        let image = image.map(|image| image.to_string_lossy().into_owned());
-        Work::of(self.ctx(), move |ctx| match image {
-            Some(image) => {
-                ctx.insert_disc(domid, &Disk::default().vdev(drive).format(DiskFormat::Raw).pdev_path(image))
-            }
+        let disc = image.map(|image| disc(&drive, image));
+        Work::of(self.ctx(), move |ctx| match disc {
+            Some(disc) => ctx.insert_disc(domid, &disc),
             None => ctx.eject_disc(domid, &drive),
         })
     }
@@ -158,12 +206,7 @@ impl Xen {
     pub(crate) async fn host_pci(&self) -> Result<Vec<OfHost>, Failure> {
         let ctx = self.ctx().clone();
         let listed = elsewhere(move || ctx.assignable_pci()).await?;
-        Ok(listed.into_iter().map(|device| OfHost { name: address(&device), device: Device::Pci(device) }).collect())
-    }
-
-    /// The USB devices of the host.
-    pub(crate) async fn host_usb(&self) -> Vec<OfHost> {
-        elsewhere(|| usb_devices(Path::new("/sys/bus/usb/devices"))).await
+        Ok(listed.into_iter().map(OfHost::pci).collect())
     }
 
     /// The console of a domain. It does not block.
@@ -171,6 +214,16 @@ impl Xen {
         let (ctx, domid): (std::sync::Arc<Ctx>, _) = (self.ctx().clone(), DomainId::new(domid));
         Ok(elsewhere(move || ctx.open_console(domid)).await?)
     }
+}
+
+/// The USB devices of the host, which everybody can see.
+pub(crate) async fn host_usb() -> Vec<OfHost> {
+    elsewhere(|| usb_devices(Path::new("/sys/bus/usb/devices"))).await
+}
+
+/// The image of a disc, in that drive.
+pub(super) fn disc(drive: &str, image: &Path) -> Disk {
+    Disk::default().vdev(drive).format(DiskFormat::Raw).pdev_path(image.to_string_lossy())
 }
 
 fn disk(disk: Disk) -> Attached {
@@ -210,10 +263,10 @@ fn bus_and_address(bus: u8, address: u8) -> String {
 }
 
 /// The first paravirtual disk that is none of those that are there; hda is the same as xvda.
-fn free_vdev(there: &[Disk]) -> String {
+fn free_vdev(there: &[Attached]) -> String {
     let is_taken = |name: &str| {
         let letter = name.trim_start_matches("xvd");
-        let taken = there.iter().filter_map(|disk| disk.vdev.as_deref());
+        let taken = there.iter().map(|disk| disk.name.as_str());
         taken.map(|vdev| vdev.trim_start_matches("xv").trim_start_matches('h')).any(|vdev| {
             vdev.strip_prefix('d').is_some_and(|vdev| vdev.trim_end_matches(|c: char| c.is_ascii_digit()) == letter)
         })
@@ -246,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_new_disk_is_the_first_that_is_free_whatever_the_others_are_called() {
-        let there = |names: &[&str]| names.iter().map(|name| Disk::default().vdev(*name)).collect::<Vec<_>>();
+        let there = |names: &[&str]| names.iter().map(|name| disk(Disk::default().vdev(*name))).collect::<Vec<_>>();
         assert_eq!(free_vdev(&[]), "xvda");
         assert_eq!(free_vdev(&there(&["xvda", "hdb", "xvdc1", "sdd"])), "xvdd");
     }

@@ -20,8 +20,8 @@ mod work;
 mod xen;
 
 pub(crate) use config::{Config, Form};
-pub(crate) use connection::{Engine, Feature, Starting};
-pub(crate) use devices::{Attached, Devices, NewDevice, OfHost};
+pub(crate) use connection::{Asking, Engine, Starting};
+pub(crate) use devices::{Attached, Devices, NewDevice, OfHost, host_usb};
 pub(crate) use draft::{Draft, DraftDisk, Field, Format, Kind};
 pub(crate) use editing::{Edit, Editable};
 pub(crate) use failure::Failure;

@@ -3,7 +3,7 @@
 use super::load::Load;
 use super::{Domain, DomainList, Journal, Task, TaskList};
 use crate::engine::{
-    Action, Attached, Change, Config, Devices, Editable, Engine, Failure, Feature, Host, NewDevice, OfHost, Opened,
+    Action, Asking, Attached, Change, Config, Devices, Editable, Engine, Failure, Host, NewDevice, OfHost, Opened,
     PVH_OR_HVM, Screen, Starting,
 };
 use crate::i18n::{gettext, with};
@@ -115,9 +115,9 @@ impl Session {
         self.set_status(Status::Closed);
     }
 
-    /// Why the connection does not have something, if it does not.
-    pub(crate) fn lacks(&self, feature: Feature) -> Option<String> {
-        self.engine().and_then(|engine| engine.lacks(feature))
+    /// Why domains cannot be made to start with the host, if they cannot.
+    pub(crate) fn lacks_start_with_host(&self) -> Option<String> {
+        self.engine().and_then(|engine| engine.lacks_start_with_host())
     }
 
     /// Looks for what Xen does not tell.
@@ -231,9 +231,9 @@ impl Session {
     }
 
     /// The devices that a domain has now.
-    pub(crate) async fn devices(&self, domain: &Domain) -> Result<Devices, Failure> {
+    pub(crate) async fn devices(&self, domain: &Domain, asking: Asking) -> Result<Devices, Failure> {
         match self.engine() {
-            Some(engine) => engine.devices(domain.domid()).await,
+            Some(engine) => engine.devices(domain.domid(), asking).await,
             None => Ok(Devices::default()),
         }
     }
@@ -267,14 +267,6 @@ impl Session {
         match self.engine() {
             Some(engine) => engine.host_pci().await,
             None => Ok(Vec::new()),
-        }
-    }
-
-    /// The USB devices of the host.
-    pub(crate) async fn host_usb(&self) -> Vec<OfHost> {
-        match self.engine() {
-            Some(engine) => engine.host_usb().await,
-            None => Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can be done in the window.
 
 use super::{Window, create_window, files, host_window, journal_window, preferences, wording};
-use crate::engine::{Action, Feature, State};
+use crate::engine::{Action, Asking, State};
 use crate::i18n::gettext;
 use adw::prelude::*;
 use adw::subclass::prelude::*;
@@ -19,14 +19,6 @@ const ACTIONS: [(&str, Action, Fits); 5] = [
     ("shut-down", Action::ShutDown, |state| matches!(state, State::Running | State::Paused)),
     ("reboot", Action::Reboot, |state| matches!(state, State::Running | State::Paused)),
     ("power-button", Action::PowerButton, |state| state == State::Running),
-];
-
-/// The actions that not every connection has.
-const NOT_EVERYWHERE: [(&str, Feature); 4] = [
-    ("add-disk", Feature::Devices),
-    ("add-nic", Feature::Devices),
-    ("add-pci", Feature::Devices),
-    ("add-usb", Feature::Devices),
 ];
 
 impl Window {
@@ -56,6 +48,7 @@ impl Window {
         self.on("add-nic", |window| window.ask_for_nic());
         self.on("add-pci", |window| window.ask_for_pci());
         self.on("add-usb", |window| window.ask_for_usb());
+        self.on("show-devices", |window| window.show_devices(Asking::Allowed));
         self.on("save", |window| window.ask_where_to_save());
         self.on("create", create_window::open);
         self.on("host", host_window::open);
@@ -97,12 +90,7 @@ impl Window {
     pub(super) fn sense(&self) {
         let targets = self.targets();
         let of = |can: Fits| targets.iter().any(|domain| !domain.is_host() && can(domain.state()));
-        let session = self.session();
-        let is_there = |name: &str| {
-            NOT_EVERYWHERE.iter().all(|(lacking, feature)| *lacking != name || session.lacks(*feature).is_none())
-        };
         let set = |name: &str, can: bool| {
-            let can = can && is_there(name);
             if let Some(action) = self.lookup_action(name).and_downcast::<gio::SimpleAction>() {
                 action.set_enabled(can);
             }

@@ -1,7 +1,6 @@
 //! Beside the list: the chosen domain, or what there is to be said instead.
 
 use super::{Window, accessible, failure_view};
-use crate::engine::Feature;
 use crate::i18n::{gettext, with};
 use adw::prelude::*;
 use adw::subclass::prelude::*;
@@ -38,7 +37,7 @@ impl Window {
         content
     }
 
-    /// Says at each thing that the connection does not have, why.
+    /// Says why the connection does not have something, if it does not.
     pub(super) fn show_lacks(&self) {
         let (imp, session) = (self.imp(), self.session());
         let more = gio::Menu::new();
@@ -59,8 +58,7 @@ impl Window {
         imp.menu.append(Some(&gettext("_Preferences")), Some("win.preferences"));
         imp.menu.append(Some(&gettext("_Keyboard Shortcuts")), Some("win.show-help-overlay"));
         imp.menu.append(Some(&gettext("_About")), Some("app.about"));
-        imp.details.devices().explain_lack(session.lacks(Feature::Devices).as_deref());
-        imp.details.explain_lack(session.lacks(Feature::StartWithHost).as_deref());
+        imp.details.explain_lack(session.lacks_start_with_host().as_deref());
         self.sense();
     }
 

@@ -2,7 +2,7 @@
 
 use super::form::{self, Changed, Choice, Dialog};
 use super::{Window, confirm, files, wording};
-use crate::engine::{Attached, DraftDisk, Format, NewDevice, OfHost};
+use crate::engine::{Attached, DraftDisk, Format, NewDevice, OfHost, host_usb};
 use crate::i18n::{gettext, with};
 use crate::model::{Domain, Session};
 use adw::prelude::*;
@@ -80,7 +80,7 @@ impl Window {
             #[weak(rename_to = window)]
             self,
             async move {
-                let devices = window.session().host_usb().await;
+                let devices = host_usb().await;
                 let none = gettext("No USB device is plugged into this host.");
                 window.choose_device(&domain, &gettext("Attach a USB Device"), &none, devices);
             }

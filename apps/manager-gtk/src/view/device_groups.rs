@@ -15,8 +15,7 @@ type OnWish = Rc<dyn Fn(&Attached, Wish)>;
 pub(super) struct DeviceGroups {
     /// Disks, network interfaces, PCI and USB devices.
     groups: [adw::PreferencesGroup; 4],
-    /// With what they do.
-    add_buttons: Vec<(gtk::Button, String)>,
+    add_buttons: Vec<gtk::Button>,
     rows: RefCell<Vec<(usize, adw::ActionRow)>>,
     on_wish: RefCell<Option<OnWish>>,
 }
@@ -34,7 +33,7 @@ impl Default for DeviceGroups {
             let add = icon_button("list-add-symbolic", &text);
             add.set_action_name(Some(action));
             let group = adw::PreferencesGroup::builder().title(title).header_suffix(&add).build();
-            add_buttons.push((add, text));
+            add_buttons.push(add);
             group
         });
         Self { groups, add_buttons, rows: RefCell::default(), on_wish: RefCell::default() }
@@ -46,11 +45,6 @@ impl DeviceGroups {
         &self.groups
     }
 
-    /// Says why devices are not there, if they are not.
-    pub(super) fn explain_lack(&self, why: Option<&str>) {
-        self.add_buttons.iter().for_each(|(button, text)| button.set_tooltip_text(Some(why.unwrap_or(text))));
-    }
-
     /// Calls with what is wanted.
     pub(super) fn on_wish(&self, wish: impl Fn(&Attached, Wish) + 'static) {
         self.on_wish.replace(Some(Rc::new(wish)));
@@ -59,15 +53,22 @@ impl DeviceGroups {
     /// Shows these, or why they are not known. Those of domain 0 stay as they are.
     pub(super) fn show(&self, devices: Result<Devices, Failure>, is_host: bool) {
         self.rows.take().iter().for_each(|(at, row)| self.groups[*at].remove(row));
-        self.add_buttons.iter().for_each(|(button, _)| button.set_visible(!is_host));
-        let (devices, why_none) = match devices {
-            Ok(devices) => (devices, gettext("None")),
-            Err(failure) => (Devices::default(), failure.summary),
+        self.add_buttons.iter().for_each(|button| button.set_visible(!is_host));
+        let (devices, why_none, is_known) = match devices {
+            Ok(devices) => (devices, gettext("None"), true),
+            Err(failure) => (Devices::default(), failure.summary, false),
         };
         let families = [devices.disks, devices.nics, devices.pci, devices.usb];
         for (at, devices) in families.into_iter().enumerate() {
             if devices.is_empty() {
-                self.add(at, adw::ActionRow::builder().title(&*glib::markup_escape_text(&why_none)).build());
+                let row = adw::ActionRow::builder().title(&*glib::markup_escape_text(&why_none)).build();
+                // A password may be all that is lacking, and one button is enough.
+                if !is_known && at == 0 {
+                    let show = icon_button("view-refresh-symbolic", &gettext("Show the Devices"));
+                    show.set_action_name(Some("win.show-devices"));
+                    row.add_suffix(&show);
+                }
+                self.add(at, row);
             }
             for device in &devices {
                 self.add(at, self.row(device, is_host));

@@ -2,7 +2,7 @@
 
 use super::details::Details;
 use super::{failure_view, pages, shortcuts};
-use crate::engine::Failure;
+use crate::engine::{Asking, Failure};
 use crate::i18n::{gettext, ngettext, with};
 use crate::model::{Domain, Session, Status, Task};
 use adw::prelude::*;
@@ -162,7 +162,7 @@ impl Window {
             );
             imp.chosen.replace(Some((domain.clone(), changed)));
             imp.uuid.replace(domain.uuid());
-            self.show_devices();
+            self.show_devices(Asking::Never);
         }
         pages::show(&imp.content_pages, if domain.is_some() { "details" } else { "nothing" });
         self.sense();
@@ -181,21 +181,21 @@ impl Window {
             self,
             move |task| {
                 if task.state().is_over() {
-                    window.show_devices();
+                    window.show_devices(Asking::Never);
                 }
             }
         ));
     }
 
     /// Reads the devices of the chosen domain, what it is, and whether it starts with the host.
-    pub(super) fn show_devices(&self) {
+    pub(super) fn show_devices(&self, asking: Asking) {
         let Some(domain) = self.chosen() else { return };
         glib::spawn_future_local(clone!(
             #[weak(rename_to = window)]
             self,
             async move {
                 window.session().learn_kind(&domain).await;
-                let devices = window.session().devices(&domain).await;
+                let devices = window.session().devices(&domain, asking).await;
                 let autostart = window.session().starts_with_host(&domain).await;
                 // Another one may have been chosen meanwhile.
                 if window.chosen().as_ref() == Some(&domain) {

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 26] = [
+    let cases: [(&str, Case); 27] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         ("over_the_service_polkit_decides_and_what_is_lacking_is_grey", service::life),
         ("over_the_service_the_host_has_its_page", service::host),
         ("over_the_service_a_screen_is_shown_to_whom_polkit_allows_it", service::screen),
+        ("over_the_service_devices_come_and_go_as_polkit_allows_it", service::devices),
         ("over_the_service_jobs_are_tasks_which_end_with_it", service::jobs),
         ("over_the_service_what_cannot_be_saved_or_sent_runs_on", service::sending),
         ("over_the_service_a_domain_that_may_be_saved_keeps_its_file", service::saving),

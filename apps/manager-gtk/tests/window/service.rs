@@ -21,6 +21,7 @@ use zbus::{Connection, MessageStream};
 
 const MANAGE: &str = "org.osevent.Xen1.manage";
 const CONSOLE: &str = "org.osevent.Xen1.console";
+const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
 const POLKIT: &str = "org.freedesktop.PolicyKit1";
 
 /// Ends from the top.
@@ -145,9 +146,7 @@ pub(crate) fn life() -> Result<(), Failure> {
 
     reader.wait("label", "Processor load: *")?;
     // What the service does not offer is grey, and says so.
-    let add = reader.wait("button", "Attach a Disk")?;
-    reader.wait_state(&add, SENSITIVE, false)?;
-    reader.wait("list item", "The service xenlightd does not offer this. *")?;
+    reader.wait_state(&reader.wait("list item", "Starts with the Host")?, SENSITIVE, false)?;
 
     bed.allow(&["org.osevent.Xen1.destroy"]);
     reader.press("button", "Destroy")?;
@@ -157,7 +156,7 @@ pub(crate) fn life() -> Result<(), Failure> {
 
     // A password is asked for where somebody has pressed a button, and for nothing that goes on by itself.
     let asked = &bed.polkit.lock().expect("nobody panics with it").asked;
-    let by_itself = |asked: &Asked| asked.action == "org.osevent.Xen1.read";
+    let by_itself = |asked: &Asked| ["org.osevent.Xen1.read", READ_CONFIGURATION].contains(&&*asked.action);
     assert!(asked.iter().all(|asked| by_itself(asked) == (asked.flags == 0)), "{asked:?}");
     assert!(asked.iter().any(by_itself), "{asked:?}");
     Ok(())
@@ -211,10 +210,77 @@ pub(crate) fn screen() -> Result<(), Failure> {
     Ok(())
 }
 
+pub(crate) fn devices() -> Result<(), Failure> {
+    let mut bed = Bed::new()?;
+    bed.allow(&["org.osevent.Xen1.create"]);
+    bed.serve()?;
+    let folder = tempfile::tempdir()?;
+    let (here, path) = (folder.path().display(), |name: &str| folder.path().join(name));
+    fs::write(path("kernel"), osevent_domains::kernel::idle())?;
+    fs::write(path("data.img"), [7; 4096])?;
+    let disc = format!("disk = ['format=raw,vdev=xvdc,access=ro,devtype=cdrom,target={here}/data.img']");
+    fs::write(path("web.cfg"), format!("name = 'web'\ntype = 'pv'\nmemory = 64\nkernel = '{here}/kernel'\n{disc}\n"))?;
+    let manager = Manager::run(bed.command().arg(path("web.cfg")))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "web, Running, *")?;
+    reader.select("Domains", "list item", "web, *")?;
+
+    // They are looked for by themselves, so no password is asked for before somebody wants to see them.
+    reader.wait("list item", "You are not authorised to do this. *")?;
+    let interactive = || {
+        let polkit = bed.polkit.lock().expect("nobody panics with it");
+        let mut asked = polkit.asked.iter().filter(|asked| asked.action == READ_CONFIGURATION);
+        asked.any(|asked| asked.flags != 0)
+    };
+    assert!(!interactive());
+    bed.allow(&[READ_CONFIGURATION]);
+    reader.press("button", "Show the Devices")?;
+    reader.wait("list item", "xvdc")?;
+    assert!(interactive());
+
+    let attach = || {
+        reader.press("button", "Attach a Disk")?;
+        reader.write("text box", "Image or Block Device", &format!("{here}/data.img"))?;
+        reader.press("button", "Attach")
+    };
+    attach()?;
+    reader.wait("label", &format!("Attach {here}/data.img: You are not authorised to do this. *"))?;
+    bed.allow(&["org.osevent.Xen1.attach"]);
+    attach()?;
+    reader.wait("list item", "xvda")?;
+    let detach = || {
+        reader.press("button", "Detach xvda")?;
+        reader.wait("label", "Detach xvda from web?")?;
+        reader.press("button", "Detach")?;
+        reader.wait_gone("label", "Detach xvda from web?")
+    };
+    detach()?;
+    reader.wait("label", "Detach xvda: You are not authorised to do this. *")?;
+    bed.allow(&[MANAGE]);
+    detach()?;
+    reader.wait_gone("list item", "xvda")?;
+    assert_eq!(fs::read(path("data.img"))?, [7; 4096], "what is detached is not touched");
+
+    reader.press("button", "Attach a Network Interface")?;
+    reader.write("text box", "Address", "00:16:3e:00:00:07")?;
+    reader.press("button", "Attach")?;
+    reader.wait("list item", "00:16:3e:00:00:07")?;
+    reader.press("button", "Attach a PCI Device")?;
+    reader.wait("label", "No PCI device of this host can be given away. *")?;
+    reader.press("button", "Cancel")?;
+    reader.wait_gone("window", "Attach a PCI Device")?;
+
+    // Only HVM domains have drives that libxl can open; what it says is told.
+    reader.press("button", "Eject the Disc of xvdc")?;
+    reader.wait("label", "Eject xvdc: *")?;
+    reader.press("button", "Details")?;
+    reader.wait_text("text box", "Details", "org.osevent.Xen1.Error.Libxl")?;
+    Ok(())
+}
+
 pub(crate) fn jobs() -> Result<(), Failure> {
     let mut bed = Bed::new()?;
-    let read = "org.osevent.Xen1.read-configuration";
-    bed.allow(&[MANAGE, read, "org.osevent.Xen1.create", CONSOLE]);
+    bed.allow(&[MANAGE, READ_CONFIGURATION, "org.osevent.Xen1.create", CONSOLE]);
     bed.serve()?;
     let folder = tempfile::tempdir()?;
     let config = domain_file(folder.path())?;

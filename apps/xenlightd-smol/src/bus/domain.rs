@@ -11,6 +11,7 @@ use zbus::{Connection, OwnedFd, OwnedObjectPath, interface};
 use super::Service;
 use crate::aside;
 use crate::authority::Action;
+use crate::devices::{self, Device};
 use crate::domain::Domain;
 use crate::failure::{Failure, JobError};
 use crate::files;
@@ -276,6 +277,75 @@ impl DomainObject {
     async fn get_screen(&self, #[zbus(header)] header: Header<'_>) -> Result<(String, u16), Failure> {
         let server = self.ask(&header, Action::Console, Ctx::vnc_server).await?;
         Ok(server.map(|server| (server.host, server.port)).unwrap_or_default())
+    }
+
+    /// The disks, network interfaces, PCI and USB devices that it has now, as `disks`, `nics`, `pcidevs` and `usbdevs` of libxl's JSON of a
+    /// configuration.
+    #[zbus(out_args("devices"))]
+    async fn get_devices(&self, #[zbus(header)] header: Header<'_>) -> Result<String, Failure> {
+        self.ask(&header, Action::ReadConfiguration, devices::of_domain).await
+    }
+
+    /// Gives it a device: the only one in a text as that of GetDevices.
+    ///
+    /// A device names files and programs of the host that are used as root, so whoever may do this may do all.
+    #[zbus(out_args("job"))]
+    async fn attach_device(
+        &self,
+        device: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::AttachDevice).await?;
+        let device = Device::read(device)?;
+        self.begin(&header, bus, start, |job, ctx, domid| device.attach(job, ctx, domid)).await
+    }
+
+    /// Takes a device from it: the only one in a text as that of GetDevices, and just as told there. Its files stay as they are. From libxl 4.15
+    /// on, a disk is taken only if the domain releases it within 10 s; any other device is taken then by force.
+    #[zbus(out_args("job"))]
+    async fn detach_device(
+        &self,
+        device: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::DetachDevice).await?;
+        let (device, ctx, domid) = (Device::read(device)?, start.ctx.clone(), start.domid);
+        let found = aside::begin(move || device.is_of(&ctx, domid).map(|is_there| is_there.then_some(device)));
+        let found = found.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??;
+        let device = found.ok_or_else(|| Failure::InvalidArgument("the domain has no such device".to_owned()))?;
+        self.begin(&header, bus, start, |job, ctx, domid| device.detach(job, ctx, domid)).await
+    }
+
+    /// Puts a disc into a drive of it, in place of the one that is there: the only one in `disks` of a text as that of GetDevices, with the drive
+    /// as `vdev`, the image as `pdev_path`, and its `format`. libxl has drives for HVM domains only.
+    ///
+    /// The image is a file of the host that is opened as root.
+    #[zbus(out_args("job"))]
+    async fn insert_disc(
+        &self,
+        disc: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::InsertDisc).await?;
+        let disc = Device::read_disc(disc)?;
+        let work = |job: Arc<Job>, ctx: Arc<Ctx>, domid| async move { job.wait(ctx.insert_disc(domid, &disc)).await };
+        self.begin(&header, bus, start, work).await
+    }
+
+    /// Takes the disc out of a drive of it, which is named as in its configuration, such as `hdc`.
+    #[zbus(out_args("job"))]
+    async fn eject_disc(
+        &self,
+        drive: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Failure> {
+        let start = self.authorized(&header, Kind::EjectDisc).await?;
+        let work = |job: Arc<Job>, ctx: Arc<Ctx>, domid| async move { job.wait(ctx.eject_disc(domid, &drive)).await };
+        self.begin(&header, bus, start, work).await
     }
 
     /// Its configuration, as a file of xl's: xl.cfg(5).

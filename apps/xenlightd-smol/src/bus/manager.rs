@@ -12,6 +12,7 @@ use zbus::{Connection, ObjectPath, OwnedFd, OwnedObjectPath, Variant, interface}
 use super::Service;
 use crate::aside;
 use crate::authority::Action;
+use crate::devices;
 use crate::failure::Failure;
 use crate::files;
 use crate::job::{Job, Kind};
@@ -95,6 +96,14 @@ impl Manager {
     async fn read_host(&self, #[zbus(header)] header: Header<'_>) -> Result<Description, Failure> {
         self.service.authority.check(&header, Action::Read, None).await?;
         self.ask(machine::describe).await
+    }
+
+    /// The PCI devices of this host that can be given to a domain, as `pcidevs` of libxl's JSON of a configuration. Those that a domain has
+    /// are not among them, nor those that the host uses.
+    #[zbus(out_args("devices"))]
+    async fn read_assignable_pci(&self, #[zbus(header)] header: Header<'_>) -> Result<String, Failure> {
+        self.service.authority.check(&header, Action::Read, None).await?;
+        self.ask(devices::assignable_pci).await
     }
 
     /// The events after the one with the number `after`, oldest first, 256 at most: ask again after the last one. They are numbered from 1 on

@@ -39,7 +39,7 @@ const CONSOLE: &str = "org.osevent.Xen1.console";
 const READ_CONFIGURATION: &str = "org.osevent.Xen1.read-configuration";
 
 /// The methods of a domain that need no arguments, with what they need to be allowed.
-const METHODS: [(&str, &str); 11] = [
+const METHODS: [(&str, &str); 12] = [
     ("Pause", MANAGE),
     ("Unpause", MANAGE),
     ("Resume", MANAGE),
@@ -51,6 +51,7 @@ const METHODS: [(&str, &str); 11] = [
     ("GetConfiguration", READ_CONFIGURATION),
     ("OpenConsole", CONSOLE),
     ("GetScreen", CONSOLE),
+    ("GetDevices", READ_CONFIGURATION),
 ];
 
 pub(crate) fn error_of(result: zbus::Result<Message>) -> (String, String) {
@@ -63,7 +64,7 @@ pub(crate) fn error_of(result: zbus::Result<Message>) -> (String, String) {
     }
 }
 
-async fn with_domain(bed: &Bed) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) async fn with_domain(bed: &Bed) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let mut signals = bed.signals().await?;
     bed.machine.add_domain(5)?;
     signals.domain("DomainAppeared", 5).await?;

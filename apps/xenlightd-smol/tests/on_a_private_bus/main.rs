@@ -5,6 +5,7 @@ mod bus;
 mod clients;
 mod contract;
 mod control;
+mod devices;
 mod events;
 mod files;
 mod life;
@@ -28,6 +29,7 @@ fn main() {
     let cases = [
         life::CASES,
         control::CASES,
+        devices::CASES,
         files::CASES,
         saved::CASES,
         migration::CASES,

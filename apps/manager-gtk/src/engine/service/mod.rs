@@ -4,6 +4,7 @@
 //! goes on when this program ends.
 
 mod bus;
+mod devices;
 mod domains;
 mod files;
 mod host;
