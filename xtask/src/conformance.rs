@@ -1,5 +1,6 @@
 //! `conformance`: builds the suite and runs it, here or, against a real Xen, in the lab.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::debian::Release;
+use crate::lab::Threads;
 use crate::libxl::{self, Linked};
 use crate::workspace::Workspace;
 use crate::{lab, setup};
@@ -140,7 +142,8 @@ fn build_standin(workspace: &Workspace) -> Result<PathBuf> {
 /// The same run in the lab, on the Xen of the release that is asked for, its reports brought back to where they are wanted.
 fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
     let release = release(&mut arguments, "--release")?;
-    let hvm = has_device_model(&arguments);
+    let hvm = DEVICE_MODEL.iter().any(|&cases| may_run(&arguments, cases));
+    let threads = if SYSTEM.iter().any(|&cases| may_run(&arguments, cases)) { Threads::Multi } else { Threads::Single };
     let mut fetch = Vec::new();
     for (name, report) in REPORTS {
         let Some(path) = option(&arguments, name).map(PathBuf::from) else { continue };
@@ -156,7 +159,15 @@ fn in_lab(mut arguments: Vec<OsString>) -> Result<lab::Options> {
         arguments.push("--linux=/lab/linux".into());
     }
     // The suite bounds each case itself.
-    Ok(lab::Options { release, fetch, memory: lab::LARGEST, timeout: 3600, hvm, ..lab::Options::new(arguments) })
+    Ok(lab::Options {
+        release,
+        fetch,
+        memory: lab::LARGEST,
+        timeout: 3600,
+        hvm,
+        threads,
+        ..lab::Options::new(arguments)
+    })
 }
 
 /// The run in two labs: the cases in the first one, and what serves them in the second one, of the release that `--peer-release` names.
@@ -182,20 +193,32 @@ fn release(arguments: &mut Vec<OsString>, option: &str) -> Result<Release> {
     release.with_context(|| format!("there is no release {name} to boot: {known} are there"))
 }
 
-/// Whether cases with a device model may be among those that the arguments choose.
-fn has_device_model(arguments: &[OsString]) -> bool {
-    /// Their names, and the type of their domains.
-    const CASES: [(&str, &str); 2] = [("xen-hvm-", "hvm"), ("xen-qemu-", "pv")];
-    let of_type = |of: &str| option(arguments, "--type").is_none_or(|kind| kind == of || kind == "all");
-    let mut cases = Vec::new();
+/// How the names of some cases begin, and the type of their domains.
+type Cases = (&'static str, &'static str);
+
+/// Those with a device model.
+const DEVICE_MODEL: [Cases; 2] = [("xen-hvm-", "hvm"), ("xen-qemu-", "pv")];
+
+/// Those of an HVM domain whose system has to run.
+const SYSTEM: [Cases; 2] = [("xen-hvm-saved", "hvm"), ("xen-hvm-migrated", "hvm")];
+
+/// Whether such cases may be among those that the arguments choose.
+fn may_run(arguments: &[OsString], (name, kind): Cases) -> bool {
+    let is_of_type = option(arguments, "--type").is_none_or(|wanted| wanted == kind || wanted == "all");
+    let (cases, without) = (values(arguments, "--case"), values(arguments, "--without"));
+    let is_chosen = cases.is_empty() || cases.iter().any(|case| case.starts_with(name) || name.starts_with(&**case));
+    is_of_type && is_chosen && !without.iter().any(|case| name.starts_with(&**case))
+}
+
+/// The values of an option that can be repeated.
+fn values<'a>(arguments: &'a [OsString], name: &str) -> Vec<Cow<'a, str>> {
+    let mut values = Vec::new();
     let mut rest = arguments;
-    while let Some(at) = position(rest, "--case") {
-        cases.extend(option(&rest[at..], "--case").map(OsStr::to_string_lossy));
+    while let Some(at) = position(rest, name) {
+        values.extend(option(&rest[at..], name).map(OsStr::to_string_lossy));
         rest = &rest[at + 1..];
     }
-    let chosen =
-        |of: &str| cases.is_empty() || cases.iter().any(|case| case.starts_with(of) || of.starts_with(&**case));
-    CASES.iter().any(|(name, kind)| of_type(kind) && chosen(name))
+    values
 }
 
 /// Removes `--name VALUE` or `--name=VALUE`, and returns the value.
@@ -278,8 +301,23 @@ mod tests {
             ("--type pv --case xen-hvm-eject", false),
             ("--type=hvm --case xen-hvm", true),
             ("--type all --case close-idle", false),
+            ("--without xen-hvm", true),
+            ("--without xen-hvm --without=xen-qemu-", false),
         ] {
             assert_eq!(in_lab(words(given)).unwrap().hvm, wanted, "{given}");
+        }
+    }
+
+    #[test]
+    fn processors_have_a_thread_each_where_the_system_of_an_hvm_domain_runs() {
+        for (given, wanted) in [
+            ("--tier xen", Threads::Multi),
+            ("--case xen-hvm-", Threads::Multi),
+            ("--case xen-hvm-eject --case xen-life", Threads::Single),
+            ("--type pv", Threads::Single),
+            ("--without xen-hvm", Threads::Single),
+        ] {
+            assert_eq!(in_lab(words(given)).unwrap().threads, wanted, "{given}");
         }
     }
 

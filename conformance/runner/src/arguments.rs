@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Only the cases whose name is, or begins with, this; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
+    /// Not the cases whose name is, or begins with, this; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) without: Vec<String>,
     /// The libxl that is loaded, as a file, in place of the one that is installed.
     #[arg(long, value_name = "FILE")]
     pub(crate) libxl: Option<PathBuf>,

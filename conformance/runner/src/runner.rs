@@ -147,16 +147,17 @@ fn publish(report: &Report, arguments: &Arguments, files: Vec<report::Open>) -> 
 }
 
 fn select(arguments: &Arguments) -> anyhow::Result<Vec<&'static Listed>> {
-    for name in &arguments.cases {
+    for name in arguments.cases.iter().chain(&arguments.without) {
         ensure!(
             cases::ALL.iter().any(|case| case.name.starts_with(name.as_str())),
             "there is no case {name:?}; --list shows all"
         );
     }
-    let named = |case: &Listed| {
-        arguments.cases.is_empty() || arguments.cases.iter().any(|name| case.name.starts_with(name.as_str()))
+    let is_of = |case: &Listed, names: &[String]| names.iter().any(|name| case.name.starts_with(name.as_str()));
+    let is_wanted = |case: &Listed| {
+        (arguments.cases.is_empty() || is_of(case, &arguments.cases)) && !is_of(case, &arguments.without)
     };
-    Ok(cases::ALL.iter().filter(|case| named(case) && case.tiers.contains(&arguments.tier)).collect())
+    Ok(cases::ALL.iter().filter(|case| is_wanted(case) && case.tiers.contains(&arguments.tier)).collect())
 }
 
 /// What a case is run with.

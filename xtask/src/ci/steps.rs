@@ -41,7 +41,7 @@ impl Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 24] = [
+pub(super) const STEPS: [Step; 25] = [
     Step::new("setup", "system packages", |_| setup::run().map(|()| Tally::PASSED)),
     Step::new("fmt", "the format of the sources", fmt),
     Step::new("published", "what is to be published: manifests, licences, READMEs", published::check),
@@ -61,7 +61,8 @@ pub(super) const STEPS: [Step; 24] = [
     Step::new("libxl", "conformance against libxl 4.14, 4.17 and 4.20 without a hypervisor", libxl),
     Step::new("xl", "xl's files, as xl 4.14, 4.17 and 4.20 read them", xl),
     Step::new("lab", "tests of xtask, which boot the lab", lab_tests),
-    Step::new("xen", "conformance against a real Xen, in the lab", |w| conformance(w, "xen")),
+    Step::new("xen", "conformance against a real Xen, in the lab", on_xen),
+    Step::new("xen-hvm", "the same with HVM domains", on_xen_with_hvm).beside(),
     Step::new("xen-4.14", "what matters most, on Debian 11's Xen", |w| on_xen_of(w, "bullseye")).beside(),
     Step::new("xen-4.20", "what matters most, on Debian 13's Xen", |w| on_xen_of(w, "trixie")).beside(),
     Step::new("pair", "domains that migrate from Xen 4.17 to 4.20 and back", pair).beside(),
@@ -244,6 +245,17 @@ fn xl(workspace: &Workspace) -> Result<Tally> {
     let programs = programs.collect::<Result<Vec<_>>>()?.join(":");
     let mut cargo = workspace.cargo();
     count(cargo.args(["test", "--package", "xenlight-types", "--test", "xl"]).env("XL_PROGRAMS", programs))
+}
+
+/// The names of cases whose lab [has a thread for each processor](lab::Threads), which is slow beside another one.
+const HVM: &str = "xen-hvm-";
+
+fn on_xen(workspace: &Workspace) -> Result<Tally> {
+    suite(workspace, "xen", &["--tier", "xen", "--without", HVM])
+}
+
+fn on_xen_with_hvm(workspace: &Workspace) -> Result<Tally> {
+    suite(workspace, "xen-hvm", &["--tier", "xen", "--case", HVM])
 }
 
 fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {

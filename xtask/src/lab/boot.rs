@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use lab_frame::{Frame, PORT};
 
+use super::Threads;
 use super::device_model::DeviceModel;
 use super::image::Image;
 use super::monitor;
@@ -27,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) memory: u64,
     /// Processors, all of them dom0's.
     pub(crate) cpus: u32,
+    /// How they are played.
+    pub(crate) threads: Threads,
     /// From the start of QEMU to the end of the program.
     pub(crate) timeout: Duration,
     /// From the start of QEMU to that of the program: a machine that takes longer stands still.
@@ -199,6 +202,10 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Result<Command> {
         Some(cable) => (cable.stdin()?, cable.options().to_vec(), cable.word()),
         None => (Stdio::null(), Vec::new(), String::new()),
     };
+    let accelerator = match machine.threads {
+        Threads::Single => "tcg,thread=single",
+        Threads::Multi => "tcg,thread=multi",
+    };
     // setpriv ends QEMU should we be killed.
     let mut command = qemu.command("setpriv", &["--pdeathsig", "KILL", "--"]);
     command
@@ -206,9 +213,7 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Result<Command> {
         .args(["-nodefaults", "-no-user-config", "-no-reboot"])
         // Without an IOMMU no domain gets a PCI device.
         .args(["-display", "none", "-machine", "q35", "-device", "intel-iommu"])
-        // One thread plays all processors, by turns. With a thread each, one that has a lock of Xen's may have to wait for a processor
-        // here, which those that want the lock use up meanwhile: beside another lab, all took three times as long.
-        .args(["-accel", "tcg,thread=single"])
+        .args(["-accel", accelerator])
         // Without rdrand each domain takes 3 s longer to create. With nested paging Xen can have PVH domains.
         .args(["-cpu", "qemu64,+rdrand,+npt,+nrip-save"])
         .args(["-smp", &machine.cpus.to_string()])
