@@ -27,8 +27,10 @@ const PENDING: usize = 32;
 /// What somebody wants to do. `data/org.osevent.Xen1.policy` has them all, with what is allowed unless an administrator says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Nothing that the properties, which everybody can read, do not tell.
+    /// The properties, which everybody can read, tell as much, but for processor times.
     Read,
+    /// More than that, and no secret. It is not told if polkit cannot be asked.
+    ReadHost,
     /// A configuration has passwords of screens in it.
     ReadConfiguration,
     Manage,
@@ -54,7 +56,7 @@ pub(crate) enum Action {
 impl Action {
     pub(crate) const fn id(self) -> &'static str {
         match self {
-            Self::Read => "org.osevent.Xen1.read",
+            Self::Read | Self::ReadHost => "org.osevent.Xen1.read",
             Self::ReadConfiguration => "org.osevent.Xen1.read-configuration",
             Self::Manage => "org.osevent.Xen1.manage",
             Self::Create => "org.osevent.Xen1.create",

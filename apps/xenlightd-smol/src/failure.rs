@@ -45,6 +45,8 @@ pub(crate) enum Failure {
     /// A domain is saved, and its file is complete. It was to be ended then, or to go on if it was to be kept, and that has failed: the text says
     /// what is to be done.
     AfterSave(String),
+    /// A domain that was to be reset has ended, and was not created again, or stands still: the text says which.
+    AfterReset(String),
     /// Too much is in progress; ask again later.
     Busy(String),
     /// Anything else.
@@ -58,6 +60,11 @@ pub(crate) enum JobError {
     /// The domain is saved. It was to be ended then, or to go on if it was to be kept.
     AfterSave {
         keep: bool,
+        reason: Error,
+    },
+    /// The domain has ended. It was to be created again, or, if it is there, to go on.
+    AfterReset {
+        is_there: bool,
         reason: Error,
     },
 }
@@ -91,6 +98,12 @@ impl From<&JobError> for Failure {
                 "the domain is saved, but it was not ended: {reason}. Destroy it before it is restored, or resume it \
                  and remove the file"
             )),
+            JobError::AfterReset { is_there: true, reason } => {
+                Self::AfterReset(format!("the domain is created again, but it is paused: {reason}. Unpause it"))
+            }
+            JobError::AfterReset { is_there: false, reason } => {
+                Self::AfterReset(format!("the domain has ended, and was not created again: {reason}. Create it"))
+            }
         }
     }
 }
@@ -139,7 +152,7 @@ impl Failure {
 
     /// Whether somebody has to look after a domain, and only this says so.
     pub(crate) fn leaves_work(&self) -> bool {
-        matches!(self, Self::Unsettled(_) | Self::AfterSave(_) | Self::Unfinished(_))
+        matches!(self, Self::Unsettled(_) | Self::AfterSave(_) | Self::AfterReset(_) | Self::Unfinished(_))
     }
 
     /// The name on the bus, and the text.

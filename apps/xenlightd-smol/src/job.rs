@@ -102,12 +102,14 @@ impl Kind {
         }
     }
 
-    /// What it does, if there are two of the domain meanwhile: it is suspended in order to be elsewhere, or comes from elsewhere.
+    /// What it does, if there are two of the domain meanwhile: it is suspended in order to be elsewhere, comes from elsewhere, or ends in order to
+    /// be made anew. Its configuration is that of the beginning.
     const fn doubles(self) -> Option<&'static str> {
         match self {
             Self::Save => Some("saved"),
             Self::Migrate => Some("migrated"),
             Self::Receive => Some("received"),
+            Self::Reset => Some("reset"),
             _ => None,
         }
     }
@@ -115,6 +117,22 @@ impl Kind {
     /// Whether it would let a domain go on, here or elsewhere. One of two must not.
     pub(crate) const fn lets_go_on(self) -> bool {
         matches!(self, Self::Resume | Self::Unpause | Self::Reset | Self::Save | Self::Migrate)
+    }
+
+    const fn changes_devices(self) -> bool {
+        matches!(self, Self::AttachDevice | Self::DetachDevice | Self::InsertDisc | Self::EjectDisc)
+    }
+
+    /// What keeps this from beginning while the other one is in progress with the same domain.
+    fn waits_for(self, other: Self) -> Option<String> {
+        let how = other.doubles().filter(|_| self.lets_go_on() || self.changes_devices());
+        match how {
+            Some(how) => Some(format!("the domain is being {how}")),
+            None if self.doubles().is_some() && other.changes_devices() => {
+                Some("its devices are being changed".to_owned())
+            }
+            None => None,
+        }
     }
 }
 
@@ -165,7 +183,9 @@ impl Stage {
     /// All lines of libxl's log about it.
     pub(crate) fn words(&self) -> Vec<String> {
         let Self::Failed(error) = self else { return Vec::new() };
-        let (JobError::Xen(error) | JobError::AfterSave { reason: error, .. }) = &**error;
+        let (JobError::Xen(error)
+        | JobError::AfterSave { reason: error, .. }
+        | JobError::AfterReset { reason: error, .. }) = &**error;
         error.words().iter().map(|line| line.text.clone()).collect()
     }
 }
@@ -266,9 +286,9 @@ impl Numbered {
     }
 
     fn is_free(&self, kind: Kind, uuid: Uuid) -> Result<(), Failure> {
-        let of_domain = self.running().filter(|job| kind.lets_go_on() && job.uuid() == Some(uuid));
-        match of_domain.filter_map(|job| Some((job, job.kind.doubles()?))).next() {
-            Some((job, how)) => Err(Failure::Busy(format!("the domain is being {how}, by job {}", job.number))),
+        let of_domain = self.running().filter(|job| job.uuid() == Some(uuid));
+        match of_domain.filter_map(|job| Some((job.number, kind.waits_for(job.kind)?))).next() {
+            Some((number, why)) => Err(Failure::Busy(format!("{why}, by job {number}"))),
             None => Ok(()),
         }
     }
@@ -276,7 +296,8 @@ impl Numbered {
 
 impl Jobs {
     /// # Errors
-    /// The domain is being saved, migrated or received, and this would let it go on.
+    /// The domain is being saved, migrated, received or reset, and this would let it go on or change its devices; or its devices are being changed,
+    /// and it is to be saved, migrated or reset.
     pub(crate) fn is_free(&self, kind: Kind, uuid: Uuid) -> Result<(), Failure> {
         lock(&self.0).is_free(kind, uuid)
     }
@@ -284,7 +305,7 @@ impl Jobs {
     /// A new one, and the number of the one that had to leave for it.
     ///
     /// # Errors
-    /// There are too many, the domain is being saved, migrated or received, or the service is about to end.
+    /// There are too many, the service is about to end, or as [`is_free`](Self::is_free).
     pub(crate) fn add(&self, kind: Kind, uuid: Option<Uuid>, user: u32) -> Result<(Arc<Job>, Option<u64>), Failure> {
         let mut numbered = lock(&self.0);
         if numbered.is_closed {
@@ -359,6 +380,7 @@ mod tests {
     use xenlight::{Code, Error, MigrationState, MigrationStep, Words};
 
     const ONE: u32 = 1000;
+    const DEVICES: [Kind; 4] = [Kind::AttachDevice, Kind::DetachDevice, Kind::InsertDisc, Kind::EjectDisc];
 
     #[test]
     fn a_cancelled_migration_that_leaves_something_to_be_done_has_failed() {
@@ -407,13 +429,15 @@ mod tests {
 
     #[test]
     fn nothing_lets_a_domain_go_on_of_which_there_are_two() {
-        for taking in [Kind::Save, Kind::Migrate, Kind::Receive] {
+        for taking in [Kind::Save, Kind::Migrate, Kind::Receive, Kind::Reset] {
             let (jobs, taken) = (Jobs::default(), Uuid::new_v4());
             let (job, _) = jobs.add(taking, None, ONE).unwrap();
             assert!(jobs.add(Kind::Pause, Some(taken), ONE).is_ok());
             // Of a receipt it is known once the other side has told.
             job.is_about(taken);
-            for kind in [Kind::Save, Kind::Migrate, Kind::Resume, Kind::Unpause, Kind::Reset] {
+            let of_one = [Kind::Save, Kind::Migrate, Kind::Resume, Kind::Unpause, Kind::Reset];
+            // The configuration that it has elsewhere, or anew, is that of the beginning.
+            for kind in of_one.into_iter().chain(DEVICES) {
                 assert!(matches!(jobs.add(kind, Some(taken), ONE), Err(Failure::Busy(_))), "{kind:?}");
                 assert!(jobs.add(kind, Some(Uuid::new_v4()), ONE).is_ok(), "{kind:?}");
             }
@@ -421,6 +445,22 @@ mod tests {
             assert!(jobs.add(Kind::Restore, None, ONE).is_ok());
             job.end(Ok(()));
             assert!(jobs.add(Kind::Resume, Some(taken), ONE).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_domain_whose_devices_change_does_not_leave() {
+        for changing in DEVICES {
+            let (jobs, changed) = (Jobs::default(), Some(Uuid::new_v4()));
+            let (job, _) = jobs.add(changing, changed, ONE).unwrap();
+            for kind in [Kind::Save, Kind::Migrate, Kind::Reset] {
+                let refused = jobs.add(kind, changed, ONE).err().unwrap();
+                assert!(refused.named().1.contains("its devices are being changed, by job 1"), "{refused:?}");
+            }
+            assert!(jobs.add(Kind::Pause, changed, ONE).is_ok() && jobs.add(Kind::Destroy, changed, ONE).is_ok());
+            assert!(jobs.add(Kind::AttachDevice, changed, ONE).is_ok());
+            jobs.running().iter().for_each(|job| job.end(Ok(())));
+            assert!(job.stage().has_ended() && jobs.add(Kind::Migrate, changed, ONE).is_ok());
         }
     }
 

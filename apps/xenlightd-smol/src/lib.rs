@@ -6,7 +6,7 @@
 //! - `serve` puts the service together. `host` keeps the connection to Xen and says what changes, `table` finds the changes, `journal` keeps
 //!   them, and `bus` has the objects and tells the changes as signals. `machine` is what the host has, `devices` what
 //!   domains have. `authority` asks polkit about each method, `job` is a long operation,
-//!   such as those in `saving`, with what callers pass open, at which `files` looks before.
+//!   such as those in `saving` and `reset`, with what callers pass open, at which `files` looks before.
 //! - `metrics` and `scrape` are for Prometheus.
 //! - `list`, `events`, and `saved` with `save` and `restore`, are clients of the service, as anybody could write them.
 
@@ -26,6 +26,7 @@ mod list;
 mod machine;
 mod metrics;
 mod names;
+mod reset;
 mod runtime;
 mod saved;
 mod saving;

@@ -48,7 +48,7 @@ async fn shutdown(ctx: &Arc<Ctx>, domid: DomainId) -> Result<Option<ShutdownReas
     Ok(info(ctx, domid).await?.shutdown)
 }
 
-async fn info(ctx: &Arc<Ctx>, domid: DomainId) -> Result<DomainInfo, Error> {
+pub(crate) async fn info(ctx: &Arc<Ctx>, domid: DomainId) -> Result<DomainInfo, Error> {
     let ctx = ctx.clone();
     aside::begin(move || ctx.info(domid)).recv().await.map_err(|_| no_thread())?
 }

@@ -16,7 +16,7 @@ use crate::domain::Domain;
 use crate::failure::{Failure, JobError};
 use crate::files;
 use crate::job::{Job, Kind};
-use crate::saving;
+use crate::{reset, saving};
 
 pub(super) struct DomainObject {
     pub(super) uuid: Uuid,
@@ -166,8 +166,9 @@ impl DomainObject {
     }
 
     /// Ends it at once, as Destroy does, and starts it again with the configuration that libxl has of it: with another Id, and what it has not
-    /// written is lost. Xen has no reset button for a domain. Once it has ended, Cancel has no effect. If it cannot be created again, the job
-    /// fails and the domain is gone. Whoever cares for its end, such as `xl`, does so no longer.
+    /// written is lost. Xen has no reset button for a domain. Once it is being ended, Cancel has no effect. If the error of the job is
+    /// AfterReset, the domain has ended, and what was to come then has failed: it is gone, or stands still. Whoever cares for its end, such as
+    /// `xl`, does so no longer. One that is suspended is not reset: it may run elsewhere.
     #[zbus(out_args("job"))]
     async fn reset(
         &self,
@@ -175,7 +176,7 @@ impl DomainObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
         let start = self.authorized(&header, Kind::Reset).await?;
-        self.begin(&header, bus, start, reset).await
+        self.begin(&header, bus, start, reset::reset).await
     }
 
     /// Ends it at once, without its help. What it has not written is lost.
@@ -311,6 +312,7 @@ impl DomainObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
         let start = self.authorized(&header, Kind::DetachDevice).await?;
+        of_others(start.domid)?;
         let (device, ctx, domid) = (Device::read(device)?, start.ctx.clone(), start.domid);
         let found = aside::begin(move || device.is_of(&ctx, domid).map(|is_there| is_there.then_some(device)));
         let found = found.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??;
@@ -344,6 +346,7 @@ impl DomainObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Failure> {
         let start = self.authorized(&header, Kind::EjectDisc).await?;
+        of_others(start.domid)?;
         let work = |job: Arc<Job>, ctx: Arc<Ctx>, domid| async move { job.wait(ctx.eject_disc(domid, &drive)).await };
         self.begin(&header, bus, start, work).await
     }
@@ -370,12 +373,12 @@ fn may_go_on(name: &str) -> Result<(), Failure> {
     )))
 }
 
-async fn reset(job: Arc<Job>, ctx: Arc<Ctx>, domid: DomainId) -> Result<(), xenlight::Error> {
-    let config = job.wait(ctx.config(domid)).await?;
-    ctx.check_config(&config)?;
-    job.wait(ctx.destroy(domid)).await?;
-    let again = ctx.create(&config).await?;
-    ctx.unpause(again).await
+/// Whether this domain can do without one of its devices: the host depends on those of domain 0.
+fn of_others(domid: DomainId) -> Result<(), Failure> {
+    match domid.get() {
+        0 => Err(Failure::Protected("domain 0 keeps its devices: the host depends on them".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// What a job begins with whose caller is authorized.

@@ -58,12 +58,12 @@ fn domain(job: &Job) -> OwnedObjectPath {
     job.uuid().map_or_else(OwnedObjectPath::default, names::domain)
 }
 
-/// A long operation. Its object stays for a minute after the end; if it has failed and left something to be done (Unsettled, AfterSave, Unfinished),
+/// A long operation. Its object stays for a minute after the end; if it has failed and left something to be done (Unsettled, AfterSave, AfterReset, Unfinished),
 /// until the service ends.
 #[interface(name = "org.osevent.Xen1.Job")]
 impl JobObject {
     /// What it does: create, pause, unpause, resume, shutdown, reboot, press-power-button, reset, destroy, save,
-    /// restore, dump, migrate or receive.
+    /// restore, dump, migrate, receive, attach-device, detach-device, insert-disc or eject-disc.
     #[zbus(property(emits_changed_signal = "const"))]
     fn kind(&self) -> String {
         self.job.kind.as_str().to_owned()

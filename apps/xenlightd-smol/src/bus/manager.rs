@@ -94,7 +94,7 @@ impl Manager {
     /// numbers are of type u, those of memory t, `Kinds` is of type as, `HasIommu` b. More may be added.
     #[zbus(out_args("host"))]
     async fn read_host(&self, #[zbus(header)] header: Header<'_>) -> Result<Description, Failure> {
-        self.service.authority.check(&header, Action::Read, None).await?;
+        self.service.authority.check(&header, Action::ReadHost, None).await?;
         self.ask(machine::describe).await
     }
 
@@ -102,7 +102,7 @@ impl Manager {
     /// are not among them, nor those that the host uses.
     #[zbus(out_args("devices"))]
     async fn read_assignable_pci(&self, #[zbus(header)] header: Header<'_>) -> Result<String, Failure> {
-        self.service.authority.check(&header, Action::Read, None).await?;
+        self.service.authority.check(&header, Action::ReadHost, None).await?;
         self.ask(devices::assignable_pci).await
     }
 

@@ -114,6 +114,10 @@ fn no_polkit() -> Outcome {
         let (name, text) = error_of(bed.call(&path, "Domain", "Destroy", &()).await);
         assert_eq!(name, "AuthorityMissing", "{text}");
         bed.call(HOST, "Manager", "FindDomain", &"pretend-5").await?;
+        for method in ["ReadHost", "ReadAssignablePci"] {
+            let (name, text) = error_of(bed.call(HOST, "Manager", method, &()).await);
+            assert_eq!(name, "AuthorityMissing", "{method}: {text}");
+        }
         let times = bed.call(HOST, "Manager", "ReadProcessorTimes", &()).await?;
         let times: HashMap<u32, u64> = times.body().deserialize()?;
         assert!(times.len() == 2 && times.contains_key(&5), "{times:?}");
@@ -300,6 +304,17 @@ fn reset() -> Outcome {
         let after = bed.properties(&domain, "Domain").await?;
         assert_eq!(String::try_from(after["Name"].try_clone()?)?, "made");
         assert_ne!(id(after)?, before);
+
+        // libxl looks for the kernel when it creates a domain, and not before.
+        std::fs::remove_file(bed.folder().join("kernel"))?;
+        let job = bed.begin(&domain, "Reset").await?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert_eq!(name, "AfterReset", "{text}");
+        assert!(
+            text.starts_with("the domain has ended, and was not created again: ") && text.contains("kernel"),
+            "{text}"
+        );
+        assert_eq!(bed.domains().await?.len(), 2, "the host's own and the strange one");
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zbus::OwnedObjectPath;
 
 use crate::Case;
-use crate::bed::{Bed, HOST, Outcome, with_service};
+use crate::bed::{Bed, HOST, Outcome, path_of, with_service};
 use crate::control::{created, error_of, with_domain};
 
 pub(crate) const CASES: &[Case] = &[
@@ -142,6 +142,10 @@ fn not_there() -> Outcome {
             assert_eq!((&*name, &*text), ("InvalidArgument", "the domain has no such device"), "{device}");
         }
         assert_eq!(devices(&bed, &domain).await?["nics"].as_array().map(Vec::len), Some(1));
+        for (method, device) in [("DetachDevice", r#"{"nics": [{}]}"#), ("EjectDisc", "hdc")] {
+            let (name, text) = error_of(bed.call(&path_of(0), "Domain", method, &device).await);
+            assert_eq!(name, "Protected", "{method}: {text}");
+        }
         Ok(())
     })
 }

@@ -191,6 +191,12 @@ fn suspended_by_another() -> Outcome {
             bed.call(HOST, "Manager", "Refresh", &()).await?;
             assert_eq!(bed.text(&domain, "Domain", "State").await?, "suspended");
         }
+        // It may run elsewhere already.
+        bed.polkit.lock().unwrap().allowed.push("org.osevent.Xen1.destroy");
+        let job = bed.begin(&domain, "Reset").await?;
+        let (name, text) = error_of(bed.call(&job, "Job", "Wait", &()).await);
+        assert!(name == "Failed" && text.contains("reset"), "{name}: {text}");
+        assert_eq!(bed.text(&domain, "Domain", "State").await?, "suspended");
         Ok(())
     })
 }
