@@ -4,11 +4,16 @@
 //! made, this does.
 
 use super::editing::waiting;
-use super::work::Steps;
+use super::work::{Steps, elsewhere};
 use super::xen::Xen;
 use super::{Config, Failure, State, Work};
+use crate::i18n::gettext;
 use xenlight::types::ShutdownAction;
-use xenlight::{DomainConfig, DomainId};
+use xenlight::{DomainConfig, DomainId, Error, ShutdownReason};
+
+/// How the names of domains end that a migration has, at its source and at its target. If it does not take them back, the domain may run on the
+/// other host.
+const OF_MIGRATIONS: [&str; 2] = ["--migratedaway", "--incoming"];
 
 impl Xen {
     /// Does what the configuration of a domain says about its end, if this program made it and it has ended.
@@ -43,10 +48,30 @@ impl Xen {
             let waiting = waiting(&ctx, domid).await?;
             // What would keep it from being created is told while it is still there.
             xen.check(config.clone().into()).await?;
+            xen.is_here_only(domid).await?;
             xen.disown(domid);
             steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
             xen.start_again(&steps, config, waiting).await
         })
+    }
+
+    /// Fails if a domain may go on elsewhere, or is about to: started again, it would run twice, with one disk.
+    async fn is_here_only(&self, domid: DomainId) -> Result<(), Failure> {
+        let ctx = self.ctx().clone();
+        let asked = elsewhere(move || Ok::<_, Error>((ctx.info(domid)?, ctx.name(domid)?.unwrap_or_default())));
+        let (info, name) = asked.await?;
+        let why = if self.is_leaving(domid) {
+            gettext("It is being saved or migrated.")
+        } else if OF_MIGRATIONS.iter().any(|end| name.ends_with(end)) {
+            gettext(
+                "A migration has left it, and it may run on the other host. Look there: if it does, destroy this one; if not, rename it first.",
+            )
+        } else if info.shutdown == Some(ShutdownReason::Suspend) {
+            gettext("It is suspended, as by a save or a migration, and may go on elsewhere.")
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(why))
     }
 
     /// Starts a domain that was destroyed, with the configuration that has waited for that, if there is one.

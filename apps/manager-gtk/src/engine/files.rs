@@ -20,7 +20,9 @@ impl Xen {
     /// Saves a domain into a file, and ends it. If it cannot be saved, it goes on.
     pub(crate) fn save(&self, domid: u32, path: PathBuf) -> Work {
         let (ctx, domid) = (self.ctx().clone(), DomainId::new(domid));
+        let leaving = self.leave(domid);
         Work::steps(move |steps| async move {
+            let _leaving = leaving;
             let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
             let (part, file) = Part::create(path).await?;
             if let Err(error) = steps.run(&ctx, move |ctx| ctx.save(domid, file, &config)).await {

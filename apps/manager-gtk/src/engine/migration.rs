@@ -17,8 +17,10 @@ impl Xen {
     /// Moves a domain to another host, whose `xl migrate-receive` the command starts. What the command says is a part of a failure.
     pub(crate) fn migrate(&self, domid: u32, command: Vec<String>, is_live: bool) -> Work {
         let (ctx, domid) = (self.ctx().clone(), DomainId::new(domid));
+        let leaving = self.leave(domid);
         Work::steps(move |steps| {
             over(command, async move |to, from| {
+                let _leaving = leaving;
                 Ok(steps.run(&ctx, move |ctx| ctx.migrate(domid, Sending::over(to, from).live(is_live))).await?)
             })
         })

@@ -23,6 +23,24 @@ pub(crate) struct Xen {
     versions: Rc<str>,
     /// The domains that this program has made, and for whose end it cares.
     own: Rc<RefCell<BTreeSet<DomainId>>>,
+    /// Those that this program saves or sends to another host.
+    leaving: Rc<RefCell<Vec<DomainId>>>,
+}
+
+/// A domain is being saved, or sent to another host, as long as there is this.
+pub(super) struct Leaving {
+    domid: DomainId,
+    all: Rc<RefCell<Vec<DomainId>>>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut all = self.all.borrow_mut();
+        // It can be there twice.
+        if let Some(at) = all.iter().position(|domid| *domid == self.domid) {
+            all.swap_remove(at);
+        }
+    }
 }
 
 impl Xen {
@@ -44,7 +62,7 @@ impl Xen {
         });
         let (ctx, domains, versions) = opened.await?;
         Ok(Opened {
-            engine: Self { ctx: Arc::new(ctx), versions: versions.into(), own: Rc::default() },
+            engine: Self { ctx: Arc::new(ctx), versions: versions.into(), own: Rc::default(), leaving: Rc::default() },
             domains: domains.list().map(record).collect(),
             changes: Box::pin(domains.filter_map(change)),
         })
@@ -119,6 +137,16 @@ impl Xen {
     /// Whether the domain is this program's; it is no longer.
     pub(super) fn disown(&self, domid: DomainId) -> bool {
         self.own.borrow_mut().remove(&domid)
+    }
+
+    /// Notes that a domain is being saved, or sent to another host.
+    pub(super) fn leave(&self, domid: DomainId) -> Leaving {
+        self.leaving.borrow_mut().push(domid);
+        Leaving { domid, all: self.leaving.clone() }
+    }
+
+    pub(super) fn is_leaving(&self, domid: DomainId) -> bool {
+        self.leaving.borrow().contains(&domid)
     }
 
     /// Asks a domain for something, which it may not do.

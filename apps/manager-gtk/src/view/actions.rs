@@ -111,7 +111,7 @@ impl Window {
         }
         enable("memory", |state| state.is_alive());
         enable("vcpus", |state| state.is_alive());
-        enable("reset", |state| !matches!(state, State::Making | State::Dying));
+        enable("reset", |state| !matches!(state, State::Making | State::Dying | State::Suspended));
         enable("save", |state| matches!(state, State::Running | State::Paused));
         self.imp().more.set_visible(is_one && of(|_| true));
         let chosen = self.chosen().filter(|_| is_one);
