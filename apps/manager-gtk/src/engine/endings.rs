@@ -29,6 +29,9 @@ impl Xen {
             let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
             let waiting = waiting(&ctx, domid).await?;
             let action = action(&config, state);
+            if action == ShutdownAction::Restart {
+                steps.settle()?;
+            }
             if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
                 steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
             }
@@ -39,7 +42,7 @@ impl Xen {
         }))
     }
 
-    /// Ends a domain at once and starts it again. No version of Xen has a reset button for a domain: it refuses that trigger.
+    /// Ends a domain at once and starts it again; once it is being ended, it cannot be aborted. No version of Xen has a reset button for a domain: it refuses that trigger.
     pub(super) fn reset(&self, domid: DomainId) -> Work {
         let xen = self.clone();
         Work::steps(move |steps| async move {
@@ -49,6 +52,7 @@ impl Xen {
             // What would keep it from being created is told while it is still there.
             xen.check(config.clone().into()).await?;
             xen.is_here_only(domid).await?;
+            steps.settle()?;
             xen.disown(domid);
             steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
             xen.start_again(&steps, config, waiting).await

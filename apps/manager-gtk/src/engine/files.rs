@@ -8,13 +8,19 @@ use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xenlight::{Ctx, DomainId};
+use xenlight::{Ctx, DomainId, Error, ShutdownReason};
 
 /// How a file of `xl save` begins.
 const SAVED: &[u8] = b"Xen saved domain";
 
 /// More than any configuration has. A file that is larger is something else.
 const LARGEST: u64 = 4 << 20;
+
+/// Why it stands still, if it does.
+async fn shutdown(ctx: &Arc<Ctx>, domid: DomainId) -> Result<Option<ShutdownReason>, Error> {
+    let ctx = ctx.clone();
+    elsewhere(move || Ok(ctx.info(domid)?.shutdown)).await
+}
 
 impl Xen {
     /// Saves a domain into a file, and ends it. If it cannot be saved, it goes on.
@@ -23,11 +29,17 @@ impl Xen {
         let leaving = self.leave(domid);
         Work::steps(move |steps| async move {
             let _leaving = leaving;
+            // Suspended by another, such as a migration: it must not go on here, which it would after a save that fails.
+            if shutdown(&ctx, domid).await?.is_some() {
+                return Err(Error::StandsStill { doing: "save a domain", domid }.into());
+            }
             let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
             let (part, file) = Part::create(path).await?;
             if let Err(error) = steps.run(&ctx, move |ctx| ctx.save(domid, file, &config)).await {
                 // The reason is the save's; that the rest does not work either says nothing more.
-                let _ = ctx.resume(domid).await;
+                if let Ok(Some(ShutdownReason::Suspend)) = shutdown(&ctx, domid).await {
+                    let _ = ctx.resume(domid).await;
+                }
                 part.remove().await;
                 return Err(error.into());
             }

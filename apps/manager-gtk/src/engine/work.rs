@@ -102,6 +102,8 @@ type OnPercent = Rc<dyn Fn(u8)>;
 #[derive(Default)]
 struct State {
     is_aborted: Cell<bool>,
+    /// It can no longer be aborted.
+    is_settled: Cell<bool>,
     /// An operation was begun.
     has_begun: Cell<bool>,
     /// It was aborted before.
@@ -159,7 +161,22 @@ impl Steps {
         self.0.is_aborted.get()
     }
 
+    /// From here on, an abort has no effect: half of what follows would leave less than there was.
+    ///
+    /// # Errors
+    /// It was aborted before.
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        if self.is_aborted() {
+            return Err(Failure::aborted());
+        }
+        self.0.is_settled.set(true);
+        Ok(())
+    }
+
     fn abort(&self) {
+        if self.0.is_settled.get() {
+            return;
+        }
         self.0.is_aborted.set(true);
         self.0.abort.borrow().iter().for_each(|abort| abort());
         if !self.0.has_begun.get() {
@@ -183,6 +200,25 @@ mod tests {
         while !flag.get() {
             glib::timeout_future(Duration::ZERO).await;
         }
+    }
+
+    #[test]
+    fn work_that_is_settled_goes_on_if_it_is_aborted() {
+        let context = glib::MainContext::new();
+        let steps = Steps::default();
+        let (aborts, counted) = (Rc::<Cell<u32>>::default(), Rc::<Cell<u32>>::default());
+        let operation = |aborting: &Rc<Cell<u32>>| {
+            let aborting = aborting.clone();
+            context.block_on(steps.until(async { steps.abort() }, move || aborting.set(aborting.get() + 1)));
+        };
+        steps.settle().expect("nobody has aborted it");
+        operation(&aborts);
+        assert!(!steps.is_aborted() && aborts.get() == 0);
+
+        steps.0.is_settled.set(false);
+        operation(&counted);
+        assert_eq!(counted.get(), 1);
+        assert!(steps.settle().is_err_and(|failure| failure.is_abort), "it is too late");
     }
 
     #[test]

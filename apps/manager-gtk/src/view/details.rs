@@ -89,6 +89,12 @@ impl Details {
         self.imp().autostart.set_sensitive(true);
     }
 
+    /// Shows nothing of what has to be read first: it was another domain's.
+    pub(super) fn forget(&self) {
+        self.devices().clear();
+        self.imp().autostart.set_sensitive(false);
+    }
+
     /// The devices of the domain that is shown.
     pub(super) fn devices(&self) -> &DeviceGroups {
         &self.imp().devices

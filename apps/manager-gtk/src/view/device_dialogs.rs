@@ -87,9 +87,9 @@ impl Window {
         ));
     }
 
-    /// Does what is wanted with a device of the chosen domain.
-    pub(super) fn wish(&self, device: &Attached, wish: Wish) {
-        let Some(domain) = self.chosen() else { return };
+    /// Does what is wanted with a device of a domain.
+    pub(super) fn wish(&self, domain: &Domain, device: &Attached, wish: Wish) {
+        let domain = domain.clone();
         match wish {
             Wish::Detach => self.ask_to_detach(domain, device.clone()),
             Wish::Eject => self.show_devices_after(self.session().change_disc(&domain, device, None)),

@@ -4,13 +4,14 @@ use super::device_dialogs::Wish;
 use super::form::icon_button;
 use crate::engine::{Attached, Devices, Failure};
 use crate::i18n::{gettext, with};
+use crate::model::Domain;
 use adw::prelude::*;
 use gtk::glib;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Does what is wanted with a device.
-type OnWish = Rc<dyn Fn(&Attached, Wish)>;
+/// Does what is wanted with a device of a domain.
+type OnWish = Rc<dyn Fn(&Domain, &Attached, Wish)>;
 
 pub(super) struct DeviceGroups {
     /// Disks, network interfaces, PCI and USB devices.
@@ -46,14 +47,19 @@ impl DeviceGroups {
     }
 
     /// Calls with what is wanted.
-    pub(super) fn on_wish(&self, wish: impl Fn(&Attached, Wish) + 'static) {
+    pub(super) fn on_wish(&self, wish: impl Fn(&Domain, &Attached, Wish) + 'static) {
         self.on_wish.replace(Some(Rc::new(wish)));
     }
 
-    /// Shows these, or why they are not known. Those of domain 0 stay as they are.
-    pub(super) fn show(&self, devices: Result<Devices, Failure>, is_host: bool) {
+    /// Shows nothing: whose devices were there is no longer shown.
+    pub(super) fn clear(&self) {
         self.rows.take().iter().for_each(|(at, row)| self.groups[*at].remove(row));
-        self.add_buttons.iter().for_each(|button| button.set_visible(!is_host));
+    }
+
+    /// Shows these of a domain, or why they are not known. Those of domain 0 stay as they are.
+    pub(super) fn show(&self, domain: &Domain, devices: Result<Devices, Failure>) {
+        self.clear();
+        self.add_buttons.iter().for_each(|button| button.set_visible(!domain.is_host()));
         let (devices, why_none, is_known) = match devices {
             Ok(devices) => (devices, gettext("None"), true),
             Err(failure) => (Devices::default(), failure.summary, false),
@@ -71,7 +77,7 @@ impl DeviceGroups {
                 self.add(at, row);
             }
             for device in &devices {
-                self.add(at, self.row(device, is_host));
+                self.add(at, self.row(domain, device));
             }
         }
     }
@@ -81,7 +87,7 @@ impl DeviceGroups {
         self.rows.borrow_mut().push((at, row));
     }
 
-    fn row(&self, device: &Attached, is_host: bool) -> adw::ActionRow {
+    fn row(&self, domain: &Domain, device: &Attached) -> adw::ActionRow {
         let made_of = if device.is_empty() { gettext("No disc") } else { device.made_of.clone() };
         let [title, subtitle] = [&device.name, &made_of].map(|text| glib::markup_escape_text(text));
         let row = adw::ActionRow::builder().title(&*title).subtitle(&*subtitle).build();
@@ -92,13 +98,13 @@ impl DeviceGroups {
             if !device.is_empty() {
                 buttons.push(("media-eject-symbolic", with(gettext("Eject the Disc of {name}"), &name), Wish::Eject));
             }
-        } else if !is_host {
+        } else if !domain.is_host() {
             buttons.push(("list-remove-symbolic", with(gettext("Detach {name}"), &name), Wish::Detach));
         }
         for (icon, text, wish) in buttons {
             let button = icon_button(icon, &text);
-            let (device, on_wish) = (device.clone(), self.on_wish.borrow().clone());
-            button.connect_clicked(move |_| on_wish.iter().for_each(|on_wish| on_wish(&device, wish)));
+            let (domain, device, on_wish) = (domain.clone(), device.clone(), self.on_wish.borrow().clone());
+            button.connect_clicked(move |_| on_wish.iter().for_each(|on_wish| on_wish(&domain, &device, wish)));
             row.add_suffix(&button);
         }
         row

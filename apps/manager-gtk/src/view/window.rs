@@ -98,7 +98,7 @@ impl Window {
         imp.details.devices().on_wish(clone!(
             #[weak(rename_to = window)]
             self,
-            move |device, wish| window.wish(device, wish)
+            move |domain, device, wish| window.wish(domain, device, wish)
         ));
 
         let session = self.session();
@@ -147,8 +147,12 @@ impl Window {
 
     pub(super) fn show_domain(&self, domain: Option<&Domain>) {
         let imp = self.imp();
-        if let Some((before, changed)) = imp.chosen.take() {
+        let before = imp.chosen.take().map(|(before, changed)| {
             before.disconnect(changed);
+            before
+        });
+        if before.as_ref() != domain {
+            imp.details.forget();
         }
         imp.details.bind(domain);
         if let Some(domain) = domain {
@@ -199,7 +203,7 @@ impl Window {
                 let autostart = window.session().starts_with_host(&domain).await;
                 // Another one may have been chosen meanwhile.
                 if window.chosen().as_ref() == Some(&domain) {
-                    window.imp().details.devices().show(devices, domain.is_host());
+                    window.imp().details.devices().show(&domain, devices);
                     window.imp().details.show_autostart(autostart);
                 }
             }

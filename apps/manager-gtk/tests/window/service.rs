@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::thread;
 use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
@@ -237,6 +238,18 @@ pub(crate) fn devices() -> Result<(), Failure> {
     reader.press("button", "Show the Devices")?;
     reader.wait("list item", "xvdc")?;
     assert!(interactive());
+
+    // Those of another one are not read before polkit answers; these go at once, as they would be taken for its own.
+    bed.machine.add_domain(5)?;
+    bed.polkit.lock().expect("nobody panics with it").held = Some(Vec::new());
+    reader.select("Domains", "list item", "pretend-5, *")?;
+    reader.wait_gone("list item", "xvdc")?;
+    let seen = reader.describe();
+    assert!(!seen.contains("Show the Devices"), "polkit was given up, before that these were there:\n{seen}");
+    let held = bed.polkit.lock().expect("nobody panics with it").held.take();
+    held.into_iter().flatten().for_each(Waker::wake);
+    reader.select("Domains", "list item", "web, *")?;
+    reader.wait("list item", "xvdc")?;
 
     let attach = || {
         reader.press("button", "Attach a Disk")?;
