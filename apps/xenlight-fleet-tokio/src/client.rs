@@ -1,5 +1,6 @@
 //! What people and programs ask of the fleet.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ pub(crate) async fn ask(
 /// Prints all domains of all hosts: a table, or an array of JSON objects, one for each host.
 pub(crate) async fn list(client: &Client, as_json: bool) -> Result<(), Failed> {
     let context = jetstream::new(client.clone());
-    let names: Vec<String> = hosts(&context).await?.keys().await?.try_collect().await?;
+    // A host that gives a sign of life meanwhile is told of again.
+    let names: BTreeSet<String> = hosts(&context).await?.keys().await?.try_collect().await?;
     let mut asked = JoinSet::new();
     for host in names {
         let client = client.clone();

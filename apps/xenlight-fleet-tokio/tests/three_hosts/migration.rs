@@ -90,8 +90,8 @@ pub(crate) async fn ended(mut migrating: Migrating) -> Result<(Option<i32>, Stri
     spawn_blocking(ended).await?
 }
 
-/// The names of the domains of each host, without domain 0.
-async fn listed(nats: &Nats) -> Result<Vec<Vec<String>>, Failure> {
+/// Each host, and the names of its domains without domain 0.
+async fn listed(nats: &Nats) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let listed = output(fleet(&nats.url(), &["list", "--json"])).await?;
     let hosts: Vec<Value> = serde_json::from_slice(&listed.stdout)?;
     let names = |host: &Value| {
@@ -100,7 +100,8 @@ async fn listed(nats: &Nats) -> Result<Vec<Vec<String>>, Failure> {
             .into_iter()
             .flatten()
             .map(|domain| domain["name"].as_str().unwrap_or_default().to_owned());
-        names.filter(|name| name != "Domain-0").collect()
+        let host = host["host"].as_str().unwrap_or_default().to_owned();
+        (host, names.filter(|name| name != "Domain-0").collect())
     };
     Ok(hosts.iter().map(names).collect())
 }
@@ -113,7 +114,7 @@ fn there_and_back() -> Outcome {
         let (code, said) = ended(migrating).await?;
         assert!(code == Some(0) && said.ends_with("made runs on two\n"), "{said}");
         one.told("DomainGone", 1).await?;
-        assert_eq!(listed(&nats).await?, [vec![], vec![MADE.to_owned()]]);
+        assert_eq!(listed(&nats).await?, [("one".to_owned(), vec![]), ("two".to_owned(), vec![MADE.to_owned()])]);
 
         let mut migrating = half_way(&nats, &two, &one).await?;
         migrating.child.kill()?;
@@ -162,7 +163,7 @@ fn fails() -> Outcome {
         two.go_away();
         let lost = "one: Peer: the migration failed during the transfer";
         stays(migrating, lost, "two is not heard of any more").await?;
-        assert_eq!(listed(&nats).await?[0], [MADE]);
+        assert_eq!(listed(&nats).await?[0].1, [MADE]);
         Ok(())
     })
 }

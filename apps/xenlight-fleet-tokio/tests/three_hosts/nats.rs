@@ -1,7 +1,10 @@
 //! A NATS server of its own, which keeps its stream on a disk while it is away.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull::OrderedConfig};
@@ -43,8 +46,7 @@ impl Nats {
             }
             None => None,
         };
-        // Nobody else takes it before the server does, as ports are given in turn.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = port()?;
         let mut nats = Self { server: None, port, folder, config };
         nats.come_back().await?;
         Ok(nats)
@@ -71,14 +73,14 @@ impl Nats {
 
     pub(crate) async fn come_back(&mut self) -> Outcome {
         let mut command = Command::new(program("nats-server").ok_or("there is none")?);
-        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
+        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-n", &self.name()]);
         match &self.config {
             Some(config) => command.arg("-c").arg(config.path()),
             None => command.args(["-js", "-sd"]).arg(self.folder.path()),
         };
         let mut server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         // It says by nothing else that it listens.
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !self.answers() {
             if let Some(status) = server.try_wait()? {
                 return Err(format!("nats-server: {status}").into());
             }
@@ -86,6 +88,20 @@ impl Nats {
         }
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Its name, which no other server has.
+    fn name(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
+    /// Whether it is this one that listens.
+    fn answers(&self) -> bool {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        // Without a server, the system can connect a port with itself.
+        let limited = server.set_read_timeout(Some(Duration::from_secs(1)));
+        let mut info = String::new();
+        limited.and_then(|()| BufReader::new(server).read_line(&mut info)).is_ok() && info.contains(&self.name())
     }
 
     pub(crate) async fn client(&self) -> Result<async_nats::Client, Failure> {
@@ -117,6 +133,17 @@ impl Nats {
             if told.last().is_some_and(&mut last) {
                 return Ok(told);
             }
+        }
+    }
+}
+
+/// One that no other server of these tests has, also while that is away: its hosts would come to this one.
+fn port() -> Result<u16, Failure> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return Ok(port);
         }
     }
 }
