@@ -11,7 +11,6 @@ pub(crate) const CASES: &[Case] = &[
     ("a_host_that_is_lost_is_noticed_once_and_so_is_its_return", lost),
     ("a_second_host_of_a_name_is_refused", second),
     ("the_domains_of_all_hosts_are_listed_and_a_host_that_is_lost_says_so", list),
-    ("a_host_that_gives_a_sign_of_life_meanwhile_is_listed_once", once),
 ];
 
 fn lost() -> Outcome {
@@ -105,29 +104,6 @@ fn list() -> Outcome {
         assert!(output(fleet(&nats.url(), &["forget", "three"])).await?.status.success());
         let table = String::from_utf8(output(fleet(&nats.url(), &["list"])).await?.stdout)?;
         assert!(!table.contains("three"), "{table}");
-        Ok(())
-    })
-}
-
-/// The bucket tells of each sign, also while it tells which hosts there are.
-fn once() -> Outcome {
-    with_nats(|nats| async move {
-        let list = async || output(fleet(&nats.url(), &["list", "--json"])).await;
-        list().await?;
-        let client = nats.client().await?;
-        let sign = async move || client.request("$KV.xen_hosts.busy", "{}".into()).await;
-        sign().await?;
-        // Not for ever: as long as there are new ones, the list goes on.
-        let signs = tokio::spawn(async move {
-            for _ in 0..1000 {
-                sign().await?;
-            }
-            Ok::<_, async_nats::RequestError>(())
-        });
-        let hosts: Vec<Value> = serde_json::from_slice(&list().await?.stdout)?;
-        let names: Vec<_> = hosts.iter().map(|host| text(&host["host"])).collect();
-        assert_eq!(names, ["busy"]);
-        signs.await??;
         Ok(())
     })
 }
