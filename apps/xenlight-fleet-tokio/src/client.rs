@@ -1,6 +1,5 @@
 //! What people and programs ask of the fleet.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -40,19 +39,26 @@ pub(crate) async fn ask(
 /// Prints all domains of all hosts: a table, or an array of JSON objects, one for each host.
 pub(crate) async fn list(client: &Client, as_json: bool) -> Result<(), Failed> {
     let context = jetstream::new(client.clone());
-    // A host that gives a sign of life meanwhile is told of again.
-    let names: BTreeSet<String> = hosts(&context).await?.keys().await?.try_collect().await?;
+    let known = hosts(&context).await?;
+    // Not by a consumer, as `Store::keys` does: it tells again of a host that gives a sign of life meanwhile, and may not end then.
+    let subjects = known.stream.info_with_subjects(format!("{}>", known.prefix)).await?;
+    let subjects: Vec<(String, usize)> = subjects.try_collect().await?;
     let mut asked = JoinSet::new();
-    for host in names {
-        let client = client.clone();
+    for host in subjects.iter().filter_map(|(subject, _)| subject.strip_prefix(&known.prefix)) {
+        let (client, known, host) = (client.clone(), known.clone(), host.to_owned());
         asked.spawn(async move {
+            // One that was forgotten has left a mark.
+            if known.get(&host).await?.is_none() {
+                return Ok(None);
+            }
             let answer = ask(&client, &host, "list", &Value::Null, AT_HAND).await;
             let mut listed = answer.unwrap_or_else(|failed| json!({ "lost": failed.to_string() }));
             listed["host"] = host.into();
-            listed
+            Ok(Some(listed))
         });
     }
-    let mut hosts = asked.join_all().await;
+    let hosts = asked.join_all().await.into_iter().filter_map(Result::transpose);
+    let mut hosts = hosts.collect::<Result<Vec<Value>, Failed>>()?;
     hosts.sort_by(|one, other| one["host"].as_str().cmp(&other["host"].as_str()));
     let mut out = io::stdout().lock();
     if as_json {

@@ -11,6 +11,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_host_that_is_lost_is_noticed_once_and_so_is_its_return", lost),
     ("a_second_host_of_a_name_is_refused", second),
     ("the_domains_of_all_hosts_are_listed_and_a_host_that_is_lost_says_so", list),
+    ("a_host_that_gives_signs_of_life_meanwhile_is_listed_once", once),
 ];
 
 fn lost() -> Outcome {
@@ -104,6 +105,27 @@ fn list() -> Outcome {
         assert!(output(fleet(&nats.url(), &["forget", "three"])).await?.status.success());
         let table = String::from_utf8(output(fleet(&nats.url(), &["list"])).await?.stdout)?;
         assert!(!table.contains("three"), "{table}");
+        Ok(())
+    })
+}
+
+/// What is read of the bucket changes all the time.
+fn once() -> Outcome {
+    with_nats(|nats| async move {
+        let list = async || output(fleet(&nats.url(), &["list", "--json"])).await;
+        assert_eq!(serde_json::from_slice::<Value>(&list().await?.stdout)?, Value::Array(vec![]));
+        let client = nats.client().await?;
+        let sign = async move || client.request("$KV.xen_hosts.busy", "{}".into()).await;
+        sign().await?;
+        let signs = tokio::spawn(async move { while sign().await.is_ok() {} });
+        for _ in 0..10 {
+            let hosts: Vec<Value> = serde_json::from_slice(&list().await?.stdout)?;
+            let names: Vec<_> = hosts.iter().map(|host| text(&host["host"])).collect();
+            assert_eq!(names.len(), 1, "one is told of {} times", names.len());
+            assert_eq!(names, ["busy"]);
+        }
+        assert!(!signs.is_finished(), "there were no signs any more");
+        signs.abort();
         Ok(())
     })
 }
