@@ -6,6 +6,8 @@ use rustix::io::Errno;
 use xenlight::{Error, MigrationState};
 use zbus::DBusError;
 
+use crate::aside::NoThread;
+
 /// Each has the whole reason as its text, for people: libxl's own words included. Programs go by the name.
 #[derive(Clone, Debug, DBusError)]
 #[zbus(prefix = "org.osevent.Xen1.Error")]
@@ -84,6 +86,18 @@ impl From<&Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<NoThread> for Failure {
+    fn from(error: NoThread) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<NoThread> for Error {
+    fn from(error: NoThread) -> Self {
+        Self::Io { doing: "begin", reason: io::Error::other(error) }
     }
 }
 

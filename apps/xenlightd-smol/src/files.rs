@@ -41,7 +41,7 @@ async fn within(
 ) -> Result<OwnedFd, Failure> {
     let busy = || Failure::Busy("too many files are waited for already".to_owned());
     let place = ASKED.try_acquire().ok_or_else(busy)?;
-    let asked = aside::begin(move || {
+    let asked = aside::done(move || {
         let _place = place;
         if fstatfs(&file).map_err(unknown)?.f_type as u64 == FUSE {
             let text = "a file of a FUSE file system may never end to be read or written: pass a pipe to a program that does that";
@@ -54,7 +54,7 @@ async fn within(
         Timer::after(limit).await;
         Err(Failure::InvalidFile(format!("the file's system has not answered for {limit:?}")))
     };
-    or(async { asked.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))? }, late).await
+    or(async { asked.await? }, late).await
 }
 
 /// Nothing more is asked for.

@@ -223,12 +223,12 @@ async fn open(executor: &Executor<'static>) -> Result<Opened, OpenError> {
     let event_loop = source.event_loop();
     let source = executor.spawn(source);
     // libxl builds domains on a thread of its own, so the bus is served meanwhile. Opening and the first reading wait for xenstored.
-    let opened = aside::begin(move || {
+    let opened = aside::done(move || {
         let ctx = Ctx::builder(&Library::load()?).own_thread().open(event_loop)?;
         let domains = ctx.follow_domains()?;
         let xen_version = ctx.xen_version()?.to_string();
         Ok::<_, xenlight::Error>((ctx, domains, xen_version))
     });
-    let (ctx, domains, xen_version) = opened.recv().await.map_err(|_| aside::NO_RESULT)??;
+    let (ctx, domains, xen_version) = opened.await??;
     Ok(Opened { ctx: Arc::new(ctx), domains, source, xen_version })
 }

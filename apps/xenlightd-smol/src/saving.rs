@@ -50,7 +50,7 @@ async fn shutdown(ctx: &Arc<Ctx>, domid: DomainId) -> Result<Option<ShutdownReas
 
 pub(crate) async fn info(ctx: &Arc<Ctx>, domid: DomainId) -> Result<DomainInfo, Error> {
     let ctx = ctx.clone();
-    aside::begin(move || ctx.info(domid)).recv().await.map_err(|_| no_thread())?
+    aside::done(move || ctx.info(domid)).await?
 }
 
 /// Restores a domain, which then runs unless it is to stay paused.
@@ -99,9 +99,5 @@ pub(crate) async fn dump(job: Arc<Job>, ctx: Arc<Ctx>, domid: DomainId, file: Ow
 async fn begun<T: Send + 'static>(
     begin: impl FnOnce() -> Operation<T> + Send + 'static,
 ) -> Result<Operation<T>, Error> {
-    aside::begin(begin).recv().await.map_err(|_| no_thread())
-}
-
-fn no_thread() -> Error {
-    Error::Io { doing: "begin", reason: std::io::Error::other(aside::NO_RESULT) }
+    Ok(aside::done(begin).await?)
 }

@@ -314,8 +314,7 @@ impl DomainObject {
         let start = self.authorized(&header, Kind::DetachDevice).await?;
         of_others(start.domid)?;
         let (device, ctx, domid) = (Device::read(device)?, start.ctx.clone(), start.domid);
-        let found = aside::begin(move || device.is_of(&ctx, domid).map(|is_there| is_there.then_some(device)));
-        let found = found.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??;
+        let found = aside::done(move || device.is_of(&ctx, domid).map(|is_there| is_there.then_some(device))).await??;
         let device = found.ok_or_else(|| Failure::InvalidArgument("the domain has no such device".to_owned()))?;
         self.begin(&header, bus, start, |job, ctx, domid| device.detach(job, ctx, domid)).await
     }
@@ -438,7 +437,6 @@ impl DomainObject {
     ) -> Result<T, Failure> {
         let domain = self.service.authorized(header, action, self.uuid).await?;
         let ctx = self.service.host.ctx()?;
-        let done = aside::begin(move || call(&ctx, DomainId::new(domain.id)));
-        Ok(done.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??)
+        Ok(aside::done(move || call(&ctx, DomainId::new(domain.id))).await??)
     }
 }

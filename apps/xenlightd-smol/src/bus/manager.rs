@@ -242,7 +242,6 @@ impl Manager {
         question: impl FnOnce(&Ctx) -> Result<T, xenlight::Error> + Send + 'static,
     ) -> Result<T, Failure> {
         let ctx = self.service.host.ctx()?;
-        let answer = aside::begin(move || question(&ctx));
-        Ok(answer.recv().await.map_err(|_| Failure::Failed(aside::NO_RESULT.to_owned()))??)
+        Ok(aside::done(move || question(&ctx)).await??)
     }
 }
