@@ -70,7 +70,7 @@ impl Journal {
         let lost = before_kept.saturating_sub(after);
         let skipped = after.saturating_sub(before_kept) as usize;
         let page = events.kept.iter().skip(skipped).take(PAGE);
-        Page { lost, latest: events.latest, events: page.map(copied).collect() }
+        Page { lost, latest: events.latest, events: page.cloned().collect() }
     }
 
     fn add(&self, event: &'static str, domain: Option<&Domain>, changed: HashMap<&'static str, Variant<'static>>) {
@@ -91,15 +91,6 @@ impl Journal {
     fn events(&self) -> MutexGuard<'_, Events> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn copied(event: &Event) -> Event {
-    let (number, time, what, uuid, id, name, state, changed) = event;
-    let changed = changed.iter().map(|(name, value)| {
-        // Only file descriptors cannot always be copied.
-        (*name, value.try_clone().expect("it is a number or a text"))
-    });
-    (*number, *time, what, uuid.clone(), *id, name.clone(), state, changed.collect())
 }
 
 #[cfg(test)]
