@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_lite::StreamExt;
 use futures_lite::future::{or, zip};
@@ -12,6 +11,7 @@ use xenlight::{Operation, Progress};
 
 use crate::authority::Action;
 use crate::failure::{Failure, JobError};
+use crate::journal::now_us;
 
 /// All jobs, those included that have ended and can still be asked for their result.
 const MOST: usize = 256;
@@ -330,13 +330,12 @@ impl Jobs {
             numbered.jobs.remove(&left);
         }
         numbered.last += 1;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let job = Arc::new(Job {
             number: numbered.last,
             kind,
             user,
             uuid: uuid.map(OnceLock::from).unwrap_or_default(),
-            started: since_1970.as_micros().try_into().unwrap_or(u64::MAX),
+            started: now_us(),
             stage: Mutex::new(Stage::Running),
             step: Mutex::default(),
             further: bounded(1),

@@ -76,8 +76,6 @@ impl Journal {
     fn add(&self, event: &'static str, domain: Option<&Domain>, changed: HashMap<&'static str, Variant<'static>>) {
         let mut events = self.events();
         events.latest += 1;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let time = since_1970.as_micros().try_into().unwrap_or(u64::MAX);
         let (uuid, id, name, state) = domain.map_or_else(Default::default, |domain| {
             (domain.uuid.to_string(), domain.id, domain.name.clone(), domain.state.as_str())
         });
@@ -85,12 +83,18 @@ impl Journal {
         if events.kept.len() == KEPT {
             events.kept.pop_front();
         }
-        events.kept.push_back((number, time, event, uuid, id, name, state, changed));
+        events.kept.push_back((number, now_us(), event, uuid, id, name, state, changed));
     }
 
     fn events(&self) -> MutexGuard<'_, Events> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now_us() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_micros().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
