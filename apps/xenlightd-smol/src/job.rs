@@ -125,13 +125,12 @@ impl Kind {
 
     /// What keeps this from beginning while the other one is in progress with the same domain.
     fn waits_for(self, other: Self) -> Option<String> {
-        let how = other.doubles().filter(|_| self.lets_go_on() || self.changes_devices());
-        match how {
-            Some(how) => Some(format!("the domain is being {how}")),
+        match other.doubles() {
+            Some(how) if self.lets_go_on() || self.changes_devices() => Some(format!("the domain is being {how}")),
             None if self.doubles().is_some() && other.changes_devices() => {
                 Some("its devices are being changed".to_owned())
             }
-            None => None,
+            _ => None,
         }
     }
 }
