@@ -421,8 +421,9 @@ impl DomainObject {
         W: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<JobError> + Send,
     {
-        self.service.jobs.is_free(kind, self.uuid)?;
         if kind.lets_go_on() {
+            // While it is being migrated or received it has such a name, and Busy is the reason. Jobs::add looks again.
+            self.service.jobs.is_free(kind, self.uuid)?;
             may_go_on(&self.service.host.domain(self.uuid)?.name)?;
         }
         self.service.begin(header, bus, kind, Some(self.uuid), |job| work(job, ctx, domid)).await
