@@ -77,6 +77,12 @@ impl From<Error> for JobError {
     }
 }
 
+impl From<NoThread> for JobError {
+    fn from(error: NoThread) -> Self {
+        Self::Xen(error.into())
+    }
+}
+
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self::of(error, error.to_string())

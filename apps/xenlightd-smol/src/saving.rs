@@ -48,7 +48,7 @@ async fn shutdown(ctx: &Arc<Ctx>, domid: DomainId) -> Result<Option<ShutdownReas
     Ok(info(ctx, domid).await?.shutdown)
 }
 
-pub(crate) async fn info(ctx: &Arc<Ctx>, domid: DomainId) -> Result<DomainInfo, Error> {
+async fn info(ctx: &Arc<Ctx>, domid: DomainId) -> Result<DomainInfo, Error> {
     let ctx = ctx.clone();
     aside::done(move || ctx.info(domid)).await?
 }
