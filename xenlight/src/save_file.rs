@@ -13,8 +13,8 @@
 //! | 48 | 4 | length of the configuration, its NUL byte included |
 //! | 52 | … | the configuration; what optional data follow it are skipped |
 //!
-//! The stream begins right after: reading and writing go through the file's own position, unbuffered,
-//! and libxl carries on where they ended.
+//! The stream begins right after. It is copied between the file and a socket of libxl's, from where the header ended: see
+//! `migration::relay`.
 
 use crate::config;
 #[cfg(doc)]
@@ -60,10 +60,10 @@ pub(crate) fn save(
     registry: &Arc<Registry<Hosted>>,
     task: Task,
     domid: DomainId,
-    file: File,
+    stream: File,
     mode: Mode,
 ) -> Result<Operation<()>, Error> {
-    operation::start(registry, task, Save { domid, file, mode })
+    operation::start(registry, task, Save { domid, stream, mode })
 }
 
 /// Begins to read the stream.
@@ -71,7 +71,7 @@ pub(crate) fn restore(
     registry: &Arc<Registry<Hosted>>,
     task: Task,
     config: &DomainConfig,
-    file: File,
+    stream: File,
 ) -> Result<Operation<DomainId>, Error> {
     let mut params = RestoreParams::default();
     if is_v2(registry.client().whole_library().release()) {
@@ -82,12 +82,12 @@ pub(crate) fn restore(
         let config = unsafe { config::to_libxl(question.hosted, question.ctx, config) }?;
         Ok((config, question.given(&params)?))
     })?;
-    operation::start(registry, task, Restore { config, domid: NewDomain::default(), file, params })
+    operation::start(registry, task, Restore { config, domid: NewDomain::default(), stream, params })
 }
 
 struct Save {
     domid: DomainId,
-    file: File,
+    stream: File,
     mode: Mode,
 }
 
@@ -97,15 +97,15 @@ impl Action for Save {
             Mode::Stopped => 0,
             Mode::Live => codes::SUSPEND_LIVE,
         };
-        // SAFETY: the ctx is alive; the file is open until the operation has ended (E9).
-        unsafe { library.domain_suspend(ctx, self.domid.get(), self.file.as_raw_fd(), flags, how) }
+        // SAFETY: the ctx is alive; the stream is open until the operation has ended (E9).
+        unsafe { library.domain_suspend(ctx, self.domid.get(), self.stream.as_raw_fd(), flags, how) }
     }
 }
 
 struct Restore {
     config: Typed<DomainConfig>,
     domid: NewDomain,
-    file: File,
+    stream: File,
     params: Typed<RestoreParams>,
 }
 
@@ -115,11 +115,11 @@ impl Request for Restore {
     fn initiate(&self, library: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         const NO_WAY_BACK: c_int = -1;
         let (config, domid, params) = (self.config.as_ptr(), self.domid.as_ptr(), self.params.as_ptr());
-        let fd = self.file.as_raw_fd();
+        let fd = self.stream.as_raw_fd();
         // SAFETY: `how` is this request's.
         let console = unsafe { operation::console_how::<Self>(how) };
         match library.domain_create_restore() {
-            // SAFETY: the ctx is alive; configuration, domid, file and parameters live until the operation
+            // SAFETY: the ctx is alive; configuration, domid, stream and parameters live until the operation
             // has ended (E9).
             CreateRestore::Plain(restore) => unsafe { restore(ctx, config, domid, fd, how, &console) },
             // SAFETY: likewise.

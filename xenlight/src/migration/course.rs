@@ -1,4 +1,4 @@
-//! The thread on which a migration takes its course, and how it hears of an abort. So does a save, and a restore.
+//! The thread on which a migration, a save or a restore takes its course, and how it hears of an abort.
 //!
 //! A migration is a sequence of operations and of short messages that may not come for long. The sequence runs on a thread of its own: it
 //! goes on to a safe end also when nobody awaits it any more, and what it waits for keeps nothing else waiting.
@@ -162,7 +162,7 @@ pub(crate) fn start<T: Send + 'static>(
             leave(&registry, &course);
         }
     };
-    match std::thread::Builder::new().name("xenlight-migrate".into()).spawn(on_thread) {
+    match std::thread::Builder::new().name("xenlight-course".into()).spawn(on_thread) {
         Ok(_) => Ok(operation),
         Err(reason) => {
             leave(registry, &course);

@@ -121,7 +121,7 @@ pub(crate) fn receive_now(socket: &impl AsRawFd, bytes: &mut [u8], flags: c_int)
 }
 
 /// send(2), without waiting. That nobody reads is an error, and no signal.
-fn send_now(socket: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send_now(socket: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: `bytes` is readable, for the length of the call.
     let length = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };

@@ -95,15 +95,7 @@ impl<'a> Peer<'a> {
 
     /// Writes a message. After an error the peer has not got the whole of it.
     pub(crate) fn say(&mut self, message: &[u8], waited_for: &'static str) -> Result<(), Error> {
-        let mut said = 0;
-        while said < message.len() {
-            said += match self.write(&message[said..]) {
-                Ok(0) => return Err(self.error(waited_for, io::ErrorKind::WriteZero.into())),
-                Ok(length) => length,
-                Err(error) => return Err(self.error(waited_for, error)),
-            };
-        }
-        Ok(())
+        self.write_all(message).map_err(|error| self.error(waited_for, error))
     }
 
     /// Reads this message.
@@ -136,7 +128,7 @@ impl<'a> Peer<'a> {
     }
 
     /// The error for what reading or writing returned.
-    pub(crate) fn error(&mut self, waited_for: &'static str, error: io::Error) -> Error {
+    pub(crate) fn error(&self, waited_for: &'static str, error: io::Error) -> Error {
         match error.kind() {
             io::ErrorKind::TimedOut => self.course.aborted(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.has_left(waited_for),
@@ -154,7 +146,7 @@ impl<'a> Peer<'a> {
     }
 
     /// The error for its leaving, with what it said at last.
-    pub(crate) fn has_left(&mut self, waited_for: &'static str) -> Error {
+    pub(crate) fn has_left(&self, waited_for: &'static str) -> Error {
         if let Some(doing) = self.one_way() {
             return Error::Io { doing, reason: io::ErrorKind::BrokenPipe.into() };
         }
@@ -179,7 +171,7 @@ impl<'a> Peer<'a> {
     }
 
     /// What else there is to read now, as text.
-    fn rest_of(&mut self, mut heard: Vec<u8>) -> String {
+    fn rest_of(&self, mut heard: Vec<u8>) -> String {
         const ENOUGH: usize = 400;
         let mut bytes = [0; ENOUGH];
         while heard.len() < ENOUGH

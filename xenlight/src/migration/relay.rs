@@ -15,10 +15,9 @@ use crate::contract::*;
 use crate::error::Error;
 use crate::hosted::Hosted;
 use crate::migration::course::{Awaited, Course, NO_FD, poll, waits};
-use crate::migration::end::receive_now;
+use crate::migration::end::{receive_now, send_now};
 use crate::migration::peer::Peer;
 use crate::migration::stream::{LONGEST, Stream};
-use crate::migration::write_signals;
 use crate::progress::Progress;
 use crate::save_file::{self, Mode};
 use crate::task::Task;
@@ -38,6 +37,8 @@ const CHUNK: usize = 1 << 20;
 
 /// How long libxl may have to wait, with its lock held, until it is seen that the memory ends in what nobody takes.
 const LOOKS_AHEAD_EVERY: Duration = Duration::from_millis(50);
+
+const ENDS_EARLY: Error = Error::SaveFile("it ends before the end of the domain's state");
 
 /// What is copied, between a read and the writes that it takes.
 struct Buffer {
@@ -107,7 +108,12 @@ impl Buffer {
 
     /// Whether all of the stream has come and was written, as far as can be known.
     fn is_through(&self) -> bool {
-        self.stream.is_complete() && (!self.is_full() || self.stream.is_opaque())
+        self.stream.is_opaque() || self.has_end()
+    }
+
+    /// Whether the end of the stream has come, and all before it was written.
+    fn has_end(&self) -> bool {
+        self.stream.is_at_end() && !self.is_full()
     }
 
     /// Nothing of it is needed any more, nor of what comes.
@@ -118,7 +124,8 @@ impl Buffer {
 
     /// Reads once if there is room, `Some(0)` at the end of file; `None` if there is nothing to read now, or no room.
     fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> Result<Option<usize>, Error> {
-        if !self.has_room() || !self.is_open() {
+        let expected = self.stream.expected(&self.bytes[self.whole..self.filled]);
+        if !self.has_room() || expected == 0 {
             return Ok(None);
         }
         if self.written > 0 {
@@ -127,7 +134,6 @@ impl Buffer {
             self.filled -= self.written;
             self.written = 0;
         }
-        let expected = self.stream.expected(&self.bytes[self.whole..self.filled]);
         let end = self.whole.saturating_add(expected).min(self.filled + CHUNK);
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
@@ -359,7 +365,7 @@ fn receive(
             return match result {
                 Ok(domid) if !buffer.is_through() => {
                     let why = if is_aborted { Some(course.aborted()) } else { ended_by };
-                    let why = why.unwrap_or(Error::SaveFile("it ends before the end of the domain's state"));
+                    let why = why.unwrap_or(ENDS_EARLY);
                     Err(Error::Unfinished { domid, reason: Box::new(why) })
                 }
                 // The half-made domain is to be known, whatever the reason was.
@@ -374,14 +380,14 @@ fn receive(
         if let Some(libxls) = ours.as_ref().filter(|_| !is_aborted) {
             if ended_by.is_none() {
                 ended_by = match buffer.fill(|bytes| peer.read_now(bytes)) {
-                    Ok(Some(0)) => Some(Error::SaveFile("it ends before the end of the domain's state")),
+                    Ok(Some(0)) => Some(ENDS_EARLY),
                     Ok(_) => None,
                     // Libxl says then that the stream ends.
                     Err(error) => Some(error),
                 };
             }
             // Libxl does not read to the end if it fails, and tells why.
-            if let Err(error) = buffer.empty(|bytes| write_signals::without(|| (&libxls.0).write(bytes))) {
+            if let Err(error) = buffer.empty(|bytes| send_now(&libxls.0, bytes)) {
                 say!(Debug, "libxl does not take a domain's state: {error}");
                 ours = None;
             }
@@ -389,7 +395,7 @@ fn receive(
         // Libxl is asked once it has all of the stream. Before all is written, its stream ends instead.
         let mut is_being_read = false;
         if is_aborted && let Some(libxls) = &ours {
-            let has_end = buffer.is_through() && !buffer.stream.is_opaque();
+            let has_end = buffer.has_end();
             is_being_read = has_end && !untaken(&libxls.0).is_ok_and(|length| length == 0);
             if has_end
                 && !is_being_read

@@ -79,9 +79,9 @@ impl Stream {
         self.is_written && self.whose == Whose::Helper
     }
 
-    /// Whether all of it has been handed over, as far as can be known.
-    pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.at, At::End | At::Somewhere)
+    /// Whether all of it has been handed over.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == At::End
     }
 
     /// Whether it is not known what is in it. Of one that is read, what is behind its end is read, too.
@@ -181,7 +181,7 @@ mod tests {
             }
             over = next;
         }
-        assert!(place.is_complete());
+        assert!(place.is_at_end());
         ends
     }
 
@@ -224,7 +224,7 @@ mod tests {
         let last = records.concat().len() - 1;
         let stream = [&memory[..], &records.concat()[..last]].concat();
         assert_eq!(place.hand_over(&stream).expect("it is a good stream"), stream.len() - 7);
-        assert!(!place.is_complete());
+        assert!(!place.is_at_end() && !place.is_opaque());
 
         let mut place = Stream::at_the_memory();
         let absurd = [2_u32.to_le_bytes(), [u8::MAX; 4]].concat();
@@ -247,6 +247,6 @@ mod tests {
     fn an_opaque_stream_is_handed_over_as_it_comes() {
         let mut place = Stream::opaque();
         assert_eq!(place.hand_over(&[0; 100]).expect("it is not looked at"), 100);
-        assert!(place.is_complete() && place.expected(&[]) == usize::MAX);
+        assert!(place.is_opaque() && place.expected(&[]) == usize::MAX);
     }
 }

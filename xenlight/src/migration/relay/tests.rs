@@ -1,6 +1,7 @@
 //! Both ways of the relay, with a libxl that is the test.
 
 use super::*;
+use crate::migration::write_signals;
 use crate::operation::{Operation, Outcome};
 use crate::progress::Reported;
 use std::os::fd::OwnedFd;
@@ -148,7 +149,7 @@ fn an_abort_behind_the_end_of_the_stream_comes_to_libxl_once_it_has_all_of_it() 
 fn a_file_that_goes_on_behind_a_stream_of_version_1_makes_its_domain() {
     let mut receiving = receiving(&course(), Stream::opaque());
     let mut peer = receiving.peer.try_clone().expect("a duplicate");
-    let file = thread::spawn(move || peer.write_all(&vec![7; 4 << 20]));
+    let file = thread::spawn(move || write_signals::without(|| peer.write_all(&vec![7; 4 << 20])));
     receiving.socket.read_exact(&mut [0; 4096]).expect("it is passed on");
     receiving.libxl.outcome.set(Ok(DOMAIN));
     assert_eq!(receiving.result().expect("it is restored"), DOMAIN);
@@ -160,7 +161,7 @@ fn an_abort_ends_a_stream_of_version_1_though_nobody_reads_it() {
     let course = course();
     let receiving = receiving(&course, Stream::opaque());
     let mut peer = receiving.peer.try_clone().expect("a duplicate");
-    let file = thread::spawn(move || peer.write_all(&vec![7; 4 << 20]));
+    let file = thread::spawn(move || write_signals::without(|| peer.write_all(&vec![7; 4 << 20])));
     assert!(is_readable(&receiving.socket), "it is passed on");
     crate::pending::Pending::abort(course.clone()).expect("it can be aborted");
     // Its end is noticed also by who does not read.
@@ -349,7 +350,7 @@ fn what_is_discarded_is_not_understood_any_more() {
 fn who_leaves_where_nothing_is_said_is_an_error_of_the_file() {
     let course = course();
     let (near, far) = UnixStream::pair().expect("a pair of sockets");
-    for mut peer in
+    for peer in
         [Peer::reader(&course, near.into()), Peer::writer(&course, far.into())].map(|peer| peer.expect("it can be set"))
     {
         let error = peer.error("nothing", io::ErrorKind::ConnectionReset.into());
