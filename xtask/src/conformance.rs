@@ -178,7 +178,7 @@ fn in_two_labs(mut arguments: Vec<OsString>) -> Result<[lab::Options; 2]> {
     let [_, there] = lab::pair::ADDRESSES;
     let release = release(&mut arguments, "--peer-release")?;
     arguments.push(format!("--peer={there}:{PORT}").into());
-    let here = lab::Options { memory: MEMORY, hvm: false, ..in_lab(arguments)? };
+    let here = lab::Options { memory: MEMORY, hvm: false, threads: Threads::Single, ..in_lab(arguments)? };
     let serve = [PROGRAM, &format!("--serve={there}:{PORT}"), "--linux=/lab/linux"].map(OsString::from);
     let there = lab::Options { release, memory: MEMORY, timeout: 3600, ..lab::Options::new(serve.to_vec()) };
     Ok([here, there])
@@ -287,6 +287,9 @@ mod tests {
         assert_eq!(there.command, words("osevent-conformance --serve=10.0.0.2:8002 --linux=/lab/linux"));
         let [here, there] = in_two_labs(words("--tier pair --release trixie")).unwrap();
         assert_eq!((here.release, there.release), (Release::Trixie, Release::DEFAULT));
+        for lab in in_two_labs(words("--tier pair")).unwrap() {
+            assert_eq!((lab.hvm, lab.threads), (false, Threads::Single));
+        }
     }
 
     #[test]
