@@ -25,8 +25,8 @@ pub(super) struct Step {
     pub(super) what: &'static str,
     /// Runs it to its end. An error means that it failed and had nothing to count.
     pub(super) run: fn(&Workspace) -> Result<Tally>,
-    /// It runs while the step before it does, where there is the memory: both boot a machine, which keeps little more than one
-    /// processor busy.
+    /// Where there is the memory, it runs beside the nearest step before it that is not marked so; those that are run one after
+    /// another. All boot machines. Most of these keep little more than one processor busy, those of HVM domains more.
     pub(super) is_beside: bool,
 }
 
