@@ -29,8 +29,7 @@ const PERCENT: u64 = 5;
 
 pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
     if which::which("valgrind").is_err() {
-        println!("instructions: skipped: no valgrind here; `./x test --only setup` installs it");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for("no valgrind here; `./x test --only setup` installs it"));
     }
     let program = workspace.program(PROGRAM).context("the program that is counted is not in the workspace")?;
     let program = workspace.executable(program, "build", |cargo| cargo.arg("--release"))?;
@@ -52,14 +51,12 @@ pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
             "instructions: {what}: {count}, recorded {}",
             recorded.map_or("none".into(), |count| count.to_string())
         );
-        tally += if recorded.is_some_and(|recorded| is_within(count, recorded)) {
-            Tally::PASSED
-        } else {
-            println!(
-                "instructions: {what} is more than {PERCENT} % above {RECORD}. If it has to be: UPDATE_COUNTS=1 ./x test --only instructions"
-            );
-            Tally::FAILED
-        };
+        let is_well = recorded.is_some_and(|recorded| is_within(count, recorded));
+        tally += Tally::of_faults((!is_well).then(|| {
+            format!(
+                "{what} is more than {PERCENT} % above {RECORD}. If it has to be: UPDATE_COUNTS=1 ./x test --only instructions"
+            )
+        }));
     }
     Ok(tally)
 }

@@ -97,19 +97,11 @@ impl Published {
 
 /// The step: one check for each crate, and one for the contract in their documentation.
 pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let contract = clauses::faults_of_module(&workspace.root)?;
-    for fault in &contract {
-        println!("{fault}");
-    }
-    tally += if contract.is_empty() { Tally::PASSED } else { Tally::FAILED };
+    let mut tally = Tally::of_faults(clauses::faults_of_module(&workspace.root)?);
     for published in Published::all(workspace)? {
         let mut faults = published.faults().with_context(|| published.name.clone())?;
         faults.extend(clauses::faults_of_crate(&workspace.root, &published.folder.join("src"))?);
-        for fault in &faults {
-            println!("{}: {fault}", published.name);
-        }
-        tally += if faults.is_empty() { Tally::PASSED } else { Tally::FAILED };
+        tally += Tally::of_faults(faults.into_iter().map(|fault| format!("{}: {fault}", published.name)));
     }
     Ok(tally)
 }

@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::published::Published;
 use super::steps::{Step, check};
 use super::tally::Tally;
-use crate::command::ends_well;
 use crate::workspace::Workspace;
 use crate::{package, setup};
 
@@ -46,8 +45,8 @@ fn target_of(workspace: &Workspace, toolchain: &str) -> PathBuf {
     workspace.target.join("release-checks").join(toolchain)
 }
 
-/// Whether the toolchain is here, or rustup could install it.
-fn has(workspace: &Workspace, toolchain: &str) -> bool {
+/// What is lacking if the toolchain is not here, and rustup could not install it.
+fn lacking(workspace: &Workspace, toolchain: &str) -> Option<String> {
     let there = |mut cargo: Command| cargo.arg("--version").output().is_ok_and(|output| output.status.success());
     let install = || {
         println!("installing Rust {toolchain}");
@@ -56,10 +55,7 @@ fn has(workspace: &Workspace, toolchain: &str) -> bool {
         rustup.stdin(Stdio::null()).status().is_ok_and(|status| status.success())
     };
     let has = there(cargo_of(workspace, toolchain)) || install();
-    if !has {
-        println!("SKIPPED: no Rust {toolchain}, and rustup cannot install it");
-    }
-    has
+    (!has).then(|| format!("no Rust {toolchain}, and rustup cannot install it"))
 }
 
 fn crates(workspace: &Workspace) -> Result<Tally> {
@@ -73,19 +69,20 @@ fn crates(workspace: &Workspace) -> Result<Tally> {
 fn msrv(workspace: &Workspace) -> Result<Tally> {
     let mut tally = Tally::default();
     for Published { name, rust_version, .. } in Published::all(workspace)? {
-        tally += if has(workspace, &rust_version) {
-            println!("{name} with Rust {rust_version}");
-            check(cargo_of(workspace, &rust_version).args(["check", "--quiet", "--locked", "--package", &name]))?
-        } else {
-            Tally::SKIPPED
-        };
+        if let Some(lacking) = lacking(workspace, &rust_version) {
+            tally += Tally::skipped_for(lacking);
+            continue;
+        }
+        println!("{name} with Rust {rust_version}");
+        let mut cargo = cargo_of(workspace, &rust_version);
+        tally += check(cargo.args(["check", "--quiet", "--locked", "--package", &name]))?;
     }
     Ok(tally)
 }
 
 fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
-    if !has(workspace, NIGHTLY) {
-        return Ok(Tally::SKIPPED);
+    if let Some(lacking) = lacking(workspace, NIGHTLY) {
+        return Ok(Tally::skipped_for(lacking));
     }
     let published = Published::all(workspace)?;
     // Cargo resolves into the workspace's lock file alone, and all of its members at once: what the others need would be too
@@ -101,8 +98,9 @@ fn minimal_versions(workspace: &Workspace) -> Result<Tally> {
 fn minimal_versions_of(workspace: &Workspace, published: &[Published], path: &Path, manifest: &str) -> Result<Tally> {
     let folders: Vec<_> = published.iter().map(|published| published.folder_in(&workspace.root)).collect();
     fs::write(path, with_members(manifest, &folders))?;
-    if !ends_well(cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]))? {
-        return Ok(Tally::FAILED);
+    let updated = check(cargo_of(workspace, NIGHTLY).args(["update", "--quiet", "-Z", "direct-minimal-versions"]))?;
+    if updated != Tally::PASSED {
+        return Ok(updated);
     }
     let mut cargo = cargo_of(workspace, NIGHTLY);
     cargo.args(["check", "--quiet", "--locked"]);
@@ -143,15 +141,16 @@ fn features(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn external_types(workspace: &Workspace) -> Result<Tally> {
-    if !has(workspace, NIGHTLY) {
-        return Ok(Tally::SKIPPED);
+    if let Some(lacking) = lacking(workspace, NIGHTLY) {
+        return Ok(Tally::skipped_for(lacking));
     }
     let mut tally = Tally::default();
     for Published { name, crate_name, external_types, .. } in Published::all(workspace)? {
         let mut cargo = cargo_of(workspace, NIGHTLY);
         cargo.args(["rustdoc", "--quiet", "--lib", "--package", &name, "--"]);
-        if !ends_well(cargo.args(["-Z", "unstable-options", "--output-format=json"]))? {
-            tally += Tally::FAILED;
+        let described = check(cargo.args(["-Z", "unstable-options", "--output-format=json"]))?;
+        if described != Tally::PASSED {
+            tally += described;
             continue;
         }
         let json = target_of(workspace, NIGHTLY).join(format!("doc/{crate_name}.json"));
@@ -160,13 +159,14 @@ fn external_types(workspace: &Workspace) -> Result<Tally> {
         let unforeseen: Vec<_> = shown.difference(&external_types).cloned().collect();
         let unused: Vec<_> = external_types.difference(&shown).cloned().collect();
         println!("{name} shows types of: {}", shown.into_iter().collect::<Vec<_>>().join(", "));
+        let mut faults = Vec::new();
         if !unforeseen.is_empty() {
-            println!("{name}: not among its external-types: {}", unforeseen.join(", "));
+            faults.push(format!("{name}: not among its external-types: {}", unforeseen.join(", ")));
         }
         if !unused.is_empty() {
-            println!("{name}: among its external-types, but not shown: {}", unused.join(", "));
+            faults.push(format!("{name}: among its external-types, but not shown: {}", unused.join(", ")));
         }
-        tally += if unforeseen.is_empty() && unused.is_empty() { Tally::PASSED } else { Tally::FAILED };
+        tally += Tally::of_faults(faults);
     }
     Ok(tally)
 }
@@ -202,21 +202,18 @@ fn ids_named(part: &Value, ids: &mut BTreeSet<u64>) {
 
 fn debian(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_packaging()? {
-        println!("SKIPPED: {lacking}");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for(lacking));
     }
-    Ok(if package::run(workspace)? == 0 { Tally::PASSED } else { Tally::FAILED })
+    Ok(if package::run(workspace)? == 0 { Tally::PASSED } else { Tally::failed_by(package::FAULT) })
 }
 
 fn semver(workspace: &Workspace) -> Result<Tally> {
     let Some(release) = last_release(&workspace.root)? else {
-        println!("SKIPPED: no release to compare with: git has no tag v*");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for("no release to compare with: git has no tag v*"));
     };
     let mut cargo = workspace.cargo();
     if !cargo.args(["semver-checks", "--version"]).output().is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: no cargo-semver-checks; cargo install cargo-semver-checks");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for("no cargo-semver-checks; cargo install cargo-semver-checks"));
     }
     let mut tally = Tally::default();
     for Published { name, .. } in Published::all(workspace)? {

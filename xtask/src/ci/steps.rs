@@ -11,7 +11,7 @@ use super::instructions;
 use super::published;
 use super::tally::Tally;
 use super::window;
-use crate::command::ends_well;
+use crate::command::{ends_well, shown};
 use crate::debian::Release;
 use crate::setup::WITH_WINDOWS;
 use crate::workspace::Workspace;
@@ -151,8 +151,7 @@ fn build_book(workspace: &Workspace) -> Result<Tally> {
 
 fn gtk(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_windows()? {
-        println!("SKIPPED: {lacking}");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for(lacking));
     }
     let mut tally = Tally::default();
     for package in WITH_WINDOWS {
@@ -166,8 +165,7 @@ fn gtk(workspace: &Workspace) -> Result<Tally> {
 
 fn packages(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_packaging()? {
-        println!("SKIPPED: {lacking}");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for(lacking));
     }
     // What earlier steps have built is there already, if all is asked for that they have asked for.
     let mut tally = check(workspace.cargo().arg("build").args(tested()))?;
@@ -175,14 +173,13 @@ fn packages(workspace: &Workspace) -> Result<Tally> {
         tally += check(workspace.cargo().args(["build", "--all-targets", "--package", package]))?;
     }
     let well = package::check_built(workspace, &workspace.target.join("debug"))?;
-    tally += if well { Tally::PASSED } else { Tally::FAILED };
+    tally += if well { Tally::PASSED } else { Tally::failed_by(package::FAULT) };
     Ok(tally)
 }
 
 fn window_on_xen(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_windows()? {
-        println!("SKIPPED: {lacking}");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for(lacking));
     }
     let tally = count(&mut window::command(workspace)?)?;
     window::unpack_pictures(workspace)?;
@@ -267,8 +264,7 @@ fn on_xen_of(workspace: &Workspace, release: &str) -> Result<Tally> {
 /// The cases that show most of what two releases differ in; all of them, for each pair of releases, take long.
 fn pair(workspace: &Workspace) -> Result<Tally> {
     if !lab::has_memory_for(1) {
-        println!("SKIPPED: there is no memory for two machines");
-        return Ok(Tally::SKIPPED);
+        return Ok(Tally::skipped_for("there is no memory for two machines"));
     }
     let cases = ["--case", "pair-there", "--case", "pair-back"];
     let place = ["--adapter", "glib", "--mode", "thread", "--type", "pvh"];
@@ -287,12 +283,12 @@ fn suite(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<Tally>
     // Several can run at a time.
     let well = each_line(xtask.current_dir(&workspace.root), |line| println!("{name}: {line}"))?;
     let report = fs::read_to_string(&report).context("the suite left no report")?;
-    Ok(Tally::of_report(&report)?.ended(well))
+    Ok(Tally::of_report(&report)?.ended(well, &shown(&xtask)))
 }
 
 /// A command that counts as one, by how it ends.
 pub(super) fn check(command: &mut Command) -> Result<Tally> {
-    Ok(if ends_well(command)? { Tally::PASSED } else { Tally::failed_by(format!("{command:?}")) })
+    Ok(if ends_well(command)? { Tally::PASSED } else { Tally::failed_by(shown(command)) })
 }
 
 /// A `cargo test`, whose result lines are counted on their way to our output.
@@ -307,7 +303,7 @@ fn count_lines(command: &mut Command, mut take: impl FnMut(&mut Tally, &str)) ->
         println!("{line}");
         take(&mut tally, line);
     })?;
-    Ok(tally.ended(well))
+    Ok(tally.ended(well, &shown(command)))
 }
 
 /// Runs it with its output piped; whether it ended well.

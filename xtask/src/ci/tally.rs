@@ -18,7 +18,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) const PASSED: Tally = Tally::of(1, 0, 0);
-    pub(super) const FAILED: Tally = Tally::of(0, 1, 0);
+    const FAILED: Tally = Tally::of(0, 1, 0);
     pub(super) const SKIPPED: Tally = Tally::of(0, 0, 1);
 
     const fn of(passed: u64, failed: u64, skipped: u64) -> Tally {
@@ -28,6 +28,18 @@ impl Tally {
     /// One that failed, and how.
     pub(super) fn failed_by(how: impl Into<String>) -> Tally {
         Tally { failures: vec![how.into()], ..Tally::FAILED }
+    }
+
+    /// One that is skipped, which is said, and why.
+    pub(super) fn skipped_for(why: impl fmt::Display) -> Tally {
+        println!("SKIPPED: {why}");
+        Tally::SKIPPED
+    }
+
+    /// One that failed if there is a fault. All of them are said.
+    pub(super) fn of_faults(faults: impl IntoIterator<Item = String>) -> Tally {
+        let failures: Vec<_> = faults.into_iter().inspect(|fault| println!("{fault}")).collect();
+        if failures.is_empty() { Tally::PASSED } else { Tally { failures, ..Tally::FAILED } }
     }
 
     /// What a line of `cargo test` counts: `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
@@ -54,7 +66,9 @@ impl Tally {
             .or_else(|| line.strip_prefix("the host without a fault passed ")?.strip_suffix(" cases"))?;
         let (passed, all) = counts.split_once('/')?;
         let (passed, all): (u64, u64) = (passed.parse().ok()?, all.parse().ok()?);
-        Some(Tally::of(passed, all.checked_sub(passed)?, 0))
+        let failed = all.checked_sub(passed)?;
+        let failures = if failed > 0 { vec![line.to_owned()] } else { Vec::new() };
+        Some(Tally { failures, ..Tally::of(passed, failed, 0) })
     }
 
     /// What a report of the conformance suite counts.
@@ -83,11 +97,11 @@ impl Tally {
         *self += counted.unwrap_or_default();
     }
 
-    /// The count of a program that counted this and then ended well or not. One that ended badly, or well without
+    /// The count of a program, `what`, that counted this and then ended well or not. One that ended badly, or well without
     /// running anything, has failed whatever it counted.
-    pub(super) fn ended(mut self, well: bool) -> Tally {
+    pub(super) fn ended(mut self, well: bool, what: &str) -> Tally {
         if self.failed == 0 && (!well || self.passed == 0) {
-            self.failed = 1;
+            self += Tally::failed_by(if well { format!("{what}: nothing was run") } else { what.to_owned() });
         }
         self
     }
@@ -128,9 +142,12 @@ mod tests {
 
     #[test]
     fn broken_loops_and_the_control_are_counted() {
-        assert_eq!(Tally::of_broken("caught 52/54"), Some(Tally::of(52, 2, 0)));
-        let control = "the host without a fault passed 60/61 cases";
-        assert_eq!(Tally::of_broken(control), Some(Tally::of(60, 1, 0)));
+        for (line, passed, failed) in [("caught 52/54", 52, 2), ("the host without a fault passed 60/61 cases", 60, 1)]
+        {
+            let expected = Tally { failures: vec![line.to_owned()], ..Tally::of(passed, failed, 0) };
+            assert_eq!(Tally::of_broken(line), Some(expected));
+        }
+        assert_eq!(Tally::of_broken("caught 54/54"), Some(Tally::of(54, 0, 0)));
         assert_eq!(Tally::of_broken("caught in the act"), None);
     }
 
@@ -160,9 +177,12 @@ mod tests {
 
     #[test]
     fn nothing_run_is_a_failure() {
-        assert_eq!(Tally::SKIPPED.ended(true).failed, 1);
-        assert_eq!(Tally::PASSED.ended(false).failed, 1);
-        assert_eq!(Tally::PASSED.ended(true), Tally::PASSED);
-        assert_eq!(Tally::FAILED.ended(false), Tally::FAILED);
+        for (tally, well) in [(Tally::SKIPPED, true), (Tally::PASSED, false)] {
+            let ended = tally.ended(well, "cargo test");
+            assert_eq!(ended.failed, 1);
+            assert!(matches!(&ended.failures[..], [line] if line.starts_with("cargo test")), "{ended:?}");
+        }
+        assert_eq!(Tally::PASSED.ended(true, "cargo test"), Tally::PASSED);
+        assert_eq!(Tally::FAILED.ended(false, "cargo test"), Tally::FAILED);
     }
 }

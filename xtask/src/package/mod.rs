@@ -23,6 +23,9 @@ const OF_LIBRARY: &str = "c";
 /// Those that have GTK 4. What is built on the older one runs on the newer one, too.
 const RELEASES: [Release; 2] = [Release::Bookworm, Release::Trixie];
 
+/// What it means when packages are not well.
+pub(crate) const FAULT: &str = "the packages do not build, or lintian or a clean system has something against them";
+
 /// Builds all packages as they are released, and tries them.
 ///
 /// # Errors
