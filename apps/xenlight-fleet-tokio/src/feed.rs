@@ -74,14 +74,13 @@ impl Feed {
     pub(crate) async fn run(&self) -> Result<(), Failed> {
         let changes = self.service.changes().await?;
         loop {
-            // What is published now would be sent much later.
-            while self.context.client().connection_state() != State::Connected {
-                sleep(RETRY).await;
-            }
-            if let Err(failed) = self.follow(&changes).await {
+            // While the server is away, what is published would be sent much later.
+            if self.context.client().connection_state() == State::Connected
+                && let Err(failed) = self.follow(&changes).await
+            {
                 eprintln!("xenlight-fleet: the events wait: {failed}");
-                sleep(RETRY).await;
             }
+            sleep(RETRY).await;
         }
     }
 
