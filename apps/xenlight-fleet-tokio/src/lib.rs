@@ -25,7 +25,6 @@ mod watch;
 use std::error::Error;
 use std::fs;
 use std::net::{AddrParseError, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -186,7 +185,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Events { all } => client::events(&server::impatient(nats).await?, all).await,
         Command::Run { host, action, domain, limit } => {
             let asked = match action {
-                Action::Create => json!({ "configuration": fs::read_to_string(PathBuf::from(domain))? }),
+                Action::Create => json!({ "configuration": fs::read_to_string(domain)? }),
                 _ => json!({ "domain": domain }),
             };
             let command = action.to_possible_value().expect("none is hidden");
