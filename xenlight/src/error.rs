@@ -187,6 +187,14 @@ pub enum Error {
         /// The release of the loaded libxl.
         loaded: Release,
     },
+    /// A file that the configuration names cannot be opened.
+    #[error("cannot open {}, which the configuration names: {reason}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        reason: io::Error,
+    },
     /// `xl` could not read a configuration file.
     #[error("xl cannot read {}: {words}", file.display())]
     Xl {

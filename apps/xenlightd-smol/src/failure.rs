@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     Protected(String),
     /// The configuration of a domain is wrong, or the installed libxl is too old for it.
     InvalidConfiguration(String),
-    /// The file is no saved domain, or a damaged one, or cannot be read or written.
+    /// The file is no saved domain, or a damaged one, or cannot be read or written. Or one that a configuration names cannot be opened.
     InvalidFile(String),
     /// There is no room for what is to be written: the disk is full, or a quota or a limit is reached.
     NoSpace(String),
@@ -147,7 +147,7 @@ impl Failure {
             Error::Protected { .. } => Self::Protected(text),
             Error::Config { .. } | Error::ConfigNeeds { .. } => Self::InvalidConfiguration(text),
             Error::SaveFile(_) => Self::InvalidFile(text),
-            Error::Io { reason, .. } => Self::of_system(reason, text),
+            Error::Io { reason, .. } | Error::File { reason, .. } => Self::of_system(reason, text),
             Error::OutOfRange { .. } | Error::Nul(_) => Self::InvalidArgument(text),
             Error::Unsupported { .. } | Error::OtherArchitecture { .. } => Self::Unsupported(text),
             Error::Libxl { .. } => Self::Libxl(text),

@@ -23,6 +23,7 @@ pub(crate) async fn reset(job: Arc<Job>, ctx: Arc<Ctx>, domid: DomainId) -> Resu
 /// The configuration, if the domain can be made of it and may be ended now. Waits for libxl's lock.
 fn checked(ctx: &Ctx, domid: DomainId, config: DomainConfig) -> Result<DomainConfig, Error> {
     ctx.check_config(&config)?;
+    xenlight::check_files(&config)?;
     // Suspended in order to be elsewhere, by a migration of another program for one: it may run there. This is looked at last.
     match ctx.info(domid)?.shutdown {
         Some(ShutdownReason::Suspend) => Err(Error::StandsStill { doing: "reset a domain", domid }),

@@ -3,10 +3,9 @@
 use super::Failure;
 use super::work::elsewhere;
 use super::xen::Xen;
-use crate::i18n::{gettext, with};
-use std::path::Path;
+use crate::i18n::gettext;
 use xenlight::DomainConfig;
-use xenlight::types::{DiskFormat, DomainKind};
+use xenlight::types::DomainKind;
 
 /// How a configuration is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,19 +52,6 @@ impl Config {
     pub(crate) fn name(&self) -> &str {
         self.0.name()
     }
-
-    /// The files of this host that it names and that are not there.
-    fn missing_files(&self) -> Vec<&str> {
-        let build = &self.0.build_info;
-        let booted = [&build.kernel, &build.ramdisk].into_iter().flatten();
-        let is_here = |path: &str| !path.starts_with('/') || Path::new(path).exists();
-        let of_disks = self.0.disks.iter().filter(|disk| {
-            // Elsewhere, and with a script, it is no file of this host.
-            disk.script.is_none() && disk.backend_domname.is_none() && disk.format != Some(DiskFormat::Empty)
-        });
-        let of_disks = of_disks.filter_map(|disk| disk.pdev_path.as_ref());
-        booted.chain(of_disks).map(String::as_str).filter(|path| !is_here(path)).collect()
-    }
 }
 
 impl From<DomainConfig> for Config {
@@ -79,9 +65,7 @@ impl Xen {
     pub(crate) async fn check(&self, config: Config) -> Result<(), Failure> {
         let ctx = self.ctx().clone();
         elsewhere(move || {
-            if let Some(file) = config.missing_files().first() {
-                return Err(Failure::new(with(gettext("There is no file {file}"), &[("file", file)])));
-            }
+            xenlight::check_files(&config.0)?;
             ctx.check_config(&config.0)?;
             let host = ctx.phys_info()?;
             if config.0.create_info.kind == Some(DomainKind::Hvm) && !host.cap_hvm {
@@ -107,12 +91,5 @@ mod tests {
         assert!(wrong.starts_with("line 2, "), "{wrong}");
         let warned = Config::read("name = \"web\"\nkernel = \"/k\"\nmemry = 5\n").map_err(|_| ()).unwrap().warnings;
         assert!(warned.len() == 1 && warned[0].contains("memry"), "{warned:?}");
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let text = "name = 'web'\nkernel = '/nowhere/kernel'\ndisk = ['/dev/null,raw,xvda', '/nowhere/b,raw,xvdb']\n";
-        let config = Config::read(text).map_err(|_| ()).unwrap().config;
-        assert_eq!(config.missing_files(), ["/nowhere/kernel", "/nowhere/b"]);
     }
 }

@@ -30,6 +30,12 @@ impl Xen {
             let waiting = waiting(&ctx, domid).await?;
             let action = action(&config, state);
             if action == ShutdownAction::Restart {
+                // Better not at all than to be gone. If it cannot be as it is to be, it is as before.
+                if let Err(failure) = xen.check(next(&config, waiting.as_ref())).await
+                    && xen.check(config.clone().into()).await.is_err()
+                {
+                    return Err(failure);
+                }
                 steps.settle()?;
             }
             if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
@@ -50,7 +56,7 @@ impl Xen {
             let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
             let waiting = waiting(&ctx, domid).await?;
             // What would keep it from being created is told while it is still there.
-            xen.check(config.clone().into()).await?;
+            xen.check(next(&config, waiting.as_ref())).await?;
             xen.is_here_only(domid).await?;
             steps.settle()?;
             xen.disown(domid);
@@ -95,6 +101,11 @@ impl Xen {
             }
         }
     }
+}
+
+/// What it is to be started with.
+fn next(config: &DomainConfig, waiting: Option<&Config>) -> Config {
+    waiting.cloned().unwrap_or_else(|| config.clone().into())
 }
 
 /// Of those that are not offered here, such as a dump of its memory, the domain stays as it is, for its user to decide.

@@ -1,6 +1,6 @@
 //! Why something did not work.
 
-use crate::i18n::gettext;
+use crate::i18n::{gettext, with};
 use xenlight::Error;
 
 /// Words for the user about what failed.
@@ -32,6 +32,9 @@ impl From<Error> for Failure {
         let said = error.words().iter().find(|line| line.certain).map(|line| line.text.clone());
         let summary = match &error {
             Error::Open { advice, .. } => (*advice).to_owned(),
+            Error::File { file, .. } => {
+                with(gettext("The file {file} cannot be opened"), &[("file", &file.display().to_string())])
+            }
             _ => said.unwrap_or_else(|| error.to_string()),
         };
         let mut details = error.to_string();

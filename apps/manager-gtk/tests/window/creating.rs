@@ -53,7 +53,7 @@ pub(crate) fn assistant() -> Result<(), Failure> {
     reader.press("button", "HVM")?;
     reader.write("text box", "Image of a Disc (ISO)", "/nowhere.iso")?;
     reader.press("button", "Next")?;
-    reader.wait("label", "There is no file /nowhere.iso")?;
+    reader.wait("label", "The file /nowhere.iso cannot be opened")?;
     reader.press("button", "Create")?;
     reader.wait("label", "*libxl: *")?;
     reader.wait_gone("list item", "windows, *")?;

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 28] = [
+    let cases: [(&str, Case); 29] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         ("a_domain_is_created_by_a_form_that_says_what_is_wrong", creating::assistant),
         ("a_configuration_is_changed_and_what_waits_for_a_restart_is_told", editing::editing),
         ("what_may_run_elsewhere_is_not_reset", resetting::elsewhere),
+        ("what_could_not_start_again_is_not_ended", resetting::without_its_kernel),
         ("devices_are_attached_and_detached_and_their_files_stay", devices::devices),
         ("the_host_is_shown_and_asked_only_while_somebody_looks", host::host),
         ("several_domains_are_paused_and_destroyed_at_once", several::several),

@@ -63,6 +63,33 @@ pub(crate) fn elsewhere() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Nothing would be left of it.
+pub(crate) fn without_its_kernel() -> Result<(), Failure> {
+    /// Xen's number.
+    const REBOOT: u8 = 1;
+    let folder = tempfile::tempdir()?;
+    let (kernel, file) = (folder.path().join("kernel"), folder.path().join("web.cfg"));
+    fs::write(&kernel, osevent_domains::kernel::idle())?;
+    fs::write(&file, format!("name = 'web'\ntype = 'pv'\nmemory = 64\nkernel = '{}'\n", kernel.display()))?;
+    let machine = Machine::new()?;
+    let manager = Manager::run(machine.command(PROGRAM).arg(file))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "web, Running, *")?;
+    reader.select("Domains", "list item", "web, *")?;
+    let said = format!("The file {} cannot be opened", kernel.display());
+    fs::remove_file(&kernel)?;
+    choose(reader, "Reset…")?;
+    reader.press("button", "Reset")?;
+    reader.wait("label", &format!("Reset web: {said}"))?;
+    reader.wait("list item", "web, Running, *")?;
+
+    machine.shut_down(1, REBOOT)?;
+    reader.wait("label", &format!("Do what web wants at its end: {said}"))?;
+    reader.wait("list item", "web, Rebooting, *")?;
+    assert_eq!(machine.store().read("/local/domain/1/name").as_deref(), Some(&b"web"[..]), "it is still there");
+    Ok(())
+}
+
 fn choose(reader: &Reader, action: &str) -> Result<(), Failure> {
     reader.press("button", "More Actions")?;
     reader.press("menu item", action)

@@ -166,9 +166,10 @@ impl DomainObject {
     }
 
     /// Ends it at once, as Destroy does, and starts it again with the configuration that libxl has of it: with another Id, and what it has not
-    /// written is lost. Xen has no reset button for a domain. Once it is being ended, Cancel has no effect. If the error of the job is
-    /// AfterReset, the domain has ended, and what was to come then has failed: it is gone, or stands still. Whoever cares for its end, such as
-    /// `xl`, does so no longer. One that is suspended is not reset: it may run elsewhere.
+    /// written is lost. Xen has no reset button for a domain. It is not ended if a file of its configuration, such as the kernel, is gone
+    /// (InvalidFile). Once it is being ended, Cancel has no effect. If the error of the job is AfterReset, the domain has ended, and what was to
+    /// come then has failed: it is gone, or stands still. Whoever cares for its end, such as `xl`, does so no longer. One that is suspended is not
+    /// reset: it may run elsewhere.
     #[zbus(out_args("job"))]
     async fn reset(
         &self,
