@@ -196,12 +196,13 @@ impl Service {
         self.call(job, "Job", "Cancel", &()).await.map(drop)
     }
 
-    /// What libxl has logged about a job that has failed.
+    /// What libxl has logged about a job of this user's that has failed.
     ///
     /// # Errors
-    /// Those of the bus.
+    /// Those of the bus and of the service.
     pub(crate) async fn words(&self, job: &str) -> zbus::Result<Vec<String>> {
-        Vec::try_from(self.property(job, "Job", "Words").await?)
+        let (_, words): (String, _) = self.call(job, "Job", "GetFailure", &()).await?.body().deserialize()?;
+        Ok(words)
     }
 
     async fn call<B>(&self, path: &str, interface: &str, method: &str, body: &B) -> zbus::Result<zbus::Message>

@@ -31,7 +31,7 @@ pub(crate) enum Action {
     Read,
     /// More than that, and no secret. It is not told if polkit cannot be asked.
     ReadHost,
-    /// A configuration has passwords of screens in it.
+    /// A configuration has passwords of screens in it. What libxl says of a failure has parts of it.
     ReadConfiguration,
     Manage,
     /// A configuration names programs that run as root.

@@ -71,6 +71,21 @@ pub(crate) enum JobError {
     },
 }
 
+/// In place of a text.
+const UNTOLD: &str = "who has begun the job is told why it has failed, and who may read configurations: GetFailure";
+
+impl JobError {
+    /// Its name on the bus, with nothing of what libxl has said.
+    pub(crate) fn without_text(&self) -> Failure {
+        let text = UNTOLD.to_owned();
+        match self {
+            Self::Xen(error) => Failure::of(error, text),
+            Self::AfterSave { .. } => Failure::AfterSave(text),
+            Self::AfterReset { .. } => Failure::AfterReset(text),
+        }
+    }
+}
+
 impl From<Error> for JobError {
     fn from(error: Error) -> Self {
         Self::Xen(error)

@@ -27,7 +27,7 @@ pub(crate) struct Job {
     pub(crate) number: u64,
     pub(crate) kind: Kind,
     /// The number of the user who has begun it.
-    user: u32,
+    pub(crate) user: u32,
     /// Unset until it is known.
     uuid: OnceLock<Uuid>,
     /// In microseconds since 1970.
@@ -177,6 +177,11 @@ impl Stage {
     /// Of one that has failed.
     pub(crate) fn failure(&self) -> Option<Failure> {
         if let Self::Failed(error) = self { Some(Failure::from(&**error)) } else { None }
+    }
+
+    /// The same for whom its words are not.
+    pub(crate) fn failure_without_text(&self) -> Option<Failure> {
+        if let Self::Failed(error) = self { Some(error.without_text()) } else { None }
     }
 
     /// All lines of libxl's log about it.

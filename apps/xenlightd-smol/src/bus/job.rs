@@ -11,7 +11,7 @@ use zbus::{Connection, OwnedObjectPath, Variant, fdo, interface};
 use super::Service;
 use crate::authority::Action;
 use crate::failure::Failure;
-use crate::job::Job;
+use crate::job::{Job, Stage};
 use crate::names;
 
 pub(super) struct JobObject {
@@ -24,16 +24,14 @@ impl JobObject {
     pub(super) async fn tell_end(bus: &Connection, job: &Job) -> zbus::Result<()> {
         let emitter = SignalEmitter::new(bus, names::job(job.number))?;
         let stage = job.stage();
-        let (error, message) = stage.failure().map(|failure| failure.named()).unwrap_or_default();
+        let (error, _) = named(&stage);
         let changed: HashMap<&str, Variant<'_>> = HashMap::from([
             ("State", stage.as_str().into()),
             ("Error", error.as_str().into()),
-            ("Message", message.as_str().into()),
-            ("Words", stage.words().into()),
             ("Domain", domain(job).into()),
         ]);
         tell(&emitter, changed).await?;
-        Self::ended(&emitter, stage.as_str(), &error, &message).await
+        Self::ended(&emitter, stage.as_str(), &error).await
     }
 
     /// Tells how far it is, until it ends.
@@ -58,7 +56,13 @@ fn domain(job: &Job) -> OwnedObjectPath {
     job.uuid().map_or_else(OwnedObjectPath::default, names::domain)
 }
 
-/// A long operation. Its object stays for a minute after the end; if it has failed and left something to be done (Unsettled, AfterSave, AfterReset, Unfinished),
+/// The name and the text of the error.
+fn named(stage: &Stage) -> (String, String) {
+    stage.failure().map(|failure| failure.named()).unwrap_or_default()
+}
+
+/// A long operation. Everybody sees that it has failed and of which kind the error is. Why, with libxl's words and the names of files, is told to
+/// the user who has begun it, and to whoever may read configurations. Its object stays for a minute after the end; if it has failed and left something to be done (Unsettled, AfterSave, AfterReset, Unfinished),
 /// until the service ends.
 #[interface(name = "org.osevent.Xen1.Job")]
 impl JobObject {
@@ -104,19 +108,19 @@ impl JobObject {
     /// The name of the error if it has failed or was cancelled, such as org.osevent.Xen1.Error.Libxl; empty otherwise.
     #[zbus(property)]
     fn error(&self) -> String {
-        self.named().0
+        named(&self.job.stage()).0
     }
 
-    /// The error for people, with libxl's words.
-    #[zbus(property)]
-    fn message(&self) -> String {
-        self.named().1
-    }
-
-    /// All that libxl has logged about the error.
-    #[zbus(property)]
-    fn words(&self) -> Vec<String> {
-        self.job.stage().words()
+    /// The error for people, with libxl's words, and all that libxl has logged about it. Nothing if it has not failed. Who has not begun the job
+    /// needs the authorization to read configurations.
+    #[zbus(out_args("message", "words"))]
+    async fn get_failure(&self, #[zbus(header)] header: Header<'_>) -> Result<(String, Vec<String>), Failure> {
+        self.service.authority.check(&header, Action::Read, None).await?;
+        if !self.was_begun_by_sender(&header).await? {
+            self.check(&header, Action::ReadConfiguration).await?;
+        }
+        let stage = self.job.stage();
+        Ok((named(&stage).1, stage.words()))
     }
 
     /// Asks libxl to end it early, and returns at once. It can take long, and its own end may come first. It needs the authorization that the
@@ -126,26 +130,33 @@ impl JobObject {
         #[zbus(header)] header: Header<'_>,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(), Failure> {
-        let domain = self.job.uuid().and_then(|uuid| self.service.host.domain(uuid).ok());
-        self.service.authority.check(&header, self.job.kind.action(), domain.as_ref()).await?;
+        self.check(&header, self.job.kind.action()).await?;
         self.job.cancel();
         Ok(self.state_changed(&emitter).await?)
     }
 
-    /// Returns when it is done, or fails with its error.
+    /// Returns when it is done, or fails with its error. Who has not begun the job gets the error without its text.
     async fn wait(&self, #[zbus(header)] header: Header<'_>) -> Result<(), Failure> {
         self.service.authority.check(&header, Action::Read, None).await?;
+        let is_told = self.was_begun_by_sender(&header).await?;
         self.job.ended().await;
-        self.job.stage().failure().map_or(Ok(()), Err)
+        let stage = self.job.stage();
+        let failure = if is_told { stage.failure() } else { stage.failure_without_text() };
+        failure.map_or(Ok(()), Err)
     }
 
-    /// It has ended: the properties State, Error and Message as they are now.
+    /// It has ended: the properties State and Error as they are now.
     #[zbus(signal)]
-    async fn ended(emitter: &SignalEmitter<'_>, state: &str, error: &str, message: &str) -> zbus::Result<()>;
+    async fn ended(emitter: &SignalEmitter<'_>, state: &str, error: &str) -> zbus::Result<()>;
 }
 
 impl JobObject {
-    fn named(&self) -> (String, String) {
-        self.job.stage().failure().map(|failure| failure.named()).unwrap_or_default()
+    async fn was_begun_by_sender(&self, header: &Header<'_>) -> Result<bool, Failure> {
+        Ok(self.service.authority.user(header).await? == self.job.user)
+    }
+
+    async fn check(&self, header: &Header<'_>, action: Action) -> Result<(), Failure> {
+        let domain = self.job.uuid().and_then(|uuid| self.service.host.domain(uuid).ok());
+        self.service.authority.check(header, action, domain.as_ref()).await
     }
 }

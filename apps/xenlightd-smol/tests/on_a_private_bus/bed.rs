@@ -150,6 +150,11 @@ impl Bed {
         Ok(ended.expect_err("a signal has ended it").to_string())
     }
 
+    /// Of the bus.
+    pub(crate) fn address(&self) -> &str {
+        &self.bus.address
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.bus.folder.path()
     }
@@ -197,10 +202,14 @@ impl Bed {
 pub(crate) struct Signals(MessageStream);
 
 impl Signals {
+    pub(crate) async fn any(&mut self) -> zbus::Result<Message> {
+        self.0.next().await.ok_or(zbus::Error::InvalidReply)?
+    }
+
     /// Waits for one with this name that comes from this object; others are passed over.
     pub(crate) async fn next(&mut self, path: &str, member: &str) -> zbus::Result<Message> {
         loop {
-            let message = self.0.next().await.ok_or(zbus::Error::InvalidReply)??;
+            let message = self.any().await?;
             let header = message.header();
             let is = header.path().is_some_and(|at| at.as_str() == path);
             if is && header.member().is_some_and(|name| name.as_str() == member) {

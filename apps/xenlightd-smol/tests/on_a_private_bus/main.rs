@@ -17,6 +17,7 @@ mod polkit;
 mod runtime;
 mod save_helper;
 mod saved;
+mod words;
 
 use bed::Outcome;
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -37,17 +38,20 @@ fn main() {
         contract::CASES,
         events::CASES,
         metrics::CASES,
+        words::CASES,
     ];
     let cases = cases.concat();
-    let trial = |(name, case): Case| {
-        let missing = missing.clone();
+    let trial_without = |(name, case): Case, missing: Option<String>| {
         Trial::ignorable_test(name, move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
             None => Ok(case().map(|()| Completion::Completed)?),
         })
     };
+    let trial = |case| trial_without(case, missing.clone());
+    let of_another_user = words::OF_ANOTHER_USER.iter();
+    let of_another_user = of_another_user.map(|case| trial_without(*case, missing.clone().or_else(words::missing)));
     let measures = measures::CASES.iter().map(|measure| trial(*measure).with_ignored_flag(true));
-    let trials = cases.into_iter().map(trial).chain(measures).collect();
+    let trials = cases.into_iter().map(trial).chain(of_another_user).chain(measures).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

@@ -200,8 +200,7 @@ impl Service {
         drop(percentages);
         let Err(mut failure) = ended else { return Ok(()) };
         // Its object stays for a while. Without it, the error's own text has to do.
-        let words = self.bus.properties(&job, JOB).await.ok().and_then(|mut job| job.remove("Words")?.get());
-        let words: Vec<String> = words.unwrap_or_default();
+        let (_, words): (String, Vec<String>) = self.bus.read(&job, JOB, "GetFailure", None).await.unwrap_or_default();
         words.iter().for_each(|line| failure.details.push_str(&format!("\nlibxl: {line}")));
         Err(failure)
     }
