@@ -30,7 +30,7 @@ pub(super) fn command(workspace: &Workspace) -> Result<Command> {
     }
     fs::create_dir_all(&pictures)?;
     let mut lab = Command::new(env::current_exe()?);
-    lab.args(["lab", "--desktop", "--timeout", "1800", "--with"]).arg(program);
+    lab.args(["lab", "--desktop", "--hvm", "--timeout", "1800", "--with"]).arg(program);
     lab.arg("--fetch").arg(format!("{PICTURES}={}", pictures.join(PACKED).display())).arg("--").arg(test);
     lab.current_dir(&workspace.root);
     Ok(lab)

@@ -12,7 +12,7 @@ mod tree;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use manager::Manager;
-use on_xen::{hardware, life, moves};
+use on_xen::{hardware, life, machine, moves};
 use osevent_standin_machine::Failure;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Case = fn(&Manager) -> Result<(), Failure>;
 
 fn main() {
-    let cases: [(&str, Case); 6] = [
+    let cases: [(&str, Case); 7] = [
         ("a_domain_of_the_assistant_runs_pauses_prints_and_shuts_down", life::created),
         ("a_domain_that_does_not_answer_is_destroyed_while_it_is_asked", life::frozen),
         ("a_saved_domain_is_restored_from_its_file", moves::saved),
         ("a_domain_migrates_and_runs_on", moves::migrated),
         ("memory_processors_and_disks_of_a_running_linux_are_changed", hardware::changed),
+        ("a_machine_with_a_screen_a_drive_and_a_power_button_is_used", machine::used),
         ("that_a_domain_has_not_answered_is_told", life::unanswered),
     ];
     let mut arguments = Arguments::from_args();

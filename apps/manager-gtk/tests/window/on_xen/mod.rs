@@ -2,11 +2,13 @@
 
 pub(crate) mod hardware;
 pub(crate) mod life;
+pub(crate) mod machine;
 pub(crate) mod moves;
 
 use crate::manager::Manager;
 use osevent_standin_machine::Failure;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,6 +67,23 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf, Failure> {
     let path = Path::new(FILES).join(name);
     fs::write(&path, content)?;
     Ok(path)
+}
+
+/// A program of the user's.
+fn script(name: &str, does: &str) -> Result<PathBuf, Failure> {
+    let path = file(name, format!("#!/bin/sh\n{does}\n"))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+/// Sets what a field of the preferences says.
+fn prefer(manager: &Manager, name: &str, text: &str) -> Result<(), Failure> {
+    let reader = &manager.reader;
+    reader.press("button", "Menu")?;
+    reader.press("menu item", "Preferences")?;
+    reader.write("text box", name, text)?;
+    reader.press("button", "Close")?;
+    reader.wait_gone("window", "Preferences")
 }
 
 /// Opens a file, as a click on it does while the window is there.

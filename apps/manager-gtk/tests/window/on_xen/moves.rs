@@ -1,10 +1,9 @@
 //! A domain goes into a file, and to another host.
 
-use super::{FILES, LAB, choose, choose_action, file, open, picture};
+use super::{FILES, LAB, choose, choose_action, open, picture, prefer, script};
 use crate::manager::Manager;
 use osevent_standin_machine::Failure;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// It answers when it is to be saved, to move or to shut down.
@@ -26,13 +25,8 @@ pub(crate) fn saved(manager: &Manager) -> Result<(), Failure> {
 pub(crate) fn migrated(manager: &Manager) -> Result<(), Failure> {
     let reader = &manager.reader;
     // The host is left out: this one is the other one, too.
-    let shell = file("ssh", "#!/bin/sh\nshift\nexec \"$@\"\n")?;
-    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
-    reader.press("button", "Menu")?;
-    reader.press("menu item", "Preferences")?;
-    reader.write("text box", "Remote Shell", &shell.display().to_string())?;
-    reader.press("button", "Close")?;
-    reader.wait_gone("window", "Preferences")?;
+    let shell = script("ssh", "shift\nexec \"$@\"")?;
+    prefer(manager, "Remote Shell", &shell.display().to_string())?;
     open(manager, &Path::new(LAB).join("answering.cfg"))?;
     choose(manager, NAME)?;
     choose_action(manager, "Migrate…")?;
