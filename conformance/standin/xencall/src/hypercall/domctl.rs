@@ -127,6 +127,7 @@ pub(super) unsafe fn execute(hypervisor: &Hypervisor, operation: *mut Domctl) ->
         // What makes no difference to a domain that runs no code.
         SETVCPUAFFINITY
         | SETVCPUCONTEXT
+        | GETVCPUCONTEXT
         | SETDEBUGGING
         | IRQ_PERMISSION
         | IOMEM_PERMISSION
@@ -355,6 +356,7 @@ const SETVCPUAFFINITY: u32 = 9;
 const SHADOW_OP: u32 = 10;
 pub(super) const MAX_MEM: u32 = 11;
 const SETVCPUCONTEXT: u32 = 12;
+const GETVCPUCONTEXT: u32 = 13;
 const GETVCPUINFO: u32 = 14;
 pub(super) const MAX_VCPUS: u32 = 15;
 const SCHEDULER_OP: u32 = 16;
@@ -443,6 +445,7 @@ pub(super) fn layout() -> Vec<(&'static str, usize)> {
         ("XEN_DOMCTL_shadow_op", SHADOW_OP as usize),
         ("XEN_DOMCTL_max_mem", MAX_MEM as usize),
         ("XEN_DOMCTL_setvcpucontext", SETVCPUCONTEXT as usize),
+        ("XEN_DOMCTL_getvcpucontext", GETVCPUCONTEXT as usize),
         ("XEN_DOMCTL_getvcpuinfo", GETVCPUINFO as usize),
         ("XEN_DOMCTL_max_vcpus", MAX_VCPUS as usize),
         ("XEN_DOMCTL_scheduler_op", SCHEDULER_OP as usize),
