@@ -8,6 +8,7 @@ use super::{
 use rustix::process::geteuid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A connection to the host that this program runs on.
 #[derive(Clone)]
@@ -83,7 +84,17 @@ impl Engine {
         }
     }
 
-    /// Lets go of the host. Of what is at work, xenlight's is aborted, and the service's goes on unless it is aborted before.
+    /// How long to wait for the end of what is aborted before the connection is closed. The service may refuse an abort, and goes on to
+    /// the end by itself; what this program does stays half done without it.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        const OF_SERVICE: Duration = Duration::from_secs(5);
+        match self {
+            Self::Xen(_) => None,
+            Self::Service(_) => Some(OF_SERVICE),
+        }
+    }
+
+    /// Lets go of the host.
     pub(crate) async fn close(&self) {
         match self {
             Self::Xen(xen) => xen.close().await,
@@ -150,7 +161,8 @@ impl Engine {
     /// Creates the domain of a configuration, of xl's or as JSON, or restores a saved one; then it runs.
     pub(crate) fn open_file(&self, path: PathBuf) -> Work {
         match self {
-            Self::Xen(xen) => xen.open_file(path),
+            // A file can be on a disk that does not answer.
+            Self::Xen(xen) => xen.open_file(path).left_if_aborted(),
             Self::Service(service) => service.open_file(path).left_if_aborted(),
         }
     }

@@ -61,7 +61,9 @@ impl Xen {
         Work::steps(move |steps| async move {
             let ctx = xen.ctx().clone();
             let file = path.clone();
-            let domid = match elsewhere(move || Content::read(&file)).await? {
+            let content = elsewhere(move || Content::read(&file)).await?;
+            steps.go_on()?;
+            let domid = match content {
                 Content::Saved(file) => steps.run(&ctx, |ctx| ctx.restore(file)).await?,
                 Content::Config(config) => steps.run(&ctx, move |ctx| ctx.create(&config.0)).await?,
             };

@@ -80,6 +80,13 @@ impl Work {
         }
     }
 
+    /// Calls once it can no longer be aborted.
+    pub(crate) fn on_settled(&self, told: impl Fn() + 'static) {
+        if let Some(steps) = &self.steps {
+            steps.0.on_settled.replace(Some(Box::new(told)));
+        }
+    }
+
     /// Waits for its end.
     pub(crate) async fn end(self) -> Result<(), Failure> {
         self.end.await
@@ -104,6 +111,8 @@ struct State {
     is_aborted: Cell<bool>,
     /// It can no longer be aborted.
     is_settled: Cell<bool>,
+    /// Who is told of that.
+    on_settled: RefCell<Option<Box<dyn Fn()>>>,
     /// An operation was begun.
     has_begun: Cell<bool>,
     /// It was aborted before.
@@ -156,9 +165,12 @@ impl Steps {
         told.into_iter().for_each(|told| told(percent));
     }
 
-    /// Whether the work was aborted, for what is no operation.
-    pub(super) fn is_aborted(&self) -> bool {
-        self.0.is_aborted.get()
+    /// Between what is no operation and what follows.
+    ///
+    /// # Errors
+    /// The work was aborted.
+    pub(super) fn go_on(&self) -> Result<(), Failure> {
+        if self.0.is_aborted.get() { Err(Failure::aborted()) } else { Ok(()) }
     }
 
     /// From here on, an abort has no effect: half of what follows would leave less than there was.
@@ -166,10 +178,9 @@ impl Steps {
     /// # Errors
     /// It was aborted before.
     pub(super) fn settle(&self) -> Result<(), Failure> {
-        if self.is_aborted() {
-            return Err(Failure::aborted());
-        }
+        self.go_on()?;
         self.0.is_settled.set(true);
+        self.0.on_settled.take().into_iter().for_each(|told| told());
         Ok(())
     }
 
@@ -213,7 +224,7 @@ mod tests {
         };
         steps.settle().expect("nobody has aborted it");
         operation(&aborts);
-        assert!(!steps.is_aborted() && aborts.get() == 0);
+        assert!(steps.go_on().is_ok() && aborts.get() == 0);
 
         steps.0.is_settled.set(false);
         operation(&counted);

@@ -8,7 +8,7 @@ use crate::engine::{
 };
 use crate::i18n::{gettext, with};
 use futures_lite::StreamExt;
-use futures_lite::future::{or, yield_now, zip};
+use futures_lite::future::{or, yield_now};
 use futures_lite::stream::BoxedLocal;
 use gtk::glib;
 use gtk::glib::clone;
@@ -17,10 +17,6 @@ use gtk::glib::subclass::prelude::*;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long what is at work may take to end when the connection is closed.
-const ABORT: Duration = Duration::from_secs(5);
 
 glib::wrapper! {
     /// The connection to the host. It can be opened again; its lists stay the same objects.
@@ -98,20 +94,19 @@ impl Session {
         });
     }
 
-    /// Aborts what is at work and lets go of the host.
+    /// Aborts what is at work, waits for what cannot be aborted any more, and lets go of the host.
     pub(crate) async fn close(&self) {
         self.next_generation();
         let engine = self.imp().engine.take();
-        // xenlight's work ends with its connection; the service's has to be asked to, and may be refused that.
-        let aborted = async {
-            or(self.tasks().abort_all(), glib::timeout_future(ABORT)).await;
-        };
-        let closed = async {
-            if let Some(engine) = engine {
-                engine.close().await;
-            }
-        };
-        zip(aborted, closed).await;
+        // Before the connection is closed: a domain that is being reset is still to be made, and one whose save is aborted to go on.
+        let aborted = self.tasks().abort_all();
+        match engine.as_ref().and_then(Engine::patience) {
+            Some(patience) => or(aborted, async { _ = glib::timeout_future(patience).await }).await,
+            None => aborted.await,
+        }
+        if let Some(engine) = engine {
+            engine.close().await;
+        }
         self.set_status(Status::Closed);
     }
 

@@ -37,6 +37,8 @@ impl Task {
         work.on_percent(move |percent| {
             shown.upgrade().into_iter().for_each(|task| task.set_percent(u32::from(percent)))
         });
+        let settled = task.downgrade();
+        work.on_settled(move || settled.upgrade().into_iter().for_each(|task| task.set_can_abort(false)));
         task.imp().aborter.replace(work.aborter());
         task.set_can_abort(task.imp().aborter.borrow().is_some());
         task
@@ -45,7 +47,7 @@ impl Task {
     /// Asks it to end early, if it can.
     pub(crate) fn abort(&self) {
         let aborter = self.imp().aborter.borrow().clone();
-        if let Some(abort) = aborter.filter(|_| self.state() == TaskState::Running) {
+        if let Some(abort) = aborter.filter(|_| self.can_abort()) {
             self.set_state(TaskState::Aborting);
             self.set_can_abort(false);
             abort();

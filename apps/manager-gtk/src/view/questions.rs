@@ -14,8 +14,8 @@ impl Window {
         let count = u32::try_from(self.session().tasks().running().count()).unwrap_or(u32::MAX);
         let heading = gettext("Abort What Is at Work?");
         let body = ngettext(
-            "{count} task is at work. It is aborted when the window is closed.",
-            "{count} tasks are at work. They are aborted when the window is closed.",
+            "{count} task is at work. It is aborted when the window is closed; what cannot be aborted any more is done first.",
+            "{count} tasks are at work. They are aborted when the window is closed; what cannot be aborted any more is done first.",
             count,
         );
         let body = with(body, &[("count", &count.to_string())]);

@@ -2,6 +2,7 @@
 
 #[path = "../../../xenlightd-smol/tests/on_a_private_bus/bus.rs"]
 mod bus;
+mod closing;
 mod creating;
 mod desktop;
 mod devices;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 29] = [
+    let cases: [(&str, Case); 32] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -55,7 +56,9 @@ fn main() -> ExitCode {
         ("memory_is_changed_and_what_cannot_be_saved_runs_on", changes),
         ("it_speaks_the_language_of_its_user", german),
         ("the_console_shows_what_the_domain_prints", console),
-        ("closing_asks_while_a_task_is_at_work", closing),
+        ("closing_asks_while_a_task_is_at_work", closing::asks),
+        ("a_domain_that_is_being_reset_runs_again_although_the_window_is_closed", closing::in_a_reset),
+        ("a_domain_that_is_being_saved_goes_on_if_the_window_is_closed", closing::in_a_save),
         ("a_domain_is_created_by_a_form_that_says_what_is_wrong", creating::assistant),
         ("a_configuration_is_changed_and_what_waits_for_a_restart_is_told", editing::editing),
         ("what_may_run_elsewhere_is_not_reset", resetting::elsewhere),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         ("over_the_service_devices_come_and_go_as_polkit_allows_it", service::devices),
         ("over_the_service_jobs_are_tasks_which_end_with_it", service::jobs),
         ("over_the_service_what_cannot_be_saved_or_sent_runs_on", service::sending),
+        ("over_the_service_a_domain_that_is_being_reset_runs_again_although_the_window_is_closed", service::closing),
         ("over_the_service_a_domain_that_may_be_saved_keeps_its_file", service::saving),
         ("without_the_service_a_page_says_what_to_do", service::missing),
     ];
@@ -265,25 +269,6 @@ fn console() -> Result<(), Failure> {
     reader.wait("label", "Destroy mail?")?;
     reader.press("button", "Destroy")?;
     reader.wait("widget", "Console of mail: [The console is closed]")?;
-    Ok(())
-}
-
-fn closing() -> Result<(), Failure> {
-    let machine = Machine::new()?;
-    machine.add_domain(5)?;
-    let mut manager = Manager::start(&machine, &["--open", "pretend-5"])?;
-    let reader = &manager.reader;
-    reader.press("button", "Pause")?;
-    reader.wait("list item", "pretend-5, Paused, *")?;
-    // It does not answer.
-    reader.press("button", "Shut Down")?;
-    reader.press("button", "Close")?;
-    reader.press("button", "Cancel")?;
-    reader.wait_gone("button", "Abort and Close")?;
-    reader.press("button", "Close")?;
-    reader.press("button", "Abort and Close")?;
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
     Ok(())
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn without_its_kernel() -> Result<(), Failure> {
     Ok(())
 }
 
-fn choose(reader: &Reader, action: &str) -> Result<(), Failure> {
+pub(crate) fn choose(reader: &Reader, action: &str) -> Result<(), Failure> {
     reader.press("button", "More Actions")?;
     reader.press("menu item", action)
 }

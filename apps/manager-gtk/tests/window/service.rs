@@ -1,6 +1,7 @@
 //! The program over the service xenlightd, as somebody uses it who is not root: on a bus of its own, with a polkit that answers by a table.
 
 use crate::bus::Bus;
+use crate::closing::{close, half_reset};
 use crate::management::{script, until};
 use crate::polkit::{Asked, Polkit};
 use crate::reader::{LIMIT, SENSITIVE};
@@ -352,6 +353,25 @@ pub(crate) fn jobs() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The domain has ended when the window is closed. The service is asked to give up, and does not.
+pub(crate) fn closing() -> Result<(), Failure> {
+    let mut bed = Bed::new()?;
+    bed.allow(&["org.osevent.Xen1.create", "org.osevent.Xen1.destroy"]);
+    bed.serve()?;
+    let folder = tempfile::tempdir()?;
+    let mut manager = bed.manager(&[&domain_file(folder.path())?])?;
+    let reader = &manager.reader;
+    let held = half_reset(reader, &bed.machine)?;
+    let cancels = bed.calls("Cancel")?;
+    close(reader)?;
+    cancels.recv_timeout(LIMIT)?;
+    let status = manager.ended()?;
+    assert!(status.success(), "{status}");
+    drop(held);
+    let again = bed.manager(&[])?;
+    again.reader.wait("list item", "web, Running, *").map(drop)
+}
+
 /// The service ends in the middle of a save, so nobody knows how the save ends.
 pub(crate) fn saving() -> Result<(), Failure> {
     let mut bed = Bed::new()?;
@@ -426,7 +446,8 @@ pub(crate) fn missing() -> Result<(), Failure> {
     Ok(())
 }
 
-fn domain_file(folder: &Path) -> Result<String, Failure> {
+/// The configuration of a domain, beside its kernel.
+pub(crate) fn domain_file(folder: &Path) -> Result<String, Failure> {
     let (kernel, config) = (folder.join("kernel"), folder.join("web.cfg"));
     fs::write(&kernel, osevent_domains::kernel::idle())?;
     fs::write(&config, format!("name = 'web'\ntype = 'pvh'\nmemory = 64\nkernel = '{}'\n", kernel.display()))?;

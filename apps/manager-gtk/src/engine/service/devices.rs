@@ -25,9 +25,7 @@ impl Service {
                 true => service.devices(domid, Asking::Allowed).await?,
                 false => Devices::default(),
             };
-            if steps.is_aborted() {
-                return Err(Failure::aborted());
-            }
+            steps.go_on()?;
             let parameters = (device.alone(&there).to_json(),).to_variant();
             let (job,) = service.bus.call(&service.path(domid)?, DOMAIN, "AttachDevice", Some(&parameters)).await?;
             service.wait_for(job, &steps).await

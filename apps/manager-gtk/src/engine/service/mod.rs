@@ -131,9 +131,7 @@ impl Service {
             // What is set at once is set in the configuration.
             let kib = to.0.build_info.target_memory_kib.unwrap_or_default();
             for edit in edits {
-                if steps.is_aborted() {
-                    return Err(Failure::aborted());
-                }
+                steps.go_on()?;
                 match edit.path.as_str() {
                     NAME => service.rename(domid, to.name().to_owned()),
                     MEMORY => service.set_memory(domid, kib),
