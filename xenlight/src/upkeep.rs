@@ -146,7 +146,8 @@ impl Ctx {
         })
     }
 
-    /// Notes data about a domain in a file of the host, under the name of the program that it is for. libxl deletes it with the domain. No data deletes it, too.
+    /// Notes data about a domain in a file of the host, under the name of the program that it is for. libxl deletes it with the domain. No data deletes it, too, if
+    /// there is any.
     ///
     /// # Errors
     /// [`Error::Config`] for a name of libxl's own; [`Error::Libxl`] if it cannot be written; [`Error::OutOfRange`], [`Error::Nul`],
@@ -166,6 +167,10 @@ impl Ctx {
         let program = CString::new(program).map_err(|_| Error::Nul("the program's name"))?;
         let size: c_int = fits("size of the data in bytes", data.len() as u64)?;
         self.ask(Task::on("note data about a domain", domid), |question| {
+            // libxl fails to delete what is not there.
+            if data.is_empty() && userdata::retrieve(question, domid, &program)?.is_empty() {
+                return Ok(());
+            }
             let library = question.hosted.library();
             // SAFETY: the ctx lives during `ask`, name and data, of this size, during the call.
             let rc =

@@ -40,13 +40,22 @@ pub(crate) fn editing() -> Result<(), Failure> {
     reader.press("button", "Save")?;
     until(|| is_saved("web.json", &json))?;
     reader.press("button", "xl")?;
-    let edited = format!("{}cmdline = 'quiet'\n", text.replace("memory = 64", "memory = 48"));
+    // Nothing waits for a restart, and nothing did.
+    reader.write("text box", "Configuration", &text.replace("memory = 64", "memory = 56"))?;
+    reader.press("button", "Apply")?;
+    reader.wait("list item", "web, Running, 56 MiB*")?;
+    reader.wait_gone("window", "Configuration of web")?;
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Configuration…")?;
+    let text = reader.wait_text("text box", "Configuration", "memory = 56")?;
+    let edited = format!("{}cmdline = 'quiet'\n", text.replace("memory = 56", "memory = 48"));
     reader.write("text box", "Configuration", "name = ")?;
     reader.wait("label", "line 1, *")?;
+    reader.wait_gone("label", "Nothing is changed")?;
     reader.write("text box", "Configuration", &edited)?;
     let waits = r#"b_info.cmdline: not set → "quiet", With the next start"#;
     reader.wait("list item", waits)?;
-    reader.wait("list item", "b_info.target_memkb: 65536 → 49152, At once")?;
+    reader.wait("list item", "b_info.target_memkb: 57344 → 49152, At once")?;
     reader.press("button", "Apply")?;
     reader.wait("list item", "web, Running, 48 MiB*")?;
     reader.wait_gone("window", "Configuration of web")?;

@@ -5,7 +5,7 @@ use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use crate::tiers::Tier;
 use crate::tiers::libxl::FIVE;
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use futures_lite::future::block_on;
 use std::collections::BTreeSet;
 use xenlight::types::{
@@ -289,6 +289,7 @@ fn answered(stage: &Stage) -> anyhow::Result<()> {
     }
     let own = opened.ctx.note(FIVE, "libxl-json", b"");
     ensure!(matches!(&own, Err(Error::Config { .. })), "{own:?}");
+    opened.ctx.note(FIVE, "nothing", b"").context("nothing is noted, so there is nothing to be deleted")?;
     // Affinities that libxl would make in memory that it frees, and our dispose, too.
     let mut with_cpus = config();
     with_cpus.build_info = with_cpus.build_info.max_vcpus(2).cpumap([0]);

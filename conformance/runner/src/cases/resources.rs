@@ -300,6 +300,7 @@ fn upkeep(stage: &Stage) -> anyhow::Result<()> {
     ensure!(ctx.stub_domain(domid)?.is_none());
 
     ensure!(ctx.noted(domid, "osevent")?.is_empty());
+    ctx.note(domid, "osevent", b"")?;
     ctx.note(domid, "osevent", b"a\0b")?;
     ensure!(ctx.noted(domid, "osevent")? == b"a\0b");
     ctx.note(domid, "osevent", b"")?;
