@@ -156,20 +156,25 @@ impl CreateWindow {
     /// Creates it. The window is there until that has succeeded.
     fn begin(self: &Rc<Self>) {
         let Some(config) = self.editor.config() else { return };
+        let name = config.name().to_owned();
         let Some(task) = self.session.create(config) else { return };
         self.create.set_sensitive(false);
         self.editor.say(&gettext("It is being created…"), false);
         task.connect_state_notify(clone!(
             #[weak(rename_to = create)]
             self,
-            move |task| create.ended(task)
+            move |task| create.ended(task, &name)
         ));
     }
 
-    fn ended(&self, task: &Task) {
+    fn ended(&self, task: &Task, name: &str) {
         self.create.set_sensitive(true);
         match task.state() {
-            TaskState::Done => self.window.close(),
+            TaskState::Done => {
+                let parent = self.window.transient_for().and_downcast::<Window>();
+                parent.into_iter().for_each(|parent| parent.choose_new(name));
+                self.window.close();
+            }
             TaskState::Failed | TaskState::Aborted => {
                 self.editor.say(&task.failure().map(|failure| failure.details).unwrap_or_default(), true);
             }

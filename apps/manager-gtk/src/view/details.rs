@@ -39,10 +39,15 @@ impl Details {
     pub(super) fn bind(&self, domain: Option<&Domain>) {
         let imp = self.imp();
         imp.graph.get().into_iter().for_each(|graph| graph.bind(domain));
-        if let Some((domain, changed)) = imp.shown.take() {
-            domain.disconnect(changed);
-        }
+        let before = imp.shown.take().map(|(before, changed)| {
+            before.disconnect(changed);
+            before.uuid()
+        });
         let Some(domain) = domain else { return };
+        // Another one is seen from its name on.
+        if before.is_none_or(|uuid| uuid != domain.uuid()) {
+            imp.scrolled.vadjustment().set_value(0.0);
+        }
         let changed = domain.connect_notify_local(
             None,
             clone!(
@@ -184,6 +189,7 @@ mod imp {
         pub(super) autostart_row: adw::ActionRow,
         /// The switch is being set, and not by its user.
         pub(super) is_showing: Cell<bool>,
+        pub(super) scrolled: gtk::ScrolledWindow,
         pub(super) shown: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
     }
 
@@ -256,8 +262,9 @@ mod imp {
             self.devices.widgets().iter().for_each(|group| column.append(group));
             column.append(&identity);
             let clamp = adw::Clamp::builder().maximum_size(600).child(&column).build();
-            let scrolled = gtk::ScrolledWindow::builder().hscrollbar_policy(gtk::PolicyType::Never).child(&clamp);
-            self.obj().set_child(Some(&scrolled.build()));
+            self.scrolled.set_hscrollbar_policy(gtk::PolicyType::Never);
+            self.scrolled.set_child(Some(&clamp));
+            self.obj().set_child(Some(&self.scrolled));
         }
     }
 

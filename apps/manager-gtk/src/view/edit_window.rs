@@ -16,6 +16,8 @@ struct EditWindow {
     present: Config,
     /// What differs, and when it comes to be.
     edits: gtk::ListBox,
+    /// In their place, if nothing does.
+    no_edits: gtk::Label,
     apply: gtk::Button,
 }
 
@@ -69,6 +71,7 @@ impl EditWindow {
             editor: ConfigEditor::new(),
             present,
             edits: gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).build(),
+            no_edits: gtk::Label::builder().label(gettext("Nothing is changed")).css_classes(["dim-label"]).build(),
             apply: gtk::Button::builder().label(gettext("Apply")).css_classes(["suggested-action"]).build(),
         });
         edit.build();
@@ -99,8 +102,9 @@ impl EditWindow {
         let header = form::cancel_header(&self.window);
         header.pack_end(&self.apply);
         accessible::label(&self.edits, &gettext("Changes"));
-        let none = gtk::Label::builder().label(gettext("Nothing is changed")).margin_top(12).margin_bottom(12);
-        self.edits.set_placeholder(Some(&none.css_classes(["dim-label"]).build()));
+        self.no_edits.set_margin_top(12);
+        self.no_edits.set_margin_bottom(12);
+        self.edits.set_placeholder(Some(&self.no_edits));
         self.editor.widget().set_vexpand(true);
         let edits = gtk::ScrolledWindow::builder().child(&self.edits).propagate_natural_height(true);
         let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
@@ -121,6 +125,8 @@ impl EditWindow {
         }
         let config = self.editor.config();
         self.apply.set_sensitive(config.is_some());
+        // Of a text with an error, it is not known.
+        self.no_edits.set_visible(config.is_some());
         let edits = config.map(|config| self.present.edits(&config)).unwrap_or_default();
         edits.iter().for_each(|edit| self.edits.append(&row(edit)));
     }

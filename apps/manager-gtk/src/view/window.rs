@@ -37,6 +37,12 @@ impl Window {
         true
     }
 
+    /// Shows a domain that was just created, as soon as it is in the list.
+    pub(super) fn choose_new(&self, name: &str) {
+        let is_there = self.choose(name);
+        self.imp().awaited.replace((!is_there).then(|| name.to_owned()));
+    }
+
     /// Says something shortly.
     pub(crate) fn say(&self, text: &str) {
         self.imp().toasts.add_toast(adw::Toast::new(&glib::markup_escape_text(text)));
@@ -234,6 +240,8 @@ impl Window {
         self.show_groups();
         self.show_count();
         self.show_nothing();
+        let awaited = imp.awaited.borrow().clone().filter(|name| domains.has_name(name));
+        awaited.into_iter().for_each(|name| self.choose_new(&name));
     }
 
     /// What there is to be said where no domain is chosen.
@@ -358,6 +366,8 @@ mod imp {
         pub(in crate::view) chosen: RefCell<Option<(Domain, glib::SignalHandlerId)>>,
         /// Of the domain that was chosen last.
         pub(in crate::view) uuid: RefCell<String>,
+        /// The domain that is to be chosen once it is in the list.
+        pub(in crate::view) awaited: RefCell<Option<String>>,
         pub(in crate::view) ending: Cell<bool>,
     }
 

@@ -1,7 +1,7 @@
 //! New domains, by the assistant.
 
 use crate::manager::{Manager, TITLE};
-use crate::reader::{Reader, SENSITIVE};
+use crate::reader::{Reader, SELECTED, SENSITIVE};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 
@@ -46,6 +46,8 @@ pub(crate) fn assistant() -> Result<(), Failure> {
     reader.press("button", "Create")?;
     reader.wait("list item", "web, Running, 64 MiB · 2 vCPUs")?;
     reader.wait_gone("window", "New Domain")?;
+    // What is done next is done to it.
+    reader.wait_state(&reader.wait("list item", "web, *")?, SELECTED, true)?;
 
     // What libxl refuses stays to be corrected.
     begin(reader)?;

@@ -1,6 +1,6 @@
 //! What has happened, in its window.
 
-use crate::hands::Hands;
+use crate::hands::{Hands, Wheel};
 use crate::management::until;
 use crate::manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
@@ -29,7 +29,7 @@ pub(crate) fn events() -> Result<(), Failure> {
 
     let now = || reader.place(&reader.wait("list item", &format!("*pretend-{MANY}: Running*"))?);
     let before = now()?;
-    hands.scroll_up()?;
+    hands.scroll(Wheel::Up)?;
     until(|| now().is_ok_and(|now| now.start > before.start))?;
     let before = now()?;
     machine.add_domain(MANY + 5)?;

@@ -16,6 +16,13 @@ pub(crate) struct Hands {
     root: Window,
 }
 
+/// As X numbers its buttons.
+#[derive(Clone, Copy)]
+pub(crate) enum Wheel {
+    Up = 4,
+    Down = 5,
+}
+
 /// As X numbers them: of letters and digits, the number is that of the character.
 pub(crate) const CONTROL: u32 = 0xffe3;
 pub(crate) const F2: u32 = 0xffbf;
@@ -53,15 +60,14 @@ impl Hands {
         Ok(())
     }
 
-    /// Turns the wheel of the mouse up, in the middle of the newest window.
-    pub(crate) fn scroll_up(&self) -> Result<(), Failure> {
-        const WHEEL_UP: u8 = 4;
+    /// Turns the wheel of the mouse, in the middle of the newest window.
+    pub(crate) fn scroll(&self, wheel: Wheel) -> Result<(), Failure> {
         let window = self.newest()?;
         let (width, height) = self.size()?;
         let (x, y) = (i16::try_from(width / 2)?, i16::try_from(height / 2)?);
         self.screen.warp_pointer(x11rb::NONE, window, 0, 0, 0, 0, x, y)?.check()?;
         for kind in [BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT] {
-            self.screen.xtest_fake_input(kind, WHEEL_UP, CURRENT_TIME, self.root, 0, 0, 0)?.check()?;
+            self.screen.xtest_fake_input(kind, wheel as u8, CURRENT_TIME, self.root, 0, 0, 0)?.check()?;
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod several;
 mod small;
 mod tree;
 
+use hands::{Hands, Wheel};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use management::until;
 use manager::Manager;
@@ -125,7 +126,13 @@ fn list() -> Result<(), Failure> {
     reader.wait_state(&seven, SELECTED, true)?;
     reader.select("Domains", "list item", "pretend-5, *")?;
     reader.wait("label", "00000000-0000-0000-0000-000000000005")?;
+    let place = || reader.place(&reader.wait("button", "Pause")?);
+    let top = place()?;
+    Hands::new(&manager.desktop.display)?.scroll(Wheel::Down)?;
+    until(|| place().is_ok_and(|place| place.start < top.start))?;
     reader.select("Domains", "list item", "pretend-7, *")?;
+    reader.wait("label", "00000000-0000-0000-0000-000000000007")?;
+    until(|| place().is_ok_and(|place| place == top))?;
     machine.add_domain(6)?;
     reader.wait("list item", "pretend-6, Running, *")?;
     machine.destroy(5)?;
