@@ -11,27 +11,36 @@ use crate::workspace::Workspace;
 
 /// Runs it in this process's place: it returns only if that fails.
 pub(crate) fn run(workspace: &Workspace, command: &[OsString]) -> Result<u8> {
-    // cargo is quiet here, so that the program's output stands alone.
-    eprintln!("demo: building what is not built yet: this takes some minutes the first time");
-    let mut cargo = workspace.cargo();
-    cargo.args(["run", "--quiet", "--package"]);
-    if let [program, arguments @ ..] = command {
+    eprintln!(
+        "demo: building what is not built yet. The first time, this takes some minutes, after what is missing is installed"
+    );
+    let mut arguments = Vec::new();
+    let package: &[&str] = if let [program, rest @ ..] = command {
         let program = match program.to_str().and_then(|name| workspace.program(name)) {
             Some(program) => {
                 if setup::WITH_WINDOWS.contains(&program.package.as_str()) {
                     for_windows()?;
                 }
-                workspace.build(program, true)?
+                workspace.build(program, false)?
             }
             None => PathBuf::from(program),
         };
         setup::for_building()?;
-        cargo.args(["osevent-standin-machine", "--features", "demo", "--example", "simulated", "--"]);
-        cargo.arg(program).args(arguments);
+        arguments.push(program.into_os_string());
+        arguments.extend_from_slice(rest);
+        &["osevent-standin-machine", "--features", "demo", "--example", "simulated"]
     } else {
         for_windows()?;
-        cargo.args(["osevent-manager", "--", "--demo"]);
+        arguments.push("--demo".into());
+        &["osevent-manager"]
+    };
+    let built = workspace.cargo().args(["build", "--package"]).args(package).status().context("cannot run cargo")?;
+    if !built.success() {
+        bail!("the demonstration does not build");
     }
+    // Quiet now, so that the program's output stands alone.
+    let mut cargo = workspace.cargo();
+    cargo.args(["run", "--quiet", "--package"]).args(package).arg("--").args(arguments);
     Err(cargo.exec()).context("cannot run cargo")
 }
 
