@@ -117,7 +117,7 @@ impl Service {
     /// # Errors
     /// Those of the bus.
     pub(crate) async fn trouble(&self) -> zbus::Result<String> {
-        String::try_from(self.property(HOST, "Manager", "Trouble").await?)
+        take(&mut self.properties(HOST, "Manager").await?, "Trouble")
     }
 
     /// The object of a domain, by its uuid or its name.
@@ -176,8 +176,8 @@ impl Service {
     /// # Errors
     /// Those of the bus.
     pub(crate) async fn step(&self, job: &str) -> zbus::Result<(String, u8)> {
-        let (step, percent) = (self.property(job, "Job", "Step").await?, self.property(job, "Job", "Percent").await?);
-        Ok((step.try_into()?, percent.try_into()?))
+        let mut job = self.properties(job, "Job").await?;
+        Ok((take(&mut job, "Step")?, take(&mut job, "Percent")?))
     }
 
     /// Waits for the end of a job.
@@ -212,11 +212,16 @@ impl Service {
         self.bus.call_method(Some(NAME), path, Some(format!("{NAME}.{interface}").as_str()), method, body).await
     }
 
-    async fn property(&self, path: &str, interface: &str, name: &str) -> zbus::Result<OwnedVariant> {
-        let asked = (format!("{NAME}.{interface}"), name);
+    /// All of an object, as of one moment.
+    async fn properties(&self, path: &str, interface: &str) -> zbus::Result<Properties> {
+        let asked = format!("{NAME}.{interface}");
         let properties = Some("org.freedesktop.DBus.Properties");
-        self.bus.call_method(Some(NAME), path, properties, "Get", &asked).await?.body().deserialize()
+        self.bus.call_method(Some(NAME), path, properties, "GetAll", &asked).await?.body().deserialize()
     }
+}
+
+fn take<T: TryFrom<OwnedVariant, Error = zbus::Error>>(properties: &mut Properties, name: &str) -> zbus::Result<T> {
+    properties.remove(name).ok_or(zbus::Error::MissingField)?.try_into()
 }
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
