@@ -9,7 +9,6 @@ use zbus::Variant;
 
 use crate::domain::Domain;
 use crate::host::Availability;
-use crate::table::Change;
 
 /// Events that are kept: 1 MiB or so.
 const KEPT: usize = 4096;
@@ -48,12 +47,23 @@ impl Journal {
         Self { instance: Uuid::new_v4().simple().to_string(), events: Mutex::default() }
     }
 
-    pub(crate) fn add_change(&self, change: &Change) {
-        match change {
-            Change::Appeared(domain) => self.add("appeared", Some(domain), HashMap::new()),
-            Change::Changed { before, now } => self.add("changed", Some(now), now.changes(before)),
-            Change::Gone(domain) => self.add("gone", Some(domain), HashMap::new()),
+    /// What has happened, of which domain, and what has changed with that.
+    pub(crate) fn add(
+        &self,
+        event: &'static str,
+        domain: Option<&Domain>,
+        changed: HashMap<&'static str, Variant<'static>>,
+    ) {
+        let mut events = self.events();
+        events.latest += 1;
+        let (uuid, id, name, state) = domain.map_or_else(Default::default, |domain| {
+            (domain.uuid.to_string(), domain.id, domain.name.clone(), domain.state.as_str())
+        });
+        let number = events.latest;
+        if events.kept.len() == KEPT {
+            events.kept.pop_front();
         }
+        events.kept.push_back((number, now_us(), event, uuid, id, name, state, changed));
     }
 
     pub(crate) fn add_availability(&self, availability: &Availability) {
@@ -71,19 +81,6 @@ impl Journal {
         let skipped = after.saturating_sub(before_kept) as usize;
         let page = events.kept.iter().skip(skipped).take(PAGE);
         Page { lost, latest: events.latest, events: page.cloned().collect() }
-    }
-
-    fn add(&self, event: &'static str, domain: Option<&Domain>, changed: HashMap<&'static str, Variant<'static>>) {
-        let mut events = self.events();
-        events.latest += 1;
-        let (uuid, id, name, state) = domain.map_or_else(Default::default, |domain| {
-            (domain.uuid.to_string(), domain.id, domain.name.clone(), domain.state.as_str())
-        });
-        let number = events.latest;
-        if events.kept.len() == KEPT {
-            events.kept.pop_front();
-        }
-        events.kept.push_back((number, now_us(), event, uuid, id, name, state, changed));
     }
 
     fn events(&self) -> MutexGuard<'_, Events> {
