@@ -114,7 +114,10 @@ impl Listener {
             };
             match accepted {
                 Ok(task) => task.detach(),
-                Err(_) => _ = Timer::after(PAUSE).await,
+                Err(error) => {
+                    eprintln!("xenlightd: cannot accept a connection: {error}");
+                    Timer::after(PAUSE).await;
+                }
             }
         }
     }

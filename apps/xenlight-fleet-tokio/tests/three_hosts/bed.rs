@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_lite::StreamExt;
-use osevent_standin_machine::{Machine, Running};
+use osevent_standin_machine::{Machine, Running, signal, with_errors};
 use tokio::task::spawn_blocking;
 use zbus::connection::Builder;
 use zbus::message::Type;
@@ -128,7 +128,7 @@ impl Host {
 
     /// Waits until the bridge has said what it does now.
     pub(crate) fn is_told_to_stop(&mut self, says: &str) -> Outcome {
-        signal("TERM", self.bridge()?.id())?;
+        signal(self.bridge()?.id(), "TERM")?;
         self.bridge()?.says(&format!("xenlight-fleet: stopping: {says}"))
     }
 
@@ -271,20 +271,6 @@ pub(crate) fn fleet(nats: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xenlight-fleet"));
     command.args(arguments).env("NATS_URL", nats);
     command
-}
-
-/// The same, with its errors in its output, where they can be waited for.
-pub(crate) fn with_errors(command: &Command) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", r#"exec "$0" "$@" 2>&1"#]).arg(command.get_program()).args(command.get_args());
-    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell
-}
-
-/// Sends a signal to a process.
-pub(crate) fn signal(name: &str, process: u32) -> Outcome {
-    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status()?;
-    if sent.success() { Ok(()) } else { Err(format!("kill: {sent}").into()) }
 }
 
 /// Runs one to its end.

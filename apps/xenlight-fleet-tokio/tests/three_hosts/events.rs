@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::Case;
 use crate::bed::{Host, Journal, Outcome, Told, with_nats};
+use crate::hosts::text;
 use crate::nats::Nats;
 
 pub(crate) const CASES: &[Case] = &[
@@ -44,7 +45,7 @@ async fn is_complete(nats: &Nats, host: &Host, killed: Option<Journal>) -> Outco
     assert!(told.iter().all(|told| told["host"] == host.name));
     let of = |instance: &str| -> Vec<Told> {
         let told = told.iter().filter(|told| told["instance"] == *instance);
-        told.map(|told| (number(&told["sequence"]), text(&told["event"]), number(&told["id"]))).collect()
+        told.map(|told| (number(&told["sequence"]), text(&told["event"]).to_owned(), number(&told["id"]))).collect()
     };
     let began = (0, "began".to_owned(), 0);
     let stored = of(&now.instance);
@@ -94,8 +95,4 @@ fn lost() -> Outcome {
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

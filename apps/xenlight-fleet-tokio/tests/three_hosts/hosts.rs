@@ -1,10 +1,10 @@
 //! Which hosts there are.
 
-use osevent_standin_machine::Running;
+use osevent_standin_machine::{Running, with_errors};
 use serde_json::Value;
 
 use crate::Case;
-use crate::bed::{Host, Outcome, fleet, output, with_errors, with_nats};
+use crate::bed::{Host, Outcome, fleet, output, with_nats};
 use crate::nats::Nats;
 
 pub(crate) const CASES: &[Case] = &[
@@ -57,7 +57,7 @@ async fn told(nats: &Nats, host: &str, expected: &[&str]) -> Outcome {
     Ok(())
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 

@@ -3,6 +3,8 @@
 mod bed;
 #[path = "../../../xenlightd-smol/tests/on_a_private_bus/bus.rs"]
 mod bus;
+#[path = "../../../xenlightd-smol/tests/on_a_private_bus/cases.rs"]
+mod cases;
 mod commands;
 mod events;
 mod hosts;
@@ -18,8 +20,8 @@ mod save_helper;
 
 use std::process::ExitCode;
 
-use bed::Outcome;
-use libtest_mimic::{Arguments, Completion, Trial};
+use cases::{Case, measures, trials};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     // libxl starts it in xenlightd's environment.
@@ -31,18 +33,8 @@ fn main() -> ExitCode {
         return xenlightd::main();
     }
     let missing = bed::missing();
-    let cases =
-        [events::CASES, hosts::CASES, commands::CASES, migration::CASES, requests::CASES, rights::CASES].concat();
-    let trial = |(name, case): Case| {
-        let missing = missing.clone();
-        Trial::ignorable_test(name, move || match missing {
-            Some(missing) => Ok(Completion::ignored_with(missing)),
-            None => Ok(case().map(|()| Completion::Completed)?),
-        })
-    };
-    let measures = measures::CASES.iter().map(|measure| trial(*measure).with_ignored_flag(true));
-    let trials = cases.into_iter().map(trial).chain(measures).collect();
+    let all = [events::CASES, hosts::CASES, commands::CASES, migration::CASES, requests::CASES, rights::CASES];
+    let mut trials = trials(&all.concat(), missing.as_ref());
+    trials.extend(measures(measures::CASES, missing.as_ref()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
-
-type Case = (&'static str, fn() -> Outcome);

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Stdio};
 
+use osevent_standin_machine::signal;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::Case;
-use crate::bed::{Failure, Host, Outcome, fleet, output, signal, with_nats};
+use crate::bed::{Failure, Host, Outcome, fleet, output, with_nats};
 use crate::nats::Nats;
 
 pub(crate) const CASES: &[Case] = &[
@@ -150,7 +151,7 @@ fn fails() -> Outcome {
         two.polkit.lock().unwrap().allowed.push("org.osevent.Xen1.receive");
 
         let migrating = half_way(&nats, &one, &two).await?;
-        signal("INT", migrating.child.id())?;
+        signal(migrating.child.id(), "INT")?;
         stays(migrating, "one: Cancelled: the migration failed during the transfer", "two: Libxl: ").await?;
 
         let migrating = half_way(&nats, &one, &two).await?;

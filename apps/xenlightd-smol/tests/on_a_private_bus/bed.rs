@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::StreamExt;
 use futures_lite::future::or;
-use osevent_standin_machine::{Machine, Running};
+use osevent_standin_machine::{Machine, Running, signal};
 use smol::Executor;
 use zbus::connection::Builder;
 use zbus::fdo::{DBusProxy, ManagedObjects, ObjectManagerProxy, PropertiesProxy};
@@ -248,12 +248,6 @@ impl Signals {
             }
         }
     }
-}
-
-/// Sends it a signal, by kill(1).
-pub(crate) fn signal(process: u32, name: &str) -> Outcome {
-    let sent = Command::new("kill").args([format!("-{name}"), process.to_string()]).status()?;
-    if sent.success() { Ok(()) } else { Err(format!("kill: {sent}").into()) }
 }
 
 async fn connect(bus: &Bus, executor: &Arc<Executor<'static>>) -> zbus::Result<Connection> {

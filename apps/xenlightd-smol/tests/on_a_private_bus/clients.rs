@@ -1,9 +1,9 @@
 //! Clients that are slow, or end.
 
-use osevent_standin_machine::Running;
+use osevent_standin_machine::{Running, signal};
 
 use crate::Case;
-use crate::bed::{Outcome, signal, with_service};
+use crate::bed::{Outcome, with_service};
 
 pub(crate) const CASES: &[Case] = &[("clients_that_never_read_do_not_hold_up_others", stuck)];
 

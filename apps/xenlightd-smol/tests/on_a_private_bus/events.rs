@@ -5,13 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use futures_lite::StreamExt;
-use osevent_standin_machine::Running;
+use osevent_standin_machine::{Running, signal};
 use zbus::fdo::ManagedObjects;
 use zbus::message::Type;
 use zbus::{MessageStream, OwnedObjectPath, OwnedVariant};
 
 use crate::Case;
-use crate::bed::{Bed, HOST, Outcome, SERVICE, path_of, signal, with_bed, with_service};
+use crate::bed::{Bed, HOST, Outcome, SERVICE, path_of, with_bed, with_service};
 
 pub(crate) const CASES: &[Case] = &[
     ("events_prints_a_line_for_each_change_and_ends_by_a_signal", lines),

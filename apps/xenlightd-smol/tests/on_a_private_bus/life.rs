@@ -1,7 +1,9 @@
 //! What is told of the domains, and what the service survives.
 
+use osevent_standin_machine::signal;
+
 use crate::Case;
-use crate::bed::{HOST, Outcome, SERVICE, path_of, signal, with_bed, with_service};
+use crate::bed::{HOST, Outcome, SERVICE, path_of, with_bed, with_service};
 use crate::control::error_of;
 
 /// Xen's number of "it rebooted".

@@ -2,6 +2,7 @@
 
 mod bed;
 mod bus;
+mod cases;
 mod clients;
 mod contract;
 mod control;
@@ -19,15 +20,15 @@ mod save_helper;
 mod saved;
 mod words;
 
-use bed::Outcome;
-use libtest_mimic::{Arguments, Completion, Trial};
+use cases::{Case, measures, trials};
+use libtest_mimic::Arguments;
 
 fn main() {
     if let Some(helped) = save_helper::run() {
         return helped.expect("libxl talks to it");
     }
     let missing = bed::missing();
-    let cases = [
+    let all = [
         life::CASES,
         control::CASES,
         devices::CASES,
@@ -40,19 +41,8 @@ fn main() {
         metrics::CASES,
         words::CASES,
     ];
-    let cases = cases.concat();
-    let trial_without = |(name, case): Case, missing: Option<String>| {
-        Trial::ignorable_test(name, move || match missing {
-            Some(missing) => Ok(Completion::ignored_with(missing)),
-            None => Ok(case().map(|()| Completion::Completed)?),
-        })
-    };
-    let trial = |case| trial_without(case, missing.clone());
-    let of_another_user = words::OF_ANOTHER_USER.iter();
-    let of_another_user = of_another_user.map(|case| trial_without(*case, missing.clone().or_else(words::missing)));
-    let measures = measures::CASES.iter().map(|measure| trial(*measure).with_ignored_flag(true));
-    let trials = cases.into_iter().map(trial).chain(of_another_user).chain(measures).collect();
+    let mut trials = trials(&all.concat(), missing.as_ref());
+    trials.extend(cases::trials(words::OF_ANOTHER_USER, missing.clone().or_else(words::missing).as_ref()));
+    trials.extend(measures(measures::CASES, missing.as_ref()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
-
-type Case = (&'static str, fn() -> Outcome);

@@ -1,19 +1,25 @@
 //! Metrics over HTTP.
 
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 
 use async_io::Async;
+use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use osevent_standin_machine::with_errors;
 
 use crate::Case;
 use crate::bed::{Bed, Outcome, with_bed};
 
-pub(crate) const CASES: &[Case] =
-    &[("a_scrape_tells_of_all_domains", scrape), ("scrapes_that_never_end_do_not_hold_up_others", slow)];
+pub(crate) const CASES: &[Case] = &[
+    ("a_scrape_tells_of_all_domains", scrape),
+    ("scrapes_that_never_end_do_not_hold_up_others", slow),
+    ("a_service_without_file_descriptors_is_scraped_when_it_has_some", descriptors),
+];
 
 async fn started(bed: &mut Bed) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let path = bed.folder().join("metrics").display().to_string();
-    let command = bed.command(&["serve", "--metrics", &format!("unix:{path}")]);
+    let command = with_errors(&bed.command(&["serve", "--metrics", &format!("unix:{path}")]));
     bed.start_as(command).await?;
     Ok(path)
 }
@@ -67,6 +73,26 @@ fn slow() -> Outcome {
         }
         let (head, _) = get(&path, "/metrics").await?;
         assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+        Ok(())
+    })
+}
+
+fn descriptors() -> Outcome {
+    with_bed(|mut bed| async move {
+        let path = started(&mut bed).await?;
+        let process = bed.service().id().to_string();
+        let limit = |files: &str| -> Outcome {
+            let status = Command::new("prlimit").args(["--pid", &process, &format!("--nofile={files}:")]).status()?;
+            if status.success() { Ok(()) } else { Err(format!("prlimit: {status}").into()) }
+        };
+        limit("3")?;
+        let has_none = async {
+            bed.service().says("xenlightd: cannot accept a connection: Too many open files (os error 24)")?;
+            limit("1024")
+        };
+        let (answer, had_none): (_, Outcome) = zip(get(&path, "/metrics"), has_none).await;
+        had_none?;
+        assert!(answer?.0.starts_with("HTTP/1.0 200"));
         Ok(())
     })
 }

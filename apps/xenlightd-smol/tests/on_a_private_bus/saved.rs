@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Output;
 
+use osevent_standin_machine::signal;
 use zbus::Str;
 
 use crate::Case;
-use crate::bed::{Bed, HOST, Outcome, signal};
+use crate::bed::{Bed, HOST, Outcome};
 use crate::files::{SUSPEND, with_domain};
 use crate::save_helper::MEMORY;
 
@@ -59,11 +60,7 @@ fn whose_file() -> Outcome {
             let mut command = bed.command(&["save", "--keep", "made", "saved"]);
             let command = command.current_dir(bed.folder()).stderr(std::process::Stdio::piped());
             let save = command.spawn()?;
-            while signals.next(&format!("{HOST}/jobs/2"), "PropertiesChanged").await.is_ok() {
-                if bed.properties(&format!("{HOST}/jobs/2"), "Job").await?["Percent"] == 50_u8.into() {
-                    break;
-                }
-            }
+            signals.property(&format!("{HOST}/jobs/2"), "Percent", 50_u8.into()).await?;
             bed.machine.shut_down(1, SUSPEND)?;
             signals.property(&domain, "State", Str::from("suspended").into()).await?;
             match end {

@@ -25,7 +25,7 @@ mod player;
 mod running;
 
 pub use player::Player;
-pub use running::Running;
+pub use running::{Running, signal, with_errors};
 
 use std::error::Error;
 use std::ffi::OsStr;

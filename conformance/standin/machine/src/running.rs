@@ -85,6 +85,23 @@ impl Running {
     }
 }
 
+/// Sends a process a signal, by its name without `SIG`.
+///
+/// # Errors
+/// There is no such process, or no kill(1).
+pub fn signal(process: u32, name: &str) -> Result<(), Failure> {
+    let sent = Command::new("kill").args([format!("-{name}"), process.to_string()]).status()?;
+    if sent.success() { Ok(()) } else { Err(format!("kill: {sent}").into()) }
+}
+
+/// The same program with its errors in its output, where they can be waited for.
+pub fn with_errors(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" "$@" 2>&1"#]).arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It has ended, unless something went wrong.
