@@ -13,6 +13,8 @@ mod i18n;
 mod measure;
 #[expect(unreachable_pub, reason = "the accessors that glib makes of properties")]
 mod model;
+#[cfg(test)]
+mod on_a_context;
 mod options;
 mod settings;
 mod view;

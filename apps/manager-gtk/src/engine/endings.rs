@@ -28,21 +28,17 @@ impl Xen {
             let ctx = xen.ctx().clone();
             let config = steps.run(&ctx, move |ctx| ctx.config(domid)).await?;
             let waiting = waiting(&ctx, domid).await?;
-            let action = action(&config, state);
-            if action == ShutdownAction::Restart {
-                // Better not at all than to be gone. If it cannot be as it is to be, it is as before.
-                if let Err(failure) = xen.check(next(&config, waiting.as_ref())).await
-                    && xen.check(config.clone().into()).await.is_err()
-                {
-                    return Err(failure);
+            match action(&config, state) {
+                ShutdownAction::Restart => {
+                    // Better not at all than to be gone. If it cannot be as it is to be, it is as before.
+                    if let Err(failure) = xen.check(next(&config, waiting.as_ref())).await
+                        && xen.check(config.clone().into()).await.is_err()
+                    {
+                        return Err(failure);
+                    }
+                    xen.again(&steps, domid, config, waiting).await
                 }
-                steps.settle()?;
-            }
-            if matches!(action, ShutdownAction::Destroy | ShutdownAction::Restart) {
-                steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
-            }
-            match action {
-                ShutdownAction::Restart => xen.start_again(&steps, config, waiting).await,
+                ShutdownAction::Destroy => Ok(steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?),
                 _ => Ok(()),
             }
         }))
@@ -58,10 +54,7 @@ impl Xen {
             // What would keep it from being created is told while it is still there.
             xen.check(next(&config, waiting.as_ref())).await?;
             xen.is_here_only(domid).await?;
-            steps.settle()?;
-            xen.disown(domid);
-            steps.run(&ctx, move |ctx| ctx.destroy(domid)).await?;
-            xen.start_again(&steps, config, waiting).await
+            xen.again(&steps, domid, config, waiting).await
         })
     }
 
@@ -84,22 +77,29 @@ impl Xen {
         Err(Failure::new(why))
     }
 
-    /// Starts a domain that was destroyed, with the configuration that has waited for that, if there is one.
-    async fn start_again(&self, steps: &Steps, config: DomainConfig, waiting: Option<Config>) -> Result<(), Failure> {
+    /// Destroys a domain and starts it again, with the configuration that has waited for that, if there is one. It cannot be aborted.
+    async fn again(
+        &self,
+        steps: &Steps,
+        domid: DomainId,
+        config: DomainConfig,
+        waiting: Option<Config>,
+    ) -> Result<(), Failure> {
         let ctx = self.ctx();
-        let Some(waiting) = waiting else {
-            let domid = steps.run(ctx, move |ctx| ctx.create(&config)).await?;
-            return self.start(steps, ctx, domid).await;
-        };
-        match steps.run(ctx, move |ctx| ctx.create(&waiting.0)).await {
-            Ok(domid) => self.start(steps, ctx, domid).await,
-            Err(error) => {
-                // Better as before than not at all. The reason is that of the new one.
-                let domid = steps.run(ctx, move |ctx| ctx.create(&config)).await?;
-                self.start(steps, ctx, domid).await?;
-                Err(error.into())
+        steps.settle()?;
+        self.disown(domid);
+        steps.run(ctx, move |ctx| ctx.destroy(domid)).await?;
+        let mut refused = None;
+        if let Some(waiting) = waiting {
+            match steps.run(ctx, move |ctx| ctx.create(&waiting.0)).await {
+                Ok(domid) => return self.start(steps, ctx, domid).await,
+                Err(error) => refused = Some(error),
             }
         }
+        // Better as before than not at all. The reason is that of the new one.
+        let domid = steps.run(ctx, move |ctx| ctx.create(&config)).await?;
+        self.start(steps, ctx, domid).await?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -162,28 +162,23 @@ pub(super) fn of_file(path: &Path, problem: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gtk::glib::MainContext;
+    use crate::on_a_context::on_a_context;
     use std::os::unix::fs::MetadataExt;
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        let context = MainContext::new();
-        context.with_thread_default(|| context.block_on(future)).expect("nobody else has it")
-    }
 
     #[test]
     fn a_saved_domain_is_for_its_owner_and_replaces_a_file_once_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web");
         fs::write(&path, "before").unwrap();
-        let (part, file) = block_on(Part::create(path.clone())).unwrap();
+        let (part, file) = on_a_context(Part::create(path.clone())).unwrap();
         assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
-        assert!(block_on(Part::create(path.clone())).is_err(), "one of them would lose its file");
+        assert!(on_a_context(Part::create(path.clone())).is_err(), "one of them would lose its file");
         let failure = part.kept("{error}: {file}".to_owned(), Failure::new("lost"));
         assert_eq!(failure.summary, format!("lost: {}.part", path.display()));
-        block_on(part.remove());
+        on_a_context(part.remove());
         assert_eq!(fs::read(&path).unwrap(), b"before");
-        let (part, _) = block_on(Part::create(path.clone())).unwrap();
-        block_on(part.finish()).unwrap();
+        let (part, _) = on_a_context(Part::create(path.clone())).unwrap();
+        on_a_context(part.finish()).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }

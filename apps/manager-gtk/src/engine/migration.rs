@@ -92,12 +92,10 @@ fn lock(said: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_a_context::{on_a_context, until};
+    use rustix::process::test_kill_process;
+    use std::fs;
     use std::io::Write;
-
-    fn on_a_context<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
-        let context = glib::MainContext::new();
-        context.with_thread_default(|| context.block_on(work)).unwrap()
-    }
 
     fn shell(script: &str) -> Vec<String> {
         ["sh", "-c", script].map(str::to_owned).into()
@@ -131,13 +129,14 @@ mod tests {
         let (terminal, asked) = (folder.path().join("terminal"), folder.path().join("asked"));
         let made = Command::new("mkfifo").arg(&terminal).status().unwrap();
         assert!(made.success());
-        let script = format!("echo password: >&2; : > {}; exec cat < {}", asked.display(), terminal.display());
-        let failed = on_a_context(over(shell(&script), async move |_, _| {
-            while !asked.exists() {
-                glib::timeout_future(std::time::Duration::from_millis(10)).await;
-            }
+        let script = format!("echo password: >&2; echo $$ > {}; exec cat < {}", asked.display(), terminal.display());
+        let asking = || fs::read_to_string(&asked).ok().and_then(|id| Pid::from_raw(id.trim().parse().ok()?));
+        let failed = on_a_context(over(shell(&script), async |_, _| {
+            until(|| asking().is_some()).await;
             Err(Failure { is_abort: true, ..Failure::new("aborted") })
         }));
         assert!(failed.unwrap_err().is_abort);
+        let id = asking().expect("it has asked");
+        on_a_context(until(|| test_kill_process(id).is_err()));
     }
 }

@@ -205,22 +205,16 @@ pub(super) async fn elsewhere<T: Send + 'static>(wait: impl FnOnce() -> T + Send
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_a_context::{on_a_context, until};
     use std::time::Duration;
-
-    async fn until(flag: &Cell<bool>) {
-        while !flag.get() {
-            glib::timeout_future(Duration::ZERO).await;
-        }
-    }
 
     #[test]
     fn work_that_is_settled_goes_on_if_it_is_aborted() {
-        let context = glib::MainContext::new();
         let steps = Steps::default();
         let (aborts, counted) = (Rc::<Cell<u32>>::default(), Rc::<Cell<u32>>::default());
         let operation = |aborting: &Rc<Cell<u32>>| {
             let aborting = aborting.clone();
-            context.block_on(steps.until(async { steps.abort() }, move || aborting.set(aborting.get() + 1)));
+            on_a_context(steps.until(async { steps.abort() }, move || aborting.set(aborting.get() + 1)));
         };
         steps.settle().expect("nobody has aborted it");
         operation(&aborts);
@@ -234,12 +228,11 @@ mod tests {
 
     #[test]
     fn work_that_waits_for_a_password_is_left_and_what_it_begins_then_is_aborted() {
-        let context = glib::MainContext::new();
-        let work = async {
+        on_a_context(async {
             let [password, cancelled] = [(); 2].map(|()| Rc::<Cell<bool>>::default());
             let (asking, cancelling) = (password.clone(), cancelled.clone());
             let work = Work::steps(|steps| async move {
-                until(&asking).await;
+                until(|| asking.get()).await;
                 steps.until(async {}, move || cancelling.set(true)).await;
                 Ok(())
             });
@@ -251,8 +244,7 @@ mod tests {
             let failure = ended.await.expect("nobody cancels it").expect_err("it was aborted");
             assert!(failure.is_abort && !cancelled.get(), "{failure:?}");
             password.set(true);
-            until(&cancelled).await;
-        };
-        context.with_thread_default(|| context.block_on(work)).unwrap();
+            until(|| cancelled.get()).await;
+        });
     }
 }

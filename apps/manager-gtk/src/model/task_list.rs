@@ -162,21 +162,10 @@ mod imp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_a_context::{on_a_context, until};
     use std::cell::RefCell;
     use std::future::pending;
     use std::rc::Rc;
-
-    /// Runs `test` on a main context of its own.
-    fn on_a_context(test: impl Future<Output = ()> + 'static) {
-        let context = glib::MainContext::new();
-        context.with_thread_default(|| context.block_on(test)).unwrap();
-    }
-
-    async fn until_idle(list: &TaskList) {
-        while list.count_running() > 0 {
-            glib::timeout_future(std::time::Duration::ZERO).await;
-        }
-    }
 
     #[test]
     fn a_failure_is_told_once_and_kept_and_an_abort_is_none() {
@@ -192,7 +181,7 @@ mod tests {
             let aborted = Failure { is_abort: true, ..Failure::new("aborted") };
             list.run("unwanted", "1", || Work::soon(async { Err(aborted) }));
             assert_eq!(list.count_running(), 3);
-            until_idle(&list).await;
+            until(|| list.count_running() == 0).await;
             assert_eq!(told.take(), [("bad".to_owned(), "no disk".to_owned())]);
             let states: Vec<_> = list.all().map(|task| task.state()).collect();
             assert_eq!(states, [TaskState::Aborted, TaskState::Failed, TaskState::Done]);
@@ -206,9 +195,7 @@ mod tests {
             list.run("pause", "1", || Work::soon(pending()));
             list.run("pause", "1", || unreachable!("it is at work"));
             list.run("pause", "2", || Work::soon(async { Ok(()) }));
-            while list.count_running() > 1 {
-                glib::timeout_future(std::time::Duration::ZERO).await;
-            }
+            until(|| list.count_running() == 1).await;
             list.clear();
             assert_eq!(list.all().map(|task| task.subject()).collect::<Vec<_>>(), ["1"]);
         });

@@ -1,7 +1,8 @@
 //! The window is closed while something is at work.
 
+use crate::looking::LIMIT;
 use crate::manager::{Manager, TITLE};
-use crate::reader::{LIMIT, Reader};
+use crate::reader::Reader;
 use crate::resetting::choose;
 use crate::service::domain_file;
 use crate::{PROGRAM, save_helper};

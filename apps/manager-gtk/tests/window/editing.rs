@@ -1,7 +1,7 @@
 //! Other configurations, and domains like others.
 
 use crate::PROGRAM;
-use crate::management::until;
+use crate::looking::until;
 use crate::manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;

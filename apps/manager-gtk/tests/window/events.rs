@@ -1,7 +1,7 @@
 //! What has happened, in its window.
 
 use crate::hands::{Hands, Wheel};
-use crate::management::until;
+use crate::looking::until;
 use crate::manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
 

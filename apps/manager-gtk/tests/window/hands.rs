@@ -1,6 +1,6 @@
 //! Somebody at the keyboard, and a window manager: both are clients of the screen like any other.
 
-use crate::management::until;
+use crate::looking::until;
 use osevent_standin_machine::Failure;
 use x11rb::CURRENT_TIME;
 use x11rb::connection::Connection;

@@ -11,6 +11,7 @@ mod events;
 mod first;
 mod hands;
 mod host;
+mod looking;
 mod management;
 mod manager;
 mod measures;
@@ -27,7 +28,7 @@ mod tree;
 
 use hands::{Hands, Wheel};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use management::until;
+use looking::until;
 use manager::Manager;
 use osevent_standin_machine::{Failure, Machine};
 use reader::{Reader, SELECTED, SENSITIVE};

@@ -1,14 +1,12 @@
 //! What goes beyond a domain: its screen in another program, its way to another host, its start with this one, and what has happened.
 
 use crate::PROGRAM;
+use crate::looking::until;
 use crate::manager::Manager;
-use crate::reader::{LIMIT, LOOK};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::Instant;
 
 pub(crate) fn management() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
@@ -81,16 +79,4 @@ pub(crate) fn management() -> Result<(), Failure> {
 pub(crate) fn script(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, format!("#!/bin/sh\n{text}\n"))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
-}
-
-#[track_caller]
-pub(crate) fn until(is_so: impl Fn() -> bool) -> Result<(), Failure> {
-    let started = Instant::now();
-    while !is_so() {
-        if started.elapsed() > LIMIT {
-            return Err(format!("it does not come to be: {}", std::panic::Location::caller()).into());
-        }
-        sleep(LOOK);
-    }
-    Ok(())
 }

@@ -1,11 +1,10 @@
 //! The program on a desktop, whatever machine it manages.
 
 use crate::desktop::Desktop;
-use crate::reader::{LIMIT, LOOK, Reader};
+use crate::looking::look_until;
+use crate::reader::Reader;
 use osevent_standin_machine::Failure;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
-use std::time::Instant;
 
 pub(crate) const TITLE: &str = "Xen Domains";
 
@@ -33,13 +32,9 @@ impl Manager {
 
     /// Waits for its end.
     pub(crate) fn ended(&mut self) -> Result<ExitStatus, Failure> {
-        let started = Instant::now();
-        loop {
-            match self.program.try_wait()? {
-                Some(status) => return Ok(status),
-                None if started.elapsed() < LIMIT => sleep(LOOK),
-                None => return Err(format!("it does not end:\n{}", self.reader.describe()).into()),
-            }
+        match look_until(|_| self.program.try_wait().transpose()) {
+            Some(status) => Ok(status?),
+            None => Err(format!("it does not end:\n{}", self.reader.describe()).into()),
         }
     }
 }

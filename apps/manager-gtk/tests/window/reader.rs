@@ -2,6 +2,7 @@
 //!
 //! It speaks AT-SPI over D-Bus, which GTK's own bindings can.
 
+use crate::looking::look_until;
 use crate::tree::{Bus, Seen, Tree, Widget};
 use gtk::gio;
 use gtk::glib::prelude::*;
@@ -9,13 +10,7 @@ use osevent_standin_machine::Failure;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-/// For anything to be there: the machine may be busy.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
-/// Between two looks, or as long as a look takes: what is waited for needs the machine, too.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// Of as many looks, one asks for everything, as the last one does.
 const WHOLE: usize = 32;
 
@@ -173,20 +168,14 @@ impl Reader {
     }
 
     fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> Option<T> {
-        let started = Instant::now();
-        for number in 1.. {
-            let is_last = started.elapsed() >= LIMIT;
-            if is_last || number % WHOLE == 0 {
+        let mut looks = 0;
+        look_until(|is_last| {
+            looks += 1;
+            if is_last || looks % WHOLE == 0 {
                 self.tree.borrow_mut().forget();
             }
-            let begun = Instant::now();
-            let found = look(self);
-            if found.is_some() || is_last {
-                return found;
-            }
-            sleep(LOOK.max(begun.elapsed()));
-        }
-        None
+            look(self)
+        })
     }
 
     fn role(&self, widget: &Widget) -> String {

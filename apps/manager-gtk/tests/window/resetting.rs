@@ -1,7 +1,8 @@
 //! A reset, and what speaks against it.
 
 use crate::PROGRAM;
-use crate::management::{script, until};
+use crate::looking::until;
+use crate::management::script;
 use crate::manager::Manager;
 use crate::reader::{Reader, SENSITIVE};
 use osevent_standin_machine::{Failure, Machine};

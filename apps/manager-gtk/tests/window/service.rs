@@ -2,9 +2,10 @@
 
 use crate::bus::Bus;
 use crate::closing::{close, half_reset};
-use crate::management::{script, until};
+use crate::looking::{LIMIT, until};
+use crate::management::script;
 use crate::polkit::{Asked, Polkit};
-use crate::reader::{LIMIT, SENSITIVE};
+use crate::reader::SENSITIVE;
 use crate::{AS_XENLIGHTD, Manager, PROGRAM, reset, save_helper};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;

@@ -2,7 +2,7 @@
 
 use crate::creating::begin;
 use crate::hands::{CONTROL, F2, Hands};
-use crate::management::until;
+use crate::looking::until;
 use crate::manager::Manager;
 use crate::reader::SENSITIVE;
 use crate::{PROGRAM, pictures_folder};

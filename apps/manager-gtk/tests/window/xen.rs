@@ -3,6 +3,7 @@
 //! All cases share one window, as its user has it, with the same domains.
 
 mod desktop;
+mod looking;
 #[expect(dead_code, reason = "the tests on a pretend machine use more of it")]
 mod manager;
 mod on_xen;

@@ -1,14 +1,12 @@
 //! Memory, processors and disks of a Linux that runs.
 
 use super::{LAB, choose, choose_action, destroy, file, open, picture, run};
+use crate::looking::look_until;
 use crate::manager::Manager;
-use crate::reader::{LIMIT, LOOK};
 use osevent_domains::Archive;
 use osevent_standin_machine::Failure;
 use std::fs;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Instant;
 
 const NAME: &str = "linux";
 /// What it says when disks can come.
@@ -55,22 +53,17 @@ pub(crate) fn changed(manager: &Manager) -> Result<(), Failure> {
 
 /// Waits until Xen has back what the domain is to have no longer. What it has can differ a little from what it was asked for.
 fn wait_given_back(mib: u32, vcpus: u32) -> Result<(), Failure> {
-    let started = Instant::now();
-    loop {
-        let listed = run(Command::new("xl").args(["list", NAME]))?;
-        let numbers: Vec<u32> =
-            listed.lines().nth(1).unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
-        if let [_, memory, online, ..] = numbers[..]
-            && memory <= mib + 1
-            && online == vcpus
-        {
-            return Ok(());
-        }
-        if started.elapsed() > LIMIT {
-            return Err(format!("it keeps what it has:\n{listed}").into());
-        }
-        sleep(LOOK);
-    }
+    let is_given_back = |listed: &str| {
+        let line = listed.lines().nth(1).unwrap_or_default();
+        let numbers: Vec<u32> = line.split_whitespace().flat_map(str::parse).collect();
+        matches!(numbers[..], [_, memory, online, ..] if memory <= mib + 1 && online == vcpus)
+    };
+    let given_back = look_until(|is_last| match run(Command::new("xl").args(["list", NAME])) {
+        Ok(listed) if is_given_back(&listed) => Some(Ok(())),
+        Ok(listed) => is_last.then(|| Err(format!("it keeps what it has:\n{listed}").into())),
+        Err(error) => Some(Err(error)),
+    });
+    given_back.expect("the last look is told of")
 }
 
 /// Of a Linux with a driver of disks, out of dom0's files.

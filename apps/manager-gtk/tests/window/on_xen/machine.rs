@@ -1,13 +1,11 @@
 //! A domain that has what a PC has: a screen, a drive and a power button.
 
 use super::{FILES, choose, choose_action, destroy, file, open, picture, prefer, script};
+use crate::looking::until;
 use crate::manager::Manager;
-use crate::reader::{LIMIT, LOOK};
 use osevent_standin_machine::Failure;
 use std::fs;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::Instant;
 
 const NAME: &str = "pc";
 const DRIVE: &str = "hdc";
@@ -30,7 +28,8 @@ pub(crate) fn used(manager: &Manager) -> Result<(), Failure> {
     let viewer = script("viewer", &format!("echo \"$1\" > {FILES}/begun && mv {FILES}/begun {}", seen.display()))?;
     prefer(manager, "Viewer", &viewer.display().to_string())?;
     choose_action(manager, "Screen")?;
-    assert_eq!(wait_for(&seen)?, "vnc://127.0.0.1:5900\n");
+    until(|| seen.exists())?;
+    assert_eq!(fs::read_to_string(seen)?, "vnc://127.0.0.1:5900\n");
 
     reader.wait("label", &format!("{FILES}/pc.iso"))?;
     reader.press("button", &format!("Eject the Disc of {DRIVE}"))?;
@@ -47,16 +46,4 @@ pub(crate) fn used(manager: &Manager) -> Result<(), Failure> {
     reader.press("button", "Close")?;
     reader.wait_gone("window", &format!("Console of {NAME}"))?;
     destroy(manager, NAME)
-}
-
-/// What is in the file, once it is there.
-fn wait_for(file: &Path) -> Result<String, Failure> {
-    let started = Instant::now();
-    while !file.exists() {
-        if started.elapsed() > LIMIT {
-            return Err(format!("{} does not come", file.display()).into());
-        }
-        sleep(LOOK);
-    }
-    Ok(fs::read_to_string(file)?)
 }
