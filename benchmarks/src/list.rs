@@ -1,10 +1,10 @@
 //! What it takes to list domains with all that a manager shows of them, and to have a ctx open. On the installed libxl, without a hypervisor.
 
 use crate::figures::table;
+use crate::memory_of;
 use anyhow::{Context, ensure};
 use osevent_conformance_loops::Adapter;
 use osevent_standin_machine::Machine;
-use procfs::process::Process;
 use std::time::{Duration, Instant};
 use xenlight::types::{Disk, Nic};
 use xenlight::{Ctx, Library};
@@ -50,10 +50,11 @@ fn inside(options: &Options) -> anyhow::Result<()> {
     let library = Library::load()?;
     // What the first one loads and allocates for all is no other's.
     drop(Ctx::open(&library, attached.event_loop.clone())?);
-    let before = resident()?;
+    let [before, _] = memory_of::this_process()?;
     const OPEN: u64 = 20;
     let many: Vec<_> = (0..OPEN).map(|_| Ctx::open(&library, attached.event_loop.clone())).collect::<Result<_, _>>()?;
-    let each = resident()?.saturating_sub(before) / OPEN;
+    let [after, _] = memory_of::this_process()?;
+    let each = after.saturating_sub(before) / OPEN;
     let ctx = many.first().context("a ctx was opened")?;
 
     let mut shown = table(["of so many domains", "median", "least", "most"]);
@@ -82,12 +83,6 @@ fn inside(options: &Options) -> anyhow::Result<()> {
         }
         Ok(domains.len())
     })?;
-    println!("{shown}\nan open ctx takes {} KiB of resident memory", each >> 10);
+    println!("{shown}\nan open ctx takes {} KiB of resident memory", each);
     Ok(())
-}
-
-/// In bytes.
-pub(crate) fn resident() -> anyhow::Result<u64> {
-    let status = Process::myself()?.status()?;
-    Ok(status.vmrss.context("this kernel does not tell it")? << 10)
 }

@@ -1,54 +1,44 @@
 //! How long it takes to create domains and destroy them, against xl: on a real Xen, such as the lab's.
 
 use crate::figures::{Pair, ms, table};
+use crate::libvirtd::Libvirtd;
+use crate::said;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use glib::Priority;
 use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::GlibHost;
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 use xenlight::{Ctx, DomainConfig, Library};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many domains each of both creates and destroys, by turns
+    /// How many domains each way creates and destroys, by turns with the others
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     domains: u32,
-    /// The domain, as a file for xl
+    /// How many of them live at the same time
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    together: u32,
+    /// Also by libvirtd, which is started: `lab --libvirt` gives dom0 one
+    #[arg(long)]
+    libvirtd: bool,
+    /// At last, writes what libxl says during one life by osevent, with the time of each line
+    #[arg(long, value_name = "FILE")]
+    said: Option<PathBuf>,
+    /// The domain, as a file for xl with its name in a line of its own
     #[arg(long, default_value = "/lab/idle.cfg", value_name = "FILE")]
     config: PathBuf,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let host = GlibHost::start(Priority::DEFAULT)?;
-    let attached = host.attach()?;
-    let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
-    let config = xenlight::config_by_xl(&options.config)?;
-    let mut created = vec![];
-    let mut destroyed = vec![];
-    for _ in 0..=options.domains {
-        let (of_xl, of_osevent) = (by_xl(&options.config, &config)?, by_osevent(&ctx, &config)?);
-        created.push((of_xl.created, of_osevent.created));
-        destroyed.push((of_xl.destroyed, of_osevent.destroyed));
-    }
-    let whole = created.iter().zip(&destroyed).map(|(one, other)| (one.0 + other.0, one.1 + other.1)).collect();
-    let mut shown = table(["of so many domains", "xl, ms", "osevent on GLib, ms", "ratio", "10th to 90th percentile"]);
-    for (what, times) in [("created", created), ("destroyed", destroyed), ("both", whole)] {
-        // Not counted: the first one, which loads what it needs.
-        let pair = Pair::of(times[1..].iter().map(|(xl, osevent)| (xl.as_secs_f64(), osevent.as_secs_f64())).collect());
-        shown.add_row([
-            format!("{what}, {}", options.domains),
-            ms(Duration::from_secs_f64(pair.base.median())),
-            ms(Duration::from_secs_f64(pair.measured.median())),
-            format!("{:.2}", pair.ratio.median()),
-            format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
-        ]);
-    }
-    println!("{shown}");
-    block_on(ctx.close());
-    Ok(())
+/// One of those that live at the same time, for each way.
+struct Domain {
+    file: PathBuf,
+    config: DomainConfig,
+    xml: Option<CString>,
 }
 
 struct Life {
@@ -56,25 +46,203 @@ struct Life {
     destroyed: Duration,
 }
 
+type Way<'a> = Box<dyn Fn(&[Domain]) -> anyhow::Result<Life> + 'a>;
+
+type Part = fn(&Life) -> Duration;
+
+/// What a pool has.
+const CTXS: usize = 4;
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let host = GlibHost::start(Priority::DEFAULT)?;
+    let attached = host.attach()?;
+    let library = Library::load()?;
+    let ctxs =
+        (0..CTXS).map(|_| Ok(Ctx::open(&library, attached.event_loop.clone())?)).collect::<anyhow::Result<Vec<_>>>()?;
+    let libvirtd = options.libvirtd.then(Libvirtd::start).transpose()?;
+    let domains = prepared(options, libvirtd.as_ref())?;
+
+    let mut ways: Vec<(&str, Way<'_>)> = vec![
+        ("xl, one after the other", Box::new(|domains| by_xl(domains, false))),
+        ("osevent on GLib, one after the other", Box::new(|domains| one_by_one(&ctxs[0], domains))),
+    ];
+    if options.together > 1 {
+        ways.push(("xl, all at once", Box::new(|domains| by_xl(domains, true))));
+        ways.push(("osevent on GLib, all at once", Box::new(|domains| at_once(&ctxs[..1], domains))));
+        ways.push(("osevent on GLib, all at once on 4 ctxs", Box::new(|domains| at_once(&ctxs, domains))));
+    }
+    if let Some(libvirtd) = &libvirtd {
+        ways.push(("libvirtd, one after the other", Box::new(|domains| by_libvirtd(libvirtd, domains))));
+        if options.together > 1 {
+            ways.push(("libvirtd, a thread for each", Box::new(|domains| by_threads_of_libvirtd(libvirtd, domains))));
+        }
+    }
+    let rounds = options.domains.div_ceil(options.together);
+    let mut lives = vec![];
+    for _ in 0..=rounds {
+        let round = ways.iter().map(|(what, way)| way(&domains).with_context(|| (*what).to_owned()));
+        lives.push(round.collect::<anyhow::Result<Vec<_>>>()?);
+    }
+
+    let header = ["what", "of so many domains", "xl, ms", "by this, ms", "ratio", "10th to 90th percentile"];
+    let mut shown = table(header);
+    let parts: [(&str, Part); 3] = [
+        ("created", |life| life.created),
+        ("destroyed", |life| life.destroyed),
+        ("both", |life| life.created + life.destroyed),
+    ];
+    for (at, (way, _)) in ways.iter().enumerate().skip(1) {
+        for (what, part) in parts {
+            let seconds = |life: &Life| part(life).as_secs_f64();
+            // Not counted: the first one, which loads what it needs.
+            let pair = Pair::of(lives[1..].iter().map(|round| (seconds(&round[0]), seconds(&round[at]))).collect());
+            shown.add_row([
+                (*way).to_owned(),
+                format!("{what}, {} in {rounds} rounds", options.together),
+                ms(Duration::from_secs_f64(pair.base.median())),
+                ms(Duration::from_secs_f64(pair.measured.median())),
+                format!("{:.2}", pair.ratio.median()),
+                format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+            ]);
+        }
+    }
+    println!("{shown}");
+    drop(ways);
+    if let Some(file) = &options.said {
+        said::written(file, || one_by_one(&ctxs[0], &domains[..1]))?;
+    }
+    ctxs.into_iter().for_each(|ctx| block_on(ctx.close()));
+    Ok(())
+}
+
+/// Each with a name and a file of its own.
+fn prepared(options: &Options, libvirtd: Option<&Libvirtd>) -> anyhow::Result<Vec<Domain>> {
+    let text = std::fs::read_to_string(&options.config).with_context(|| options.config.display().to_string())?;
+    let folder = options.config.parent().unwrap_or(Path::new("/"));
+    (0..options.together)
+        .map(|number| {
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with("name"));
+            let name = format!("name = \"life-{number}\"");
+            let text = lines.chain([&*name]).collect::<Vec<_>>().join("\n") + "\n";
+            let file = folder.join(format!("life-{number}.cfg"));
+            std::fs::write(&file, &text)?;
+            let config = xenlight::config_by_xl(&file)?;
+            let xml = libvirtd.map(|libvirtd| libvirtd.xml_of_xl(&text)).transpose()?;
+            Ok(Domain { file, config, xml })
+        })
+        .collect()
+}
+
+/// Calls both for all, and takes the times.
+fn timed<T>(
+    create: impl FnOnce() -> anyhow::Result<T>,
+    destroy: impl FnOnce(T) -> anyhow::Result<()>,
+) -> anyhow::Result<Life> {
+    let began = Instant::now();
+    let domains = create()?;
+    let created = began.elapsed();
+    let began = Instant::now();
+    destroy(domains)?;
+    Ok(Life { created, destroyed: began.elapsed() })
+}
+
 /// A process for each, as in a script.
-fn by_xl(file: &Path, config: &DomainConfig) -> anyhow::Result<Life> {
-    let xl = |command: &str, argument: &Path| -> anyhow::Result<Duration> {
-        let began = Instant::now();
-        let status = Command::new("xl").arg(command).arg(argument).stdout(Stdio::null()).status();
-        ensure!(status.context("no xl")?.success(), "xl {command} has failed");
-        Ok(began.elapsed())
+fn by_xl(domains: &[Domain], at_once: bool) -> anyhow::Result<Life> {
+    let all = |command: &str, argument: fn(&Domain) -> &Path| -> anyhow::Result<()> {
+        let start = |domain: &Domain| -> anyhow::Result<_> {
+            Command::new("xl")
+                .arg(command)
+                .arg(argument(domain))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .context("no xl")
+        };
+        let mut children = vec![];
+        for domain in domains {
+            let mut child = start(domain)?;
+            if !at_once {
+                ensure!(child.wait()?.success(), "xl {command} has failed");
+            }
+            children.push(child);
+        }
+        for mut child in children {
+            ensure!(child.wait()?.success(), "xl {command} has failed");
+        }
+        Ok(())
     };
-    let name = config.name();
-    Ok(Life { created: xl("create", file)?, destroyed: xl("destroy", Path::new(name))? })
+    timed(|| all("create", |domain| &domain.file), |()| all("destroy", |domain| Path::new(domain.config.name())))
 }
 
 /// Created and started, as xl does.
-fn by_osevent(ctx: &Ctx, config: &DomainConfig) -> anyhow::Result<Life> {
-    let began = Instant::now();
-    let domid = block_on(ctx.create(config))?;
-    block_on(ctx.unpause(domid))?;
-    let created = began.elapsed();
-    let began = Instant::now();
-    block_on(ctx.destroy(domid))?;
-    Ok(Life { created, destroyed: began.elapsed() })
+fn one_by_one(ctx: &Ctx, domains: &[Domain]) -> anyhow::Result<Life> {
+    timed(
+        || {
+            let create = |domain: &Domain| -> anyhow::Result<_> {
+                let domid = block_on(ctx.create(&domain.config))?;
+                block_on(ctx.unpause(domid))?;
+                Ok(domid)
+            };
+            domains.iter().map(create).collect::<anyhow::Result<Vec<_>>>()
+        },
+        |domids| domids.into_iter().try_for_each(|domid| Ok(block_on(ctx.destroy(domid))?)),
+    )
+}
+
+/// All are begun before the first one is waited for, on these ctxs by turns.
+fn at_once(ctxs: &[Ctx], domains: &[Domain]) -> anyhow::Result<Life> {
+    let by_turns = || ctxs.iter().cycle();
+    timed(
+        || {
+            let begun: Vec<_> =
+                domains.iter().zip(by_turns()).map(|(domain, ctx)| (ctx, ctx.create(&domain.config))).collect();
+            let mut unpaused = vec![];
+            for (ctx, creation) in begun {
+                let domid = block_on(creation)?;
+                unpaused.push((domid, ctx.unpause(domid)));
+            }
+            let unpause = |(domid, unpausing)| -> anyhow::Result<_> {
+                block_on(unpausing)?;
+                Ok(domid)
+            };
+            unpaused.into_iter().map(unpause).collect::<anyhow::Result<Vec<_>>>()
+        },
+        |domids| {
+            let begun: Vec<_> = domids.into_iter().zip(by_turns()).map(|(domid, ctx)| ctx.destroy(domid)).collect();
+            begun.into_iter().try_for_each(|destruction| Ok(block_on(destruction)?))
+        },
+    )
+}
+
+fn by_libvirtd(libvirtd: &Libvirtd, domains: &[Domain]) -> anyhow::Result<Life> {
+    timed(
+        || domains.iter().map(|domain| libvirtd.create(domain.xml()?)).collect::<anyhow::Result<Vec<_>>>(),
+        |domains| domains.iter().try_for_each(|domain| domain.destroy()),
+    )
+}
+
+/// Its calls return when they are done.
+fn by_threads_of_libvirtd(libvirtd: &Libvirtd, domains: &[Domain]) -> anyhow::Result<Life> {
+    let joined = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("the thread does not panic");
+    timed(
+        || {
+            thread::scope(|scope| {
+                let create = |domain| scope.spawn(move || libvirtd.create(Domain::xml(domain)?));
+                let threads: Vec<_> = domains.iter().map(create).collect();
+                threads.into_iter().map(joined).collect::<anyhow::Result<Vec<_>>>()
+            })
+        },
+        |domains| {
+            thread::scope(|scope| {
+                let threads: Vec<_> = domains.into_iter().map(|domain| scope.spawn(move || domain.destroy())).collect();
+                threads.into_iter().try_for_each(|thread| thread.join().expect("the thread does not panic"))
+            })
+        },
+    )
+}
+
+impl Domain {
+    fn xml(&self) -> anyhow::Result<&CString> {
+        self.xml.as_ref().context("libvirtd was not asked for")
+    }
 }

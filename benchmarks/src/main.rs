@@ -6,6 +6,7 @@
 mod client;
 mod conditions;
 mod counting;
+mod deaths;
 mod dispatch;
 mod document;
 mod eventfd;
@@ -15,11 +16,14 @@ mod goals;
 mod growth;
 mod idle;
 mod kind;
+mod libvirtd;
 mod list;
 mod lives;
+mod memory_of;
 mod peers;
 mod ring;
 mod rival;
+mod said;
 mod share;
 mod stall;
 mod way;
@@ -39,9 +43,12 @@ struct Arguments {
 enum What {
     /// The goals that are stated for speed and memory, and whether they are met
     Goals(goals::Options),
-    /// Measures on a simulated machine, for `goals`
+    /// Lists domains on a simulated machine, for `goals`
     #[command(hide = true)]
-    Inside(goals::Inside),
+    Listing(goals::Listing),
+    /// Removes devices on a simulated machine, for `goals`
+    #[command(hide = true)]
+    Removals(goals::Removals),
     /// How cost grows with fds, timeouts, threads, domains and ctxs
     Growth(growth::Options),
     /// One event through osevent, and through a source of the loop's own
@@ -56,6 +63,8 @@ enum What {
     Follow(follow::Options),
     /// How long it takes to create and destroy domains, against xl; on a Xen, such as the lab's
     Lives(lives::Options),
+    /// How long it takes until the death of a domain is told, against libvirtd; on a Xen, such as that of `lab --libvirt`
+    Deaths(deaths::Options),
     /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
     Stall(stall::Options),
 }
@@ -73,7 +82,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.what {
         Some(What::Goals(options)) => goals::run(&options),
-        Some(What::Inside(inside)) => goals::inside(&inside),
+        Some(What::Listing(listing)) => goals::listing(&listing),
+        Some(What::Removals(removals)) => goals::removals(&removals),
         Some(What::Growth(options)) => growth::run(&options),
         Some(What::Dispatch(options)) => dispatch::run(&options),
         Some(What::Share(options)) => share::run(&options),
@@ -81,6 +91,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(What::List(options)) => list::run(&options),
         Some(What::Follow(options)) => follow::run(&options),
         Some(What::Lives(options)) => lives::run(&options),
+        Some(What::Deaths(options)) => deaths::run(&options),
         Some(What::Stall(options)) => stall::run(&options),
         None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
             println!("{what}:");

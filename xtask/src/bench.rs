@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::setup;
 use crate::workspace::Workspace;
@@ -11,7 +11,11 @@ use crate::workspace::Workspace;
 /// Runs them with `arguments`, in this process's place: it returns only if that fails.
 pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8> {
     setup::for_building()?;
+    let of_package = ["--quiet", "--release", "--package", "osevent-benchmarks"];
+    // All of its programs, as one starts others.
+    let status = workspace.cargo().arg("build").args(of_package).arg("--bins").status().context("cannot run cargo")?;
+    ensure!(status.success(), "the benchmarks are not built");
     let mut cargo = workspace.cargo();
-    cargo.args(["run", "--quiet", "--release", "--package", "osevent-benchmarks", "--"]).args(arguments);
+    cargo.arg("run").args(of_package).args(["--bin", "osevent-benchmarks", "--"]).args(arguments);
     Err(cargo.exec()).context("cannot run cargo")
 }

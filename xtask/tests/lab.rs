@@ -263,6 +263,16 @@ fn suite_changes_the_settings_of_other_schedulers() {
 
 #[test]
 #[ignore = "boots Xen; `cargo xtask test` runs it"]
+fn libvirtd_tells_of_deaths_beside_osevent() {
+    let deaths = ["--libvirt", "--", "osevent-benchmarks", "deaths", "--domains", "2"];
+    let shown = expect(&deaths, 0, "the program ended with exit code 0");
+    for what in ["shut down, until that is told, 1 ", "destroyed by another program, until that is told, 1 "] {
+        assert!(shown.contains(what), "{shown}");
+    }
+}
+
+#[test]
+#[ignore = "boots Xen; `cargo xtask test` runs it"]
 fn suite_skips_hvm_domains_where_no_device_model_is() {
     let suite = ["--", "osevent-conformance", "--tier", "xen", "--case", "xen-hvm-eject"];
     let output = expect(&suite, 1, "exit code 1");

@@ -8,10 +8,12 @@ mod memory;
 mod on_machine;
 mod one_hot;
 mod registering;
+mod removals;
 mod threads;
 mod timeouts;
 
-pub(crate) use self::on_machine::{Inside, inside};
+pub(crate) use self::on_machine::{Listing, listing};
+pub(crate) use self::removals::{Removals, removals};
 pub(crate) use self::threads::Churning;
 pub(crate) use self::timeouts::{PeersPending, Pending};
 
@@ -52,7 +54,7 @@ pub(crate) struct Options {
 
 type Measure = fn(&Options) -> anyhow::Result<Vec<Row>>;
 
-const GOALS: [(&str, Measure); 11] = [
+const GOALS: [(&str, Measure); 12] = [
     ("P1", one_hot::among_idle),
     ("P2", one_hot::alone),
     ("P3", one_hot::against_own),
@@ -62,6 +64,7 @@ const GOALS: [(&str, Measure); 11] = [
     ("P7", timeouts::measure),
     ("P8", threads::measure),
     ("P9", memory::measure),
+    ("P10", removals::measure),
     ("P15", on_machine::list),
     ("P16", on_machine::memory),
 ];

@@ -58,11 +58,12 @@ pub(super) fn inside(options: &Options) -> anyhow::Result<()> {
     let named = median(&|| ctx.domains()?.iter().try_for_each(|domain| Ok(ctx.name(domain.domid).map(drop)?)))?;
     let of = f64::from(options.domains);
     let series = |name: &str, y: f64| Series { name: name.into(), points: vec![(of, y)] };
-    let before = crate::list::resident()?;
+    let [before, _] = crate::memory_of::this_process()?;
     let opened: Vec<_> = (0..options.domains.min(MOST_CTXS))
         .map(|_| Ctx::open(&library, attached.event_loop.clone()))
         .collect::<Result<_, _>>()?;
-    let kib = (crate::list::resident()?.saturating_sub(before) >> 10).max(1);
+    let [after, _] = crate::memory_of::this_process()?;
+    let kib = after.saturating_sub(before).max(1);
     drop(opened);
     let subjects = [
         Subject {

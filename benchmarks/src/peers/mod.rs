@@ -200,7 +200,7 @@ impl Fixed {
 }
 
 /// Loads a library, which is never unloaded: its threads and exit handlers may stay.
-fn load(name: &str) -> anyhow::Result<&'static Library> {
+pub(crate) fn load(name: &str) -> anyhow::Result<&'static Library> {
     // SAFETY: the initializers of these libraries have no preconditions.
     let library = unsafe { Library::new(name) }.with_context(|| format!("{name} is not installed"))?;
     Ok(Box::leak(Box::new(library)))
@@ -210,7 +210,7 @@ fn load(name: &str) -> anyhow::Result<&'static Library> {
 ///
 /// # Safety
 /// `F` is the function's type, as the library's header has it.
-unsafe fn function<F: Copy + 'static>(library: &'static Library, name: &str) -> anyhow::Result<F> {
+pub(crate) unsafe fn function<F: Copy + 'static>(library: &'static Library, name: &str) -> anyhow::Result<F> {
     // SAFETY: the caller's promise.
     let symbol: Symbol<'static, F> = unsafe { library.get(name) }.with_context(|| format!("it has no {name}"))?;
     Ok(*symbol)

@@ -16,6 +16,7 @@ use lab_frame::{Frame, PORT};
 use super::Threads;
 use super::device_model::DeviceModel;
 use super::image::Image;
+use super::libvirt::Libvirt;
 use super::monitor;
 use super::pair::Cable;
 use super::payload::Payload;
@@ -81,6 +82,7 @@ fn available(meminfo: &str) -> Option<u64> {
 pub(crate) fn prepare(
     image: &Image,
     device_model: Option<&DeviceModel>,
+    libvirt: Option<&Libvirt>,
     payload: &Payload,
     folder: &Path,
 ) -> Result<()> {
@@ -91,6 +93,9 @@ pub(crate) fn prepare(
     io::copy(&mut File::open(image.dom0())?, &mut initrd)?;
     if let Some(device_model) = device_model {
         device_model.write_to(io::BufWriter::new(&mut initrd))?;
+    }
+    if let Some(libvirt) = libvirt {
+        libvirt.write_to(image, io::BufWriter::new(&mut initrd))?;
     }
     payload.write_to(image, io::BufWriter::new(initrd))
 }

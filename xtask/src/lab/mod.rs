@@ -1,6 +1,6 @@
 //! `lab`: runs a program as root in the dom0 of a real Xen, in QEMU, on a machine without Xen or KVM.
 //!
-//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`device_model`] adds QEMU once more, for HVM domains, [`payload`] the program, [`desktop`] a desktop for its windows, [`boot`] runs the machine, [`verdict`] says how it ended. [`pair`] runs two of them with a cable. Domains to create
+//! [`image`] makes Xen, Linux and dom0's file system of Debian's packages once, [`qemu`] unpacks those of QEMU, [`device_model`] adds QEMU once more, for HVM domains, [`libvirt`] libvirtd, [`payload`] the program, [`desktop`] a desktop for its windows, [`boot`] runs the machine, [`verdict`] says how it ended. [`pair`] runs two of them with a cable. Domains to create
 //! wait in dom0. Two programs run there for the lab: the script `dom0/init` and the agent.
 
 mod boot;
@@ -9,6 +9,7 @@ mod device_model;
 mod image;
 mod kernel;
 pub(crate) mod libraries;
+mod libvirt;
 mod modules;
 mod monitor;
 pub(crate) mod pair;
@@ -32,6 +33,7 @@ use crate::workspace::Workspace;
 use boot::Machine;
 use device_model::DeviceModel;
 use image::Image;
+use libvirt::Libvirt;
 use pair::Cable;
 use payload::Payload;
 use qemu::Qemu;
@@ -74,6 +76,9 @@ pub(crate) struct Options {
     /// Give dom0 a desktop in memory, made of what this machine has installed for the tests of programs with windows
     #[arg(long)]
     pub(crate) desktop: bool,
+    /// Give dom0 libvirtd with its driver for libxl, which are downloaded as well; `libvirtd --daemon` starts it
+    #[arg(long)]
+    pub(crate) libvirt: bool,
     /// More words for Xen's command line
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     pub(crate) xen_args: String,
@@ -146,6 +151,7 @@ impl Lab {
         let lab = workspace.target.join("lab");
         let image = Image::ready(&workspace.target, &lab, options.release)?;
         let device_model = options.hvm.then(|| DeviceModel::ready(&workspace.target, options.release)).transpose()?;
+        let libvirt = options.libvirt.then(|| Libvirt::ready(&workspace.target, options.release)).transpose()?;
         let (from, to): (Vec<String>, Vec<PathBuf>) = options.fetch.iter().cloned().unzip();
         let payload = Payload::prepare(workspace, &image, &options.command, &options.with, options.desktop, from)?;
 
@@ -156,7 +162,7 @@ impl Lab {
             symlink(&path, &log)?;
             log = path;
         }
-        boot::prepare(&image, device_model.as_ref(), &payload, &folder)?;
+        boot::prepare(&image, device_model.as_ref(), libvirt.as_ref(), &payload, &folder)?;
         let machine = Machine {
             memory: options.memory,
             cpus: options.cpus,

@@ -8,7 +8,7 @@ use osevent_conformance::isolated::wait;
 use osevent_conformance::standin::{Preparation, SOCKET, TABLE};
 use osevent_epoll::Reactor;
 use osevent_standin_hypervisor::{Hypervisor, NewDomain};
-use osevent_standin_machine::Player;
+use osevent_standin_machine::{Player, add_nic};
 use osevent_standin_xenstored::{Fate, Server};
 use std::ffi::c_int;
 use std::fs::File;
@@ -219,34 +219,8 @@ impl Pretend {
 
     /// A network device of the domain, whose hotplug script is `script`; the backend driver is up to the case.
     pub(crate) fn add_nic(&self, domid: DomainId, devid: u32, script: &Path) -> anyhow::Result<()> {
-        let backend = format!("/local/domain/0/backend/vif/{domid}/{devid}");
-        let frontend = format!("/local/domain/{domid}/device/vif/{devid}");
-        let libxl = format!("/libxl/{domid}/device/vif/{devid}");
         let script = script.to_str().context("the script's path is no UTF-8")?;
-        let nodes = [
-            (format!("{backend}/frontend"), frontend.as_str()),
-            (format!("{backend}/frontend-id"), &domid.to_string()),
-            (format!("{backend}/online"), "1"),
-            (format!("{backend}/state"), "4"),
-            (format!("{backend}/type"), "vif"),
-            (format!("{backend}/script"), script),
-            (format!("{backend}/mac"), "00:16:3e:00:00:01"),
-            (format!("{backend}/handle"), &devid.to_string()),
-            (format!("{frontend}/handle"), &devid.to_string()),
-            (format!("{libxl}/handle"), &devid.to_string()),
-            (format!("{frontend}/backend"), backend.as_str()),
-            (format!("{frontend}/backend-id"), "0"),
-            (format!("{frontend}/state"), "4"),
-            (format!("{libxl}/backend"), backend.as_str()),
-            (format!("{libxl}/frontend"), frontend.as_str()),
-            (format!("{libxl}/type"), "vif"),
-            (format!("{libxl}/mac"), "00:16:3e:00:00:01"),
-            (format!("{libxl}/script"), script),
-        ];
-        for (path, value) in nodes {
-            self.store.write(&path, value.as_bytes())?;
-        }
-        Ok(())
+        Ok(add_nic(&self.store, domid.get(), devid, script)?)
     }
 
     /// The backend driver waits for the frontend.

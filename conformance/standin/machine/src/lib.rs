@@ -21,9 +21,11 @@
 mod console;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod nic;
 mod player;
 mod running;
 
+pub use nic::add_nic;
 pub use player::Player;
 pub use running::{Running, signal, with_errors};
 

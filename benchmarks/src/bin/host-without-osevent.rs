@@ -1,0 +1,33 @@
+//! The same as `host`, by libxl alone, which has its own loop then.
+
+#[path = "../memory_of.rs"]
+mod memory_of;
+
+use anyhow::{Context, ensure};
+use std::ffi::{c_char, c_int, c_uint};
+use std::ptr;
+use xenlight_sys::log::{Logger, VaList};
+use xenlight_sys::{Library, codes};
+
+unsafe extern "C" fn ignore(_: *mut Logger, _: c_uint, _: c_int, _: *const c_char, _: *const c_char, _: VaList) {}
+unsafe extern "C" fn destroyed(_: *mut Logger) {}
+
+fn main() -> anyhow::Result<()> {
+    let last: u32 = std::env::args().nth(1).context("which is the last domain?")?.parse()?;
+    let library = Library::load()?;
+    let mut logger = Logger { vmessage: ignore, progress: None, destroy: destroyed };
+    let mut ctx = ptr::null_mut();
+    // SAFETY: both pointers are good for the call, and the logger is until the process ends.
+    let rc = unsafe { library.ctx_alloc(&mut ctx, codes::LIBXL_VERSION, 0, &mut logger) };
+    ensure!(rc == 0, "no ctx: {rc}");
+    for domid in 0..=last {
+        let mut evgen = ptr::null_mut();
+        // SAFETY: the ctx has been made and is not freed; `evgen` is written during the call.
+        let rc = unsafe { library.evenable_domain_death(ctx, domid, 0, &mut evgen) };
+        ensure!(rc == 0, "no watch: {rc}");
+    }
+    println!("{:?}", memory_of::this_process()?);
+    // SAFETY: nobody else uses the ctx.
+    unsafe { library.ctx_free(ctx) };
+    Ok(())
+}

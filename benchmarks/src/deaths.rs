@@ -1,0 +1,156 @@
+//! How long it takes until the death of a domain is told, beside libvirtd, which watches the same domains: on a real Xen, such as the lab's.
+
+use crate::figures::{Pair, Sample, ms, table};
+use crate::libvirtd::Libvirtd;
+use crate::peers::{function, load};
+use anyhow::{Context, bail, ensure};
+use futures_lite::StreamExt;
+use futures_lite::future::block_on;
+use glib::Priority;
+use osevent_conformance::hosts::Host;
+use osevent_conformance_loops::GlibHost;
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use xenlight::{Ctx, DomainId, EventKind, Library};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How many domains there are, which die one after the other
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    domains: u32,
+    /// The domain, as a file for xl with its name in a line of its own
+    #[arg(long, default_value = "/lab/idle.cfg", value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Shutdown,
+    Death,
+    /// By libvirt, which destroys what has shut down before it tells that.
+    Stopped,
+}
+
+/// What shuts a domain down, as its own system would.
+struct Hypervisor {
+    interface: *mut c_void,
+    shutdown: unsafe extern "C" fn(*mut c_void, u32, c_int) -> c_int,
+}
+
+impl Hypervisor {
+    fn open(library: &Library) -> anyhow::Result<Self> {
+        let loaded = load(&format!("libxenctrl.so.{}", library.release()))?;
+        // SAFETY: both as <xenctrl.h> declares them.
+        let (open, shutdown) = unsafe {
+            let open: unsafe extern "C" fn(*mut c_char, *mut c_char, c_uint) -> *mut c_void =
+                function(loaded, "xc_interface_open")?;
+            (open, function(loaded, "xc_domain_shutdown")?)
+        };
+        // SAFETY: it takes no loggers for its own.
+        let interface = unsafe { open(ptr::null_mut(), ptr::null_mut(), 0) };
+        ensure!(!interface.is_null(), "no interface to the hypervisor");
+        Ok(Self { interface, shutdown })
+    }
+
+    fn power_off(&self, domid: u32) -> anyhow::Result<()> {
+        const POWEROFF: c_int = 0;
+        // SAFETY: the interface is open.
+        ensure!(unsafe { (self.shutdown)(self.interface, domid, POWEROFF) } == 0, "domain {domid} does not shut down");
+        Ok(())
+    }
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    let host = GlibHost::start(Priority::DEFAULT)?;
+    let attached = host.attach()?;
+    let library = Library::load()?;
+    let ctx = Ctx::open(&library, attached.event_loop.clone())?;
+    let hypervisor = Hypervisor::open(&library)?;
+
+    let (tells, told) = channel();
+    let stopped = tells.clone();
+    libvirtd.on_stopped(move || _ = stopped.send((Told::Stopped, Instant::now())))?;
+    let mut events = ctx.events();
+    thread::spawn(move || {
+        while let Some(event) = block_on(events.next()) {
+            let what = match event.kind {
+                EventKind::Shutdown(_) => Told::Shutdown,
+                EventKind::Death => Told::Death,
+                _ => continue,
+            };
+            _ = tells.send((what, Instant::now()));
+        }
+    });
+
+    let text = std::fs::read_to_string(&options.config).with_context(|| options.config.display().to_string())?;
+    let mut domains = vec![];
+    for number in 0..options.domains {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("name"));
+        let name = format!("name = \"death-{number}\"");
+        let xml = libvirtd.xml_of_xl(&(lines.chain([&*name]).collect::<Vec<_>>().join("\n") + "\n"))?;
+        let domain = libvirtd.create(&xml)?;
+        let watch = ctx.watch_death(DomainId::new(domain.id()))?;
+        domains.push((domain, watch));
+    }
+    let (mut shut_down, mut gone, mut destroyed) = (vec![], vec![], vec![]);
+    for (number, (domain, _)) in domains.iter().enumerate() {
+        let domid = domain.id();
+        let began = Instant::now();
+        if number % 2 == 0 {
+            hypervisor.power_off(domid)?;
+            let [shutdown, death, stopped] = times(&told, began, [Told::Shutdown, Told::Death, Told::Stopped])?;
+            shut_down.push((stopped, shutdown));
+            gone.push((stopped, death));
+        } else {
+            block_on(ctx.destroy(DomainId::new(domid)))?;
+            let [death, stopped] = times(&told, began, [Told::Death, Told::Stopped])?;
+            destroyed.push((stopped, death));
+        }
+    }
+
+    let header =
+        ["of so many domains", "libvirtd, ms", "p99", "osevent on GLib, ms", "p99", "ratio", "10th to 90th percentile"];
+    let mut shown = table(header);
+    for (what, rounds) in [
+        ("shut down, until that is told", shut_down),
+        ("shut down, until it is told that it is gone", gone),
+        ("destroyed by another program, until that is told", destroyed),
+    ] {
+        let pair = Pair::of(rounds);
+        let shown_as = |sample: &Sample<f64>, percent| ms(Duration::from_secs_f64(sample.quantile(percent)));
+        shown.add_row([
+            format!("{what}, {}", options.domains / 2),
+            shown_as(&pair.base, 50),
+            shown_as(&pair.base, 99),
+            shown_as(&pair.measured, 50),
+            shown_as(&pair.measured, 99),
+            format!("{:.2}", pair.ratio.median()),
+            format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+        ]);
+    }
+    println!("{shown}");
+    drop(domains);
+    block_on(ctx.close());
+    Ok(())
+}
+
+/// Waits until all of these have been told; how long that took for each, in seconds.
+fn times<const N: usize>(
+    told: &Receiver<(Told, Instant)>,
+    began: Instant,
+    wanted: [Told; N],
+) -> anyhow::Result<[f64; N]> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let mut times = [None; N];
+    while times.contains(&None) {
+        let (what, at) = told.recv_timeout(LIMIT).with_context(|| format!("of {wanted:?} came {times:?}"))?;
+        let Some(place) = wanted.iter().position(|wanted| *wanted == what) else { bail!("{what:?} was told") };
+        times[place] = Some((at - began).as_secs_f64());
+    }
+    Ok(times.map(|time| time.expect("all have been told")))
+}
