@@ -28,6 +28,7 @@ echo "try: units"
 systemd-analyze verify xenlightd.service xenlightd.socket xenlight-fleet.service
 test "$(systemctl is-enabled xenlightd.service)" = enabled
 test "$(systemctl is-enabled xenlight-fleet.service)" = disabled
+sh ./boot.sh
 
 apt purge $packages >/dev/null
 left=$(find / -xdev \( -path /proc -o -path /try -o -path /var/cache/apt -o -path /var/log \) -prune -o \
