@@ -5,7 +5,7 @@ use gtk::glib;
 use std::time::Duration;
 
 /// For a test to end: the machine may be busy.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs `test` to its end, and panics where it has none.
 pub(crate) fn on_a_context<T>(test: impl Future<Output = T>) -> T {

@@ -1,7 +1,8 @@
 //! What a new domain shall be, as a form.
 
+use super::disk_fields::DiskFields;
 use super::form::{self, Changed, Choice};
-use crate::engine::{Draft, DraftDisk, Field, Format, Kind};
+use crate::engine::{Draft, Field, Kind};
 use crate::i18n::{gettext, with};
 use adw::prelude::*;
 use gtk::glib;
@@ -10,7 +11,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 const KINDS: [Kind; 3] = [Kind::Pvh, Kind::Pv, Kind::Hvm];
-const FORMATS: [Format; 3] = [Format::Raw, Format::Qcow2, Format::Vhd];
 
 pub(super) struct CreateForm {
     page: adw::PreferencesPage,
@@ -27,14 +27,8 @@ pub(super) struct CreateForm {
     /// Of HVM.
     drive: adw::PreferencesGroup,
     disc: gtk::Entry,
-    disks: Rc<Lines<DiskLine>>,
+    disks: Rc<Lines<DiskFields>>,
     nics: Rc<Lines<gtk::Entry>>,
-}
-
-struct DiskLine {
-    path: gtk::Entry,
-    format: Choice,
-    is_read_only: gtk::CheckButton,
 }
 
 impl CreateForm {
@@ -59,24 +53,7 @@ impl CreateForm {
             page.add(group);
         }
         kernel.set_text(&Draft::suggested_kernel());
-        let form = Self {
-            page,
-            name,
-            kind,
-            kind_row,
-            memory,
-            vcpus,
-            booted,
-            kernel,
-            ramdisk,
-            cmdline,
-            drive,
-            disc,
-            disks,
-            nics,
-        };
-        form.kind.choose(0);
-        form
+        Self { page, name, kind, kind_row, memory, vcpus, booted, kernel, ramdisk, cmdline, drive, disc, disks, nics }
     }
 
     pub(super) fn widget(&self) -> &adw::PreferencesPage {
@@ -91,11 +68,6 @@ impl CreateForm {
     /// What is filled in.
     pub(super) fn draft(&self) -> Draft {
         let text = |entry: &gtk::Entry| entry.text().trim().to_owned();
-        let disk = |line: &DiskLine| DraftDisk {
-            path: text(&line.path),
-            format: FORMATS[line.format.chosen()],
-            is_read_only: line.is_read_only.is_active(),
-        };
         Draft {
             name: text(&self.name),
             kind: KINDS[self.kind.chosen()],
@@ -105,7 +77,7 @@ impl CreateForm {
             ramdisk: text(&self.ramdisk),
             cmdline: text(&self.cmdline),
             disc: text(&self.disc),
-            disks: self.disks.map(disk),
+            disks: self.disks.map(DiskFields::draft),
             bridges: self.nics.map(text),
         }
     }
@@ -181,15 +153,12 @@ impl<T: 'static> Lines<T> {
     }
 }
 
-fn disk_line(number: usize, changed: &Changed) -> (adw::ActionRow, DiskLine) {
+fn disk_line(number: usize, changed: &Changed) -> (adw::ActionRow, DiskFields) {
     let title = with(gettext("Disk {number}"), &[("number", &number.to_string())]);
-    let (row, path) = form::file(&title, changed);
-    let format = Choice::new(&gettext("Format"), &["raw", "qcow2", "vhd"], changed);
-    format.choose(0);
-    row.add_suffix(format.widget());
-    let is_read_only = gtk::CheckButton::with_label(&gettext("Read Only"));
-    row.add_suffix(&is_read_only);
-    (row, DiskLine { path, format, is_read_only })
+    let (row, disk) = DiskFields::new(&title, changed);
+    row.add_suffix(disk.format.widget());
+    row.add_suffix(&disk.is_read_only);
+    (row, disk)
 }
 
 fn nic_line(number: usize, changed: &Changed) -> (adw::ActionRow, gtk::Entry) {

@@ -1,18 +1,15 @@
 //! Devices for the chosen domain, and away from it.
 
-use super::form::{self, Changed, Choice, Dialog};
+use super::disk_fields::DiskFields;
+use super::form::{self, Changed, Dialog, Read};
 use super::{Window, confirm, files, wording};
-use crate::engine::{Attached, DraftDisk, Format, NewDevice, OfHost, host_usb};
+use crate::engine::{Attached, NewDevice, OfHost, host_usb};
 use crate::i18n::{gettext, with};
 use crate::model::{Domain, Session};
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
-
-const FORMATS: [Format; 3] = [Format::Raw, Format::Qcow2, Format::Vhd];
 
 /// What is wanted with a device.
 #[derive(Clone, Copy, Debug)]
@@ -22,29 +19,19 @@ pub(super) enum Wish {
     Eject,
 }
 
-/// Reads what is filled in.
-type Read = Box<dyn Fn() -> NewDevice>;
-
 impl Window {
     pub(super) fn ask_for_disk(&self) {
         let Some(domain) = self.chosen() else { return };
         let dialog = Dialog::new(self, &gettext("Attach a Disk"), &gettext("Attach"));
         self.fill_in(&domain, dialog, |dialog, changed| {
-            let (row, path) = form::file(&gettext("Image or Block Device"), changed);
+            let (row, disk) = DiskFields::new(&gettext("Image or Block Device"), changed);
             dialog.add(&row);
-            let (row, format): (_, Choice) = form::choice(&gettext("Format"), &["raw", "qcow2", "vhd"], changed);
-            format.choose(0);
+            let row = adw::ActionRow::builder().title(gettext("Format")).build();
+            row.add_suffix(disk.format.widget());
             dialog.add(&row);
-            let is_read_only = gtk::CheckButton::with_label(&gettext("Read Only"));
-            is_read_only.set_margin_top(12);
-            dialog.add(&is_read_only);
-            Box::new(move || {
-                NewDevice::Disk(DraftDisk {
-                    path: path.text().trim().to_owned(),
-                    format: FORMATS[format.chosen()],
-                    is_read_only: is_read_only.is_active(),
-                })
-            })
+            disk.is_read_only.set_margin_top(12);
+            dialog.add(&disk.is_read_only);
+            Box::new(move || NewDevice::Disk(disk.draft()))
         });
     }
 
@@ -125,30 +112,16 @@ impl Window {
         confirm::ask(self, &heading, &body, &gettext("Detach"), detach);
     }
 
-    /// Has a device filled in: `fill` adds the lines, and makes what reads them.
-    fn fill_in(&self, domain: &Domain, dialog: Dialog, fill: impl FnOnce(&Dialog, &Changed) -> Read) {
-        let dialog = Rc::new(dialog);
-        let reads: Rc<RefCell<Option<Read>>> = Rc::default();
-        let (weak, read) = (Rc::downgrade(&dialog), Rc::downgrade(&reads));
-        let changed: Changed = Rc::new(move || {
-            if let (Some(dialog), Some(reads)) = (weak.upgrade(), read.upgrade())
-                && let Some(read) = reads.borrow().as_ref()
-            {
-                dialog.sense(read().check());
-            }
-        });
-        reads.replace(Some(fill(&dialog, &changed)));
-        changed();
-        let (window, domain) = (self.downgrade(), domain.clone());
-        let of = dialog.window.downgrade();
-        dialog.accept.connect_clicked(move |_| {
-            let device = reads.borrow().as_ref().map(|read| read());
-            if let (Some(window), Some(device)) = (window.upgrade(), device) {
-                window.show_devices_after(window.session().attach(&domain, device));
-            }
-            of.upgrade().into_iter().for_each(|dialog| dialog.close());
-        });
-        dialog.present();
+    /// Has a device filled in.
+    fn fill_in(&self, domain: &Domain, dialog: Dialog, fill: impl FnOnce(&Dialog, &Changed) -> Read<NewDevice>) {
+        let attach = clone!(
+            #[weak(rename_to = window)]
+            self,
+            #[strong]
+            domain,
+            move |device| window.show_devices_after(window.session().attach(&domain, device))
+        );
+        dialog.fill_in(fill, NewDevice::check, attach);
     }
 
     /// Has one of the host's devices chosen.
@@ -159,24 +132,19 @@ impl Window {
             dialog.accept.set_sensitive(false);
             return dialog.window.present();
         }
-        let mut buttons: Vec<gtk::CheckButton> = Vec::new();
-        for device in &devices {
-            let button = gtk::CheckButton::with_label(&device.name);
-            button.set_group(buttons.first());
-            dialog.add(&button);
-            buttons.push(button);
-        }
-        buttons[0].set_active(true);
-        let (window, domain) = (self.downgrade(), domain.clone());
-        let of = dialog.window.downgrade();
-        dialog.accept.connect_clicked(move |_| {
-            let chosen = buttons.iter().position(gtk::CheckButton::is_active).unwrap_or_default();
-            if let Some(window) = window.upgrade() {
-                let device = NewDevice::OfHost(devices[chosen].clone());
-                window.show_devices_after(window.session().attach(&domain, device));
+        self.fill_in(domain, dialog, |dialog, _| {
+            let mut buttons: Vec<gtk::CheckButton> = Vec::new();
+            for device in &devices {
+                let button = gtk::CheckButton::with_label(&device.name);
+                button.set_group(buttons.first());
+                button.set_active(buttons.is_empty());
+                dialog.add(&button);
+                buttons.push(button);
             }
-            of.upgrade().into_iter().for_each(|dialog| dialog.close());
+            Box::new(move || {
+                let chosen = buttons.iter().position(gtk::CheckButton::is_active).unwrap_or_default();
+                NewDevice::OfHost(devices[chosen].clone())
+            })
         });
-        dialog.window.present();
     }
 }

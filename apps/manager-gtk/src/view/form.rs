@@ -5,11 +5,14 @@ use crate::i18n::gettext;
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-/// What is called when something was filled in.
+/// What is called when something was filled in. The line that calls it keeps it, so it must not keep the line.
 pub(super) type Changed = Rc<dyn Fn()>;
+
+/// Reads what is filled in.
+pub(super) type Read<T> = Box<dyn Fn() -> T>;
 
 /// A line for a text.
 pub(super) fn text(title: &str, changed: &Changed) -> (adw::ActionRow, gtk::Entry) {
@@ -45,7 +48,7 @@ pub(super) fn choice(title: &str, options: &[&str], changed: &Changed) -> (adw::
     (row, choice)
 }
 
-/// One of a few, all of which are seen.
+/// One of a few, all of which are seen; the first, until another is chosen.
 pub(super) struct Choice {
     buttons: Vec<gtk::ToggleButton>,
     content: gtk::Box,
@@ -58,6 +61,7 @@ impl Choice {
         for option in options {
             let button = gtk::ToggleButton::builder().label(*option).tooltip_text(title).build();
             button.set_group(buttons.first());
+            button.set_active(buttons.is_empty());
             content.append(&button);
             let changed = changed.clone();
             button.connect_toggled(move |button| {
@@ -87,7 +91,7 @@ impl Choice {
 pub(super) struct Dialog {
     pub(super) window: adw::Window,
     pub(super) accept: gtk::Button,
-    pub(super) problem: gtk::Label,
+    problem: gtk::Label,
     group: adw::PreferencesGroup,
 }
 
@@ -116,14 +120,35 @@ impl Dialog {
         self.group.set_description(Some(text));
     }
 
-    /// Shows it, and keeps it for as long as it is open.
-    pub(super) fn present(self: &Rc<Self>) {
-        self.window.present();
-        keep_while_open(&self.window, self);
+    /// Has something filled in: `fill` adds the lines, and makes what reads them. Once `check` finds nothing wrong, it can be accepted.
+    pub(super) fn fill_in<T: 'static>(
+        self,
+        fill: impl FnOnce(&Self, &Changed) -> Read<T>,
+        check: impl Fn(&T) -> Result<(), String> + 'static,
+        accept: impl Fn(T) + 'static,
+    ) {
+        let (dialog, reads) = (Rc::new(self), Rc::<OnceCell<Read<T>>>::default());
+        let (weak, reading) = (Rc::downgrade(&dialog), Rc::downgrade(&reads));
+        let changed: Changed = Rc::new(move || {
+            if let (Some(dialog), Some(reads)) = (weak.upgrade(), reading.upgrade())
+                && let Some(read) = reads.get()
+            {
+                dialog.sense(check(&read()));
+            }
+        });
+        reads.get_or_init(|| fill(&dialog, &changed));
+        changed();
+        let of = dialog.window.downgrade();
+        dialog.accept.connect_clicked(move |_| {
+            reads.get().into_iter().for_each(|read| accept(read()));
+            of.upgrade().into_iter().for_each(|dialog| dialog.close());
+        });
+        dialog.window.present();
+        keep_while_open(&dialog.window, &dialog);
     }
 
     /// Says what is wrong, if anything is; then it cannot be accepted.
-    pub(super) fn sense(&self, result: Result<(), String>) {
+    fn sense(&self, result: Result<(), String>) {
         self.accept.set_sensitive(result.is_ok());
         self.problem.set_text(&result.err().unwrap_or_default());
     }

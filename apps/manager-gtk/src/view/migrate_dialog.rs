@@ -1,46 +1,38 @@
 //! The chosen domain moves to another host.
 
-use super::form::{self, Changed, Dialog};
+use super::form::{self, Changed, Dialog, Read};
 use super::{Window, wording};
 use crate::i18n::{gettext, with};
 use crate::settings::Settings;
 use adw::prelude::*;
 use gtk::glib;
-use std::cell::RefCell;
-use std::rc::Rc;
+use gtk::glib::clone;
 
 impl Window {
     pub(super) fn ask_where_to_migrate(&self) {
         let Some(domain) = self.chosen() else { return };
         let title = with(gettext("Migrate {name}"), &[("name", &wording::name(&domain))]);
-        let dialog = Rc::new(Dialog::new(self, &title, &gettext("Migrate")));
+        let dialog = Dialog::new(self, &title, &gettext("Migrate"));
         dialog.describe(&gettext(
             "It goes on running on the other host, and ends here. Its disks are not copied: that host needs the same ones.",
         ));
-        let host = Rc::new(RefCell::new(None::<gtk::Entry>));
-        let (weak, entry) = (Rc::downgrade(&dialog), host.clone());
-        let changed: Changed = Rc::new(move || {
-            if let (Some(dialog), Some(entry)) = (weak.upgrade(), entry.borrow().as_ref()) {
-                dialog.sense(check(&entry.text()));
+        let fill = |dialog: &Dialog, changed: &Changed| -> Read<(String, bool)> {
+            let (row, host) = form::text(&gettext("Host"), changed);
+            dialog.add(&row);
+            let is_live = gtk::CheckButton::with_label(&gettext("It Runs Meanwhile"));
+            is_live.set_active(true);
+            is_live.set_margin_top(12);
+            dialog.add(&is_live);
+            Box::new(move || (host.text().into(), is_live.is_active()))
+        };
+        let migrate = clone!(
+            #[weak(rename_to = window)]
+            self,
+            move |(host, is_live): (String, bool)| {
+                window.session().migrate(&domain, &host, command(&Settings::load().ssh, &host), is_live);
             }
-        });
-        let (row, entry) = form::text(&gettext("Host"), &changed);
-        dialog.add(&row);
-        host.replace(Some(entry.clone()));
-        let is_live = gtk::CheckButton::with_label(&gettext("It Runs Meanwhile"));
-        is_live.set_active(true);
-        is_live.set_margin_top(12);
-        dialog.add(&is_live);
-        changed();
-        let (window, of) = (self.downgrade(), dialog.window.downgrade());
-        dialog.accept.connect_clicked(move |_| {
-            let host = entry.text();
-            if let Some(window) = window.upgrade() {
-                window.session().migrate(&domain, &host, command(&Settings::load().ssh, &host), is_live.is_active());
-            }
-            of.upgrade().into_iter().for_each(|dialog| dialog.close());
-        });
-        dialog.present();
+        );
+        dialog.fill_in(fill, |(host, _)| check(host), migrate);
     }
 }
 

@@ -12,6 +12,8 @@
 mod accessible;
 mod actions;
 mod amount_dialog;
+#[cfg(test)]
+mod closed;
 mod config_editor;
 mod confirm;
 mod console;
@@ -21,6 +23,7 @@ mod create_window;
 mod details;
 mod device_dialogs;
 mod device_groups;
+mod disk_fields;
 mod domain_row;
 mod edit_window;
 mod failure_view;

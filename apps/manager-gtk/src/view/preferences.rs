@@ -31,17 +31,20 @@ pub(super) fn open(parent: &Window) {
     let group = adw::PreferencesGroup::new();
     group.add(&viewer_row);
     group.add(&ssh_row);
-    let page = adw::PreferencesPage::new();
+    let page = adw::PreferencesPage::builder().vexpand(true).build();
     page.add(&group);
-    let window = adw::PreferencesWindow::builder()
+    let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
+    content.append(&adw::HeaderBar::new());
+    content.append(&page);
+    // Not one of libadwaita's for preferences: with 1.2, what is in such a window stays when it is closed.
+    let window = adw::Window::builder()
         .transient_for(parent)
         .modal(true)
-        .search_enabled(false)
         .title(gettext("Preferences"))
         .default_width(560)
         .default_height(300)
+        .content(&content)
         .build();
-    window.add(&page);
     window.connect_close_request(clone!(
         #[weak]
         parent,
