@@ -132,10 +132,7 @@ impl NewDevice {
     /// What is missing or wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Disk(disk) if disk.path.is_empty() => Err(gettext("A disk needs an image or a block device")),
-            Self::Disk(disk) if !disk.path.starts_with('/') => {
-                Err(with(gettext("{path} is no full path: it has to begin with /"), &[("path", &disk.path)]))
-            }
+            Self::Disk(disk) => disk.check(),
             Self::Nic { mac, .. } if !mac.is_empty() && mac.parse::<Mac>().is_err() => {
                 Err(gettext("An address is six bytes such as 00:16:3e:12:34:56"))
             }

@@ -129,15 +129,11 @@ impl Draft {
             Kind::Hvm => vec![(Field::Disc, &self.disc)],
             _ => vec![(Field::Kernel, &self.kernel), (Field::Ramdisk, &self.ramdisk)],
         };
-        let disks = self.disks.iter().enumerate().map(|(at, disk)| (Field::Disk(at), &disk.path));
-        for (field, path) in files.into_iter().chain(disks) {
-            if path.is_empty() && matches!(field, Field::Disk(_)) {
-                return Err((field, gettext("A disk needs an image or a block device")));
-            }
-            if !path.is_empty() && !path.starts_with('/') {
-                let said = with(gettext("{path} is no full path: it has to begin with /"), &[("path", path)]);
-                return Err((field, said));
-            }
+        for (field, path) in files.into_iter().filter(|(_, path)| !path.is_empty()) {
+            check_path(path).map_err(|said| (field, said))?;
+        }
+        for (at, disk) in self.disks.iter().enumerate() {
+            disk.check().map_err(|said| (Field::Disk(at), said))?;
         }
         match self.kind {
             Kind::Hvm if self.disc.is_empty() && self.disks.is_empty() => {
@@ -152,6 +148,14 @@ impl Draft {
 }
 
 impl DraftDisk {
+    /// What is missing or wrong.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.path.is_empty() {
+            return Err(gettext("A disk needs an image or a block device"));
+        }
+        check_path(&self.path)
+    }
+
     pub(super) fn disk(&self, vdev: &str) -> Disk {
         let format = match self.format {
             Format::Raw => DiskFormat::Raw,
@@ -160,6 +164,13 @@ impl DraftDisk {
         };
         Disk::default().vdev(vdev).pdev_path(&*self.path).format(format).readwrite(!self.is_read_only)
     }
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    if path.starts_with('/') {
+        return Ok(());
+    }
+    Err(with(gettext("{path} is no full path: it has to begin with /"), &[("path", path)]))
 }
 
 /// The paravirtual disk of that number, from 0: `xvda` to `xvdz`, then `xvdaa`.

@@ -1,14 +1,14 @@
 //! A configuration as text, which can be changed.
 
 use super::form::{Changed, Choice};
-use super::{accessible, files};
+use super::{Window, accessible, files};
 use crate::engine::{Config, Form};
 use crate::i18n::gettext;
+use crate::model::Task;
+use gtk::glib;
 use gtk::glib::clone;
 use gtk::prelude::*;
-use gtk::{gio, glib};
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::rc::Rc;
 
 /// The text, in the form of xl's or as JSON, and beneath it what is wrong with it.
@@ -79,8 +79,11 @@ impl ConfigEditor {
     /// Shows a configuration: as a file of xl's if that has words for it, otherwise as JSON.
     pub(super) fn show(&self, config: &Config) {
         self.config.replace(Some(config.clone()));
-        self.form.choose(0);
-        self.rewrite();
+        match self.form.chosen() {
+            0 => self.rewrite(),
+            // It is written by that.
+            _ => self.form.choose(0),
+        }
     }
 
     /// Says something about what the text says.
@@ -89,6 +92,27 @@ impl ConfigEditor {
         let (class, other) = if is_wrong { ("error", "dim-label") } else { ("dim-label", "error") };
         self.said.add_css_class(class);
         self.said.remove_css_class(other);
+    }
+
+    /// Tells how the task ends that makes of the text what it says: by `done`, or with the reason. `accept` is not to be pressed again meanwhile.
+    pub(super) fn follow(self: &Rc<Self>, task: &Task, accept: &gtk::Button, done: impl Fn() + 'static) {
+        accept.set_sensitive(false);
+        task.connect_state_notify(clone!(
+            #[weak(rename_to = editor)]
+            self,
+            #[weak]
+            accept,
+            move |task| {
+                if !task.state().is_over() {
+                    return;
+                }
+                accept.set_sensitive(true);
+                match task.failure() {
+                    None => done(),
+                    Some(failure) => editor.say(&failure.details, true),
+                }
+            }
+        ));
     }
 
     /// Another form is chosen.
@@ -112,9 +136,7 @@ impl ConfigEditor {
         if self.is_writing.get() {
             return;
         }
-        let buffer = self.text.buffer();
-        let (start, end) = buffer.bounds();
-        let config = match Config::read(&buffer.text(&start, &end, true)) {
+        let config = match Config::read(&self.text()) {
             Ok(read) => {
                 self.say(&read.warnings.join("\n"), false);
                 Some(read.config)
@@ -134,32 +156,26 @@ impl ConfigEditor {
         let Some(window) = self.content.root().and_downcast::<gtk::Window>() else { return };
         let name = self.config().map(|config| config.name().to_owned()).unwrap_or_default();
         let ending = if FORMS[self.form.chosen()] == Form::Json { "json" } else { "cfg" };
-        let name = format!("{name}.{ending}");
-        let (title, accept) = (gettext("Save the Configuration"), gettext("Save"));
-        let asked = files::Asked { title: &title, accept: &accept, name: Some(&name) };
-        let saved = clone!(
+        let told = clone!(
             #[weak(rename_to = editor)]
             self,
-            move |path: std::path::PathBuf| editor.save_as(&path)
+            move |saved: Result<(), String>| match saved {
+                Ok(()) => editor.say(&gettext("Saved"), false),
+                Err(error) => editor.say(&error, true),
+            }
         );
-        files::choose(&window, gtk::FileChooserAction::Save, &asked, saved);
+        files::save_text(&window, &gettext("Save the Configuration"), &format!("{name}.{ending}"), self.text(), told);
     }
 
-    fn save_as(self: &Rc<Self>, path: &Path) {
+    fn text(&self) -> String {
         let buffer = self.text.buffer();
         let (start, end) = buffer.bounds();
-        let text = buffer.text(&start, &end, true).to_string();
-        let file = gio::File::for_path(path);
-        glib::spawn_future_local(clone!(
-            #[weak(rename_to = editor)]
-            self,
-            async move {
-                let replaced = file.replace_contents_future(text, None, false, gio::FileCreateFlags::NONE).await;
-                match replaced {
-                    Ok(_) => editor.say(&gettext("Saved"), false),
-                    Err((_, error)) => editor.say(&error.to_string(), true),
-                }
-            }
-        ));
+        buffer.text(&start, &end, true).into()
     }
+}
+
+/// A window with room for an editor.
+pub(super) fn window(parent: &Window, title: &str) -> adw::Window {
+    let window = adw::Window::builder().transient_for(parent).modal(true).title(title);
+    window.default_width(640).default_height(620).build()
 }

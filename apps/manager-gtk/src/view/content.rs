@@ -20,6 +20,7 @@ impl Window {
         ));
         imp.leaflet.bind_property("folded", &back, "visible").sync_create().build();
         imp.more.set_icon_name("view-more-symbolic");
+        imp.more.set_menu_model(Some(&Self::more_actions()));
         imp.more.set_tooltip_text(Some(&gettext("More Actions")));
         accessible::label(&imp.more, &gettext("More Actions"));
         let header = adw::HeaderBar::builder().title_widget(&imp.content_title).build();
@@ -37,9 +38,8 @@ impl Window {
         content
     }
 
-    /// Says why the connection does not have something, if it does not.
-    pub(super) fn show_lacks(&self) {
-        let (imp, session) = (self.imp(), self.session());
+    /// What can be done with the chosen domain besides.
+    fn more_actions() -> gio::Menu {
         let more = gio::Menu::new();
         more.append(Some(&gettext("_Console")), Some("win.console"));
         more.append(Some(&gettext("Scr_een")), Some("win.screen"));
@@ -50,16 +50,7 @@ impl Window {
         more.append(Some(&gettext("_Migrate…")), Some("win.migrate"));
         more.append(Some(&gettext("Press Power _Button")), Some("win.power-button"));
         more.append(Some(&gettext("Rese_t…")), Some("win.reset"));
-        imp.more.set_menu_model(Some(&more));
-        imp.menu.remove_all();
-        imp.menu.append(Some(&gettext("Select _All")), Some("win.select-all"));
-        imp.menu.append(Some(&gettext("_Host")), Some("win.host"));
-        imp.menu.append(Some(&gettext("_Events")), Some("win.events"));
-        imp.menu.append(Some(&gettext("_Preferences")), Some("win.preferences"));
-        imp.menu.append(Some(&gettext("_Keyboard Shortcuts")), Some("win.show-help-overlay"));
-        imp.menu.append(Some(&gettext("_About")), Some("app.about"));
-        imp.details.explain_lack(session.lacks_start_with_host().as_deref());
-        self.sense();
+        more
     }
 
     /// Both panes, side by side or one at a time.

@@ -1,12 +1,12 @@
 //! A new domain: a form, then its configuration, and then it is created.
 
-use super::config_editor::ConfigEditor;
+use super::config_editor::{self, ConfigEditor};
 use super::create_form::CreateForm;
 use super::form::{self, Changed};
 use super::{Window, pages};
 use crate::engine::Config;
 use crate::i18n::gettext;
-use crate::model::{Session, Task, TaskState};
+use crate::model::Session;
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
@@ -49,13 +49,7 @@ impl CreateWindow {
             let weak = create.clone();
             let changed: Changed = Rc::new(move || weak.upgrade().into_iter().for_each(|create| create.sense()));
             Self {
-                window: adw::Window::builder()
-                    .transient_for(parent)
-                    .modal(true)
-                    .title(title)
-                    .default_width(640)
-                    .default_height(620)
-                    .build(),
+                window: config_editor::window(parent, title),
                 session: parent.session().clone(),
                 pages: gtk::Stack::new(),
                 form: CreateForm::new(&changed),
@@ -158,27 +152,16 @@ impl CreateWindow {
         let Some(config) = self.editor.config() else { return };
         let name = config.name().to_owned();
         let Some(task) = self.session.create(config) else { return };
-        self.create.set_sensitive(false);
         self.editor.say(&gettext("It is being created…"), false);
-        task.connect_state_notify(clone!(
-            #[weak(rename_to = create)]
-            self,
-            move |task| create.ended(task, &name)
-        ));
-    }
-
-    fn ended(&self, task: &Task, name: &str) {
-        self.create.set_sensitive(true);
-        match task.state() {
-            TaskState::Done => {
-                let parent = self.window.transient_for().and_downcast::<Window>();
-                parent.into_iter().for_each(|parent| parent.choose_new(name));
-                self.window.close();
+        let done = clone!(
+            #[weak(rename_to = window)]
+            self.window,
+            move || {
+                let parent = window.transient_for().and_downcast::<Window>();
+                parent.into_iter().for_each(|parent| parent.choose_new(&name));
+                window.close();
             }
-            TaskState::Failed | TaskState::Aborted => {
-                self.editor.say(&task.failure().map(|failure| failure.details).unwrap_or_default(), true);
-            }
-            TaskState::Running | TaskState::Aborting => {}
-        }
+        );
+        self.editor.follow(&task, &self.create, done);
     }
 }

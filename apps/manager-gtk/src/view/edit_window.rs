@@ -1,10 +1,10 @@
 //! The configuration of a domain that there is.
 
-use super::config_editor::ConfigEditor;
+use super::config_editor::{self, ConfigEditor};
 use super::{Window, accessible, create_window, form, wording};
 use crate::engine::{Config, Edit, Editable};
 use crate::i18n::{gettext, with};
-use crate::model::{Domain, Session, Task, TaskState};
+use crate::model::{Domain, Session};
 use adw::prelude::*;
 use gtk::glib;
 use gtk::glib::clone;
@@ -61,13 +61,7 @@ impl EditWindow {
         let Editable { present, unsayable, waiting } = editable;
         let title = with(gettext("Configuration of {name}"), &[("name", &wording::name(domain))]);
         let edit = Rc::new(Self {
-            window: adw::Window::builder()
-                .transient_for(parent)
-                .modal(true)
-                .title(title)
-                .default_width(640)
-                .default_height(620)
-                .build(),
+            window: config_editor::window(parent, &title),
             editor: ConfigEditor::new(),
             present,
             edits: gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).build(),
@@ -82,12 +76,9 @@ impl EditWindow {
             move |_| {
                 let Some(config) = edit.editor.config() else { return };
                 let Some(task) = session.edit(&of, edit.present.clone(), config) else { return };
-                edit.apply.set_sensitive(false);
-                task.connect_state_notify(clone!(
-                    #[weak]
-                    edit,
-                    move |task| edit.ended(task)
-                ));
+                let window = edit.window.downgrade();
+                let done = move || window.upgrade().into_iter().for_each(|window| window.close());
+                edit.editor.follow(&task, &edit.apply, done);
             }
         ));
         edit.editor.show(waiting.as_ref().unwrap_or(&edit.present));
@@ -129,17 +120,6 @@ impl EditWindow {
         self.no_edits.set_visible(config.is_some());
         let edits = config.map(|config| self.present.edits(&config)).unwrap_or_default();
         edits.iter().for_each(|edit| self.edits.append(&row(edit)));
-    }
-
-    fn ended(&self, task: &Task) {
-        match task.state() {
-            TaskState::Done => self.window.close(),
-            TaskState::Failed | TaskState::Aborted => {
-                self.apply.set_sensitive(true);
-                self.editor.say(&task.failure().map(|failure| failure.details).unwrap_or_default(), true);
-            }
-            TaskState::Running | TaskState::Aborting => {}
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::Failure;
 use crate::i18n::gettext;
 use adw::prelude::*;
 use gtk::glib::clone;
-use gtk::{gio, glib, pango};
+use gtk::{glib, pango};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -103,27 +103,15 @@ fn show_newest(list: &gtk::ListView) {
 }
 
 fn export_from(window: &Window) {
-    let (title, accept) = (gettext("Save the Events"), gettext("Save"));
-    let asked = files::Asked { title: &title, accept: &accept, name: Some("xen-events.txt") };
-    let text = window.session().journal().text();
-    let save = clone!(
+    let title = gettext("Save the Events");
+    let failed = title.clone();
+    let told = clone!(
         #[weak]
         window,
-        #[strong]
-        title,
-        move |path: std::path::PathBuf| {
-            let (file, text, title) = (gio::File::for_path(path), text.clone(), title.clone());
-            glib::spawn_future_local(clone!(
-                #[weak]
-                window,
-                async move {
-                    match file.replace_contents_future(text, None, false, gio::FileCreateFlags::NONE).await {
-                        Ok(_) => window.say(&gettext("Saved")),
-                        Err((_, error)) => window.tell(&title, &Failure::new(error.to_string())),
-                    }
-                }
-            ));
+        move |saved: Result<(), String>| match saved {
+            Ok(()) => window.say(&gettext("Saved")),
+            Err(error) => window.tell(&failed, &Failure::new(error)),
         }
     );
-    files::choose(window, gtk::FileChooserAction::Save, &asked, save);
+    files::save_text(window, &title, "xen-events.txt", window.session().journal().text(), told);
 }

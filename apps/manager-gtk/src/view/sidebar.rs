@@ -99,7 +99,14 @@ impl Window {
 
         let menu = gio::Menu::new();
         menu.append_section(Some(&gettext("Show")), &imp.group_menu);
-        menu.append_section(None, &imp.menu);
+        let general = gio::Menu::new();
+        general.append(Some(&gettext("Select _All")), Some("win.select-all"));
+        general.append(Some(&gettext("_Host")), Some("win.host"));
+        general.append(Some(&gettext("_Events")), Some("win.events"));
+        general.append(Some(&gettext("_Preferences")), Some("win.preferences"));
+        general.append(Some(&gettext("_Keyboard Shortcuts")), Some("win.show-help-overlay"));
+        general.append(Some(&gettext("_About")), Some("app.about"));
+        menu.append_section(None, &general);
         let menu = gtk::MenuButton::builder()
             .icon_name("open-menu-symbolic")
             .tooltip_text(gettext("Menu"))

@@ -308,7 +308,8 @@ impl Window {
             Status::Open | Status::Closed => pages::show(&imp.pages, "domains"),
         }
         self.show_nothing();
-        self.show_lacks();
+        imp.details.explain_lack(self.session().lacks_start_with_host().as_deref());
+        self.sense();
     }
 
     /// Closes the connection, which aborts what is at work, and then the window.
@@ -356,8 +357,6 @@ mod imp {
         pub(in crate::view) group: RefCell<String>,
         pub(in crate::view) group_filter: gtk::CustomFilter,
         pub(in crate::view) group_menu: gio::Menu,
-        /// What is beneath the groups.
-        pub(in crate::view) menu: gio::Menu,
         /// The groups by name in the menu.
         pub(in crate::view) prefixes: RefCell<Option<Vec<String>>>,
         pub(in crate::view) details: Details,

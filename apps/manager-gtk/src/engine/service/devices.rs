@@ -33,28 +33,19 @@ impl Service {
     }
 
     pub(in crate::engine) fn detach(&self, domid: u32, attached: &Attached) -> Work {
-        self.change(domid, "DetachDevice", attached.alone().to_json())
+        self.job(domid, "DetachDevice", Some((attached.alone().to_json(),).to_variant()))
     }
 
     pub(in crate::engine) fn change_disc(&self, domid: u32, drive: &Attached, image: Option<&Path>) -> Work {
-        let Some(image) = image else { return self.change(domid, "EjectDisc", drive.name.clone()) };
+        let Some(image) = image else { return self.job(domid, "EjectDisc", Some((&drive.name,).to_variant())) };
         let mut config = DomainConfig::default();
         config.disks.push(disc(&drive.name, image));
-        self.change(domid, "InsertDisc", config.to_json())
+        self.job(domid, "InsertDisc", Some((config.to_json(),).to_variant()))
     }
 
     pub(in crate::engine) async fn host_pci(&self) -> Result<Vec<OfHost>, Failure> {
         let (told,): (String,) = self.bus.read(HOST, MANAGER, "ReadAssignablePci", None).await?;
         Ok(read(&told)?.pcidevs.into_iter().map(OfHost::pci).collect())
-    }
-
-    fn change(&self, domid: u32, method: &'static str, what: String) -> Work {
-        let service = self.clone();
-        Work::steps(move |steps| async move {
-            let (path, parameters) = (service.path(domid)?, (what,).to_variant());
-            let (job,) = service.bus.call(&path, DOMAIN, method, Some(&parameters)).await?;
-            service.wait_for(job, &steps).await
-        })
     }
 }
 

@@ -88,11 +88,7 @@ impl Service {
             Action::Reset => "Reset",
             Action::Destroy => "Destroy",
         };
-        let service = self.clone();
-        Work::steps(move |steps| async move {
-            let (job,) = service.bus.call(&service.path(domid)?, DOMAIN, method, None).await?;
-            service.wait_for(job, &steps).await
-        })
+        self.job(domid, method, None)
     }
 
     pub(super) fn rename(&self, domid: u32, name: String) -> Work {
@@ -167,6 +163,15 @@ impl Service {
         let (times,): (HashMap<u32, u64>,) = self.bus.read(HOST, MANAGER, "ReadProcessorTimes", None).await?;
         let of_domains = times.into_iter().map(|(domid, time)| (domid, Duration::from_nanos(time))).collect();
         Ok(Usage { at, of_domains })
+    }
+
+    /// What a method of a domain begins.
+    fn job(&self, domid: u32, method: &'static str, parameters: Option<Variant>) -> Work {
+        let service = self.clone();
+        Work::steps(move |steps| async move {
+            let (job,) = service.bus.call(&service.path(domid)?, DOMAIN, method, parameters.as_ref()).await?;
+            service.wait_for(job, &steps).await
+        })
     }
 
     fn ask(&self, domid: u32, method: &'static str, parameters: Variant) -> Work {
