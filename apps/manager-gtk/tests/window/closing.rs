@@ -1,9 +1,8 @@
 //! The window is closed while something is at work.
 
 use crate::looking::LIMIT;
-use crate::manager::{Manager, TITLE};
+use crate::manager::{Manager, TITLE, choose_action};
 use crate::reader::Reader;
-use crate::resetting::choose;
 use crate::service::domain_file;
 use crate::{PROGRAM, save_helper};
 use osevent_standin_machine::{Failure, Machine};
@@ -72,7 +71,7 @@ pub(crate) fn half_reset(reader: &Reader, machine: &Machine) -> Result<Sender<()
     });
     reader.wait("list item", "web, Running, *")?;
     reader.select("Domains", "list item", "web, *")?;
-    choose(reader, "Reset…")?;
+    choose_action(reader, "Reset…")?;
     reader.press("button", "Reset")?;
     has_ended.recv_timeout(LIMIT)?;
     Ok(answer)
@@ -91,7 +90,7 @@ pub(crate) fn in_a_save() -> Result<(), Failure> {
     let reader = &manager.reader;
     reader.wait("list item", "web, Running, *")?;
     reader.select("Domains", "list item", "web, *")?;
-    choose(reader, "Save…")?;
+    choose_action(reader, "Save…")?;
     reader.press("button", "Save")?;
     reader.press("button", "Tasks")?;
     reader.wait("list item", "Save web, At work, 50 %*")?;

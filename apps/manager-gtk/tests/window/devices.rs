@@ -2,7 +2,7 @@
 
 use crate::PROGRAM;
 use crate::manager::Manager;
-use crate::reader::SENSITIVE;
+use crate::reader::{Reader, SENSITIVE};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 
@@ -35,18 +35,7 @@ pub(crate) fn devices() -> Result<(), Failure> {
     reader.wait_gone("list item", "xvda")?;
     assert_eq!(fs::read(path("data.img"))?, [7; 4096], "what is detached is not touched");
 
-    reader.press("button", "Attach a Network Interface")?;
-    reader.write("text box", "Address", "00:16")?;
-    reader.wait("label", "An address is six bytes *")?;
-    reader.write("text box", "Address", "00:16:3e:00:00:07")?;
-    reader.press("button", "Attach")?;
-    reader.wait("list item", "00:16:3e:00:00:07")?;
-
-    reader.press("button", "Attach a PCI Device")?;
-    reader.wait("label", "No PCI device of this host can be given away. *")?;
-    reader.press("button", "Cancel")?;
-    reader.wait_gone("window", "Attach a PCI Device")?;
-
+    nic_and_pci(reader)?;
     // Only HVM domains have drives that libxl can open.
     reader.wait("button", "Insert a Disc into xvdc")?;
     reader.press("button", "Eject the Disc of xvdc")?;
@@ -61,4 +50,19 @@ pub(crate) fn devices() -> Result<(), Failure> {
     reader.press("button", "Details")?;
     reader.wait_text("text box", "Details", "libxl: ")?;
     Ok(())
+}
+
+/// What is the same with and without the service.
+pub(crate) fn nic_and_pci(reader: &Reader) -> Result<(), Failure> {
+    reader.press("button", "Attach a Network Interface")?;
+    reader.write("text box", "Address", "00:16")?;
+    reader.wait("label", "An address is six bytes *")?;
+    reader.write("text box", "Address", "00:16:3e:00:00:07")?;
+    reader.press("button", "Attach")?;
+    reader.wait("list item", "00:16:3e:00:00:07")?;
+
+    reader.press("button", "Attach a PCI Device")?;
+    reader.wait("label", "No PCI device of this host can be given away. *")?;
+    reader.press("button", "Cancel")?;
+    reader.wait_gone("window", "Attach a PCI Device")
 }

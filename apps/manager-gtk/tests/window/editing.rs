@@ -2,7 +2,7 @@
 
 use crate::PROGRAM;
 use crate::looking::until;
-use crate::manager::Manager;
+use crate::manager::{Manager, choose_action};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 
@@ -24,8 +24,7 @@ pub(crate) fn editing() -> Result<(), Failure> {
     reader.select("Domains", "list item", "web, *")?;
 
     // What waits for a restart is told apart from what does not.
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Configuration…")?;
+    choose_action(reader, "Configuration…")?;
     reader.wait("window", "Configuration of web")?;
     reader.wait("label", "Nothing is changed")?;
     let text = reader.wait_text("text box", "Configuration", "memory = 64")?;
@@ -45,8 +44,7 @@ pub(crate) fn editing() -> Result<(), Failure> {
     reader.press("button", "Apply")?;
     reader.wait("list item", "web, Running, 56 MiB*")?;
     reader.wait_gone("window", "Configuration of web")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Configuration…")?;
+    choose_action(reader, "Configuration…")?;
     let text = reader.wait_text("text box", "Configuration", "memory = 56")?;
     let edited = format!("{}cmdline = 'quiet'\n", text.replace("memory = 56", "memory = 48"));
     reader.write("text box", "Configuration", "name = ")?;
@@ -59,8 +57,7 @@ pub(crate) fn editing() -> Result<(), Failure> {
     reader.press("button", "Apply")?;
     reader.wait("list item", "web, Running, 48 MiB*")?;
     reader.wait_gone("window", "Configuration of web")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Configuration…")?;
+    choose_action(reader, "Configuration…")?;
     reader.wait("list item", waits)?;
     reader.press("button", "Cancel")?;
     reader.wait_gone("window", "Configuration of web")?;
@@ -68,16 +65,14 @@ pub(crate) fn editing() -> Result<(), Failure> {
     reader.press("button", "Tasks")?;
     reader.wait("list item", "Do what web wants at its end, Done")?;
     reader.wait("list item", "web, Running, 48 MiB*")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Configuration…")?;
+    choose_action(reader, "Configuration…")?;
     reader.wait_text("text box", "Configuration", "quiet")?;
     reader.wait("label", "Nothing is changed")?;
     reader.press("button", "Cancel")?;
     reader.wait_gone("window", "Configuration of web")?;
 
     // Two domains must not write to one disk.
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Clone…")?;
+    choose_action(reader, "Clone…")?;
     reader.wait("window", "Clone of web")?;
     reader.wait("label", "*root.img*")?;
     let text = reader.wait_text("text box", "Configuration", "web-2")?;

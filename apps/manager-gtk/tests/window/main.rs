@@ -29,7 +29,7 @@ mod tree;
 use hands::{Hands, Wheel};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use looking::until;
-use manager::Manager;
+use manager::{Manager, choose_action};
 use osevent_standin_machine::{Failure, Machine};
 use reader::{Reader, SELECTED, SENSITIVE};
 use std::path::{Path, PathBuf};
@@ -173,8 +173,7 @@ fn failure() -> Result<(), Failure> {
     machine.add_domain(6)?;
     let manager = Manager::start(&machine, &["--open", "pretend-5"])?;
     let reader = &manager.reader;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Rename…")?;
+    choose_action(reader, "Rename…")?;
     reader.write("text box", "Name", "pretend-6")?;
     reader.press("button", "Rename")?;
     let told = reader.wait("label", "Rename pretend-5 to pretend-6: *")?;
@@ -217,8 +216,7 @@ fn files() -> Result<(), Failure> {
 fn reset(reader: &Reader, name: &str, number: &str) -> Result<(), Failure> {
     let question = format!("Reset {name}?");
     for answer in ["Cancel", "Reset"] {
-        reader.press("button", "More Actions")?;
-        reader.press("menu item", "Reset…")?;
+        choose_action(reader, "Reset…")?;
         reader.wait("label", &question)?;
         reader.press("button", answer)?;
         reader.wait_gone("label", &question)?;
@@ -238,8 +236,7 @@ fn changes() -> Result<(), Failure> {
     reader.set_value("spin button", "MiB", 128.0)?;
     reader.press("button", "Apply")?;
     reader.wait("list item", "mail, Running, 128 MiB*")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Save…")?;
+    choose_action(reader, "Save…")?;
     reader.press("button", "Save")?;
     reader.wait("label", "Save mail: *")?;
     reader.wait("list item", "mail, Running, *")?;
@@ -269,8 +266,7 @@ fn console() -> Result<(), Failure> {
     let manager = Manager::run(Command::new(PROGRAM).args(["--demo", "--open", "mail"]))?;
     let reader = &manager.reader;
     reader.wait("list item", "mail, Running, *")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Console")?;
+    choose_action(reader, "Console")?;
     reader.wait("window", "Console of mail")?;
     reader.wait("widget", "Console of mail: *")?;
     reader.press("button", "Destroy")?;

@@ -2,7 +2,7 @@
 
 use crate::PROGRAM;
 use crate::looking::until;
-use crate::manager::Manager;
+use crate::manager::{Manager, choose_action};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,12 +27,10 @@ pub(crate) fn management() -> Result<(), Failure> {
     reader.select("Domains", "list item", "web, *")?;
 
     // A screen is shown by another program, which is told where it is.
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Screen")?;
+    choose_action(reader, "Screen")?;
     reader.wait("label", "web has no screen: *")?;
     machine.store().write("/local/domain/1/console/vnc-port", b"5903")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Screen")?;
+    choose_action(reader, "Screen")?;
     until(|| path("seen").exists())?;
     assert_eq!(fs::read_to_string(path("seen"))?, "vnc://127.0.0.1:5903\n");
 
@@ -62,8 +60,7 @@ pub(crate) fn management() -> Result<(), Failure> {
     reader.wait_gone("window", "Preferences")?;
     let set = fs::read_to_string(path("config/osevent-manager/settings.ini"))?;
     assert!(set.contains(&format!("viewer={here}/viewer\n")) && set.contains(&format!("ssh={here}/ssh\n")), "{set}");
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Migrate…")?;
+    choose_action(reader, "Migrate…")?;
     reader.wait("label", "To which host?")?;
     reader.write("text box", "Host", "-oProxyCommand=x")?;
     reader.wait("label", "This is no name of a host")?;

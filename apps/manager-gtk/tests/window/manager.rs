@@ -39,6 +39,12 @@ impl Manager {
     }
 }
 
+/// An entry of the menu of the chosen domain.
+pub(crate) fn choose_action(reader: &Reader, name: &str) -> Result<(), Failure> {
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", name)
+}
+
 impl Drop for Manager {
     fn drop(&mut self) {
         // It has ended, unless something went wrong.

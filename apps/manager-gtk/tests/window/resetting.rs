@@ -3,7 +3,7 @@
 use crate::PROGRAM;
 use crate::looking::until;
 use crate::management::script;
-use crate::manager::Manager;
+use crate::manager::{Manager, choose_action};
 use crate::reader::{Reader, SENSITIVE};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
@@ -28,11 +28,11 @@ pub(crate) fn elsewhere() -> Result<(), Failure> {
     reader.wait("list item", "web, Running, *")?;
     reader.select("Domains", "list item", "web, *")?;
 
-    choose(reader, "Migrate…")?;
+    choose_action(reader, "Migrate…")?;
     reader.write("text box", "Host", "there")?;
     reader.press("button", "Migrate")?;
     until(|| path("connected").exists())?;
-    choose(reader, "Reset…")?;
+    choose_action(reader, "Reset…")?;
     reader.press("button", "Reset")?;
     reader.wait("label", "Reset web: It is being *")?;
     reader.press("button", "Tasks")?;
@@ -43,14 +43,14 @@ pub(crate) fn elsewhere() -> Result<(), Failure> {
     // What a migration has left, of this program or of another.
     for name in ["web--incoming", "web--migratedaway"] {
         rename(reader, name)?;
-        choose(reader, "Reset…")?;
+        choose_action(reader, "Reset…")?;
         reader.press("button", "Reset")?;
         reader.wait("label", &format!("Reset {name}: A migration has left it, *"))?;
     }
     rename(reader, "web")?;
 
     // It is suspended while somebody is asked.
-    choose(reader, "Reset…")?;
+    choose_action(reader, "Reset…")?;
     reader.wait("label", "Reset web?")?;
     machine.shut_down(1, SUSPEND)?;
     reader.wait("list item", "web, Suspended, *")?;
@@ -79,7 +79,7 @@ pub(crate) fn without_its_kernel() -> Result<(), Failure> {
     reader.select("Domains", "list item", "web, *")?;
     let said = format!("The file {} cannot be opened", kernel.display());
     fs::remove_file(&kernel)?;
-    choose(reader, "Reset…")?;
+    choose_action(reader, "Reset…")?;
     reader.press("button", "Reset")?;
     reader.wait("label", &format!("Reset web: {said}"))?;
     reader.wait("list item", "web, Running, *")?;
@@ -91,13 +91,8 @@ pub(crate) fn without_its_kernel() -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn choose(reader: &Reader, action: &str) -> Result<(), Failure> {
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", action)
-}
-
 fn rename(reader: &Reader, name: &str) -> Result<(), Failure> {
-    choose(reader, "Rename…")?;
+    choose_action(reader, "Rename…")?;
     reader.write("text box", "Name", name)?;
     reader.press("button", "Rename")?;
     reader.wait("list item", &format!("{name}, *"))?;

@@ -2,8 +2,10 @@
 
 use crate::bus::Bus;
 use crate::closing::{close, half_reset};
+use crate::devices::nic_and_pci;
 use crate::looking::{LIMIT, until};
 use crate::management::script;
+use crate::manager::choose_action;
 use crate::polkit::{Asked, Polkit};
 use crate::reader::SENSITIVE;
 use crate::{AS_XENLIGHTD, Manager, PROGRAM, reset, save_helper};
@@ -196,10 +198,7 @@ pub(crate) fn screen() -> Result<(), Failure> {
     let manager = Manager::run(command.args(["--open", "pretend-5"]).env("XDG_CONFIG_HOME", folder.path()))?;
     let reader = &manager.reader;
     reader.wait("list item", "pretend-5, Running, *")?;
-    let open = || {
-        reader.press("button", "More Actions")?;
-        reader.press("menu item", "Screen")
-    };
+    let open = || choose_action(reader, "Screen");
     bed.allow(&[CONSOLE]);
     open()?;
     reader.wait("label", "pretend-5 has no screen: *")?;
@@ -276,14 +275,7 @@ pub(crate) fn devices() -> Result<(), Failure> {
     reader.wait_gone("list item", "xvda")?;
     assert_eq!(fs::read(path("data.img"))?, [7; 4096], "what is detached is not touched");
 
-    reader.press("button", "Attach a Network Interface")?;
-    reader.write("text box", "Address", "00:16:3e:00:00:07")?;
-    reader.press("button", "Attach")?;
-    reader.wait("list item", "00:16:3e:00:00:07")?;
-    reader.press("button", "Attach a PCI Device")?;
-    reader.wait("label", "No PCI device of this host can be given away. *")?;
-    reader.press("button", "Cancel")?;
-    reader.wait_gone("window", "Attach a PCI Device")?;
+    nic_and_pci(reader)?;
 
     // Only HVM domains have drives that libxl can open; what it says is told.
     reader.press("button", "Eject the Disc of xvdc")?;
@@ -303,13 +295,11 @@ pub(crate) fn jobs() -> Result<(), Failure> {
     let reader = &manager.reader;
     reader.wait("list item", "web, Running, 64 MiB*")?;
     reader.select("Domains", "list item", "web, *")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Console")?;
+    choose_action(reader, "Console")?;
     reader.wait("window", "Console of web")?;
     reader.press("button", "Close")?;
     reader.wait_gone("window", "Console of web")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Configuration…")?;
+    choose_action(reader, "Configuration…")?;
     let text = reader.wait_text("text box", "Configuration", "name = \"web\"")?;
     reader.write("text box", "Configuration", &text.replace("\"web\"", "\"shop\""))?;
     reader.wait("list item", "c_info.name: \"web\" → \"shop\", At once")?;
@@ -384,8 +374,7 @@ pub(crate) fn saving() -> Result<(), Failure> {
     let reader = &manager.reader;
     reader.wait("list item", "web, Running, *")?;
     reader.select("Domains", "list item", "web, *")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Save…")?;
+    choose_action(reader, "Save…")?;
     reader.press("button", "Save")?;
     reader.press("button", "Tasks")?;
     reader.wait("list item", "Save web, At work, 50 %*")?;
@@ -414,13 +403,11 @@ pub(crate) fn sending() -> Result<(), Failure> {
     let manager = Manager::run(command.args(["--open", "pretend-5"]).env("PATH", path).current_dir(&folder))?;
     let reader = &manager.reader;
     reader.wait("list item", "pretend-5, Running, *")?;
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Save…")?;
+    choose_action(reader, "Save…")?;
     reader.press("button", "Save")?;
     reader.wait("label", "Save pretend-5: *")?;
     assert_eq!(fs::read_dir(&folder)?.count(), 1, "the unfinished file is removed");
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Migrate…")?;
+    choose_action(reader, "Migrate…")?;
     reader.write("text box", "Host", "there")?;
     reader.press("button", "Migrate")?;
     reader.wait("label", "Migrate pretend-5 to there: *")?;

@@ -3,7 +3,7 @@
 use crate::creating::begin;
 use crate::hands::{CONTROL, F2, Hands};
 use crate::looking::until;
-use crate::manager::Manager;
+use crate::manager::{Manager, choose_action};
 use crate::reader::SENSITIVE;
 use crate::{PROGRAM, pictures_folder};
 use osevent_standin_machine::{Failure, Machine};
@@ -46,15 +46,13 @@ fn windows(look: impl Fn(&Manager, &str) -> Result<(), Failure>) -> Result<(), F
     reader.wait("list item", "web, Running, *")?;
     fits("domain")?;
     for entry in ["Configuration…", "Clone…", "Migrate…", "Rename…"] {
-        reader.press("button", "More Actions")?;
-        reader.press("menu item", entry)?;
+        choose_action(reader, entry)?;
         reader.wait("button", "Cancel")?;
         fits(&entry.trim_end_matches('…').to_lowercase())?;
         reader.press("button", "Cancel")?;
         reader.wait_gone("button", "Cancel")?;
     }
-    reader.press("button", "More Actions")?;
-    reader.press("menu item", "Console")?;
+    choose_action(reader, "Console")?;
     fits_until_closed("Console of web", "console", "Close")?;
     for device in ["Disk", "Network Interface"] {
         let attach = format!("Attach a {device}");

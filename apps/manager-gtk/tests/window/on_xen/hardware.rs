@@ -23,7 +23,7 @@ pub(crate) fn changed(manager: &Manager) -> Result<(), Failure> {
     );
     open(manager, &file("linux.cfg", config)?)?;
     choose(manager, NAME)?;
-    choose_action(manager, "Console")?;
+    choose_action(&manager.reader, "Console")?;
     reader.wait("widget", &format!("Console of {NAME}: {READY}"))?;
     reader.press("button", "Close")?;
     reader.wait_gone("window", &format!("Console of {NAME}"))?;

@@ -18,7 +18,7 @@ pub(crate) fn created(manager: &Manager) -> Result<(), Failure> {
     reader.press("button", "Next")?;
     reader.press("button", "Create")?;
     choose(manager, "web")?;
-    choose_action(manager, "Console")?;
+    choose_action(&manager.reader, "Console")?;
     reader.wait("widget", "Console of web: answering: up")?;
     picture(manager, "console.png")?;
     reader.press("button", "Close")?;

@@ -27,7 +27,7 @@ pub(crate) fn used(manager: &Manager) -> Result<(), Failure> {
     let seen = Path::new(FILES).join("seen");
     let viewer = script("viewer", &format!("echo \"$1\" > {FILES}/begun && mv {FILES}/begun {}", seen.display()))?;
     prefer(manager, "Viewer", &viewer.display().to_string())?;
-    choose_action(manager, "Screen")?;
+    choose_action(&manager.reader, "Screen")?;
     until(|| seen.exists())?;
     assert_eq!(fs::read_to_string(seen)?, "vnc://127.0.0.1:5900\n");
 
@@ -36,12 +36,12 @@ pub(crate) fn used(manager: &Manager) -> Result<(), Failure> {
     reader.wait("label", "No disc")?;
     picture(manager, "machine.png")?;
 
-    choose_action(manager, "Press Power Button")?;
+    choose_action(&manager.reader, "Press Power Button")?;
     reader.press("button", "Tasks")?;
     reader.wait("list item", &format!("Press the power button of {NAME}, Done"))?;
     reader.press("button", "Tasks")?;
     // Nothing is written to its serial port.
-    choose_action(manager, "Console")?;
+    choose_action(&manager.reader, "Console")?;
     reader.wait("widget", &format!("Console of {NAME}"))?;
     reader.press("button", "Close")?;
     reader.wait_gone("window", &format!("Console of {NAME}"))?;

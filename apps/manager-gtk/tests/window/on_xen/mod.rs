@@ -5,7 +5,7 @@ pub(crate) mod life;
 pub(crate) mod machine;
 pub(crate) mod moves;
 
-use crate::manager::Manager;
+use crate::manager::{Manager, choose_action};
 use osevent_standin_machine::Failure;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -103,10 +103,4 @@ fn destroy(manager: &Manager, name: &str) -> Result<(), Failure> {
     reader.wait("label", &format!("Destroy {name}?"))?;
     reader.press("button", "Destroy")?;
     reader.wait_gone("list item", &format!("{name}, *"))
-}
-
-/// An entry of the menu of the chosen domain.
-fn choose_action(manager: &Manager, name: &str) -> Result<(), Failure> {
-    manager.reader.press("button", "More Actions")?;
-    manager.reader.press("menu item", name)
 }

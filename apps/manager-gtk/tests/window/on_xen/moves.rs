@@ -13,7 +13,7 @@ pub(crate) fn saved(manager: &Manager) -> Result<(), Failure> {
     let reader = &manager.reader;
     open(manager, &Path::new(LAB).join("answering.cfg"))?;
     choose(manager, NAME)?;
-    choose_action(manager, "Save…")?;
+    choose_action(&manager.reader, "Save…")?;
     reader.press("button", "Save")?;
     reader.wait_gone("list item", &format!("{NAME}, *"))?;
     let file = Path::new(FILES).join(format!("{NAME}.save"));
@@ -29,7 +29,7 @@ pub(crate) fn migrated(manager: &Manager) -> Result<(), Failure> {
     prefer(manager, "Remote Shell", &shell.display().to_string())?;
     open(manager, &Path::new(LAB).join("answering.cfg"))?;
     choose(manager, NAME)?;
-    choose_action(manager, "Migrate…")?;
+    choose_action(&manager.reader, "Migrate…")?;
     reader.write("text box", "Host", "there")?;
     picture(manager, "migrate.png")?;
     reader.press("button", "Migrate")?;
