@@ -1,6 +1,7 @@
 //! What is installed beside the program is what desktops read, and what the program says is translated.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A check by a program of the desktop's. Without it, the test says so and passes.
@@ -34,4 +35,21 @@ fn each_text_is_translated() {
         is_content("msgfmt", &["--check", "-o", "/dev/null", "po/de.po"]);
         is_content("msgcmp", &["po/de.po", texts]);
     }
+}
+
+#[test]
+fn each_test_that_the_readme_names_is_there() {
+    let sources = ["src", "tests"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let sources: String =
+        sources.iter().flat_map(|folder| files(folder)).map(|file| fs::read_to_string(file).unwrap()).collect();
+    // A fence is three, so that what is inside is what is between two.
+    let named = include_str!("../README.md").split('`').skip(1).step_by(2).filter_map(|name| name.strip_suffix('…'));
+    let (there, lacking): (Vec<_>, Vec<_>) =
+        named.partition(|name| ["(\"", "fn "].iter().any(|before| sources.contains(&format!("{before}{name}"))));
+    assert_eq!((lacking, there.is_empty()), (vec![], false));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

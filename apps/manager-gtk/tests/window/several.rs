@@ -26,6 +26,15 @@ pub(crate) fn several() -> Result<(), Failure> {
     reader.press("menu item", "All Domains")?;
     reader.wait("list item", "Domain-0, *")?;
 
+    reader.press("button", "Search")?;
+    reader.write("search box", "Search by name", "END-6")?;
+    reader.wait_gone("list item", "pretend-5, *")?;
+    reader.wait("list item", "pretend-6, *")?;
+    reader.write("search box", "Search by name", "end-8")?;
+    reader.wait("label", "No Domain Has This Name")?;
+    reader.write("search box", "Search by name", "")?;
+    reader.wait("list item", "pretend-5, *")?;
+
     reader.press("button", "Menu")?;
     reader.press("menu item", "Select All")?;
     reader.press("button", "Pause All")?;
