@@ -94,7 +94,8 @@ impl Ctx {
     }
 
     /// Checks that the loaded libxl reads the configuration correctly. [`create`](Self::create) and the other methods do this
-    /// check themselves; use this to check in advance. It does not tell whether such a domain can be created.
+    /// check themselves; use this to check in advance. It does not tell whether such a domain can be created;
+    /// [`check_files`](crate::check_files) tells whether the files are there.
     ///
     /// # Errors
     /// [`Error::Config`] with the first place that libxl would misread; [`Error::ConfigNeeds`] with the first

@@ -12,6 +12,9 @@ pub(crate) const CASES: &[Case] = &[("from_a_death_to_its_signal", latency), ("m
 
 const SAMPLES: u32 = 200;
 
+/// Of a service that has nothing to do.
+const REST: Duration = Duration::from_secs(60);
+
 fn latency() -> Outcome {
     with_service(|bed| async move {
         let mut signals = bed.signals().await?;
@@ -47,10 +50,10 @@ fn cost() -> Outcome {
         println!("memory: {alone} KiB with domain 0, {} KiB with 200 more", memory_kib(process)?);
         Timer::after(Duration::from_secs(2)).await;
         let before = (switches(process)?, ticks(process)?, bed.machine.hypercalls());
-        Timer::after(Duration::from_secs(20)).await;
+        Timer::after(REST).await;
         let after = (switches(process)?, ticks(process)?, bed.machine.hypercalls());
         println!(
-            "idle for 20 s with 200 domains: {} switches of context, {} ticks of processor time, {} hypercalls",
+            "idle for {REST:?} with 200 domains: {} switches of context, {} ticks of processor time, {} hypercalls",
             after.0 - before.0,
             after.1 - before.1,
             after.2 - before.2
