@@ -89,10 +89,12 @@ pub(crate) fn is_given(option: &CommandOption) -> bool {
     std::env::args().any(|argument| argument.strip_prefix("--") == Some(option.long))
 }
 
-/// The window that there is, or the first.
+/// The window that there is, or the first. It may be about to go, but somebody wants it now.
 fn window(application: &adw::Application, session: &Session) -> Window {
     let there = application.windows().into_iter().find_map(|window| window.downcast().ok());
-    there.unwrap_or_else(|| Window::new(application, session))
+    let window = there.unwrap_or_else(|| Window::new(application, session));
+    window.stay();
+    window
 }
 
 fn add_actions(application: &adw::Application) {

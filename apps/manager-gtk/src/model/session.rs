@@ -98,6 +98,7 @@ impl Session {
     pub(crate) async fn close(&self) {
         self.next_generation();
         let engine = self.imp().engine.take();
+        self.set_status(Status::Closed);
         // Before the connection is closed: a domain that is being reset is still to be made, and one whose save is aborted to go on.
         let aborted = self.tasks().abort_all();
         match engine.as_ref().and_then(Engine::patience) {
@@ -107,7 +108,6 @@ impl Session {
         if let Some(engine) = engine {
             engine.close().await;
         }
-        self.set_status(Status::Closed);
     }
 
     /// Why domains cannot be made to start with the host, if they cannot.

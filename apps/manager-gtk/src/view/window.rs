@@ -312,18 +312,31 @@ impl Window {
         self.sense();
     }
 
-    /// Closes the connection, which aborts what is at work, and then the window.
+    /// Closes the connection, which aborts what is at work, and then the window, unless that is wanted again meanwhile.
     pub(super) fn end(&self) {
-        self.imp().ending.set(true);
         self.set_visible(false);
+        self.imp().is_ending.set(true);
+        if self.imp().is_closing.replace(true) {
+            return;
+        }
         glib::spawn_future_local(clone!(
             #[strong(rename_to = window)]
             self,
             async move {
                 window.session().close().await;
-                window.destroy();
+                window.imp().is_closing.set(false);
+                if window.imp().is_ending.get() {
+                    window.destroy();
+                } else {
+                    window.session().open();
+                }
             }
         ));
+    }
+
+    /// It is to stay, although it may be ending.
+    pub(crate) fn stay(&self) {
+        self.imp().is_ending.set(false);
     }
 }
 
@@ -367,7 +380,10 @@ mod imp {
         pub(in crate::view) uuid: RefCell<String>,
         /// The domain that is to be chosen once it is in the list.
         pub(in crate::view) awaited: RefCell<Option<String>>,
-        pub(in crate::view) ending: Cell<bool>,
+        /// It goes once its connection is closed.
+        pub(in crate::view) is_ending: Cell<bool>,
+        /// Its connection is being closed.
+        pub(in crate::view) is_closing: Cell<bool>,
     }
 
     /// One that has no list yet at first.
@@ -412,7 +428,7 @@ mod imp {
     impl WindowImpl for Window {
         fn close_request(&self) -> glib::Propagation {
             let window = self.obj();
-            if self.ending.get() {
+            if self.is_ending.get() {
                 return glib::Propagation::Stop;
             }
             if window.session().tasks().count_running() > 0 {

@@ -56,6 +56,36 @@ pub(crate) fn in_a_reset() -> Result<(), Failure> {
     again.reader.wait("list item", "web, Running, *").map(drop)
 }
 
+/// The program is started again before that is done.
+pub(crate) fn and_opened_again() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let config = domain_file(folder.path())?;
+    let machine = Machine::new()?;
+    let mut manager = Manager::run(machine.command(PROGRAM).arg(config))?;
+    let reader = &manager.reader;
+    let held = half_reset(reader, &machine)?;
+    let open = || -> Result<(), Failure> {
+        let status = manager.desktop.place(&mut machine.command(PROGRAM)).status()?;
+        assert!(status.success(), "{status}");
+        reader.wait("window", TITLE).map(drop)
+    };
+    close(reader)?;
+    reader.wait_gone("window", TITLE)?;
+    open()?;
+    close(reader)?;
+    reader.wait_gone("window", TITLE)?;
+    open()?;
+    drop(held);
+    // The list is that of a new connection.
+    machine.add_domain(9)?;
+    reader.wait("list item", "pretend-9, Running, *")?;
+    reader.wait("list item", "web, Running, *")?;
+    reader.press("button", "Close")?;
+    let status = manager.ended()?;
+    assert!(status.success(), "{status}");
+    Ok(())
+}
+
 /// Has `web`, the first domain, reset until it has ended. As long as what this returns is kept, xenstored answers nobody, which libxl waits for.
 pub(crate) fn half_reset(reader: &Reader, machine: &Machine) -> Result<Sender<()>, Failure> {
     let (ended, has_ended) = channel();

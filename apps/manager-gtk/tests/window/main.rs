@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 32] = [
+    let cases: [(&str, Case); 33] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         ("the_console_shows_what_the_domain_prints", console),
         ("closing_asks_while_a_task_is_at_work", closing::asks),
         ("a_domain_that_is_being_reset_runs_again_although_the_window_is_closed", closing::in_a_reset),
+        ("a_window_that_is_wanted_again_while_it_is_being_closed_comes_back", closing::and_opened_again),
         ("a_domain_that_is_being_saved_goes_on_if_the_window_is_closed", closing::in_a_save),
         ("a_domain_is_created_by_a_form_that_says_what_is_wrong", creating::assistant),
         ("a_configuration_is_changed_and_what_waits_for_a_restart_is_told", editing::editing),
