@@ -1,9 +1,9 @@
 //! The window is closed while something is at work.
 
 use crate::looking::LIMIT;
+use crate::management::domain_file;
 use crate::manager::{Manager, TITLE, choose_action};
 use crate::reader::Reader;
-use crate::service::domain_file;
 use crate::{PROGRAM, save_helper};
 use osevent_standin_machine::{Failure, Machine};
 use osevent_standin_xenstored::Fate;

@@ -77,3 +77,11 @@ pub(crate) fn script(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, format!("#!/bin/sh\n{text}\n"))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
 }
+
+/// The configuration of a domain, beside its kernel.
+pub(crate) fn domain_file(folder: &Path) -> Result<String, Failure> {
+    let (kernel, config) = (folder.join("kernel"), folder.join("web.cfg"));
+    fs::write(&kernel, osevent_domains::kernel::idle())?;
+    fs::write(&config, format!("name = 'web'\ntype = 'pvh'\nmemory = 64\nkernel = '{}'\n", kernel.display()))?;
+    Ok(config.to_str().ok_or("a path in UTF-8")?.to_owned())
+}

@@ -4,7 +4,7 @@ use crate::bus::Bus;
 use crate::closing::{close, half_reset};
 use crate::devices::nic_and_pci;
 use crate::looking::{LIMIT, until};
-use crate::management::script;
+use crate::management::{domain_file, script};
 use crate::manager::choose_action;
 use crate::polkit::{Asked, Polkit};
 use crate::reader::SENSITIVE;
@@ -15,7 +15,7 @@ use osevent_standin_machine::{Failure, Machine, Running};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -432,12 +432,4 @@ pub(crate) fn missing() -> Result<(), Failure> {
     reader.wait("label", "The connection has ended")?;
     reader.wait("button", "Try Again")?;
     Ok(())
-}
-
-/// The configuration of a domain, beside its kernel.
-pub(crate) fn domain_file(folder: &Path) -> Result<String, Failure> {
-    let (kernel, config) = (folder.join("kernel"), folder.join("web.cfg"));
-    fs::write(&kernel, osevent_domains::kernel::idle())?;
-    fs::write(&config, format!("name = 'web'\ntype = 'pvh'\nmemory = 64\nkernel = '{}'\n", kernel.display()))?;
-    Ok(config.to_str().ok_or("a path in UTF-8")?.to_owned())
 }
