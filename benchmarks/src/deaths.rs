@@ -3,6 +3,7 @@
 use crate::figures::{Pair, Sample, ms, table};
 use crate::libvirtd::Libvirtd;
 use crate::peers::{function, load};
+use crate::xl_file::XlFile;
 use anyhow::{Context, bail, ensure};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
@@ -87,12 +88,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     });
 
-    let text = std::fs::read_to_string(&options.config).with_context(|| options.config.display().to_string())?;
+    let xl_file = XlFile::read(&options.config)?;
     let mut domains = vec![];
     for number in 0..options.domains {
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("name"));
-        let name = format!("name = \"death-{number}\"");
-        let xml = libvirtd.xml_of_xl(&(lines.chain([&*name]).collect::<Vec<_>>().join("\n") + "\n"))?;
+        let xml = libvirtd.xml_of_xl(&xl_file.named(&format!("death-{number}")))?;
         let domain = libvirtd.create(&xml)?;
         let watch = ctx.watch_death(DomainId::new(domain.id()))?;
         domains.push((domain, watch));

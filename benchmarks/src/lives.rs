@@ -3,6 +3,7 @@
 use crate::figures::{Pair, ms, table};
 use crate::libvirtd::Libvirtd;
 use crate::said;
+use crate::xl_file::XlFile;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use glib::Priority;
@@ -117,13 +118,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Each with a name and a file of its own.
 fn prepared(options: &Options, libvirtd: Option<&Libvirtd>) -> anyhow::Result<Vec<Domain>> {
-    let text = std::fs::read_to_string(&options.config).with_context(|| options.config.display().to_string())?;
+    let xl_file = XlFile::read(&options.config)?;
     let folder = options.config.parent().unwrap_or(Path::new("/"));
     (0..options.together)
         .map(|number| {
-            let lines = text.lines().filter(|line| !line.trim_start().starts_with("name"));
-            let name = format!("name = \"life-{number}\"");
-            let text = lines.chain([&*name]).collect::<Vec<_>>().join("\n") + "\n";
+            let text = xl_file.named(&format!("life-{number}"));
             let file = folder.join(format!("life-{number}.cfg"));
             std::fs::write(&file, &text)?;
             let config = xenlight::config_by_xl(&file)?;

@@ -25,8 +25,10 @@ mod ring;
 mod rival;
 mod said;
 mod share;
+mod silent;
 mod stall;
 mod way;
+mod xl_file;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

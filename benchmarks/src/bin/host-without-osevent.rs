@@ -2,20 +2,17 @@
 
 #[path = "../memory_of.rs"]
 mod memory_of;
+#[path = "../silent.rs"]
+mod silent;
 
 use anyhow::{Context, ensure};
-use std::ffi::{c_char, c_int, c_uint};
 use std::ptr;
-use xenlight_sys::log::{Logger, VaList};
 use xenlight_sys::{Library, codes};
-
-unsafe extern "C" fn ignore(_: *mut Logger, _: c_uint, _: c_int, _: *const c_char, _: *const c_char, _: VaList) {}
-unsafe extern "C" fn destroyed(_: *mut Logger) {}
 
 fn main() -> anyhow::Result<()> {
     let last: u32 = std::env::args().nth(1).context("which is the last domain?")?.parse()?;
     let library = Library::load()?;
-    let mut logger = Logger { vmessage: ignore, progress: None, destroy: destroyed };
+    let mut logger = silent::logger();
     let mut ctx = ptr::null_mut();
     // SAFETY: both pointers are good for the call, and the logger is until the process ends.
     let rc = unsafe { library.ctx_alloc(&mut ctx, codes::LIBXL_VERSION, 0, &mut logger) };

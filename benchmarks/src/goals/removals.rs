@@ -5,11 +5,12 @@
 use super::Bound::AtMost;
 use super::{Options, Row, Skipped};
 use crate::figures::Pair;
+use crate::silent;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
 use osevent_standin_machine::{Machine, add_nic};
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ffi::{c_int, c_void};
 use std::io::{BufRead, BufReader, Lines, Write, stdin};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::ptr;
@@ -17,7 +18,6 @@ use std::time::Instant;
 use xenlight::{Ctx, DomainId, Library};
 use xenlight_sys::codes;
 use xenlight_sys::domain::{DeviceNic, Opaque};
-use xenlight_sys::log::{Logger, VaList};
 
 /// A process on the machine: it removes so many for each line that it reads, and writes the milliseconds.
 #[derive(clap::Args)]
@@ -113,15 +113,12 @@ fn with_osevent(removals: &Removals, adapter: Adapter) -> anyhow::Result<()> {
     Ok(())
 }
 
-unsafe extern "C" fn ignore(_: *mut Logger, _: c_uint, _: c_int, _: *const c_char, _: *const c_char, _: VaList) {}
-unsafe extern "C" fn destroyed(_: *mut Logger) {}
-
 /// A call without a `how` returns when it is done: libxl waits in its own loop.
 fn without_osevent(removals: &Removals) -> anyhow::Result<()> {
     let library = xenlight_sys::Library::load()?;
     let functions = library.struct_functions("device_nic").context("libxl has no device_nic")?;
     let dispose = functions.dispose.context("libxl has no libxl_device_nic_dispose")?;
-    let mut logger = Logger { vmessage: ignore, progress: None, destroy: destroyed };
+    let mut logger = silent::logger();
     let mut ctx = ptr::null_mut();
     // SAFETY: both pointers are good for the call, and the logger is until the process ends.
     let rc = unsafe { library.ctx_alloc(&mut ctx, codes::LIBXL_VERSION, 0, &mut logger) };

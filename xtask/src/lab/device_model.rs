@@ -108,7 +108,7 @@ fn path_in(file: &[u8], ending: &str) -> Option<String> {
     strings.filter(|string| string.starts_with('/') && string.ends_with(ending)).map(str::to_owned).next()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
