@@ -123,7 +123,8 @@ impl ConfigEditor {
                 self.is_writing.set(true);
                 self.text.buffer().set_text(&text);
                 self.is_writing.set(false);
-                self.typed();
+                // Nobody has to be warned of what libxl has filled in.
+                self.take_in(|_| String::new());
             }
             Err(unsayable) => {
                 self.form.choose(1);
@@ -133,12 +134,16 @@ impl ConfigEditor {
     }
 
     fn typed(&self) {
-        if self.is_writing.get() {
-            return;
+        if !self.is_writing.get() {
+            self.take_in(|warnings| warnings.join("\n"));
         }
+    }
+
+    /// Takes in what the text says.
+    fn take_in(&self, words: impl FnOnce(&[String]) -> String) {
         let config = match Config::read(&self.text()) {
             Ok(read) => {
-                self.say(&read.warnings.join("\n"), false);
+                self.say(&words(&read.warnings), false);
                 Some(read.config)
             }
             Err(wrong) => {

@@ -205,6 +205,13 @@ fn files() -> Result<(), Failure> {
     reader.wait("label", "Start bad.cfg: bad.cfg: *")?;
     reader.select("Domains", "list item", "web, *")?;
     reader.wait("label", "PVH")?;
+    // Nobody is warned of what libxl has filled in.
+    reader.press("button", "More Actions")?;
+    reader.press("menu item", "Configuration…")?;
+    reader.wait_text("text box", "Configuration", "msr_relaxed")?;
+    reader.wait_gone("label", "line *")?;
+    reader.press("button", "Cancel")?;
+    reader.wait_gone("window", "Configuration of web")?;
     // Nobody else would start it again.
     reader.press("button", "Reboot")?;
     reader.press("button", "Tasks")?;
