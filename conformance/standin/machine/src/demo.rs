@@ -92,7 +92,7 @@ pub enum Side {
     Program,
 }
 
-/// In the environment of the program: the folder with the kernel.
+/// In the environment of the program: the folder with the kernel. The guide tells it to programs that do not link this crate.
 const FOLDER: &str = "OSEVENT_DEMO_FOLDER";
 /// The name of the kernel there.
 const KERNEL: &str = "kernel";
