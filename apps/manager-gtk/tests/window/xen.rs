@@ -26,7 +26,7 @@ fn main() {
         ("a_domain_that_does_not_answer_is_destroyed_while_it_is_asked", life::frozen),
         ("a_saved_domain_is_restored_from_its_file", moves::saved),
         ("a_domain_migrates_and_runs_on", moves::migrated),
-        ("memory_processors_and_disks_of_a_running_linux_are_changed", hardware::changed),
+        ("memory_processors_and_devices_of_a_running_linux_are_changed", hardware::changed),
         ("a_machine_with_a_screen_a_drive_and_a_power_button_is_used", machine::used),
         ("that_a_domain_has_not_answered_is_told", life::unanswered),
     ];
