@@ -299,8 +299,9 @@ impl Window {
         match self.session().status() {
             Status::Failed => {
                 let failure = self.session().failure();
-                let text = failure.map(|failure| failure.summary).unwrap_or_default();
-                imp.failure.set_description(Some(&glib::markup_escape_text(&text)));
+                let why = failure.map(|failure| failure.summary).unwrap_or_default();
+                let demo = gettext("Without Xen, “osevent-manager --demo” shows the program on a simulated machine.");
+                imp.failure.set_description(Some(&glib::markup_escape_text(&format!("{why}\n\n{demo}"))));
                 pages::show(&imp.pages, "failure");
             }
             // Until it is known how it ends, what was there stays.

@@ -291,6 +291,7 @@ fn without_xen() -> Result<(), Failure> {
     let reader = &manager.reader;
     let again = reader.wait("button", "Try Again")?;
     reader.wait_state(&again, SENSITIVE, true)?;
+    reader.wait("label", "*osevent-manager --demo*")?;
     reader.press("button", "Details")?;
     reader.wait("window", "No Connection to Xen")?;
     Ok(())

@@ -14,7 +14,7 @@ const ASKING: Duration = Duration::from_secs(10);
 const COMING: u64 = 20;
 
 pub(crate) fn run() -> Result<(), Failure> {
-    for count in [10, 300] {
+    for count in [10, 20, 300] {
         let machine = Machine::new()?;
         (1..count).try_for_each(|domid| machine.add_domain(domid))?;
         let started = Instant::now();
