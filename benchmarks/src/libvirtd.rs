@@ -24,6 +24,9 @@ struct Functions {
     create: unsafe extern "C" fn(Connection, *const c_char, c_uint) -> Domain,
     destroy: unsafe extern "C" fn(Domain) -> c_int,
     id: unsafe extern "C" fn(Domain) -> c_uint,
+    list: unsafe extern "C" fn(Connection, *mut *mut Domain, c_uint) -> c_int,
+    state: unsafe extern "C" fn(Domain, *mut c_int, *mut c_int, c_uint) -> c_int,
+    xml: unsafe extern "C" fn(Domain, c_uint) -> *mut c_char,
     free: unsafe extern "C" fn(Domain) -> c_int,
     watch: unsafe extern "C" fn(Connection, Domain, c_int, Callback, *mut c_void, Free) -> c_int,
     message: unsafe extern "C" fn() -> *const c_char,
@@ -66,6 +69,9 @@ impl Libvirtd {
                 create: function(library, "virDomainCreateXML")?,
                 destroy: function(library, "virDomainDestroy")?,
                 id: function(library, "virDomainGetID")?,
+                list: function(library, "virConnectListAllDomains")?,
+                state: function(library, "virDomainGetState")?,
+                xml: function(library, "virDomainGetXMLDesc")?,
                 free: function(library, "virDomainFree")?,
                 watch: function(library, "virConnectDomainEventRegisterAny")?,
                 message: function(library, "virGetLastErrorMessage")?,
@@ -109,6 +115,20 @@ impl Libvirtd {
         Ok(LibvirtDomain { domain, of: *self })
     }
 
+    /// The domains that run, and domain 0.
+    pub(crate) fn list(&self) -> anyhow::Result<Vec<LibvirtDomain>> {
+        let mut list = ptr::null_mut();
+        // SAFETY: the connection is open; `list` is written during the call.
+        let count = unsafe { (self.functions.list)(self.connection, &raw mut list, ACTIVE) };
+        let count = usize::try_from(count).ok().with_context(|| format!("libvirt lists nothing: {}", self.words()))?;
+        // SAFETY: it returned an array of so many domains, each of which is the caller's.
+        let domains = unsafe { std::slice::from_raw_parts(list, count) };
+        let domains = domains.iter().map(|domain| LibvirtDomain { domain: *domain, of: *self }).collect();
+        // SAFETY: the array is the caller's, allocated by malloc(3), and not used after.
+        unsafe { libc::free(list.cast()) };
+        Ok(domains)
+    }
+
     /// Has `ended` called, on the thread of the loop, for each domain that has stopped.
     pub(crate) fn on_stopped(&self, ended: impl Fn() + Send + 'static) -> anyhow::Result<()> {
         let opaque = Box::into_raw(Box::new(Box::new(ended) as Stopped)).cast();
@@ -122,6 +142,8 @@ impl Libvirtd {
 
 type Stopped = Box<dyn Fn() + Send>;
 
+/// `VIR_CONNECT_LIST_DOMAINS_ACTIVE`.
+const ACTIVE: c_uint = 1;
 /// `VIR_DOMAIN_EVENT_ID_LIFECYCLE`.
 const LIFECYCLE: c_int = 0;
 /// `VIR_DOMAIN_EVENT_STOPPED`.
@@ -139,6 +161,22 @@ impl LibvirtDomain {
     pub(crate) fn id(&self) -> u32 {
         // SAFETY: the domain has not been freed.
         unsafe { (self.of.functions.id)(self.domain) }
+    }
+
+    /// Asks for state and configuration; the length of that.
+    pub(crate) fn look(&self) -> anyhow::Result<usize> {
+        let (mut state, mut reason) = (0, 0);
+        // SAFETY: as above; both are written during the call.
+        let rc = unsafe { (self.of.functions.state)(self.domain, &raw mut state, &raw mut reason, 0) };
+        ensure!(rc == 0, "libvirt tells no state: {}", self.of.words());
+        // SAFETY: as above.
+        let xml = unsafe { (self.of.functions.xml)(self.domain, 0) };
+        ensure!(!xml.is_null(), "libvirt tells no configuration: {}", self.of.words());
+        // SAFETY: it returned a string.
+        let length = unsafe { CStr::from_ptr(xml) }.count_bytes();
+        // SAFETY: the string is the caller's, allocated by malloc(3), and not used after.
+        unsafe { libc::free(xml.cast()) };
+        Ok(length)
     }
 
     pub(crate) fn destroy(&self) -> anyhow::Result<()> {

@@ -18,6 +18,7 @@ mod idle;
 mod kind;
 mod libvirtd;
 mod list;
+mod lists;
 mod lives;
 mod memory_of;
 mod peers;
@@ -65,6 +66,8 @@ enum What {
     Follow(follow::Options),
     /// How long it takes to create and destroy domains, against xl; on a Xen, such as the lab's
     Lives(lives::Options),
+    /// How long it takes to list domains, against xl and libvirtd; on a Xen, such as that of `lab --libvirt`
+    Lists(lists::Options),
     /// How long it takes until the death of a domain is told, against libvirtd; on a Xen, such as that of `lab --libvirt`
     Deaths(deaths::Options),
     /// How long the host's loop stands still while libxl works, in both modes; on a Xen, such as the lab's
@@ -93,6 +96,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(What::List(options)) => list::run(&options),
         Some(What::Follow(options)) => follow::run(&options),
         Some(What::Lives(options)) => lives::run(&options),
+        Some(What::Lists(options)) => lists::run(&options),
         Some(What::Deaths(options)) => deaths::run(&options),
         Some(What::Stall(options)) => stall::run(&options),
         None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
