@@ -150,6 +150,14 @@ impl Bed {
         Ok(ended.expect_err("a signal has ended it").to_string())
     }
 
+    /// Ends the bus, and returns what the service, which ends with it, has written to its error output.
+    pub(crate) async fn kill_bus(&mut self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        let service = self.service.take().ok_or("it was not started")?;
+        self.bus.daemon.kill()?;
+        let ended = smol::unblock(move || service.ends_with(0)).await;
+        Ok(ended.expect_err("a service without a bus is none").to_string())
+    }
+
     /// Of the bus.
     pub(crate) fn address(&self) -> &str {
         &self.bus.address

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// A dbus-daemon with the service's own policy.
 pub(crate) struct Bus {
-    daemon: Child,
+    pub(crate) daemon: Child,
     pub(crate) address: String,
     pub(crate) folder: TempDir,
 }

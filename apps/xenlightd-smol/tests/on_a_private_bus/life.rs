@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("without_xen_the_service_says_so_and_finds_it_later", no_xen),
     ("what_happens_while_xenstored_is_away_is_told_when_it_is_back", xenstored),
     ("a_second_service_says_that_the_name_is_taken_and_ends", second),
+    ("a_service_whose_bus_goes_away_says_so_and_ends", bus_gone),
 ];
 
 fn life() -> Outcome {
@@ -153,6 +154,16 @@ fn second() -> Outcome {
         // The first one serves as before.
         assert_eq!(bed.domains().await?.len(), 1);
         signal(bed.service().id(), "CONT")?;
+        Ok(())
+    })
+}
+
+/// systemd starts it again, with the bus.
+fn bus_gone() -> Outcome {
+    with_service(|mut bed| async move {
+        let said = bed.kill_bus().await?;
+        assert!(said.starts_with("exit status: 1"), "{said}");
+        assert!(said.contains("the connection to the bus is lost"), "{said}");
         Ok(())
     })
 }
