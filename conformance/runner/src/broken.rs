@@ -1,5 +1,6 @@
 //! `--broken`: whether the cases find each fault, and let the host without one pass.
 
+use crate::report::terminal;
 use anyhow::{Context, ensure};
 use comfy_table::{Table, presets};
 use osevent_conformance::Violation;
@@ -112,7 +113,7 @@ pub(crate) fn list() {
     for broken in BROKEN {
         table.add_row([broken.name, &broken.clauses.join(" "), broken.wrong, broken.seen]);
     }
-    println!("{table}");
+    terminal::written(&format!("{table}\n"));
 }
 
 /// Does it for all, several at a time; in their order.

@@ -27,3 +27,18 @@ fn case_that_is_not_there_is_told() {
         assert!(error.contains("there is no case \"nonsense\"; --list shows all"), "{error}");
     }
 }
+
+#[test]
+fn a_list_of_which_only_the_beginning_is_read_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for list in [["--list"].as_slice(), &["--broken", "--list"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_osevent-conformance"))
+            .args(list)
+            .stdout(writer.try_clone().unwrap())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{list:?}: {errors}");
+    }
+}

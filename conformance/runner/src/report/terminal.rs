@@ -3,7 +3,7 @@
 use super::{Report, Row, Verdict};
 use crate::case::Listed;
 use comfy_table::{Table, presets};
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write, stdout};
 
 /// The cases with their clauses and claims.
 pub(crate) fn list(cases: &[&Listed]) {
@@ -12,7 +12,15 @@ pub(crate) fn list(cases: &[&Listed]) {
     for case in cases {
         table.add_row([case.name, &case.clauses.join(" "), case.claim]);
     }
-    println!("{table}");
+    written(&format!("{table}\n"));
+}
+
+/// Writes to the standard output. Whoever reads no more has what it wanted, as `head` does.
+pub(crate) fn written(text: &str) {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("osevent-conformance: cannot write: {error}"),
+        _ => {}
+    }
 }
 
 /// A line for each case, with a mark for each loop; then what did not pass, and why; then the counts, in one line.
@@ -20,8 +28,8 @@ pub(crate) fn list(cases: &[&Listed]) {
 pub(crate) fn print(report: &Report, times: bool) {
     // None where the output is no terminal.
     let width = Table::new().width().map(usize::from);
-    let style = if std::io::stdout().is_terminal() { Style::Colours } else { Style::Plain };
-    print!("{}\n{}", table(&report.cases, width, times, style), ending(&report.cases));
+    let style = if stdout().is_terminal() { Style::Colours } else { Style::Plain };
+    written(&format!("{}\n{}", table(&report.cases, width, times, style), ending(&report.cases)));
 }
 
 fn ending(rows: &[Row]) -> String {
