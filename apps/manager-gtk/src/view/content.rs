@@ -83,6 +83,15 @@ impl Window {
         let buttons = gtk::Box::new(gtk::Orientation::Vertical, 12);
         buttons.append(&again);
         buttons.append(&details);
+        let demo = gettext("Without Xen, “osevent-manager --demo” shows the program on a simulated machine.");
+        buttons.append(
+            &gtk::Label::builder()
+                .label(demo)
+                .wrap(true)
+                .justify(gtk::Justification::Center)
+                .css_classes(["dim-label"])
+                .build(),
+        );
         imp.failure.set_icon_name(Some("dialog-warning-symbolic"));
         imp.failure.set_title(&gettext("No Connection to Xen"));
         imp.failure.set_child(Some(&buttons));

@@ -299,9 +299,8 @@ impl Window {
         match self.session().status() {
             Status::Failed => {
                 let failure = self.session().failure();
-                let why = failure.map(|failure| failure.summary).unwrap_or_default();
-                let demo = gettext("Without Xen, “osevent-manager --demo” shows the program on a simulated machine.");
-                imp.failure.set_description(Some(&glib::markup_escape_text(&format!("{why}\n\n{demo}"))));
+                let text = failure.map(|failure| failure.summary).unwrap_or_default();
+                imp.failure.set_description(Some(&glib::markup_escape_text(&text)));
                 pages::show(&imp.pages, "failure");
             }
             // Until it is known how it ends, what was there stays.
