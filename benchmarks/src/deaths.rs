@@ -1,6 +1,6 @@
 //! How long it takes until the death of a domain is told, beside libvirtd, which watches the same domains: on a real Xen, such as the lab's.
 
-use crate::figures::{Pair, Sample, ms, table};
+use crate::figures::{Pair, Sample, table};
 use crate::libvirtd::Libvirtd;
 use crate::peers::{function, load};
 use crate::xl_file::XlFile;
@@ -121,15 +121,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         ("destroyed by another program, until that is told", destroyed),
     ] {
         let pair = Pair::of(rounds);
-        let shown_as = |sample: &Sample<f64>, percent| ms(Duration::from_secs_f64(sample.quantile(percent)));
+        let shown_as = |sample: &Sample<f64>, percent| format!("{:.2}", sample.quantile(percent));
+        let [ratio, spread] = pair.ratio_shown();
         shown.add_row([
             format!("{what}, {}", options.domains / 2),
             shown_as(&pair.base, 50),
             shown_as(&pair.base, 99),
             shown_as(&pair.measured, 50),
             shown_as(&pair.measured, 99),
-            format!("{:.2}", pair.ratio.median()),
-            format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+            ratio,
+            spread,
         ]);
     }
     println!("{shown}");
@@ -138,7 +139,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until all of these have been told; how long that took for each, in seconds.
+/// Waits until all of these have been told; how long that took for each, in milliseconds.
 fn times<const N: usize>(
     told: &Receiver<(Told, Instant)>,
     began: Instant,
@@ -149,7 +150,7 @@ fn times<const N: usize>(
     while times.contains(&None) {
         let (what, at) = told.recv_timeout(LIMIT).with_context(|| format!("of {wanted:?} came {times:?}"))?;
         let Some(place) = wanted.iter().position(|wanted| *wanted == what) else { bail!("{what:?} was told") };
-        times[place] = Some((at - began).as_secs_f64());
+        times[place] = Some((at - began).as_secs_f64() * 1e3);
     }
     Ok(times.map(|time| time.expect("all have been told")))
 }

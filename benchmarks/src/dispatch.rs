@@ -32,13 +32,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             let osevent = Way::osevent(hosts.second(), fds as usize, &[])?;
             let events = options.events;
             let pair = paired(options.rounds, || own.ring.round(events), || osevent.ring.round(events));
+            let [ratio, spread] = pair.ratio_shown();
             shown.add_row([
                 rival.name().to_owned(),
                 fds.to_string(),
                 format!("{:.0}", pair.base.median()),
                 format!("{:.0}", pair.measured.median()),
-                format!("{:.2}", pair.ratio.median()),
-                format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+                ratio,
+                spread,
             ]);
         }
     }

@@ -48,6 +48,12 @@ impl Pair {
             ratio: sample(|(base, measured)| measured / base),
         }
     }
+
+    /// The ratio's median and spread, as tables have them.
+    pub(crate) fn ratio_shown(&self) -> [String; 2] {
+        let ratio = &self.ratio;
+        [format!("{:.2}", ratio.median()), format!("{:.2} to {:.2}", ratio.quantile(10), ratio.quantile(90))]
+    }
 }
 
 /// Measures both `rounds` times, at least once.

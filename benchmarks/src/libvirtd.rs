@@ -1,6 +1,6 @@
 //! A client of libvirtd with its driver for libxl. The library is loaded where it is needed, since few machines have it.
 
-use crate::peers::{function, load};
+use crate::peers::{DefaultLoop, EventLoop, function, load};
 use anyhow::{Context, bail, ensure};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::process::Command;
@@ -60,9 +60,7 @@ impl Libvirtd {
         ensure!(status.context("no libvirtd; `lab --libvirt` gives dom0 one")?.success(), "libvirtd does not start");
         let library = load("libvirt.so.0")?;
         // SAFETY: all as <libvirt/libvirt.h> declares them.
-        let (register, run, open, functions) = unsafe {
-            let register: unsafe extern "C" fn() -> c_int = function(library, "virEventRegisterDefaultImpl")?;
-            let run: unsafe extern "C" fn() -> c_int = function(library, "virEventRunDefaultImpl")?;
+        let (open, functions) = unsafe {
             let open: unsafe extern "C" fn(*const c_char) -> Connection = function(library, "virConnectOpen")?;
             let functions = Functions {
                 from_native: function(library, "virConnectDomainXMLFromNative")?,
@@ -76,12 +74,15 @@ impl Libvirtd {
                 watch: function(library, "virConnectDomainEventRegisterAny")?,
                 message: function(library, "virGetLastErrorMessage")?,
             };
-            (register, run, open, functions)
+            (open, functions)
         };
-        // SAFETY: no other implementation has been registered.
-        ensure!(unsafe { register() } == 0, "virEventRegisterDefaultImpl has failed");
-        // SAFETY: an implementation is registered; this thread alone runs it.
-        thread::spawn(move || while unsafe { run() } == 0 {});
+        // Before the connection, which takes the loop that is registered.
+        let default_loop = DefaultLoop::open()?;
+        thread::spawn(move || {
+            loop {
+                default_loop.turn();
+            }
+        });
         // SAFETY: the string is good for the call.
         let connection = unsafe { open(c"xen:///system".as_ptr()) };
         let libvirtd = Self { connection, functions };
@@ -100,9 +101,8 @@ impl Libvirtd {
         let text = CString::new(text)?;
         // SAFETY: the connection is open; the strings are good for the call.
         let xml = unsafe { (self.functions.from_native)(self.connection, c"xen-xl".as_ptr(), text.as_ptr(), 0) };
-        ensure!(!xml.is_null(), "libvirt does not take the file: {}", self.words());
-        // SAFETY: it returned a string, which is the caller's; that it is not freed does not matter here.
-        Ok(unsafe { CStr::from_ptr(xml) }.to_owned())
+        // SAFETY: it is null or the caller's.
+        unsafe { taken(xml) }.with_context(|| format!("libvirt does not take the file: {}", self.words()))
     }
 
     /// Creates a domain and starts it.
@@ -140,6 +140,21 @@ impl Libvirtd {
     }
 }
 
+/// A string that libvirt has allocated.
+///
+/// # Safety
+/// It is null, or of malloc(3) and nobody else's.
+unsafe fn taken(text: *mut c_char) -> Option<CString> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let copy = unsafe { CStr::from_ptr(text) }.to_owned();
+    // SAFETY: likewise; it is not used after.
+    unsafe { libc::free(text.cast()) };
+    Some(copy)
+}
+
 type Stopped = Box<dyn Fn() + Send>;
 
 /// `VIR_CONNECT_LIST_DOMAINS_ACTIVE`.
@@ -171,12 +186,10 @@ impl LibvirtDomain {
         ensure!(rc == 0, "libvirt tells no state: {}", self.of.words());
         // SAFETY: as above.
         let xml = unsafe { (self.of.functions.xml)(self.domain, 0) };
-        ensure!(!xml.is_null(), "libvirt tells no configuration: {}", self.of.words());
-        // SAFETY: it returned a string.
-        let length = unsafe { CStr::from_ptr(xml) }.count_bytes();
-        // SAFETY: the string is the caller's, allocated by malloc(3), and not used after.
-        unsafe { libc::free(xml.cast()) };
-        Ok(length)
+        // SAFETY: it is null or the caller's.
+        let xml = unsafe { taken(xml) };
+        let xml = xml.with_context(|| format!("libvirt tells no configuration: {}", self.of.words()))?;
+        Ok(xml.count_bytes())
     }
 
     pub(crate) fn destroy(&self) -> anyhow::Result<()> {

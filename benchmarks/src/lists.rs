@@ -1,6 +1,6 @@
 //! How long it takes to list domains with name, state and configuration, beside xl and libvirtd: on a real Xen, such as the lab's.
 
-use crate::figures::{Pair, ms, table};
+use crate::figures::{Pair, table};
 use crate::libvirtd::Libvirtd;
 use crate::xl_file::XlFile;
 use anyhow::{Context, ensure};
@@ -8,11 +8,11 @@ use futures_lite::future::block_on;
 use glib::Priority;
 use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::GlibHost;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use xenlight::{Ctx, DomainId, Library};
 
 #[derive(clap::Args)]
@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let other = options.config.with_file_name("beside.cfg");
     std::fs::write(&other, xl_file.named("beside"))?;
 
+    let xl = Path::new("xl");
     let header = ["domains", "way", "xl list -l, ms", "by this, ms", "ratio", "10th to 90th percentile"];
     let mut shown = table(header);
     for beside in [false, true] {
@@ -48,15 +49,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             scope.spawn(|| {
                 while !is_over.load(Relaxed) {
                     for words in [["create", "-q"].as_slice(), &["destroy"]] {
-                        let mut xl = Command::new("xl");
+                        let mut command = Command::new(xl);
                         let argument = if words[0] == "create" { other.as_os_str() } else { "beside".as_ref() };
                         // One that fails is tried again: it is only there to disturb.
-                        _ = xl.args(words).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+                        _ = command.args(words).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
                     }
                 }
             });
             let rounds = (0..=options.rounds)
-                .map(|_| Ok([by_xl(options)?, by_libvirtd(&libvirtd, options)?, by_osevent(&ctx, options)?]))
+                .map(|_| {
+                    Ok([by_xl(xl, options.domains)?, by_libvirtd(&libvirtd, options)?, by_osevent(&ctx, options)?])
+                })
                 .collect::<anyhow::Result<Vec<_>>>();
             is_over.store(true, Relaxed);
             rounds
@@ -64,13 +67,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         for (at, way) in [(1, "libvirtd"), (2, "osevent on GLib")] {
             // The first one is not counted.
             let pair = Pair::of(rounds[1..].iter().map(|round| (round[0], round[at])).collect());
+            let [ratio, spread] = pair.ratio_shown();
             shown.add_row([
                 format!("{}{}", options.domains, if beside { ", beside creations" } else { "" }),
                 way.to_owned(),
-                ms(Duration::from_secs_f64(pair.base.median())),
-                ms(Duration::from_secs_f64(pair.measured.median())),
-                format!("{:.2}", pair.ratio.median()),
-                format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+                format!("{:.2}", pair.base.median()),
+                format!("{:.2}", pair.measured.median()),
+                ratio,
+                spread,
             ]);
         }
     }
@@ -80,14 +84,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With its start, and all that it writes.
-fn by_xl(options: &Options) -> anyhow::Result<f64> {
+/// With its start, and all that it writes. In milliseconds, as all.
+pub(crate) fn by_xl(xl: &Path, domains: u32) -> anyhow::Result<f64> {
     let began = Instant::now();
-    let output = Command::new("xl").args(["list", "-l"]).output().context("no xl")?;
-    let took = began.elapsed().as_secs_f64();
+    let output = Command::new(xl).args(["list", "-l"]).output().context("no xl")?;
+    let took = ms_since(began);
     let listed: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).context("xl lists nothing")?;
-    ensure!(listed.len() >= options.domains as usize, "xl lists {} domains", listed.len());
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(listed.len() >= domains as usize, "xl lists {} domains: {said}", listed.len());
     Ok(took)
+}
+
+fn ms_since(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1e3
 }
 
 fn by_libvirtd(libvirtd: &Libvirtd, options: &Options) -> anyhow::Result<f64> {
@@ -97,7 +106,7 @@ fn by_libvirtd(libvirtd: &Libvirtd, options: &Options) -> anyhow::Result<f64> {
         ensure!(domain.look()? > 0, "a domain has no configuration");
     }
     ensure!(listed.len() >= options.domains as usize, "libvirtd lists {} domains", listed.len());
-    Ok(began.elapsed().as_secs_f64())
+    Ok(ms_since(began))
 }
 
 fn by_osevent(ctx: &Ctx, options: &Options) -> anyhow::Result<f64> {
@@ -109,5 +118,5 @@ fn by_osevent(ctx: &Ctx, options: &Options) -> anyhow::Result<f64> {
         count += u32::from(asked.0.is_ok() && block_on(asked.1).is_ok());
     }
     ensure!(count >= options.domains, "{count} domains are listed");
-    Ok(began.elapsed().as_secs_f64())
+    Ok(ms_since(began))
 }

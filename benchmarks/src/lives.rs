@@ -1,6 +1,6 @@
 //! How long it takes to create domains and destroy them, against xl: on a real Xen, such as the lab's.
 
-use crate::figures::{Pair, ms, table};
+use crate::figures::{Pair, table};
 use crate::libvirtd::Libvirtd;
 use crate::said;
 use crate::xl_file::XlFile;
@@ -94,16 +94,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ];
     for (at, (way, _)) in ways.iter().enumerate().skip(1) {
         for (what, part) in parts {
-            let seconds = |life: &Life| part(life).as_secs_f64();
+            let ms = |life: &Life| part(life).as_secs_f64() * 1e3;
             // Not counted: the first one, which loads what it needs.
-            let pair = Pair::of(lives[1..].iter().map(|round| (seconds(&round[0]), seconds(&round[at]))).collect());
+            let pair = Pair::of(lives[1..].iter().map(|round| (ms(&round[0]), ms(&round[at]))).collect());
+            let [ratio, spread] = pair.ratio_shown();
             shown.add_row([
                 (*way).to_owned(),
                 format!("{what}, {} in {rounds} rounds", options.together),
-                ms(Duration::from_secs_f64(pair.base.median())),
-                ms(Duration::from_secs_f64(pair.measured.median())),
-                format!("{:.2}", pair.ratio.median()),
-                format!("{:.2} to {:.2}", pair.ratio.quantile(10), pair.ratio.quantile(90)),
+                format!("{:.2}", pair.base.median()),
+                format!("{:.2}", pair.measured.median()),
+                ratio,
+                spread,
             ]);
         }
     }
@@ -222,13 +223,13 @@ fn by_libvirtd(libvirtd: &Libvirtd, domains: &[Domain]) -> anyhow::Result<Life> 
 
 /// Its calls return when they are done.
 fn by_threads_of_libvirtd(libvirtd: &Libvirtd, domains: &[Domain]) -> anyhow::Result<Life> {
-    let joined = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("the thread does not panic");
     timed(
         || {
             thread::scope(|scope| {
                 let create = |domain| scope.spawn(move || libvirtd.create(Domain::xml(domain)?));
                 let threads: Vec<_> = domains.iter().map(create).collect();
-                threads.into_iter().map(joined).collect::<anyhow::Result<Vec<_>>>()
+                let joined = threads.into_iter().map(|thread| thread.join().expect("the thread does not panic"));
+                joined.collect::<anyhow::Result<Vec<_>>>()
             })
         },
         |domains| {

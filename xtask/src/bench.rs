@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::command::ends_well;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -13,8 +14,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Vec<OsString>) -> Result<u8>
     setup::for_building()?;
     let of_package = ["--quiet", "--release", "--package", "osevent-benchmarks"];
     // All of its programs, as one starts others.
-    let status = workspace.cargo().arg("build").args(of_package).arg("--bins").status().context("cannot run cargo")?;
-    ensure!(status.success(), "the benchmarks are not built");
+    ensure!(ends_well(workspace.cargo().arg("build").args(of_package).arg("--bins"))?, "the benchmarks do not build");
     let mut cargo = workspace.cargo();
     cargo.arg("run").args(of_package).args(["--bin", "osevent-benchmarks", "--"]).args(arguments);
     Err(cargo.exec()).context("cannot run cargo")

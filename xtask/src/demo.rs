@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::command::ends_well;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -34,8 +35,7 @@ pub(crate) fn run(workspace: &Workspace, command: &[OsString]) -> Result<u8> {
         arguments.push("--demo".into());
         &["osevent-manager"]
     };
-    let built = workspace.cargo().args(["build", "--package"]).args(package).status().context("cannot run cargo")?;
-    if !built.success() {
+    if !ends_well(workspace.cargo().args(["build", "--package"]).args(package))? {
         bail!("the demonstration does not build");
     }
     // Quiet now, so that the program's output stands alone.

@@ -5,6 +5,7 @@
 use super::Bound::AtMost;
 use super::{Options, Row, Skipped};
 use crate::figures::{Pair, Sample};
+use crate::lists::by_xl;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
@@ -94,19 +95,7 @@ pub(crate) fn listing(listing: &Listing) -> anyhow::Result<()> {
         let config = DomainConfig::new(format!("pretend-{}", domain.domid), Kind::Pv(Pv::default()));
         fs::write(Path::new(&folder).join(file), config.to_json() + "\0")?;
     }
-    let of_xl = || -> anyhow::Result<f64> {
-        let began = Instant::now();
-        let output = Command::new(&listing.xl).args(["list", "-l"]).output()?;
-        let took = began.elapsed().as_secs_f64() * 1e3;
-        let listed: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).context("xl lists nothing")?;
-        ensure!(
-            listed.len() >= listing.domains as usize,
-            "xl lists {} domains: {}",
-            listed.len(),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(took)
-    };
+    let of_xl = || by_xl(&listing.xl, listing.domains);
     let of_osevent = || -> anyhow::Result<f64> {
         let began = Instant::now();
         // All are asked for before the first answer is waited for.

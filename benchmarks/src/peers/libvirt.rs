@@ -52,10 +52,10 @@ fn functions() -> anyhow::Result<Functions> {
     loaded.clone().map_err(anyhow::Error::msg)
 }
 
-pub(super) struct DefaultLoop(Functions);
+pub(crate) struct DefaultLoop(Functions);
 
 impl DefaultLoop {
-    pub(super) fn open() -> anyhow::Result<Self> {
+    pub(crate) fn open() -> anyhow::Result<Self> {
         functions().map(Self)
     }
 }

@@ -6,6 +6,8 @@ mod libuv;
 mod libvirt;
 mod sd_event;
 
+pub(crate) use self::libvirt::DefaultLoop;
+
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::way::Watches;
 use anyhow::Context;

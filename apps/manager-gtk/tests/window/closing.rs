@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
+use tempfile::TempDir;
 
 pub(crate) fn asks() -> Result<(), Failure> {
     let machine = Machine::new()?;
@@ -30,19 +31,13 @@ pub(crate) fn asks() -> Result<(), Failure> {
     reader.press("button", "Cancel")?;
     reader.wait_gone("button", "Abort and Close")?;
     close(reader)?;
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
-    Ok(())
+    manager.ends_well()
 }
 
 /// It has ended when the window is closed, and is to be made anew.
 pub(crate) fn in_a_reset() -> Result<(), Failure> {
-    let folder = tempfile::tempdir()?;
-    let config = domain_file(folder.path())?;
-    let machine = Machine::new()?;
-    let mut manager = Manager::run(machine.command(PROGRAM).arg(config))?;
+    let (_folder, machine, mut manager, held) = resetting()?;
     let reader = &manager.reader;
-    let held = half_reset(reader, &machine)?;
     reader.press("button", "Tasks")?;
     reader.wait("list item", "Reset web, At work")?;
     reader.wait_gone("button", "Abort: Reset web")?;
@@ -50,20 +45,15 @@ pub(crate) fn in_a_reset() -> Result<(), Failure> {
     close(reader)?;
     reader.wait_gone("window", TITLE)?;
     drop(held);
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
+    manager.ends_well()?;
     let again = Manager::start(&machine, &[])?;
     again.reader.wait("list item", "web, Running, *").map(drop)
 }
 
 /// The program is started again before that is done.
 pub(crate) fn and_opened_again() -> Result<(), Failure> {
-    let folder = tempfile::tempdir()?;
-    let config = domain_file(folder.path())?;
-    let machine = Machine::new()?;
-    let mut manager = Manager::run(machine.command(PROGRAM).arg(config))?;
+    let (_folder, machine, mut manager, held) = resetting()?;
     let reader = &manager.reader;
-    let held = half_reset(reader, &machine)?;
     let open = || -> Result<(), Failure> {
         let status = manager.desktop.place(&mut machine.command(PROGRAM)).status()?;
         assert!(status.success(), "{status}");
@@ -81,9 +71,17 @@ pub(crate) fn and_opened_again() -> Result<(), Failure> {
     reader.wait("list item", "pretend-9, Running, *")?;
     reader.wait("list item", "web, Running, *")?;
     reader.press("button", "Close")?;
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
-    Ok(())
+    manager.ends_well()
+}
+
+/// A program whose only domain is [half reset](half_reset), with the folder of its kernel.
+fn resetting() -> Result<(TempDir, Machine, Manager, Sender<()>), Failure> {
+    let folder = tempfile::tempdir()?;
+    let config = domain_file(folder.path())?;
+    let machine = Machine::new()?;
+    let manager = Manager::run(machine.command(PROGRAM).arg(config))?;
+    let held = half_reset(&manager.reader, &machine)?;
+    Ok((folder, machine, manager, held))
 }
 
 /// Has `web`, the first domain, reset until it has ended. As long as what this returns is kept, xenstored answers nobody, which libxl waits for.
@@ -128,8 +126,7 @@ pub(crate) fn in_a_save() -> Result<(), Failure> {
     reader.wait("list item", "web, Suspended, *")?;
     reader.press("button", "Tasks")?;
     close(reader)?;
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
+    manager.ends_well()?;
     assert_eq!(fs::read_dir(&saved)?.count(), 0, "the unfinished file is removed");
     let again = Manager::start(&machine, &[])?;
     again.reader.wait("list item", "web, Running, *").map(drop)

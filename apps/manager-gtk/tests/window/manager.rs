@@ -4,7 +4,7 @@ use crate::desktop::Desktop;
 use crate::looking::look_until;
 use crate::reader::Reader;
 use osevent_standin_machine::Failure;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 
 pub(crate) const TITLE: &str = "Xen Domains";
 
@@ -30,12 +30,12 @@ impl Manager {
         Ok(manager)
     }
 
-    /// Waits for its end.
-    pub(crate) fn ended(&mut self) -> Result<ExitStatus, Failure> {
-        match look_until(|_| self.program.try_wait().transpose()) {
-            Some(status) => Ok(status?),
-            None => Err(format!("it does not end:\n{}", self.reader.describe()).into()),
-        }
+    /// Waits for its end, which has to be in order.
+    pub(crate) fn ends_well(&mut self) -> Result<(), Failure> {
+        let ended = look_until(|_| self.program.try_wait().transpose());
+        let status = ended.ok_or_else(|| format!("it does not end:\n{}", self.reader.describe()))??;
+        assert!(status.success(), "{status}");
+        Ok(())
     }
 }
 

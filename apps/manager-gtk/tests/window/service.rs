@@ -356,8 +356,7 @@ pub(crate) fn closing() -> Result<(), Failure> {
     let cancels = bed.calls("Cancel")?;
     close(reader)?;
     cancels.recv_timeout(LIMIT)?;
-    let status = manager.ended()?;
-    assert!(status.success(), "{status}");
+    manager.ends_well()?;
     drop(held);
     let again = bed.manager(&[])?;
     again.reader.wait("list item", "web, Running, *").map(drop)
