@@ -76,7 +76,7 @@ impl Libvirtd {
             };
             (open, functions)
         };
-        // Before the connection, which takes the loop that is registered.
+        // Before the connection, which takes the loop that is registered. Unlike others, it may run on another thread.
         let default_loop = DefaultLoop::open()?;
         thread::spawn(move || {
             loop {
