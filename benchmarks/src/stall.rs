@@ -24,7 +24,7 @@ pub(crate) struct Options {
     config: PathBuf,
 }
 
-/// On a Xen, where the domain has a system that gets to work.
+/// For the quiet figure, and for the domain to get to work before it is destroyed.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         for own_thread in [false, true] {
             let mut rounds = vec![];
             for _ in 0..options.rounds {
-                rounds.push(life(kind, own_thread, &library, &config, PAUSE)?);
+                rounds.push(life(kind, own_thread, &library, &config)?);
             }
             for (at, phase) in ["nothing happens", "a domain is created", "unpaused", "destroyed"].iter().enumerate() {
                 let took = Sample::of(rounds.iter().map(|round| round[at].took).collect());
@@ -58,19 +58,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// One step of a domain's life.
-pub(crate) struct Phase {
+struct Phase {
     took: Duration,
-    pub(crate) longest: Duration,
+    longest: Duration,
 }
 
-/// At rest for so long, created, unpaused, and destroyed as much later.
-pub(crate) fn life(
-    kind: Kind,
-    own_thread: bool,
-    library: &Library,
-    config: &DomainConfig,
-    pause: Duration,
-) -> anyhow::Result<[Phase; 4]> {
+fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) -> anyhow::Result<[Phase; 4]> {
     let stalls = Arc::new(Mutex::new(Stalls::default()));
     let told = stalls.clone();
     let host = kind.start()?;
@@ -81,7 +74,7 @@ pub(crate) fn life(
     let program = Program { ctx: Arc::new(builder.open(attached.event_loop.clone())?), host, stalls };
 
     let quiet = program.phase(|| {
-        std::thread::sleep(pause);
+        std::thread::sleep(PAUSE);
         Ok(())
     })?;
     let (config, mut domid) = (config.clone(), DomainId::DOM0);
@@ -90,7 +83,7 @@ pub(crate) fn life(
         Ok(())
     })?;
     let unpaused = program.phase(|| program.operation(move |ctx| ctx.unpause(domid)))?;
-    std::thread::sleep(pause);
+    std::thread::sleep(PAUSE);
     let destroyed = program.phase(|| program.operation(move |ctx| ctx.destroy(domid)))?;
     block_on(program.ctx.close());
     Ok([quiet, created, unpaused, destroyed])

@@ -11,17 +11,18 @@ use crate::hosted::Hosted;
 use crate::inventory;
 use crate::operation::{self, Action, Operation, Request};
 use crate::question::{self, Question};
+use crate::retrieval;
 use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
 use osevent_core::Registry;
 use std::ffi::CString;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
-use xenlight_sys::by_release::{DomainControl, RetrieveConfiguration};
-use xenlight_sys::domain::{AsyncopHow, DomainConfig as RawConfig};
-use xenlight_sys::{Ctx as RawCtx, Library, Release, codes};
+use xenlight_sys::by_release::DomainControl;
+use xenlight_sys::domain::AsyncopHow;
+use xenlight_sys::{Ctx as RawCtx, Library, codes};
 use xenlight_types::{DomainConfig, DomainId, VersionInfo};
 
 /// The version of the running hypervisor, which can differ from that of the library. Displayed as `4.17.7`.
@@ -231,25 +232,25 @@ impl Ctx {
     /// # Errors
     /// Those [above](Self#a-domains-life), and [`Error::Unsupported`] with Xen 4.4 and earlier.
     pub fn config(&self, domid: DomainId) -> Operation<DomainConfig> {
-        const DOING: &str = "retrieve a domain's configuration";
-        let task = Task::on(DOING, domid);
-        let config = match Typed::new(self.library()) {
-            Ok(config) => config,
-            Err(error) => return Operation::ready(Err(error)),
-        };
-        Operation::begun(|| match self.library().sys().retrieve_domain_configuration() {
-            RetrieveConfiguration::Missing => Err(self.library().lacks(DOING, Release::V4_5)),
-            RetrieveConfiguration::Blocking(retrieve) => operation::run(&self.registry, task, move |question| {
-                // SAFETY: the ctx lives during the call; the configuration is initialised, and written by it.
-                question.check(unsafe { retrieve(question.ctx, domid.get(), config.as_ptr()) })?;
-                // SAFETY: as above.
-                unsafe { config::from_libxl(question.ctx, &config) }
-            }),
-            RetrieveConfiguration::Asynchronous(retrieve) => {
-                let registry = Arc::downgrade(&self.registry);
-                operation::start(&self.registry, task, Retrieve { domid, config, retrieve, registry })
-            }
-        })
+        Operation::begun(|| retrieval::begin(&self.registry, domid, None))
+    }
+
+    /// The same as [`config`](Self::config), for whoever asks again and again: while somebody [follows](Self::follow_domains) the domains, it is
+    /// kept until something that it is made of has changed. Then the operation is over at once: this call has made two requests of xenstored, read a
+    /// file and made some hypercalls. `config` makes 17 requests and takes locks of the whole host.
+    ///
+    /// It is as up to date as that of `config`: what any program has changed before this call is in it. Nothing is kept, and libxl is asked each time,
+    /// where a change would not show: with Xen 4.13 and earlier, or a release that is later than this crate; of a domain with other devices than disks,
+    /// network interfaces, framebuffers, keyboards and channels; of an HVM domain that has not all of its processors; and where libxl does not have
+    /// its files in `/var/lib/xen`.
+    ///
+    /// May be called on any thread and inside callbacks. Waits for xenstored on the calling thread, also where the ctx has a thread of its own. What is
+    /// kept is some KiB for each domain, until nobody follows any more.
+    ///
+    /// # Errors
+    /// Those of [`config`](Self::config), [`Error::InsideHook`].
+    pub fn followed_config(&self, domid: DomainId) -> Operation<DomainConfig> {
+        Operation::begun(|| retrieval::followed(&self.registry, domid))
     }
 
     fn control(&self, task: Task, form: DomainControl, domid: DomainId) -> Operation<()> {
@@ -383,29 +384,6 @@ impl Action for Control {
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive.
         unsafe { (self.control)(ctx, self.domid.get(), how) }
-    }
-}
-
-/// Of a domain's configuration, from 4.15 on.
-struct Retrieve {
-    domid: DomainId,
-    config: Typed<DomainConfig>,
-    retrieve: unsafe extern "C" fn(*mut RawCtx, u32, *mut RawConfig, *const AsyncopHow) -> c_int,
-    registry: Weak<Registry<Hosted>>,
-}
-
-impl Request for Retrieve {
-    type Output = DomainConfig;
-
-    fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
-        // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
-        unsafe { (self.retrieve)(ctx, self.domid.get(), self.config.as_ptr(), how) }
-    }
-
-    fn finish(&self, result: Result<(), Error>) -> Result<DomainConfig, Error> {
-        result?;
-        // SAFETY: the ctx lives during `with_ctx`.
-        operation::with_ctx(&self.registry, |ctx| unsafe { config::from_libxl(ctx, &self.config) })
     }
 }
 

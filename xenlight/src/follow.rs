@@ -20,13 +20,14 @@ use crate::contain::say;
 use crate::deadline::within;
 use crate::domains::{Domain, DomainChange, DomainState, Known, Table, Told as ToldDomains};
 use crate::error::Error;
-use crate::followers::{Bell, Connection, Following, Left, Next, Tokens, Told, Turn};
+use crate::followers::{Bell, Connection, Following, Left, Next, Tokens, Turn};
 use crate::hosted::Hosted;
 use crate::question::ask;
 use crate::signal::{Signal, lacks_fds};
 use crate::store::Store;
 use crate::streams::{Buffer, poll};
 use crate::task::Task;
+use crate::told::{self, Told, nodes};
 use crate::{inside, inventory, lock, reach, userdata};
 use futures_core::Stream;
 use osevent_core::{ClientValue, Interest, RegistrationError, Registry};
@@ -176,7 +177,6 @@ pub(crate) fn refresh(registry: &Registry<Hosted>) -> Result<(), Error> {
 /// One of these fds is readable.
 pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, value: ClientValue) {
     let followers = &registry.client().followers;
-    followers.stir();
     // What makes it readable is taken here, by whichever thread: it may be another one that reads the domains.
     match value {
         BELL => {
@@ -186,7 +186,11 @@ pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, value: ClientValue) {
         }
         TOLD => {
             if let Some(connection) = followers.connection() {
-                followers.note(told(&connection.store));
+                let told = connection.kept.take(&connection.store);
+                // Nothing: another thread has taken it, or the connection is broken, which shows when they are read.
+                if !told.is_empty() && !followers.note(told) {
+                    return;
+                }
             }
         }
         _ => {
@@ -196,6 +200,7 @@ pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, value: ClientValue) {
             }
         }
     }
+    followers.stir();
     look(registry);
 }
 
@@ -223,47 +228,6 @@ fn let_go(registry: &Registry<Hosted>, Left { bell, connection, timer }: Left) {
 
 const DOING: &str = "follow the domains";
 
-/// What was told, up to a limit: the fd stays readable while there is more.
-fn told(store: &Store) -> BTreeSet<Told> {
-    const LIMIT: usize = 256;
-    // That it cannot be taken is seen when the domains are read.
-    let tokens = std::iter::from_fn(|| store.told().ok().flatten()).take(LIMIT);
-    tokens.filter_map(|token| Told::of(&token)).collect()
-}
-
-impl Told {
-    /// What a watch is set with.
-    fn token(self) -> String {
-        match self {
-            Self::Name(domid) => format!("name {domid}"),
-            Self::MemoryTarget(domid) => format!("memory {domid}"),
-        }
-    }
-
-    fn of(token: &str) -> Option<Self> {
-        let (node, domid) = token.split_once(' ')?;
-        let domid = DomainId::new(domid.parse().ok()?);
-        match node {
-            "name" => Some(Self::Name(domid)),
-            "memory" => Some(Self::MemoryTarget(domid)),
-            _ => None,
-        }
-    }
-}
-
-/// The nodes of a domain that are watched, and the tokens.
-fn nodes(domid: DomainId) -> [(String, String); 3] {
-    let node = |name| format!("/local/domain/{domid}/{name}");
-    [
-        (node(NAME), Told::Name(domid).token()),
-        (node(MEMORY_TARGET), Told::MemoryTarget(domid).token()),
-        (node("cpu"), "cpu".to_owned()),
-    ]
-}
-
-const NAME: &str = "name";
-const MEMORY_TARGET: &str = "memory/target";
-
 /// A connection of our own, which is told of the domains that come and go. Not yet on the loop.
 fn connect(hosted: &Hosted, link: Option<UnixStream>) -> Result<Arc<Connection>, Error> {
     if lacks_fds() {
@@ -272,9 +236,9 @@ fn connect(hosted: &Hosted, link: Option<UnixStream>) -> Result<Arc<Connection>,
     let store = Store::open(hosted.library())?;
     // Before anything is told.
     store.fd()?;
-    store.watch("@introduceDomain", "introduced")?;
-    store.watch("@releaseDomain", "released")?;
-    Ok(Arc::new(Connection { store, link, tokens: OnceLock::new(), watched: Mutex::default() }))
+    told::DOMAINS.iter().try_for_each(|(path, token)| store.watch(path, token))?;
+    let kept = Arc::default();
+    Ok(Arc::new(Connection { store, link, tokens: OnceLock::new(), watched: Mutex::default(), kept }))
 }
 
 /// Has the loop watch it.
@@ -378,22 +342,24 @@ fn read_all(
         let is_new = watched.insert(domid);
         if is_new {
             nodes(domid).iter().try_for_each(|(path, token)| store.watch(path, token))?;
+            connection.kept.begin(domid);
         }
         let known = before.map(|before| &before.domain).filter(|_| !is_new);
         let node = |node: &str| store.read(&format!("/local/domain/{domid}/{node}"));
         let name = match known {
             Some(known) if !told.contains(&Told::Name(domid)) => known.name.clone(),
-            _ => node(NAME)?.filter(|name| !name.is_empty()),
+            _ => node("name")?.filter(|name| !name.is_empty()),
         };
         let memory_target_kib = match known {
-            Some(known) if !told.contains(&Told::MemoryTarget(domid)) => known.memory_target_kib,
-            _ => node(MEMORY_TARGET)?.and_then(|target| target.parse().ok()),
+            Some(known) if !told.contains(&Told::Memory(domid)) => known.memory_target_kib,
+            _ => node("memory/target")?.and_then(|target| target.parse().ok()),
         };
         let is_complete = || store.is_introduced(domid) && (may_wait && has_configuration(registry, domid));
         table.insert(domid, Known::read(before, info, name, memory_target_kib, is_complete));
     }
     let gone: Vec<_> = watched.iter().copied().filter(|domid| !table.contains_key(domid)).collect();
     for domid in gone {
+        connection.kept.end(domid);
         nodes(domid).iter().try_for_each(|(path, token)| store.unwatch(path, token))?;
         watched.remove(&domid);
     }

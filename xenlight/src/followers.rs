@@ -9,10 +9,12 @@
 use crate::contain::wake;
 use crate::domains::{DomainChange, Table, differences};
 use crate::error::Error;
+use crate::kept::Kept;
 use crate::lock;
 use crate::signal::Signal;
 use crate::store::Store;
 use crate::streams::{Buffer, Streams};
+use crate::told::Told;
 use crate::turns::{Turns, one_at_a_time};
 use osevent_core::Token;
 use std::collections::BTreeSet;
@@ -73,18 +75,12 @@ pub(crate) struct Connection {
     pub(crate) tokens: OnceLock<Tokens>,
     /// Whose nodes are watched; changed by the one whose turn it is.
     pub(crate) watched: Mutex<BTreeSet<DomainId>>,
+    pub(crate) kept: Arc<Kept>,
 }
 
 pub(crate) struct Tokens {
     pub(crate) told: Token,
     pub(crate) link: Option<Token>,
-}
-
-/// A node of a domain that has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Told {
-    Name(DomainId),
-    MemoryTarget(DomainId),
 }
 
 pub(crate) type Following = (Arc<Mutex<Buffer<DomainChange>>>, Arc<Table>);
@@ -171,11 +167,14 @@ impl Followers {
         }
     }
 
-    /// To be read again.
-    pub(crate) fn note(&self, told: BTreeSet<Told>) {
+    /// To be read again. Whether anything calls for that.
+    pub(crate) fn note(&self, mut told: BTreeSet<Told>) -> bool {
+        told.retain(Told::calls_for_reading);
+        let calls = !told.is_empty();
         if let Some(shared) = &mut lock(&self.0).shared {
             shared.told.extend(told);
         }
+        calls
     }
 
     /// Has `look` called until nothing changes any more, by this thread or by the one that is at it.

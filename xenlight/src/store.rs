@@ -88,8 +88,8 @@ impl Store {
         Ok(fd)
     }
 
-    /// The token of the next change that was told, if there is one.
-    pub(crate) fn told(&self) -> Result<Option<String>, Error> {
+    /// The next change that was told, if there is one: of which node, and the token of the watch.
+    pub(crate) fn told(&self) -> Result<Option<(String, String)>, Error> {
         const TOKEN: usize = 1;
         // SAFETY: the handle is open.
         let change = unsafe { (self.functions.check_watch)(self.handle) };
@@ -102,10 +102,10 @@ impl Store {
             };
         }
         // SAFETY: an array of at least two strings.
-        let token = unsafe { text(*change.add(TOKEN)) };
+        let told = unsafe { (text(*change), text(*change.add(TOKEN))) };
         // SAFETY: allocated as one with malloc(3), for its caller to free.
         unsafe { libc::free(change.cast()) };
-        Ok(Some(token))
+        Ok(Some(told))
     }
 
     /// Whether xenstored serves the domain. Not if it does not answer.

@@ -1,8 +1,7 @@
 //! P4: many that are ready at once.
 
-use super::Options;
-use super::row::Bound::AtMost;
-use super::row::Row;
+use super::Bound::AtMost;
+use super::{Options, Row};
 use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::{paired, used};

@@ -1,8 +1,7 @@
 //! P9: what is allocated.
 
-use super::Options;
-use super::row::Bound::AtMost;
-use super::row::Row;
+use super::Bound::AtMost;
+use super::{Options, Row};
 use crate::client::Client;
 use crate::counting::{allocations, bytes};
 use crate::eventfd::new_eventfd;

@@ -1,8 +1,7 @@
 //! One fd that is ready again and again, among others that are not: P1 to P3.
 
-use super::Options;
-use super::row::Bound::{AtLeast, AtMost};
-use super::row::Row;
+use super::Bound::{AtLeast, AtMost};
+use super::{Options, Row};
 use crate::eventfd::new_eventfd;
 use crate::figures::paired;
 use crate::kind::Kind;

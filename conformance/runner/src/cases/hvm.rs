@@ -5,6 +5,7 @@
 
 use crate::case::DomainCase;
 use crate::cases::device::no_child_is_left;
+use crate::cases::kept::Looking;
 use crate::cases::life::expect;
 use crate::cases::migration::{receive, runs_alone, send};
 use crate::eventually::eventually;
@@ -57,8 +58,8 @@ pub(crate) static MIGRATED: DomainCase = DomainCase {
 
 pub(crate) static EJECT: DomainCase = DomainCase {
     name: "xen-hvm-eject",
-    claim: "A disc that is exchanged and then ejected by the domain is reported as ejected, for the right watch",
-    clauses: &["E1", "E2", "E3", "E7"],
+    claim: "A disc that is exchanged and then ejected by the domain is reported as ejected, for the right watch; the configuration, which is kept, has the disc that is in the drive",
+    clauses: &["E1", "E2", "E3", "E7", "O10"],
     types: &[Type::Hvm],
     adapters: &[Adapter::Calloop],
     modes: &[Mode::Loop],
@@ -167,6 +168,9 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     let name = dom0.name("hvm");
     let domid = create(&opened, &dom0.hvm_config(&name, DRIVE, &disc(stage, "disc")?)?)?;
     let watch = opened.ctx.watch_eject(domid, DRIVE)?;
+    let mut looking = Looking::begin(stage, &opened.ctx, domid)?;
+    let domains = opened.ctx.follow_domains()?;
+    looking.expect_first()?;
     let other = disc(stage, "other")?;
     let disc = Disk::default().vdev(DRIVE).format(DiskFormat::Raw);
     block_on(opened.ctx.insert_disc(domid, &disc.clone().pdev_path(other.display().to_string())))?;
@@ -174,6 +178,7 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
         opened.ctx.disk(domid, DRIVE)?.pdev_path == Some(other.display().to_string()),
         "another disc is in the drive"
     );
+    looking.expect_change("another disc")?;
     let nowhere = block_on(opened.ctx.insert_disc(domid, &disc.clone().vdev("hdd").pdev_path("/dev/null")));
     ensure!(matches!(&nowhere, Err(Error::Libxl { words, .. }) if !words.is_empty()), "{nowhere:?}");
     // What a domain's driver writes. The number is the drive's: the third of four IDE drives.
@@ -185,6 +190,8 @@ fn eject(stage: &Stage) -> anyhow::Result<()> {
     block_on(opened.ctx.eject_disc(domid, DRIVE))?;
     let empty = opened.ctx.disk(domid, DRIVE)?;
     ensure!(empty.pdev_path.is_none_or(|path| path.is_empty()), "the drive is not empty");
+    looking.expect_change("an empty drive")?;
+    drop(domains);
     block_on(opened.ctx.destroy(domid))?;
     end(opened)
 }

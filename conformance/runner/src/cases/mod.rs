@@ -16,6 +16,7 @@ mod follow;
 mod hooks;
 mod hvm;
 mod idle;
+mod kept;
 mod life;
 mod likeness;
 mod migration;
@@ -133,6 +134,7 @@ static ON_LIBXL: &[&Case] = &[
     &follow::ADDED_MEANWHILE,
     &follow::REUSED,
     &follow::CLOSED_MEANWHILE,
+    &kept::NEVER_STALE,
     &thread::DOES_NOT_WAIT,
     &thread::CLOSED_MEANWHILE,
     &thread::LOOP_IS_FREE,
@@ -142,7 +144,7 @@ static ON_LIBXL: &[&Case] = &[
 
 /// With domains that are created, on the simulated machine.
 static CREATED: &[&DomainCase] =
-    &[&created::LIFE, &created::CHANGED, &created::WITH_DEVICES, &created::MANY, &created::REFUSED];
+    &[&created::LIFE, &created::CHANGED, &created::WITH_DEVICES, &created::MANY, &created::REFUSED, &kept::KEPT];
 
 static ON_XEN: &[&DomainCase] = &[
     &created::LIFE_ON_XEN,
@@ -152,6 +154,7 @@ static ON_XEN: &[&DomainCase] = &[
     &xen::POWERS_ITSELF_OFF,
     &xen::SAVED_AND_RESTORED,
     &xen_follow::FOLLOWED,
+    &kept::KEPT_ON_XEN,
     &migration::MIGRATED,
     &migration::TO_XL,
     &migration::FROM_XL,

@@ -176,12 +176,16 @@ impl Pretend {
     /// libxl's own file about a domain, which it keeps from the creation on and enters devices into. Those that were
     /// added here have none.
     pub(crate) fn keep_configuration(&self, info: &DomainInfo) -> anyhow::Result<()> {
-        let folder = std::env::var_os(STATE).with_context(|| format!("{STATE} is not set"))?;
         let DomainInfo { domid, uuid, .. } = info;
-        let file = Path::new(&folder).join(format!("userdata-d.{domid}.{uuid}.libxl-json"));
+        let file = self.state_folder()?.join(format!("userdata-d.{domid}.{uuid}.libxl-json"));
         let config = DomainConfig::new(format!("pretend-{domid}"), Machine::Pv(Pv::default()));
         std::fs::write(file, config.to_json() + "\0")?;
         Ok(())
+    }
+
+    /// Where libxl keeps its files.
+    pub(crate) fn state_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(std::env::var_os(STATE).with_context(|| format!("{STATE} is not set"))?.into())
     }
 
     /// Another process shuts the domain down, with Xen's number of the reason.
