@@ -1,12 +1,12 @@
 //! Under which conditions something was measured.
 
 use procfs::{Current, LoadAverage, process::Process};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::process::Command;
 use std::time::SystemTime;
 
 /// At the beginning of a run.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Conditions {
     /// In RFC 3339, UTC.
     date: String,

@@ -11,7 +11,7 @@ use glib::Priority;
 use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::GlibHost;
 use std::ffi::{c_char, c_int, c_uint, c_void};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -66,7 +66,28 @@ impl Hypervisor {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let libvirtd = Libvirtd::start()?;
+    let header =
+        ["of so many domains", "libvirtd, ms", "p99", "osevent on GLib, ms", "p99", "ratio", "10th to 90th percentile"];
+    let mut shown = table(header);
+    for (what, pair) in measure(&Libvirtd::start()?, options.domains, &options.config)? {
+        let shown_as = |sample: &Sample<f64>, percent| format!("{:.2}", sample.quantile(percent));
+        let [ratio, spread] = pair.ratio_shown();
+        shown.add_row([
+            format!("{what}, {}", options.domains / 2),
+            shown_as(&pair.base, 50),
+            shown_as(&pair.base, 99),
+            shown_as(&pair.measured, 50),
+            shown_as(&pair.measured, 99),
+            ratio,
+            spread,
+        ]);
+    }
+    println!("{shown}");
+    Ok(())
+}
+
+/// What a domain meets until that is told, by libvirtd and by osevent on GLib, in milliseconds.
+pub(crate) fn measure(libvirtd: &Libvirtd, count: u32, config: &Path) -> anyhow::Result<[(&'static str, Pair); 3]> {
     let host = GlibHost::start(Priority::DEFAULT)?;
     let attached = host.attach()?;
     let library = Library::load()?;
@@ -88,9 +109,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     });
 
-    let xl_file = XlFile::read(&options.config)?;
+    let xl_file = XlFile::read(config)?;
     let mut domains = vec![];
-    for number in 0..options.domains {
+    for number in 0..count {
         let xml = libvirtd.xml_of_xl(&xl_file.named(&format!("death-{number}")))?;
         let domain = libvirtd.create(&xml)?;
         let watch = ctx.watch_death(DomainId::new(domain.id()))?;
@@ -112,31 +133,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
 
-    let header =
-        ["of so many domains", "libvirtd, ms", "p99", "osevent on GLib, ms", "p99", "ratio", "10th to 90th percentile"];
-    let mut shown = table(header);
-    for (what, rounds) in [
-        ("shut down, until that is told", shut_down),
-        ("shut down, until it is told that it is gone", gone),
-        ("destroyed by another program, until that is told", destroyed),
-    ] {
-        let pair = Pair::of(rounds);
-        let shown_as = |sample: &Sample<f64>, percent| format!("{:.2}", sample.quantile(percent));
-        let [ratio, spread] = pair.ratio_shown();
-        shown.add_row([
-            format!("{what}, {}", options.domains / 2),
-            shown_as(&pair.base, 50),
-            shown_as(&pair.base, 99),
-            shown_as(&pair.measured, 50),
-            shown_as(&pair.measured, 99),
-            ratio,
-            spread,
-        ]);
-    }
-    println!("{shown}");
     drop(domains);
     block_on(ctx.close());
-    Ok(())
+    Ok([
+        ("shuts down, until that is told", Pair::of(shut_down)),
+        ("shuts down, until its end is told", Pair::of(gone)),
+        ("is destroyed by another program, until that is told", Pair::of(destroyed)),
+    ])
 }
 
 /// Waits until all of these have been told; how long that took for each, in milliseconds.

@@ -28,49 +28,22 @@ pub(crate) struct Options {
     config: PathBuf,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let libvirtd = Libvirtd::start()?;
-    let host = GlibHost::start(Priority::DEFAULT)?;
-    let attached = host.attach()?;
-    let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
-    let xl_file = XlFile::read(&options.config)?;
-    let domains = (0..options.domains)
-        .map(|number| libvirtd.create(&libvirtd.xml_of_xl(&xl_file.named(&format!("listed-{number}")))?))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let other = options.config.with_file_name("beside.cfg");
-    std::fs::write(&other, xl_file.named("beside"))?;
+/// Those that list, by turns.
+const WAYS: [&str; 3] = ["xl list -l", "libvirtd", "osevent on GLib"];
 
-    let xl = Path::new("xl");
+/// What each took in each round, in milliseconds.
+type Rounds = Vec<[f64; WAYS.len()]>;
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let header = ["domains", "way", "xl list -l, ms", "by this, ms", "ratio", "10th to 90th percentile"];
     let mut shown = table(header);
-    for beside in [false, true] {
-        let is_over = AtomicBool::new(!beside);
-        let rounds = thread::scope(|scope| {
-            scope.spawn(|| {
-                while !is_over.load(Relaxed) {
-                    for words in [["create", "-q"].as_slice(), &["destroy"]] {
-                        let mut command = Command::new(xl);
-                        let argument = if words[0] == "create" { other.as_os_str() } else { "beside".as_ref() };
-                        // One that fails is tried again: it is only there to disturb.
-                        _ = command.args(words).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-                    }
-                }
-            });
-            let rounds = (0..=options.rounds)
-                .map(|_| {
-                    Ok([by_xl(xl, options.domains)?, by_libvirtd(&libvirtd, options)?, by_osevent(&ctx, options)?])
-                })
-                .collect::<anyhow::Result<Vec<_>>>();
-            is_over.store(true, Relaxed);
-            rounds
-        })?;
-        for (at, way) in [(1, "libvirtd"), (2, "osevent on GLib")] {
-            // The first one is not counted.
-            let pair = Pair::of(rounds[1..].iter().map(|round| (round[0], round[at])).collect());
+    for (when, rounds) in list(&Libvirtd::start()?, options.domains, options.rounds, &options.config)? {
+        for (at, way) in WAYS.iter().enumerate().skip(1) {
+            let pair = pair(&rounds, 0, at);
             let [ratio, spread] = pair.ratio_shown();
             shown.add_row([
-                format!("{}{}", options.domains, if beside { ", beside creations" } else { "" }),
-                way.to_owned(),
+                format!("{}, {when}", options.domains),
+                (*way).to_owned(),
                 format!("{:.2}", pair.base.median()),
                 format!("{:.2}", pair.measured.median()),
                 ratio,
@@ -79,9 +52,68 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     println!("{shown}");
+    Ok(())
+}
+
+/// osevent's lists against those of the others, each at rest and beside creations.
+pub(crate) fn measure(
+    libvirtd: &Libvirtd,
+    count: u32,
+    rounds: u32,
+    config: &Path,
+) -> anyhow::Result<Vec<(String, Pair)>> {
+    let [others @ .., _] = WAYS;
+    let against = |(when, rounds): &(&str, Rounds)| {
+        let against = |(at, other)| (format!("listed {when}, against {other}"), pair(rounds, at, others.len()));
+        others.into_iter().enumerate().map(against).collect::<Vec<_>>()
+    };
+    Ok(list(libvirtd, count, rounds, config)?.iter().flat_map(against).collect())
+}
+
+/// The first round is not counted.
+fn pair(rounds: &Rounds, base: usize, measured: usize) -> Pair {
+    Pair::of(rounds[1..].iter().map(|round| (round[base], round[measured])).collect())
+}
+
+fn list(libvirtd: &Libvirtd, count: u32, rounds: u32, config: &Path) -> anyhow::Result<[(&'static str, Rounds); 2]> {
+    let host = GlibHost::start(Priority::DEFAULT)?;
+    let attached = host.attach()?;
+    let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
+    let xl_file = XlFile::read(config)?;
+    let domains = (0..count)
+        .map(|number| libvirtd.create(&libvirtd.xml_of_xl(&xl_file.named(&format!("listed-{number}")))?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let other = config.with_file_name("beside.cfg");
+    std::fs::write(&other, xl_file.named("beside"))?;
+    let all = || {
+        (0..=rounds)
+            .map(|_| Ok([by_xl(Path::new("xl"), count)?, by_libvirtd(libvirtd, count)?, by_osevent(&ctx, count)?]))
+            .collect()
+    };
+    let listed = [("at rest", all()?), ("beside creations", beside_creations(&other, all)?)];
     domains.iter().try_for_each(|domain| domain.destroy())?;
     block_on(ctx.close());
-    Ok(())
+    Ok(listed)
+}
+
+/// Does it while xl creates a domain of the file and destroys it, again and again.
+fn beside_creations<T>(file: &Path, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                for words in [["create", "-q"].as_slice(), &["destroy"]] {
+                    let mut command = Command::new("xl");
+                    let argument = if words[0] == "create" { file.as_os_str() } else { "beside".as_ref() };
+                    // One that fails is tried again: it is only there to disturb.
+                    _ = command.args(words).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+                }
+            }
+        });
+        let done = act();
+        is_over.store(true, Relaxed);
+        done
+    })
 }
 
 /// With its start, and all that it writes. In milliseconds, as all.
@@ -99,24 +131,24 @@ fn ms_since(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
 }
 
-fn by_libvirtd(libvirtd: &Libvirtd, options: &Options) -> anyhow::Result<f64> {
+fn by_libvirtd(libvirtd: &Libvirtd, count: u32) -> anyhow::Result<f64> {
     let began = Instant::now();
     let listed = libvirtd.list()?;
     for domain in &listed {
         ensure!(domain.look()? > 0, "a domain has no configuration");
     }
-    ensure!(listed.len() >= options.domains as usize, "libvirtd lists {} domains", listed.len());
+    ensure!(listed.len() >= count as usize, "libvirtd lists {} domains", listed.len());
     Ok(ms_since(began))
 }
 
-fn by_osevent(ctx: &Ctx, options: &Options) -> anyhow::Result<f64> {
+fn by_osevent(ctx: &Ctx, count: u32) -> anyhow::Result<f64> {
     let began = Instant::now();
-    let mut count = 0;
+    let mut listed = 0;
     for domain in ctx.domains()?.iter().filter(|domain| domain.domid != DomainId::DOM0) {
         let asked = (ctx.name(domain.domid), ctx.config(domain.domid));
         // One that is being created or destroyed beside has none.
-        count += u32::from(asked.0.is_ok() && block_on(asked.1).is_ok());
+        listed += u32::from(asked.0.is_ok() && block_on(asked.1).is_ok());
     }
-    ensure!(count >= options.domains, "{count} domains are listed");
+    ensure!(listed >= count, "{listed} domains are listed");
     Ok(ms_since(began))
 }

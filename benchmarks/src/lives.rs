@@ -51,6 +51,16 @@ type Way<'a> = Box<dyn Fn(&[Domain]) -> anyhow::Result<Life> + 'a>;
 
 type Part = fn(&Life) -> Duration;
 
+/// All of a life.
+pub(crate) const WHOLE: &str = "created and destroyed";
+
+/// The parts of a life, with all of it at last.
+const PARTS: [(&str, Part); 3] = [
+    ("created", |life| life.created),
+    ("destroyed", |life| life.destroyed),
+    (WHOLE, |life| life.created + life.destroyed),
+];
+
 /// What a pool has.
 const CTXS: usize = 4;
 
@@ -61,7 +71,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let ctxs =
         (0..CTXS).map(|_| Ok(Ctx::open(&library, attached.event_loop.clone())?)).collect::<anyhow::Result<Vec<_>>>()?;
     let libvirtd = options.libvirtd.then(Libvirtd::start).transpose()?;
-    let domains = prepared(options, libvirtd.as_ref())?;
+    let domains = prepared(options.together, &options.config, libvirtd.as_ref())?;
 
     let mut ways: Vec<(&str, Way<'_>)> = vec![
         ("xl, one after the other", Box::new(|domains| by_xl(domains, false))),
@@ -79,24 +89,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     let rounds = options.domains.div_ceil(options.together);
-    let mut lives = vec![];
-    for _ in 0..=rounds {
-        let round = ways.iter().map(|(what, way)| way(&domains).with_context(|| (*what).to_owned()));
-        lives.push(round.collect::<anyhow::Result<Vec<_>>>()?);
-    }
+    let lives = by_turns(rounds, &ways, &domains)?;
 
     let header = ["what", "of so many domains", "xl, ms", "by this, ms", "ratio", "10th to 90th percentile"];
     let mut shown = table(header);
-    let parts: [(&str, Part); 3] = [
-        ("created", |life| life.created),
-        ("destroyed", |life| life.destroyed),
-        ("both", |life| life.created + life.destroyed),
-    ];
     for (at, (way, _)) in ways.iter().enumerate().skip(1) {
-        for (what, part) in parts {
-            let ms = |life: &Life| part(life).as_secs_f64() * 1e3;
-            // Not counted: the first one, which loads what it needs.
-            let pair = Pair::of(lives[1..].iter().map(|round| (ms(&round[0]), ms(&round[at]))).collect());
+        for (what, part) in PARTS {
+            let pair = paired(&lives, part, 0, at);
             let [ratio, spread] = pair.ratio_shown();
             shown.add_row([
                 (*way).to_owned(),
@@ -117,11 +116,49 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Of so many lives, one at a time, what each part takes osevent on GLib against the others.
+pub(crate) fn one_at_a_time(libvirtd: &Libvirtd, count: u32, config: &Path) -> anyhow::Result<Vec<(String, Pair)>> {
+    let host = GlibHost::start(Priority::DEFAULT)?;
+    let attached = host.attach()?;
+    let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
+    let domains = prepared(1, config, Some(libvirtd))?;
+    let ways: [(&str, Way<'_>); 3] = [
+        ("xl", Box::new(|domains| by_xl(domains, false))),
+        ("libvirtd", Box::new(|domains| by_libvirtd(libvirtd, domains))),
+        ("osevent on GLib", Box::new(|domains| one_by_one(&ctx, domains))),
+    ];
+    let lives = by_turns(count, &ways, &domains)?;
+    let [others @ .., _] = &ways;
+    let against = |(what, part)| {
+        let lives = &lives;
+        let against = move |(at, (other, _)): (usize, &(&str, _))| {
+            (format!("{what}, against {other}"), paired(lives, part, at, others.len()))
+        };
+        others.iter().enumerate().map(against)
+    };
+    let measured = PARTS.into_iter().flat_map(against).collect();
+    drop(ways);
+    block_on(ctx.close());
+    Ok(measured)
+}
+
+/// So many rounds of all ways, and one before.
+fn by_turns(rounds: u32, ways: &[(&str, Way<'_>)], domains: &[Domain]) -> anyhow::Result<Vec<Vec<Life>>> {
+    let round = |_| ways.iter().map(|(what, way)| way(domains).with_context(|| (*what).to_owned())).collect();
+    (0..=rounds).map(round).collect()
+}
+
+/// What a part of a life takes by two of the ways, in milliseconds. The first round is not counted: it loads what it needs.
+fn paired(lives: &[Vec<Life>], part: Part, base: usize, measured: usize) -> Pair {
+    let ms = |life: &Life| part(life).as_secs_f64() * 1e3;
+    Pair::of(lives[1..].iter().map(|round| (ms(&round[base]), ms(&round[measured]))).collect())
+}
+
 /// Each with a name and a file of its own.
-fn prepared(options: &Options, libvirtd: Option<&Libvirtd>) -> anyhow::Result<Vec<Domain>> {
-    let xl_file = XlFile::read(&options.config)?;
-    let folder = options.config.parent().unwrap_or(Path::new("/"));
-    (0..options.together)
+fn prepared(together: u32, config: &Path, libvirtd: Option<&Libvirtd>) -> anyhow::Result<Vec<Domain>> {
+    let xl_file = XlFile::read(config)?;
+    let folder = config.parent().unwrap_or(Path::new("/"));
+    (0..together)
         .map(|number| {
             let text = xl_file.named(&format!("life-{number}"));
             let file = folder.join(format!("life-{number}.cfg"));

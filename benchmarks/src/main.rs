@@ -34,12 +34,12 @@ mod xl_file;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Measures what hosting libxl costs, and prints tables: all that need no Xen, if none is named.
+/// Measures what hosting libxl costs, and prints tables.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
-    what: Option<What>,
+    what: What,
 }
 
 #[derive(Subcommand)]
@@ -52,6 +52,11 @@ enum What {
     /// Removes devices on a simulated machine, for `goals`
     #[command(hide = true)]
     Removals(goals::Removals),
+    /// Stands still on a simulated machine, for `goals`
+    #[command(hide = true)]
+    Stalls(goals::Stalls),
+    /// Those goals that are about a real Xen, such as that of `lab --libvirt`, for `goals --on-xen`
+    OnXen(goals::OnXen),
     /// How cost grows with fds, timeouts, threads, domains and ctxs
     Growth(growth::Options),
     /// One event through osevent, and through a source of the loop's own
@@ -86,22 +91,20 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.what {
-        Some(What::Goals(options)) => goals::run(&options),
-        Some(What::Listing(listing)) => goals::listing(&listing),
-        Some(What::Removals(removals)) => goals::removals(&removals),
-        Some(What::Growth(options)) => growth::run(&options),
-        Some(What::Dispatch(options)) => dispatch::run(&options),
-        Some(What::Share(options)) => share::run(&options),
-        Some(What::Idle(options)) => idle::run(&options),
-        Some(What::List(options)) => list::run(&options),
-        Some(What::Follow(options)) => follow::run(&options),
-        Some(What::Lives(options)) => lives::run(&options),
-        Some(What::Lists(options)) => lists::run(&options),
-        Some(What::Deaths(options)) => deaths::run(&options),
-        Some(What::Stall(options)) => stall::run(&options),
-        None => ["dispatch", "share", "idle"].into_iter().try_for_each(|what| {
-            println!("{what}:");
-            run(Arguments::parse_from([env!("CARGO_PKG_NAME"), what]))
-        }),
+        What::Goals(options) => goals::run(&options),
+        What::Listing(listing) => goals::listing(&listing),
+        What::Removals(removals) => goals::removals(&removals),
+        What::Stalls(stalls) => goals::stalls(&stalls),
+        What::OnXen(options) => goals::on_xen(&options),
+        What::Growth(options) => growth::run(&options),
+        What::Dispatch(options) => dispatch::run(&options),
+        What::Share(options) => share::run(&options),
+        What::Idle(options) => idle::run(&options),
+        What::List(options) => list::run(&options),
+        What::Follow(options) => follow::run(&options),
+        What::Lives(options) => lives::run(&options),
+        What::Lists(options) => lists::run(&options),
+        What::Deaths(options) => deaths::run(&options),
+        What::Stall(options) => stall::run(&options),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Options {
     config: PathBuf,
 }
 
-/// For the quiet figure, and for the domain to get to work before it is destroyed.
+/// On a Xen, where the domain has a system that gets to work.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         for own_thread in [false, true] {
             let mut rounds = vec![];
             for _ in 0..options.rounds {
-                rounds.push(life(kind, own_thread, &library, &config)?);
+                rounds.push(life(kind, own_thread, &library, &config, PAUSE)?);
             }
             for (at, phase) in ["nothing happens", "a domain is created", "unpaused", "destroyed"].iter().enumerate() {
                 let took = Sample::of(rounds.iter().map(|round| round[at].took).collect());
@@ -58,12 +58,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// One step of a domain's life.
-struct Phase {
+pub(crate) struct Phase {
     took: Duration,
-    longest: Duration,
+    pub(crate) longest: Duration,
 }
 
-fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) -> anyhow::Result<[Phase; 4]> {
+/// At rest for so long, created, unpaused, and destroyed as much later.
+pub(crate) fn life(
+    kind: Kind,
+    own_thread: bool,
+    library: &Library,
+    config: &DomainConfig,
+    pause: Duration,
+) -> anyhow::Result<[Phase; 4]> {
     let stalls = Arc::new(Mutex::new(Stalls::default()));
     let told = stalls.clone();
     let host = kind.start()?;
@@ -74,7 +81,7 @@ fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) 
     let program = Program { ctx: Arc::new(builder.open(attached.event_loop.clone())?), host, stalls };
 
     let quiet = program.phase(|| {
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
         Ok(())
     })?;
     let (config, mut domid) = (config.clone(), DomainId::DOM0);
@@ -83,7 +90,7 @@ fn life(kind: Kind, own_thread: bool, library: &Library, config: &DomainConfig) 
         Ok(())
     })?;
     let unpaused = program.phase(|| program.operation(move |ctx| ctx.unpause(domid)))?;
-    std::thread::sleep(PAUSE);
+    std::thread::sleep(pause);
     let destroyed = program.phase(|| program.operation(move |ctx| ctx.destroy(domid)))?;
     block_on(program.ctx.close());
     Ok([quiet, created, unpaused, destroyed])

@@ -19,6 +19,23 @@
 //!
 //! Everything that a call did happens before the release, because both went through the lock.
 //!
+//! # Without the lock
+//! Mostly the gate is open, nobody has asked for anything, and one thread at a time goes in and out. For this the word `quiet` is
+//! enough. It is in one of three states:
+//!
+//! - [`NOBODY`]: the phase is `Open`, `idle_wanted` is false, and nobody is inside.
+//! - A thread's number: the same, but this thread is inside, once.
+//! - [`LOCKED`]: all is as `state` says. In the other two, `inside` there is empty, and the rest is as above.
+//!
+//! Without the lock, a thread only exchanges `NOBODY` for its own number, which is an `enter`, or its own number for `NOBODY`, a `leave`
+//! after which nothing is due. Everything else takes the lock, and with it the word: it makes it `LOCKED` and moves into `inside` the
+//! thread whose number was there ([`Gate::locked`]). From then on the exchanges of others fail, and they take the lock as well. So
+//! whoever has the lock finds all of the state behind it, and the proof above holds; before the lock is given back, the word is set to
+//! what the state is, if that can be said in it.
+//!
+//! What a call did happens before the release also here: the exchange of its `leave` is a release, and whoever takes the word acquires
+//! it; what lies in between are exchanges, which continue the sequence, or others that hold the lock.
+//!
 //! # The outer lock (serialized clients, [O2])
 //! It is held by a thread from its outermost `enter` to the `leave` that matches, and through the
 //! release, so that the hooks which the client calls there ([X2]) are under it, too. It is taken before
@@ -30,7 +47,7 @@
 
 #[cfg(doc)]
 use crate::contract::*;
-use crate::sync::Lock;
+use crate::sync::{AtomicU64, Lock, Ordering};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -96,6 +113,10 @@ enum Phase {
     Released,
 }
 
+/// What the gate's word says of the rest: see the head of this file.
+const NOBODY: u64 = 0;
+const LOCKED: u64 = u64::MAX;
+
 /// What the caller has to do now, outside the gate's lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -111,22 +132,29 @@ struct State {
     /// entering does not allocate in the steady state.
     inside: Vec<(ThreadId, u32)>,
     idle_wanted: bool,
+    /// Whether the word is `LOCKED`, if there is one: this is all of the state then.
+    is_all: bool,
 }
 
 pub(crate) struct Gate {
     current_thread: fn() -> ThreadId,
     outer: Option<Box<dyn OuterLock>>,
+    /// All of the state, while it is simple: see the head of this file. `None` with an outer lock, for which whoever leaves has more to do.
+    ///
+    /// Release where somebody leaves, and where a holder of the lock gives it back; Acquire where somebody goes in, and where a holder
+    /// of the lock takes it. As with a lock, whoever comes later sees what those before did; the client's release needs it.
+    quiet: Option<AtomicU64>,
     state: Lock<State>,
 }
 
 impl Gate {
     pub(crate) fn new(current_thread: fn() -> ThreadId, rule: LockRule) -> Self {
-        let outer = match rule {
-            LockRule::Concurrent => None,
-            LockRule::Serialized(lock) => Some(lock),
+        let (outer, quiet) = match rule {
+            LockRule::Concurrent => (None, Some(AtomicU64::new(NOBODY))),
+            LockRule::Serialized(lock) => (Some(lock), None),
         };
-        let state = State { phase: Phase::Open, inside: Vec::with_capacity(8), idle_wanted: false };
-        Self { current_thread, outer, state: Lock::new(state) }
+        let state = State { phase: Phase::Open, inside: Vec::with_capacity(8), idle_wanted: false, is_all: false };
+        Self { current_thread, outer, quiet, state: Lock::new(state) }
     }
 
     pub(crate) fn is_serialized(&self) -> bool {
@@ -137,13 +165,10 @@ impl Gate {
         let me = (self.current_thread)();
         let Some(outer) = &self.outer else { return self.count(me) };
         // Refused here already where it can be: the lock may be held for seconds.
-        let nested = {
-            let state = self.state.lock();
-            if state.phase != Phase::Open {
-                return Err(Closed);
-            }
-            state.position(me).is_some()
-        };
+        let nested = self.locked(|state| match state.phase {
+            Phase::Open => Ok(state.position(me).is_some()),
+            _ => Err(Closed),
+        })?;
         if nested {
             return self.count(me);
         }
@@ -153,16 +178,18 @@ impl Gate {
 
     /// Counts `me` in, unless the gate is closed. Allocates outside the lock.
     fn count(&self, me: ThreadId) -> Result<(), Closed> {
+        if self.exchange(me, NOBODY, me.0.get(), Ordering::Acquire) {
+            return Ok(());
+        }
         let mut roomier = Vec::new();
         loop {
-            let full = {
-                let mut state = self.state.lock();
+            let full = self.locked(|state| {
                 if state.phase != Phase::Open {
                     return Err(Closed);
                 }
                 if let Some(at) = state.position(me) {
                     state.inside[at].1 += 1;
-                    return Ok(());
+                    return Ok(None);
                 }
                 if roomier.capacity() > state.inside.capacity() {
                     roomier.append(&mut state.inside);
@@ -170,10 +197,11 @@ impl Gate {
                 }
                 if state.inside.len() < state.inside.capacity() {
                     state.inside.push((me, 1));
-                    return Ok(());
+                    return Ok(None);
                 }
-                state.inside.capacity()
-            };
+                Ok(Some(state.inside.capacity()))
+            })?;
+            let Some(full) = full else { return Ok(()) };
             roomier = Vec::with_capacity(2 * full);
         }
     }
@@ -182,15 +210,18 @@ impl Gate {
     /// caller gives it back by `released`.
     pub(crate) fn leave(&self) -> Due {
         let me = (self.current_thread)();
-        let (outermost, due) = {
-            let mut state = self.state.lock();
-            let at = state.position(me).expect("a thread leaves the gate as often as it entered");
-            state.inside[at].1 -= 1;
-            let outermost = state.inside[at].1 == 0;
-            if outermost {
-                state.inside.swap_remove(at);
-            }
-            (outermost, state.due(me))
+        let (outermost, due) = if self.exchange(me, me.0.get(), NOBODY, Ordering::Release) {
+            (true, Due::Nothing)
+        } else {
+            self.locked(|state| {
+                let at = state.position(me).expect("a thread leaves the gate as often as it entered");
+                state.inside[at].1 -= 1;
+                let outermost = state.inside[at].1 == 0;
+                if outermost {
+                    state.inside.swap_remove(at);
+                }
+                (outermost, state.due(me))
+            })
         };
         if let Some(outer) = &self.outer
             && outermost
@@ -204,9 +235,10 @@ impl Gate {
     /// Asks to be told by `Due::Idle` when nobody is inside: at once, or from the last `leave`.
     pub(crate) fn when_idle(&self) -> Due {
         let me = (self.current_thread)();
-        let mut state = self.state.lock();
-        state.idle_wanted = true;
-        state.due(me)
+        self.locked(|state| {
+            state.idle_wanted = true;
+            state.due(me)
+        })
     }
 
     /// Lets nobody in any more. `Due::Release` as from `leave`.
@@ -216,16 +248,15 @@ impl Gate {
 
     fn close_if(&self, may_close: impl FnOnce(&mut State) -> bool) -> Due {
         let me = (self.current_thread)();
-        let due = {
-            let mut state = self.state.lock();
-            if !may_close(&mut state) {
+        let due = self.locked(|state| {
+            if !may_close(state) {
                 return Due::Nothing;
             }
             if state.phase == Phase::Open {
                 state.phase = Phase::Closed;
             }
             state.due(me)
-        };
+        });
         // Not for long: whoever holds it now is on its way in and will be refused, or on its way out.
         if due == Due::Release
             && let Some(outer) = &self.outer
@@ -246,7 +277,7 @@ impl Gate {
 
     /// The release is over, on the thread that was told to do it.
     pub(crate) fn released(&self) {
-        self.state.lock().phase = Phase::Released;
+        self.locked(|state| state.phase = Phase::Released);
         if let Some(outer) = &self.outer {
             outer.unlock();
         }
@@ -255,19 +286,55 @@ impl Gate {
     /// Whether this thread is inside, or is the one that releases.
     pub(crate) fn current_is_inside(&self) -> bool {
         let me = (self.current_thread)();
-        let state = self.state.lock();
-        state.phase == Phase::Releasing(me) || state.position(me).is_some()
+        self.locked(|state| state.phase == Phase::Releasing(me) || state.position(me).is_some())
     }
 
     /// Threads inside; one that releases is not.
     pub(crate) fn in_flight(&self) -> usize {
-        self.state.lock().inside.len()
+        self.locked(|state| state.inside.len())
+    }
+
+    /// Whether the word was `from` and is `to` now: an `enter` or a `leave` of `me` without the lock. A thread whose number is `LOCKED`
+    /// has none of them.
+    fn exchange(&self, me: ThreadId, from: u64, to: u64, order: Ordering) -> bool {
+        let exchanged = |quiet: &AtomicU64| quiet.compare_exchange(from, to, order, Ordering::Relaxed).is_ok();
+        me.0.get() != LOCKED && self.quiet.as_ref().is_some_and(exchanged)
+    }
+
+    /// Acts under the lock, with the word taken.
+    fn locked<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let Some(quiet) = &self.quiet else { return act(&mut state) };
+        if !mem::replace(&mut state.is_all, true)
+            && let Some(thread) = NonZeroU64::new(quiet.swap(LOCKED, Ordering::Acquire))
+        {
+            // It has room: nobody was in it.
+            state.inside.push((ThreadId(thread), 1));
+        }
+        let result = act(&mut state);
+        let word = state.to_word();
+        if word != LOCKED {
+            state.is_all = false;
+            state.inside.clear();
+            quiet.store(word, Ordering::Release);
+        }
+        result
     }
 }
 
 impl State {
     fn position(&self, thread: ThreadId) -> Option<usize> {
         self.inside.iter().position(|(inside, _)| *inside == thread)
+    }
+
+    /// What the word is for this.
+    fn to_word(&self) -> u64 {
+        match *self.inside {
+            _ if self.phase != Phase::Open || self.idle_wanted => LOCKED,
+            [] => NOBODY,
+            [(thread, 1)] => thread.0.get(),
+            _ => LOCKED,
+        }
     }
 
     /// What is due if nobody is inside. For `Release`, this thread is the one that does it.

@@ -2,7 +2,7 @@
 
 #[cfg(not(loom))]
 mod imp {
-    pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     /// Guards a few instructions: never a call out of this crate, nor an allocation.
     ///
@@ -41,7 +41,7 @@ mod imp {
 
 #[cfg(loom)]
 mod imp {
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
 

@@ -3,8 +3,11 @@
 
 mod scripted;
 
-use osevent_core::{ClientValue, Closed, Deadline, Interest, Readiness, RegistrationError};
-use scripted::{Call, World, handshake, hook, on_another_thread};
+use osevent_core::{
+    Client, ClientValue, Closed, Deadline, Interest, LockRule, Owner, Readiness, RegistrationError, Registry, ThreadId,
+};
+use scripted::{Call, ScriptedLoop, World, handshake, hook, on_another_thread};
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -369,4 +372,34 @@ fn more_threads_than_the_gate_has_room_for_are_all_counted_x4() {
         thread.join().unwrap();
     }
     assert_eq!(world.client().calls(), [Call::Release, Call::Closed]);
+}
+
+/// The gate has a number for "look elsewhere" in the place of a thread's.
+#[test]
+fn a_thread_may_have_any_number_x4() {
+    struct Counting(AtomicUsize);
+    impl Client for Counting {
+        fn occurred_fd(&self, _: ClientValue, _: i32, _: Interest, _: Readiness) {}
+        fn occurred_timeout(&self, _: ClientValue) {}
+        fn release(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    impl Owner for Counting {}
+    for current_thread in [|| ThreadId(NonZeroU64::MIN), || ThreadId(NonZeroU64::MAX)] {
+        let client = |_: &_| Counting(AtomicUsize::new(0));
+        let registry = Registry::new(Arc::<ScriptedLoop>::default(), LockRule::Concurrent, current_thread, client);
+        for _ in 0..2 {
+            assert!(!registry.is_inside());
+            let call = registry.enter().unwrap();
+            assert!(registry.is_inside());
+            assert_eq!(registry.census().in_flight, 1);
+            drop(call);
+        }
+        let call = registry.enter().unwrap();
+        registry.close();
+        assert_eq!(registry.client().0.load(Ordering::Relaxed), 0, "freed with a call in progress");
+        drop(call);
+        assert_eq!(registry.client().0.load(Ordering::Relaxed), 1);
+    }
 }

@@ -36,14 +36,18 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
                 packages.join(" ")
             )
         }
-        _ => format!("apt-get install {} failed", packages.join(" ")),
+        _ => "apt-get install failed".into(),
     })
 }
 
 /// Whether this system has the package, installed or not.
+///
+/// # Errors
+/// Lists of packages were never fetched, and cannot be.
 pub(crate) fn offers(package: &str) -> Result<bool> {
     if !has_lists(Path::new("/var/lib/apt/lists")) {
-        update()?;
+        update()
+            .context("what can be installed is not known yet. By hand, as root: apt-get update; then run this again")?;
     }
     let shown = Command::new("apt-cache").args(["show", package]).stdin(Stdio::null()).output();
     Ok(shown.context("cannot run apt-cache")?.status.success())

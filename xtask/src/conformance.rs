@@ -134,7 +134,7 @@ fn build_standin(workspace: &Workspace) -> Result<PathBuf> {
     let status = workspace.cargo().args(["build", "--quiet", "--package", STANDIN]).status()?;
     let file = workspace.target.join("debug/libxencall.so");
     if !status.success() || !file.exists() {
-        bail!("{STANDIN} does not build");
+        bail!("{STANDIN} does not build{}", setup::hint());
     }
     Ok(file)
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, command: &[OsString]) -> Result<u8> {
         &["osevent-manager"]
     };
     if !ends_well(workspace.cargo().args(["build", "--package"]).args(package))? {
-        bail!("the demonstration does not build");
+        bail!("the demonstration does not build{}", setup::hint());
     }
     // Quiet now, so that the program's output stands alone.
     let mut cargo = workspace.cargo();

@@ -51,7 +51,7 @@ enum XtaskCommand {
     Package,
     /// Build the suite as one file for the dom0 of another machine
     Dom0Program,
-    /// Measure what hosting libxl costs, in a release build
+    /// Measure what hosting libxl costs, in a release build: all, on a real Xen too, or the benchmark that is named
     #[command(disable_help_flag = true)]
     Bench {
         /// The benchmarks' own arguments

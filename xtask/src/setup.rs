@@ -130,14 +130,23 @@ pub(crate) fn for_windows() -> Result<Option<String>> {
 /// # Errors
 /// The same as for [`for_building`].
 pub(crate) fn for_packaging() -> Result<Option<String>> {
+    if !apt::available() {
+        return Ok(Some("packages are built on Debian or a similar system: there is no apt-get here".into()));
+    }
     if let Some(lacking) = for_windows()? {
         return Ok(Some(lacking));
     }
-    if !apt::available() {
-        return Ok(Some("this is no Debian: there is no apt-get".into()));
-    }
     install(&PACKAGING)?;
     Ok(None)
+}
+
+/// What a failed build says besides: whoever knows no package of these names needs the list.
+pub(crate) fn hint() -> &'static str {
+    if apt::available() {
+        ""
+    } else {
+        ". There is no apt-get here, so nothing was installed for it: ./x setup lists what is needed"
+    }
 }
 
 /// What apt does not have of what programs with windows need.
@@ -161,7 +170,8 @@ fn install(packages: &[Package]) -> Result<bool> {
     apt::install(&missing).with_context(|| {
         let list = missing.join(" ");
         format!(
-            "set-up is not complete. By hand, as root: apt-get update && apt-get install --no-install-recommends {list}"
+            "set-up is not complete. If something could not be fetched, is there a network? Then run this again; or by hand, as root: \
+             apt-get update && apt-get install --no-install-recommends {list}"
         )
     })?;
     Ok(true)

@@ -113,7 +113,7 @@ impl Workspace {
             }
         }
         if !child.wait()?.success() {
-            bail!("{} does not build", program.name);
+            bail!("{} does not build{}", program.name, setup::hint());
         }
         built.with_context(|| format!("cargo does not say where it built {}", program.name))
     }

@@ -76,13 +76,16 @@ impl Machine {
     }
 
     fn setup(&self) -> Output {
-        let paths = env::var_os("PATH").unwrap_or_default();
-        let paths = env::join_paths([self.0.join("bin")].into_iter().chain(env::split_paths(&paths))).unwrap();
-        let mut setup = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        setup.arg("setup").env("PATH", paths).env("DPKG_ADMINDIR", self.0.join("dpkg"));
-        let output = setup.output().expect("xtask starts");
+        let output = self.run(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("setup"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output
+    }
+
+    /// Runs a command there, to its end.
+    fn run(&self, command: &mut Command) -> Output {
+        let paths = env::var_os("PATH").unwrap_or_default();
+        let paths = env::join_paths([self.0.join("bin")].into_iter().chain(env::split_paths(&paths))).unwrap();
+        command.env("PATH", paths).env("DPKG_ADMINDIR", self.0.join("dpkg")).output().expect("it starts")
     }
 
     /// How apt-get was called for something else than its lists.
@@ -152,4 +155,61 @@ fn a_system_that_is_too_old_for_gtk_4_is_set_up_for_all_else() {
     assert_eq!(machine.installed(), Vec::<String>::new());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("this system has no libadwaita-1-dev"), "{said}");
+}
+
+fn refuses(output: &Output, words: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains(words), "{errors}");
+}
+
+#[test]
+fn what_cannot_be_fetched_is_named_once_with_what_to_do() {
+    if !is_dpkg_here() {
+        return;
+    }
+    let machine = Machine::new("setup-no-network", "");
+    machine.program("apt-get", "[ \"$3\" = update ] || exit 100");
+    let output = machine.run(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("setup"));
+    refuses(
+        &output,
+        "is there a network? Then run this again; or by hand, as root: apt-get update && apt-get install ",
+    );
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = errors.lines().last().unwrap();
+    assert_eq!(last.matches("libuv1-dev").count(), 1, "{last}");
+}
+
+#[test]
+fn where_lists_of_packages_cannot_be_fetched_it_says_what_they_are_for_and_what_to_do() {
+    let machine = Machine::new("setup-no-lists", "");
+    machine.program("apt-get", "exit 100");
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-c"]);
+    unshare
+        .arg("mount -t tmpfs tmpfs /var/lib/apt/lists || exit 77; exec \"$0\" setup")
+        .arg(env!("CARGO_BIN_EXE_xtask"));
+    let output = machine.run(&mut unshare);
+    // unshare's own failure, and mount's.
+    if let Some(1 | 77) = output.status.code() {
+        return println!("SKIPPED: there are no name spaces to be had here, or no apt");
+    }
+    refuses(&output, "what can be installed is not known yet. By hand, as root: apt-get update");
+}
+
+#[test]
+fn without_apt_a_program_that_does_not_build_says_what_lists_what_it_needs() {
+    let machine = Machine::new("setup-no-apt", "");
+    machine.program("cargo", &format!("[ \"$1\" != metadata ] || exec '{}' \"$@\"; exit 101", env!("CARGO")));
+    fs::remove_file(machine.0.join("bin/apt-get")).unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    demo.args(["demo", "--", "first-calloop"]).env("PATH", machine.0.join("bin"));
+    let output = demo.env("CARGO", machine.0.join("bin/cargo")).output().unwrap();
+    refuses(
+        &output,
+        "first-calloop does not build. There is no apt-get here, so nothing was installed for it: ./x setup",
+    );
+
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("package").env("PATH", machine.0.join("bin")).output();
+    refuses(&output.unwrap(), "packages are built on Debian or a similar system");
 }

@@ -49,10 +49,10 @@ impl Machine {
             .unwrap()
     }
 
-    /// How the programs were called, without `id`.
+    /// How the programs were called for more than a question.
     fn called(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.calls()).unwrap_or_default();
-        calls.lines().filter(|call| !call.starts_with("id ")).map(str::to_owned).collect()
+        calls.lines().filter(|call| !call.starts_with("id ") && *call != VERSION).map(str::to_owned).collect()
     }
 
     fn refuses(&self, words: &str) {
@@ -64,7 +64,9 @@ impl Machine {
     }
 }
 
-const CARGO: (&str, &str) = ("cargo", "exit 7");
+const CARGO: (&str, &str) =
+    ("cargo", "[ \"$1\" = --version ] && echo 'cargo 1.100.0 (0123456 2027-01-01)' && exit; exit 7");
+const VERSION: &str = "cargo --version";
 const ROOT: (&str, &str) = ("id", "echo 0");
 const USER: (&str, &str) = ("id", "echo 1000");
 const XTASK: &str = "cargo xtask test --only a b";
@@ -108,4 +110,20 @@ fn whoever_cannot_is_told_what_to_do() {
     Machine::new("x-no-apt", &[CARGO, ROOT]).refuses("no apt-get to install one with");
     Machine::new("x-no-sudo", &[CARGO, USER, ("apt-get", "")]).refuses("sudo apt-get install gcc libc6-dev");
     Machine::new("x-refused", &[CARGO, ROOT, ("apt-get", "exit 100")]).refuses("cannot install gcc and libc6-dev");
+}
+
+#[test]
+fn whoever_has_an_older_rust_is_told_which_one_is_needed_and_how_to_get_it() {
+    let needed = concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later is needed");
+    for version in ["1.70.0", "1.91.1"] {
+        let cargo = format!("echo 'cargo {version} (0123456 2023-06-01)'");
+        let machine = Machine::new("x-old", &[("cargo", &cargo), ("cc", "")]);
+        machine.refuses(&format!("{needed}, and this is {version}"));
+        machine.refuses("rustup update stable");
+    }
+    let exact = concat!("[ \"$1\" = --version ] && echo 'cargo ", env!("CARGO_PKG_RUST_VERSION"), ".0-nightly (0 1)'");
+    let machine = Machine::new("x-exact", &[("cargo", exact), ("cc", "")]);
+    machine.x();
+    assert_eq!(machine.called(), [XTASK]);
+    Machine::new("x-no-toolchain", &[("cargo", "exit 1"), ("cc", "")]).refuses("rustup default stable");
 }

@@ -1,7 +1,8 @@
 //! P4: many that are ready at once.
 
-use super::Bound::AtMost;
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::AtMost;
+use super::row::Row;
 use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::{paired, used};

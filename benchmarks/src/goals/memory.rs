@@ -1,7 +1,8 @@
 //! P9: what is allocated.
 
-use super::Bound::AtMost;
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::AtMost;
+use super::row::Row;
 use crate::client::Client;
 use crate::counting::{allocations, bytes};
 use crate::eventfd::new_eventfd;

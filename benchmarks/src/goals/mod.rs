@@ -6,26 +6,32 @@ mod burst;
 mod history;
 mod memory;
 mod on_machine;
+mod on_xen;
 mod one_hot;
+mod plot;
 mod registering;
 mod removals;
+mod row;
+mod stalls;
 mod threads;
 mod timeouts;
 
 pub(crate) use self::on_machine::{Listing, listing};
+pub(crate) use self::on_xen::{Options as OnXen, run as on_xen};
 pub(crate) use self::removals::{Removals, removals};
+pub(crate) use self::stalls::{Stalls, stalls};
 pub(crate) use self::threads::Churning;
 pub(crate) use self::timeouts::{PeersPending, Pending};
 
+use self::row::{Measured, Row, show};
 use crate::conditions::Conditions;
 use crate::eventfd::allow_many_fds;
-use crate::figures::{Pair, table};
 use crate::peers::Peer;
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -44,9 +50,15 @@ pub(crate) struct Options {
     /// What domains are listed with beside osevent
     #[arg(long, default_value = "xl", value_name = "PROGRAM")]
     xl: PathBuf,
+    /// Also takes in what `on-xen` has written here
+    #[arg(long, value_name = "FILE")]
+    on_xen: Option<PathBuf>,
     /// Also writes the results here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also draws those with a goal here, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Also adds the results to the history in this folder, and shows it in its `benchmarks.md`
     #[arg(long, value_name = "DOCS")]
     record: Option<PathBuf>,
@@ -54,7 +66,7 @@ pub(crate) struct Options {
 
 type Measure = fn(&Options) -> anyhow::Result<Vec<Row>>;
 
-const GOALS: [(&str, Measure); 12] = [
+const GOALS: [(&str, Measure); 13] = [
     ("P1", one_hot::among_idle),
     ("P2", one_hot::alone),
     ("P3", one_hot::against_own),
@@ -65,6 +77,7 @@ const GOALS: [(&str, Measure); 12] = [
     ("P8", threads::measure),
     ("P9", memory::measure),
     ("P10", removals::measure),
+    ("P14", stalls::measure),
     ("P15", on_machine::list),
     ("P16", on_machine::memory),
 ];
@@ -81,77 +94,8 @@ impl fmt::Display for Skipped {
 
 impl std::error::Error for Skipped {}
 
-/// What a figure should be.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Bound {
-    AtMost(f64),
-    AtLeast(f64),
-}
-
-impl Bound {
-    fn is_met(self, figure: f64) -> bool {
-        match self {
-            Self::AtMost(most) => figure <= most,
-            Self::AtLeast(least) => figure >= least,
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(most) => write!(f, "≤ {most}"),
-            Self::AtLeast(least) => write!(f, "≥ {least}"),
-        }
-    }
-}
-
-/// One figure.
-#[derive(Serialize)]
-struct Row {
-    what: String,
-    unit: &'static str,
-    /// Against what, and what was measured, in this unit; medians. The figure is the ratio of the second to the first.
-    compared: Option<(f64, f64)>,
-    /// `None` if it is only to be compared.
-    bound: Option<Bound>,
-    figure: f64,
-    /// The 10th and the 90th percentile of the rounds.
-    spread: (f64, f64),
-}
-
-impl Row {
-    /// The ratio, in nanoseconds.
-    fn of_pair(what: impl Into<String>, bound: Option<Bound>, pair: &Pair) -> Self {
-        Self {
-            what: what.into(),
-            unit: "ns",
-            compared: Some((pair.base.median(), pair.measured.median())),
-            bound,
-            figure: pair.ratio.median(),
-            spread: (pair.ratio.quantile(10), pair.ratio.quantile(90)),
-        }
-    }
-
-    /// One that does not vary.
-    fn alone(what: impl Into<String>, unit: &'static str, bound: Bound, figure: f64) -> Self {
-        Self { what: what.into(), unit, compared: None, bound: Some(bound), figure, spread: (figure, figure) }
-    }
-}
-
-/// A row, as files have it.
-#[derive(Serialize)]
-struct Measured {
-    goal: &'static str,
-    /// Without a bound there is none.
-    is_met: Option<bool>,
-    #[serde(flatten)]
-    row: Row,
-}
-
 /// All of a run.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Run {
     conditions: Conditions,
     results: Vec<Measured>,
@@ -162,7 +106,6 @@ struct Run {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     allow_many_fds()?;
     let conditions = Conditions::now();
-    let mut shown = table(["goal", "what", "unit", "against", "measured", "figure", "spread", "wanted", "met"]);
     let mut results = vec![];
     let (_, mut skipped) = Peer::installed();
     for (goal, measure) in GOALS {
@@ -178,34 +121,29 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             }
             Err(error) => return Err(error.context(goal)),
         };
-        for row in rows {
-            let is_met = row.bound.map(|bound| bound.is_met(row.figure));
-            let side = |side: Option<f64>| side.map_or("".to_owned(), |figure| format!("{figure:.0}"));
-            shown.add_row([
-                goal.to_owned(),
-                row.what.clone(),
-                row.unit.to_owned(),
-                side(row.compared.map(|(against, _)| against)),
-                side(row.compared.map(|(_, measured)| measured)),
-                format!("{:.2}", row.figure),
-                format!("{:.2} to {:.2}", row.spread.0, row.spread.1),
-                row.bound.map(|bound| bound.to_string()).unwrap_or_default(),
-                is_met.map_or("", |is_met| if is_met { "yes" } else { "no" }).to_owned(),
-            ]);
-            results.push(Measured { goal, is_met, row });
-        }
+        results.extend(rows.into_iter().map(|row| Measured::of(goal, row)));
     }
-    println!("{shown}");
-    for reason in &skipped {
-        println!("skipped: {reason}");
+    if let Some(path) = &options.on_xen {
+        results.extend(on_xen::read(path)?);
+        // A goal's figures of both machines stand together.
+        results.sort_by_key(Measured::number);
     }
+    show(&results, &skipped);
     let run = Run { conditions, results, skipped };
     if let Some(path) = &options.json {
-        fs::write(path, serde_json::to_string_pretty(&run)? + "\n")
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_json(path, &run)?;
+    }
+    if let Some(path) = &options.plot {
+        plot::write(path, &run.results)?;
     }
     if let Some(docs) = &options.record {
         history::record(docs, &serde_json::to_value(&run)?)?;
+        plot::write(&docs.join("benchmarks/goals.svg"), &run.results)?;
     }
     Ok(())
+}
+
+fn write_json(path: &Path, run: &Run) -> anyhow::Result<()> {
+    fs::write(path, serde_json::to_string_pretty(run)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -2,9 +2,10 @@
 //!
 //! What is measured runs in a process of its own on the machine, whose output is its figures.
 
-use super::Bound::AtMost;
-use super::{Options, Row, Skipped};
-use crate::figures::{Pair, Sample};
+use super::row::Bound::AtMost;
+use super::row::Row;
+use super::{Options, Skipped};
+use crate::figures::Pair;
 use crate::lists::by_xl;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
@@ -39,7 +40,12 @@ fn on_machine<T: DeserializeOwned>(domains: u32, program: &Path, arguments: &[&s
             machine.store().write(&format!("/local/domain/{domid}/memory/{name}"), kib)?;
         }
     }
-    let output = machine.command(program).args(arguments).output()?;
+    output_of(machine.command(program).args(arguments))
+}
+
+/// The figures that a process writes.
+pub(super) fn output_of<T: DeserializeOwned>(process: &mut Command) -> anyhow::Result<T> {
+    let output = process.output()?;
     let reason = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the process on the machine ended with {}: {reason}", output.status);
     Ok(serde_json::from_slice(&output.stdout)?)
@@ -61,10 +67,8 @@ pub(super) fn memory(options: &Options) -> anyhow::Result<Vec<Row>> {
         .collect::<anyhow::Result<_>>()?;
     let row = |what: &str, at: usize, bound| -> anyhow::Result<Row> {
         let rounds: Vec<_> = rounds.iter().map(|(without, with)| (without[at], with[at])).collect();
-        let above = Sample::of(rounds.iter().map(|(without, with)| with - without).collect()).context("no round")?;
         let what = format!("a program with a ctx and {domains} watches, above libxl alone{what}");
-        let (figure, spread) = (above.median(), (above.quantile(10), above.quantile(90)));
-        Ok(Row { unit: "KiB", figure, spread, ..Row::of_pair(what, bound, &Pair::of(rounds)) })
+        Ok(Row::of_difference(what, "KiB", bound, rounds))
     };
     Ok(vec![row("", 0, Some(AtMost(1024.0)))?, row(": of that, not from files", 1, None)?])
 }
@@ -80,7 +84,7 @@ pub(super) fn list(options: &Options) -> anyhow::Result<Vec<Row>> {
     let arguments = ["listing", &domains.to_string(), &options.rounds.min(11).to_string(), xl];
     let rounds: Vec<(f64, f64)> = on_machine(domains, &std::env::current_exe()?, &arguments)?;
     let what = format!("{domains} domains with name, state and configuration, against xl list -l");
-    Ok(vec![Row { unit: "ms", ..Row::of_pair(what, Some(AtMost(0.2)), &Pair::of(rounds)) }])
+    Ok(vec![Row { unit: "ms".into(), ..Row::of_pair(what, Some(AtMost(0.2)), &Pair::of(rounds)) }])
 }
 
 /// By turns: `xl list -l`, with its start and end, and the same by a ctx that is open.

@@ -1,7 +1,8 @@
 //! One fd that is ready again and again, among others that are not: P1 to P3.
 
-use super::Bound::{AtLeast, AtMost};
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::{AtLeast, AtMost};
+use super::row::Row;
 use crate::eventfd::new_eventfd;
 use crate::figures::paired;
 use crate::kind::Kind;

@@ -1,7 +1,8 @@
 //! What it takes to register, against epoll alone: P5 and P6.
 
-use super::Bound::AtMost;
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::AtMost;
+use super::row::Row;
 use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd};
 use crate::figures::{each, paired};

@@ -2,8 +2,9 @@
 //!
 //! A process for each way, on the same machine, which removes its devices one after the other, by turns with the others.
 
-use super::Bound::AtMost;
-use super::{Options, Row, Skipped};
+use super::row::Bound::AtMost;
+use super::row::Row;
+use super::{Options, Skipped};
 use crate::figures::Pair;
 use crate::silent;
 use anyhow::{Context, ensure};
@@ -52,7 +53,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let rows = Adapter::ALL.iter().zip(1..).map(|(adapter, at)| {
         let pair = Pair::of(all[1..].iter().map(|round| (round[0], round[at])).collect());
         let what = format!("devices removed on {}, against libxl's own loop", adapter.name());
-        Row { unit: "ms", ..Row::of_pair(what, Some(AtMost(1.02)), &pair) }
+        Row { unit: "ms".into(), ..Row::of_pair(what, Some(AtMost(1.02)), &pair) }
     });
     Ok(rows.collect())
 }

@@ -1,7 +1,8 @@
 //! P8: threads that register and deregister while the loop dispatches.
 
-use super::Bound::{AtLeast, AtMost};
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::{AtLeast, AtMost};
+use super::row::Row;
 use crate::client::Client;
 use crate::eventfd::new_eventfd;
 use crate::figures::paired;
@@ -20,7 +21,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let times = 10 * options.events;
     let pair = paired(options.rounds, || churning.round(1, times), || churning.round(THREADS, times / THREADS));
     let what = format!("{THREADS} threads, against 1: registrations");
-    let rate = Row { unit: "1/s", ..Row::of_pair(what, Some(AtLeast(1.0)), &pair) };
+    let rate = Row { unit: "1/s".into(), ..Row::of_pair(what, Some(AtLeast(1.0)), &pair) };
     let worst = churning.worst_hook().as_secs_f64() * 1e3;
     Ok(vec![rate, Row::alone(format!("{THREADS} threads: 99.9th percentile of a hook"), "ms", AtMost(1.0), worst)])
 }

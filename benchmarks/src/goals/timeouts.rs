@@ -1,7 +1,8 @@
 //! P7: a timeout that is registered, cancelled and occurs, while others are pending.
 
-use super::Bound::AtMost;
-use super::{Options, Row};
+use super::Options;
+use super::row::Bound::AtMost;
+use super::row::Row;
 use crate::client::Client;
 use crate::figures::{each, paired};
 use crate::peers::{EventLoop, Peer, Timer};

@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Up to so many domains and ctxs
     #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..32_000))]
     domains: u32,
+    /// Writes `growth.json` and a plot of each subject into this folder
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// Writes `growth.json` and a plot of each subject into `benchmarks` in this folder, and shows the curves in its `benchmarks.md`
     #[arg(long, value_name = "DOCS")]
     record: Option<PathBuf>,
@@ -90,14 +93,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     println!("{shown}");
     let (_, skipped) = Peer::installed();
     skipped.iter().for_each(|reason| println!("skipped: {reason}"));
-    let Some(docs) = &options.record else { return Ok(()) };
-    let folder = docs.join("benchmarks");
-    fs::create_dir_all(&folder)?;
     let run = serde_json::json!({ "conditions": conditions, "subjects": subjects, "skipped": skipped });
-    fs::write(folder.join("growth.json"), serde_json::to_string_pretty(&run)? + "\n")?;
-    for subject in &subjects {
-        plot::write(&folder.join(format!("growth-{}.svg", subject.name)), subject)?;
+    let recorded = options.record.as_ref().map(|docs| docs.join("benchmarks"));
+    for folder in options.plots.iter().chain(&recorded) {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("growth.json"), serde_json::to_string_pretty(&run)? + "\n")?;
+        for subject in &subjects {
+            plot::write(&folder.join(format!("growth-{}.svg", subject.name)), subject)?;
+        }
     }
+    let Some(docs) = &options.record else { return Ok(()) };
     let plots = subjects.iter().map(|subject| format!("![{}](benchmarks/growth-{}.svg)\n", subject.of, subject.name));
     let text = format!("{shown}\n\n{}\n{}", plots.collect::<String>(), conditions.sentence());
     document::replace(&docs.join("benchmarks.md"), "growth", &text)

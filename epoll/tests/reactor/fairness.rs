@@ -94,6 +94,30 @@ fn o9_slow_occurrences_end_a_dispatch_after_a_round() {
 }
 
 #[test]
+fn what_the_occurrence_of_an_fd_makes_due_is_made_in_the_same_dispatch() {
+    let world = World::new();
+    let ready = eventfd(1);
+    world.fd(&ready, Interest::IN, 1);
+    world.act(1, |world| _ = world.timer(Deadline::ASAP, 2));
+    assert_eq!(world.turn(), [Fd(1, libc::POLLIN), Timeout(2)]);
+}
+
+#[test]
+fn o9_a_slow_occurrence_ends_a_dispatch_after_a_round_whatever_it_makes_due() {
+    let world = World::new();
+    let ready = eventfd(1);
+    world.fd(&ready, Interest::IN, 1);
+    world.act(1, |world| {
+        let started = Instant::now();
+        (0..40).for_each(|_| _ = world.timer(Deadline::ASAP, 2));
+        while started.elapsed() < Reactor::TIME {
+            std::hint::spin_loop();
+        }
+    });
+    assert_eq!(world.turn().len(), 1 + 16);
+}
+
+#[test]
 fn a_small_dispatch_is_one_round() {
     // One always ready file does not keep a dispatch going until its budget is spent.
     let world = World::new();

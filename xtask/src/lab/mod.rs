@@ -31,6 +31,7 @@ use clap::{Args, ValueEnum};
 use crate::debian::Release;
 use crate::workspace::Workspace;
 use boot::Machine;
+pub(crate) use boot::check_memory;
 use device_model::DeviceModel;
 use image::Image;
 use libvirt::Libvirt;
@@ -118,7 +119,7 @@ fn fetch(text: &str) -> Result<(String, PathBuf), String> {
 
 /// Whether as many machines fit beside each other, each with the memory that the largest in the tests has.
 pub(crate) fn has_memory_for(machines: u64) -> bool {
-    boot::check_memory(LARGEST * machines).is_ok()
+    check_memory(LARGEST * machines).is_ok()
 }
 
 /// MiB that a machine has in which the suite runs.
@@ -129,7 +130,7 @@ pub(crate) const LARGEST: u64 = 3072;
 /// # Errors
 /// When the lab cannot be started: no QEMU, no memory, no packages, no such program.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
-    boot::check_memory(options.memory)?;
+    check_memory(options.memory)?;
     Ok(Lab::prepare(workspace, options, None)?.run(&AtomicBool::new(false))?.exit_code())
 }
 

@@ -41,6 +41,7 @@ use osevent_epoll::Reactor;
 use xenlight::types::{DomainConfig, Machine as Kind, Pvh};
 use xenlight::{Ctx, Library};
 
+use crate::console::Console;
 use crate::{Failure, Machine};
 
 /// A domain that is there when the program starts.
@@ -102,7 +103,7 @@ const ALL_IN_FORCE: u32 = 0x1f;
 /// Runs this program on a simulated machine; see the [module](self). Neither threads nor libxl may be there before.
 ///
 /// # Errors
-/// The stand-in for libxencall or libxl are not there, or a domain cannot be created: libxl's reason.
+/// The stand-in for libxencall, libxl or pseudo-terminals are not there, or a domain cannot be created: libxl's reason.
 pub fn enter(domains: &[Domain]) -> Result<Side, Failure> {
     match std::env::var_os(FOLDER) {
         Some(folder) => be_program(Path::new(&folder), domains).map(|()| Side::Program),
@@ -116,6 +117,13 @@ pub fn kernel() -> Option<PathBuf> {
 }
 
 fn be_machine() -> Result<ExitCode, Failure> {
+    // Without one libxl waits for the first domain's, and then says only that the time is over.
+    Console::open().map_err(|error| {
+        format!(
+            "no pseudo-terminal for the domains' consoles: {error}. A chroot or container needs /dev/ptmx and /dev/pts. As root: \
+             mount -t devpts devpts /dev/pts"
+        )
+    })?;
     let machine = Machine::new()?;
     let folder = machine.folder.path();
     fs::write(folder.join(KERNEL), osevent_domains::kernel::idle())?;

@@ -22,8 +22,11 @@ fn main() -> ExitCode {
             }
         };
     }
-    let case = Trial::ignorable_test("the_program_is_on_the_machine_and_its_code_is_passed_on", shows);
-    libtest_mimic::run(&Arguments::from_args(), vec![case]).exit_code()
+    let cases = vec![
+        Trial::ignorable_test("the_program_is_on_the_machine_and_its_code_is_passed_on", shows),
+        Trial::ignorable_test("without_pseudo_terminals_it_says_so_and_what_to_do", needs_terminals),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), cases).exit_code()
 }
 
 /// What the program does there.
@@ -57,5 +60,27 @@ fn shows() -> Result<Completion, Failed> {
     assert!(spare.starts_with("spare ") && spare.ends_with(" true"), "{said}");
     let kernel = kernel.strip_prefix("true ").ok_or("the kernel was not there")?;
     assert!(!Path::new(kernel).exists(), "{kernel} is left");
+    Ok(Completion::Completed)
+}
+
+fn needs_terminals() -> Result<Completion, Failed> {
+    if let Err(missing) = Library::load() {
+        return Ok(Completion::ignored_with(missing.to_string()));
+    }
+    // As in a chroot into which /dev/pts was not mounted.
+    let without = |then: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--map-root-user", "--mount", "sh", "-c"]);
+        unshare.arg(format!("mount -t tmpfs tmpfs /dev/pts && {then}"));
+        unshare
+    };
+    if !without("true").output().is_ok_and(|output| output.status.success()) {
+        return Ok(Completion::ignored_with("there are no name spaces to be had here"));
+    }
+    let output = without("exec \"$0\"").arg(std::env::current_exe()?).env(DEMO, "1").output()?;
+    let heard = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(1), "{heard}");
+    assert!(heard.contains("no pseudo-terminal for the domains' consoles: "), "{heard}");
+    assert!(heard.contains("mount -t devpts devpts /dev/pts"), "{heard}");
     Ok(Completion::Completed)
 }
