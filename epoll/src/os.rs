@@ -89,7 +89,7 @@ pub(crate) fn wait_for_either(a: RawFd, b: RawFd) -> Result<[i16; 2], i32> {
 pub(crate) fn look(fd: RawFd, bits: i16) -> Result<i16, i32> {
     let mut fd = libc::pollfd { fd, events: bits, revents: 0 };
     // SAFETY: one pollfd, exclusively ours for the call.
-    check(unsafe { libc::poll(&raw mut fd, 1, 0) }).map(|_| fd.revents)
+    uninterrupted(|| unsafe { libc::poll(&raw mut fd, 1, 0) }).map(|_| fd.revents)
 }
 
 /// This process's number.

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 /// The socket that libxenstore looks for, and the device that it takes where nobody serves that.
@@ -14,7 +15,7 @@ const SOCKET: &str = "/var/run/xenstored/socket";
 const DEVICE: &str = "/dev/xen/xenbus";
 
 /// How long an xenstored behind the device has to answer; it takes less than a millisecond.
-const PATIENCE_MS: i32 = 5_000;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// XS_GET_DOMAIN_PATH of domain 0 (xs_wire.h): type, request, transaction, length; then the payload.
 const REQUEST: [u8; 18] = [10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, b'0', 0];
@@ -40,14 +41,32 @@ pub(crate) fn xenstored() -> Result<Option<UnixStream>, &'static str> {
 
 /// A connection to xenstored's socket.
 pub(crate) fn socket() -> io::Result<UnixStream> {
-    UnixStream::connect(env::var_os("XENSTORED_PATH").unwrap_or_else(|| SOCKET.into()))
+    let path = env::var_os("XENSTORED_PATH").unwrap_or_else(|| SOCKET.into());
+    loop {
+        match UnixStream::connect(&path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Whether xenstored has gone, of a connection on which nothing is sent.
 pub(crate) fn is_lost(connection: &UnixStream) -> bool {
-    let mut fd = libc::pollfd { fd: connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, for the length of the call.
-    unsafe { libc::poll(&mut fd, 1, 0) != 0 }
+    is_readable(connection, Duration::ZERO)
+}
+
+/// Whether it is, or becomes so within this time. A signal that interrupts the call says nothing of that.
+fn is_readable(fd: &impl AsRawFd, within: Duration) -> bool {
+    let until = Instant::now() + within;
+    let mut fd = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).as_millis();
+        // SAFETY: one pollfd, for the length of the call.
+        let ready = unsafe { libc::poll(&mut fd, 1, left as libc::c_int) };
+        if ready >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return ready > 0;
+        }
+    }
 }
 
 pub(crate) fn is_lack_of_fds(error: &io::Error) -> bool {
@@ -61,9 +80,7 @@ fn device_answers() -> bool {
     if device.write_all(&REQUEST).is_err() {
         return false;
     }
-    let mut answer = libc::pollfd { fd: device.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, for the length of the call.
-    unsafe { libc::poll(&mut answer, 1, PATIENCE_MS) == 1 }
+    is_readable(&device, PATIENCE)
 }
 
 /// Why libxl probably cannot be opened here.

@@ -7,6 +7,9 @@ use crate::tiers::Tier;
 use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{bail, ensure};
 use futures_lite::future::block_on;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use xenlight::{DomainId, Error, EventKind, ShutdownReason, Watch};
 
 pub(crate) static DEATH: Case = Case {
@@ -163,6 +166,81 @@ fn xenstored_lost(stage: &Stage) -> anyhow::Result<()> {
         opened.close()?;
     }
     Ok(())
+}
+
+pub(crate) static INTERRUPTED: Case = Case {
+    name: "interrupted",
+    claim: "While signals interrupt the system calls of all threads, ctxs open and close, domains have their names, and a death is reported",
+    clauses: &["R1", "R9", "E1", "E3", "E15"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: interrupted,
+};
+
+fn interrupted(stage: &Stage) -> anyhow::Result<()> {
+    let pretend = stage.machine.pretend()?;
+    let storm = Storm::begin()?;
+    for _ in 0..5 {
+        let opened = stage.open()?;
+        let five = opened.ctx.watch_death(FIVE)?;
+        for _ in 0..200 {
+            let name = opened.ctx.name(FIVE)?;
+            ensure!(name.as_deref() == Some("pretend-5"), "{name:?}");
+        }
+        drop(five);
+        opened.close()?;
+    }
+    let opened = stage.open()?;
+    let five = opened.ctx.watch_death(FIVE)?;
+    pretend.destroy(FIVE)?;
+    expect(&opened.events, FIVE, &five, &EventKind::Death)?;
+    drop(five);
+    opened.close()?;
+    drop(storm);
+    Ok(())
+}
+
+/// Sends signals to all threads of the process, again and again, until it is dropped.
+struct Storm {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Storm {
+    fn begin() -> anyhow::Result<Self> {
+        extern "C" fn nothing(_: libc::c_int) {}
+        // SAFETY: all zero is a valid value of this plain struct.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+        // As most programs have it. poll(2) and its like are interrupted all the same.
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: the handler does nothing.
+        let set = unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) };
+        ensure!(set == 0, "sigaction: {}", std::io::Error::last_os_error());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = is_over.clone();
+        // Relaxed: nothing else is told by it.
+        let thread = std::thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                for thread in std::fs::read_dir("/proc/self/task").expect("a process has threads").flatten() {
+                    let thread: i32 = thread.file_name().to_string_lossy().parse().expect("a thread has a number");
+                    // SAFETY: no pointers. A thread that has ended meanwhile gets none.
+                    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) };
+                }
+            }
+        });
+        Ok(Self { is_over, thread: Some(thread) })
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the storm does not panic");
+        }
+    }
 }
 
 /// The next event is this one.

@@ -57,6 +57,7 @@ static ON_LIBXL: &[&Case] = &[
     &life::DEATH,
     &life::DEATH_BEFORE,
     &life::EJECT,
+    &life::INTERRUPTED,
     &life::XENSTORED_LOST,
     &config::CHECKED,
     &types::FIELDS,
