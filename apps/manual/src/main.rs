@@ -1,8 +1,10 @@
 //! Writes the man pages and shell completions of the programs, made of their command lines, into a folder: `osevent-manual FOLDER`.
 //!
-//! It is run where the programs are installed from, so that they carry none of it.
+//! It is run where the programs are installed from, so that they carry none of it. It knows the programs that its features name.
 
+#[cfg(feature = "osevent-manager")]
 mod manager;
+#[cfg(feature = "osevent-manager")]
 #[path = "../../manager-gtk/src/options.rs"]
 mod options;
 
@@ -28,12 +30,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn programs() -> [Command; 5] {
-    [
+fn programs() -> Vec<Command> {
+    vec![
+        #[cfg(feature = "osevent-manager")]
         manager::command(),
+        #[cfg(feature = "osevent-bar")]
         osevent_bar::command(),
+        #[cfg(feature = "osevent-conformance")]
         osevent_conformance_runner::command(),
+        #[cfg(feature = "xenlight-fleet")]
         xenlight_fleet::command(),
+        #[cfg(feature = "xenlightd")]
         xenlightd::command(),
     ]
 }

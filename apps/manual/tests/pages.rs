@@ -36,3 +36,15 @@ fn lint(folder: &Path) {
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn each_program_that_is_installed_has_a_feature_that_writes_its_pages_alone() {
+    let manifest = include_str!("../Cargo.toml");
+    let installed = include_str!("../../Makefile").lines().find_map(|line| line.strip_prefix("programs = ")).unwrap();
+    let mut installed: Vec<_> = installed.split(' ').collect();
+    installed.sort_unstable();
+    assert_eq!(installed, PROGRAMS.map(|(program, _)| program));
+    for program in installed {
+        assert!(manifest.contains(&format!("\n{program} = [")), "{program} has no feature");
+    }
+}

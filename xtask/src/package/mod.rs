@@ -36,10 +36,19 @@ pub(crate) fn run(workspace: &Workspace) -> Result<u8> {
     }
     let folder = workspace.target.join("packages");
     make_anew(&folder)?;
-    let well = build(workspace, OF_LIBRARY, &folder, None)?
-        && build(workspace, OF_PROGRAMS, &folder, None)?
-        && is_well_made(&folder)?
-        && try_all(&folder)?;
+    println!("package: 1 of 4: the library for C programs");
+    let well = build(workspace, OF_LIBRARY, &folder, None)? && {
+        println!("package: 2 of 4: the programs, optimised. The first time, this takes most of the time");
+        build(workspace, OF_PROGRAMS, &folder, None)?
+    };
+    let well = well && {
+        println!("package: 3 of 4: what lintian says of the packages");
+        is_well_made(&folder)?
+    };
+    let well = well && {
+        println!("package: 4 of 4: clean systems, on which they are installed, tried and removed");
+        try_all(&folder)?
+    };
     if well {
         println!("package: the packages are in {}", folder.display());
     }
