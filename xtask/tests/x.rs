@@ -127,3 +127,18 @@ fn whoever_has_an_older_rust_is_told_which_one_is_needed_and_how_to_get_it() {
     assert_eq!(machine.called(), [XTASK]);
     Machine::new("x-no-toolchain", &[("cargo", "exit 1"), ("cc", "")]).refuses("rustup default stable");
 }
+
+#[test]
+fn a_disk_that_is_nearly_full_is_told() {
+    let of = |free: u64| {
+        let df =
+            format!("echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'; echo 'tmpfs 1 1 {free} 1% /'");
+        let output = Machine::new("x-disk", &[CARGO, ("cc", ""), ("df", &df)]).x();
+        assert_eq!(output.status.code(), Some(7));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let words = of(150 << 10);
+    assert!(words.contains("x: only 150 MB are free in ") && words.contains("2 GB"), "{words}");
+    let words = of(1 << 20);
+    assert!(!words.contains("free"), "{words}");
+}

@@ -241,9 +241,12 @@ fn command(qemu: &Qemu, machine: &Machine, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
+/// Whoever reads only the beginning, as `head` does, does not end the program: files may have to be brought back.
 fn relay(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes)?;
-    to.flush()
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// The file on this machine for the bytes of the file with that place in the list, created with the first of them.
@@ -267,7 +270,17 @@ fn log(folder: &Path) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    #[test]
+    fn output_that_nobody_reads_any_more_is_no_failure_and_one_that_does_not_fit_is() {
+        let (output, reader) = UnixStream::pair().unwrap();
+        drop(reader);
+        relay(output, b"more").unwrap();
+        relay(File::options().write(true).open("/dev/full").unwrap(), b"more").unwrap_err();
+    }
 
     #[test]
     fn machine_that_does_not_fit_is_refused_with_what_to_do() {
