@@ -131,10 +131,12 @@ pub(crate) fn for_windows() -> Result<Option<String>> {
 /// The same as for [`for_building`].
 pub(crate) fn for_packaging() -> Result<Option<String>> {
     if !apt::available() {
-        return Ok(Some("packages are built on Debian or a similar system: there is no apt-get here".into()));
+        return Ok(Some(
+            "there is no apt-get here: packages are built on Debian 12 or later, or a similar system".into(),
+        ));
     }
     if let Some(lacking) = for_windows()? {
-        return Ok(Some(lacking));
+        return Ok(Some(format!("{lacking}: packages are built on Debian 12 or later, or a similar system")));
     }
     install(&PACKAGING)?;
     Ok(None)
