@@ -64,7 +64,10 @@ impl Machine {
     /// The stand-in for libxencall is not beside this program, where cargo puts it for crates that depend on this one, nor at the
     /// path in `OSEVENT_XENCALL`; or files cannot be created.
     pub fn new() -> Result<Self, Failure> {
-        let standin = libxencall()?.ok_or("the stand-in for libxencall, libxencall.so, is not beside this program")?;
+        let standin = libxencall()?.ok_or(
+            "the stand-in for libxencall, libxencall.so, is neither beside this program nor in ../lib/osevent, where the package \
+             osevent-conformance installs it",
+        )?;
         let folder = tempfile::tempdir()?;
         let store = Arc::new(Server::bind(folder.path().join("xenstored"))?);
         let hypervisor = Arc::new(Hypervisor::at(&folder.path().join("domains"))?);

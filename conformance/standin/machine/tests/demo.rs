@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let cases = vec![
         Trial::ignorable_test("the_program_is_on_the_machine_and_its_code_is_passed_on", shows),
         Trial::ignorable_test("without_pseudo_terminals_it_says_so_and_what_to_do", needs_terminals),
+        Trial::test("without_the_stand_in_it_says_which_package_has_it", needs_the_standin),
     ];
     libtest_mimic::run(&Arguments::from_args(), cases).exit_code()
 }
@@ -83,4 +84,18 @@ fn needs_terminals() -> Result<Completion, Failed> {
     assert!(heard.contains("no pseudo-terminal for the domains' consoles: "), "{heard}");
     assert!(heard.contains("mount -t devpts devpts /dev/pts"), "{heard}");
     Ok(Completion::Completed)
+}
+
+fn needs_the_standin() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let elsewhere = folder.path().join("program");
+    std::fs::copy(std::env::current_exe()?, &elsewhere)?;
+    let output = Command::new(&elsewhere).env(DEMO, "1").env_remove("OSEVENT_XENCALL").output()?;
+    let heard = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(1), "{heard}");
+    assert!(
+        heard.contains("libxencall.so, is neither beside") && heard.contains("the package osevent-conformance"),
+        "{heard}"
+    );
+    Ok(())
 }
