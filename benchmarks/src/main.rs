@@ -11,6 +11,7 @@ mod dispatch;
 mod document;
 mod eventfd;
 mod figures;
+mod flame;
 mod follow;
 mod goals;
 mod growth;
@@ -71,6 +72,8 @@ enum What {
     Follow(follow::Options),
     /// How long it takes to create and destroy domains, against xl; on a Xen, such as the lab's
     Lives(lives::Options),
+    /// Where the time of a domain's life goes, by the clock, as a flame graph; on a Xen, such as the lab's
+    Flame(flame::Options),
     /// How long it takes to list domains, against xl and libvirtd; on a Xen, such as that of `lab --libvirt`
     Lists(lists::Options),
     /// How long it takes until the death of a domain is told, against libvirtd; on a Xen, such as that of `lab --libvirt`
@@ -103,6 +106,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::List(options) => list::run(&options),
         What::Follow(options) => follow::run(&options),
         What::Lives(options) => lives::run(&options),
+        What::Flame(options) => flame::run(&options),
         What::Lists(options) => lists::run(&options),
         What::Deaths(options) => deaths::run(&options),
         What::Stall(options) => stall::run(&options),
