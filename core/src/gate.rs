@@ -141,8 +141,8 @@ pub(crate) struct Gate {
     outer: Option<Box<dyn OuterLock>>,
     /// All of the state, while it is simple: see the head of this file. `None` with an outer lock, for which whoever leaves has more to do.
     ///
-    /// Release where somebody leaves, and where a holder of the lock gives it back; Acquire where somebody goes in, and where a holder
-    /// of the lock takes it. As with a lock, whoever comes later sees what those before did; the client's release needs it.
+    /// As with a lock, whoever comes later sees what those before did, also who finds somebody inside, or nobody. So: Release where somebody
+    /// leaves, and where a holder of the lock gives it back; Acquire where a holder of the lock takes it; both where somebody goes in.
     quiet: Option<AtomicU64>,
     state: Lock<State>,
 }
@@ -178,7 +178,7 @@ impl Gate {
 
     /// Counts `me` in, unless the gate is closed. Allocates outside the lock.
     fn count(&self, me: ThreadId) -> Result<(), Closed> {
-        if self.exchange(me, NOBODY, me.0.get(), Ordering::Acquire) {
+        if self.exchange(me, NOBODY, me.0.get(), Ordering::AcqRel) {
             return Ok(());
         }
         let mut roomier = Vec::new();

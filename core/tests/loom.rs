@@ -11,7 +11,7 @@
 mod loom_world;
 
 use loom::model;
-use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use loom::thread;
 use loom_world::World;
 use osevent_core::{ClientValue, Deadline, Interest, Readiness, Registry};
@@ -342,6 +342,71 @@ fn registrations_on_two_threads_are_all_there_while_the_table_grows_r1() {
         other.join().unwrap();
         assert_eq!(world.registry.census().registered, 16);
         assert_eq!(world.event_loop.len(), 16);
+        world.finish();
+    });
+}
+
+#[test]
+fn nested_calls_and_a_close_end_in_one_release_o3() {
+    model(|| {
+        let world = World::concurrent();
+        let caller = {
+            let registry = world.registry.clone();
+            thread::spawn(move || {
+                if let Ok(outer) = registry.enter() {
+                    if let Ok(inner) = registry.enter() {
+                        inner.client().use_library();
+                        drop(inner);
+                    }
+                    outer.client().use_library();
+                    assert_eq!(outer.client().releases(), 0);
+                }
+            })
+        };
+        world.registry.close();
+        caller.join().unwrap();
+        world.assert_closed();
+    });
+}
+
+#[test]
+fn of_a_call_and_a_look_at_the_gate_one_is_first() {
+    model(|| {
+        let world = World::concurrent();
+        let (by_look, by_call) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let caller = {
+            let (registry, by_look, by_call) = (world.registry.clone(), by_look.clone(), by_call.clone());
+            thread::spawn(move || {
+                let _call = registry.enter().unwrap();
+                by_call.store(1, Ordering::Relaxed);
+                by_look.load(Ordering::Relaxed)
+            })
+        };
+        by_look.store(1, Ordering::Relaxed);
+        let inside = world.registry.census().in_flight;
+        let seen_of_call = by_call.load(Ordering::Relaxed);
+        let seen_of_look = caller.join().unwrap();
+        assert!(inside == 1 || seen_of_look == 1 || seen_of_call == 1, "neither is first");
+        world.finish();
+    });
+}
+
+#[test]
+fn who_finds_somebody_inside_sees_what_was_before_the_call() {
+    model(|| {
+        let world = World::concurrent();
+        let before = Arc::new(AtomicU32::new(0));
+        let caller = {
+            let (registry, before) = (world.registry.clone(), before.clone());
+            thread::spawn(move || {
+                before.store(1, Ordering::Relaxed);
+                let _call = registry.enter().unwrap();
+            })
+        };
+        if world.registry.census().in_flight == 1 {
+            assert_eq!(before.load(Ordering::Relaxed), 1);
+        }
+        caller.join().unwrap();
         world.finish();
     });
 }

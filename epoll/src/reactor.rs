@@ -100,7 +100,7 @@ impl Reactor {
     /// It works in rounds. A round serves up to 16 ready fds, or more while that is quick, then up to 16 due timers, then up to 16 fds that
     /// are always ready.
     /// It ends when nothing more is due, or after the round in which [`OCCURRENCES`](Self::OCCURRENCES) or [`TIME`](Self::TIME)
-    /// is reached. [`as_fd`](AsFd::as_fd) remains readable if something is left. So neither the host loop nor any source here
+    /// is reached, or after one round more if it began with nothing but a few fds. [`as_fd`](AsFd::as_fd) remains readable if something is left. So neither the host loop nor any source here
     /// starves ([O9]). A single occurrence that takes long cannot be interrupted ([O12]).
     ///
     /// A host loop that is edge-triggered (EPOLLET, tokio) has to dispatch until the result is 0. The result 0 means that nothing
@@ -115,7 +115,8 @@ impl Reactor {
     /// the outer lock ([O4]).
     ///
     /// # Errors
-    /// The reactor's fds have been closed, by other code in the process, or this is a [forked child](Self#after-fork).
+    /// The reactor's fds have been closed, by other code in the process: that of its set is missed at once, those of its timer and its signal
+    /// when they are next set. Or this is a [forked child](Self#after-fork).
     pub fn dispatch(&self) -> Result<usize, LoopError> {
         self.check_process()?;
         let mut many;
@@ -309,7 +310,7 @@ impl EventLoop for Reactor {
         let _changes = self.changes();
         let mut state = self.state();
         state.fds.remove(self.epoll.as_fd(), token);
-        // It fails only where the fd is not ours any more; then the next dispatch reports it.
+        // It fails only where the fd is not ours any more; then a later dispatch reports it.
         let _ = self.arm(&mut state);
     }
 
