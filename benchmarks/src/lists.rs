@@ -4,7 +4,8 @@ use crate::figures::{Pair, table};
 use crate::libvirtd::Libvirtd;
 use crate::xl_file::XlFile;
 use anyhow::{Context, ensure};
-use futures_lite::future::block_on;
+use futures_lite::StreamExt;
+use futures_lite::future::{block_on, poll_once};
 use glib::Priority;
 use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::GlibHost;
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
-use xenlight::{Ctx, DomainId, Library};
+use xenlight::{Ctx, DomainId, Domains, Library};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -29,7 +30,7 @@ pub(crate) struct Options {
 }
 
 /// Those that list, by turns.
-const WAYS: [&str; 3] = ["xl list -l", "libvirtd", "osevent on GLib"];
+const WAYS: [&str; 4] = ["xl list -l", "libvirtd", "osevent on GLib", "osevent on GLib, which follows the domains"];
 
 /// What each took in each round, in milliseconds.
 type Rounds = Vec<[f64; WAYS.len()]>;
@@ -55,7 +56,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// osevent's lists against those of the others, each at rest and beside creations.
+/// The lists of an osevent that follows the domains against those of the others, each at rest and beside creations.
 pub(crate) fn measure(
     libvirtd: &Libvirtd,
     count: u32,
@@ -80,18 +81,32 @@ fn list(libvirtd: &Libvirtd, count: u32, rounds: u32, config: &Path) -> anyhow::
     let attached = host.attach()?;
     let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
     let xl_file = XlFile::read(config)?;
-    let domains = (0..count)
+    let created = (0..count)
         .map(|number| libvirtd.create(&libvirtd.xml_of_xl(&xl_file.named(&format!("listed-{number}")))?))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let other = config.with_file_name("beside.cfg");
     std::fs::write(&other, xl_file.named("beside"))?;
-    let all = || {
-        (0..=rounds)
-            .map(|_| Ok([by_xl(Path::new("xl"), count)?, by_libvirtd(libvirtd, count)?, by_osevent(&ctx, count)?]))
-            .collect()
+    let began = Instant::now();
+    let mut domains = ctx.follow_domains()?;
+    let follows = ms_since(began);
+    println!(
+        "follows the domains after {follows:.0} ms, has the first list {:.0} ms later",
+        by_follower(&ctx, &mut domains, count)?
+    );
+    let mut all = || {
+        let round = |_| {
+            Ok([
+                by_xl(Path::new("xl"), count)?,
+                by_libvirtd(libvirtd, count)?,
+                by_osevent(&ctx, count)?,
+                by_follower(&ctx, &mut domains, count)?,
+            ])
+        };
+        (0..=rounds).map(round).collect()
     };
     let listed = [("at rest", all()?), ("beside creations", beside_creations(&other, all)?)];
-    domains.iter().try_for_each(|domain| domain.destroy())?;
+    drop(domains);
+    created.iter().try_for_each(|domain| domain.destroy())?;
     block_on(ctx.close());
     Ok(listed)
 }
@@ -148,6 +163,21 @@ fn by_osevent(ctx: &Ctx, count: u32) -> anyhow::Result<f64> {
         let asked = (ctx.name(domain.domid), ctx.config(domain.domid));
         // One that is being created or destroyed beside has none.
         listed += u32::from(asked.0.is_ok() && block_on(asked.1).is_ok());
+    }
+    ensure!(listed >= count, "{listed} domains are listed");
+    Ok(ms_since(began))
+}
+
+/// Whose domains are followed: names and states are at hand, and the configurations that have not changed are kept.
+pub(crate) fn by_follower(ctx: &Ctx, domains: &mut Domains, count: u32) -> anyhow::Result<f64> {
+    let began = Instant::now();
+    while let Some(Some(_)) = block_on(poll_once(domains.next())) {}
+    let all: Vec<_> = domains.list().filter(|domain| domain.domid() != DomainId::DOM0).collect();
+    let configs = ctx.followed_configs(all.iter().map(|domain| domain.domid()));
+    let mut listed = 0;
+    for (domain, config) in all.iter().zip(configs) {
+        // As above.
+        listed += u32::from(domain.name.is_some() && block_on(config).is_ok());
     }
     ensure!(listed >= count, "{listed} domains are listed");
     Ok(ms_since(began))

@@ -235,22 +235,42 @@ impl Ctx {
         Operation::begun(|| retrieval::begin(&self.registry, domid, None))
     }
 
-    /// The same as [`config`](Self::config), for whoever asks again and again: while somebody [follows](Self::follow_domains) the domains, it is
-    /// kept until something that it is made of has changed. Then the operation is over at once: this call has made two requests of xenstored, read a
-    /// file and made some hypercalls. `config` makes 17 requests and takes locks of the whole host.
+    /// The same as [`config`](Self::config) of each of these domains, for whoever asks again and again: while somebody [follows](Self::follow_domains)
+    /// the domains, a configuration is kept until something that it is made of has changed. Then its operation is over at once: this call has made one
+    /// request of xenstored, and for each domain one more (with Xen 4.22 up to ten, for its limits), has read a file and made some hypercalls. `config`
+    /// makes 17 requests and takes locks of the whole host. Each operation that libxl is asked for has a file open until it is over.
     ///
-    /// It is as up to date as that of `config`: what any program has changed before this call is in it. Nothing is kept, and libxl is asked each time,
-    /// where a change would not show: with Xen 4.13 and earlier, or a release that is later than this crate; of a domain with other devices than disks,
-    /// network interfaces, framebuffers, keyboards and channels; of an HVM domain that has not all of its processors; and where libxl does not have
+    /// They are as up to date as that of `config`: what any program has changed before this call is in them. Nothing is kept, and libxl is asked each
+    /// time, where a change would not show: with Xen 4.13 and earlier, or a release that is later than this crate; of a domain with other devices than
+    /// disks, network interfaces, framebuffers, keyboards and channels; of an HVM domain with several processors; and where libxl does not have
     /// its files in `/var/lib/xen`.
     ///
     /// May be called on any thread and inside callbacks. Waits for xenstored on the calling thread, also where the ctx has a thread of its own. What is
     /// kept is some KiB for each domain, until nobody follows any more.
     ///
     /// # Errors
-    /// Those of [`config`](Self::config), [`Error::InsideHook`].
+    /// Each operation has those of [`config`](Self::config).
+    ///
+    /// ```no_run
+    /// # async fn example(ctx: xenlight::Ctx, domains: xenlight::Domains) -> Result<(), xenlight::Error> {
+    /// let all: Vec<_> = domains.list().collect();
+    /// let configs = ctx.followed_configs(all.iter().map(|domain| domain.domid()));
+    /// for (domain, config) in all.iter().zip(configs) {
+    ///     println!("{:?} is {} and has {} disks", domain.name, domain.state, config.await?.disks.len());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn followed_configs(&self, domids: impl IntoIterator<Item = DomainId>) -> Vec<Operation<DomainConfig>> {
+        retrieval::followed(&self.registry, domids)
+    }
+
+    /// [`followed_configs`](Self::followed_configs) of one domain.
+    ///
+    /// # Errors
+    /// Those of [`config`](Self::config).
     pub fn followed_config(&self, domid: DomainId) -> Operation<DomainConfig> {
-        Operation::begun(|| retrieval::followed(&self.registry, domid))
+        let mut one = self.followed_configs([domid]);
+        one.pop().expect("there is an operation for each domain")
     }
 
     fn control(&self, task: Task, form: DomainControl, domid: DomainId) -> Operation<()> {

@@ -186,9 +186,10 @@ pub(crate) fn own_fd(registry: &Arc<Registry<Hosted>>, value: ClientValue) {
         }
         TOLD => {
             if let Some(connection) = followers.connection() {
-                let told = connection.kept.take(&connection.store);
-                // Nothing: another thread has taken it, or the connection is broken, which shows when they are read.
-                if !told.is_empty() && !followers.note(told) {
+                // Nothing, where another thread has taken it, which notes it and rings. A broken connection shows when they are read.
+                if let Ok(told) = connection.kept.take(&connection.store)
+                    && !followers.note(told)
+                {
                     return;
                 }
             }

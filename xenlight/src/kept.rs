@@ -34,6 +34,10 @@ pub(crate) fn knows(release: Release) -> bool {
     (Release::V4_14..=Release::new(4, 22)).contains(&release)
 }
 
+/// Oxenstored keeps a limit of its own for what it tells, 1,024 unless it is configured: where as many wait, an answer can come before those that
+/// are above it. So after so many, it is asked again.
+const MANY: usize = 64;
+
 /// Of one connection to xenstored, which tells of the changes.
 #[derive(Default)]
 pub(crate) struct Kept(Mutex<State>);
@@ -81,9 +85,12 @@ impl Kept {
         let _forgotten = lock(&self.0).domains.remove(&domid);
     }
 
-    /// What was told, up to a limit: the fd stays readable while there is more.
-    pub(crate) fn take(&self, store: &Store) -> BTreeSet<Told> {
-        lock(&self.0).take(store)
+    /// What was told, up to a limit: the fd stays readable while there is more. None is nothing, because another thread has taken it.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(crate) fn take(&self, store: &Store) -> Result<BTreeSet<Told>, Error> {
+        lock(&self.0).take(store).map(|(_, told)| told)
     }
 
     /// All that was told of what had changed before this call. Waits for xenstored.
@@ -96,15 +103,22 @@ impl Kept {
             store.watch(NOTED.0, NOTED.1)?;
             state.is_noted_watched = true;
         }
-        // It has a value. Of a broken connection, libxenstore can say that there is no such node.
-        store.read("/")?.ok_or(Error::XenstoredLost)?;
         let mut all = BTreeSet::new();
         loop {
-            let told = state.take(store);
-            if told.is_empty() {
+            // It has a value. Of a broken connection, libxenstore can say that there is no such node.
+            store.read("/")?.ok_or(Error::XenstoredLost)?;
+            let mut count = 0;
+            loop {
+                let (more, told) = state.take(store)?;
+                count += more;
+                all.extend(told);
+                if more == 0 {
+                    break;
+                }
+            }
+            if count < MANY {
                 return Ok(all);
             }
-            all.extend(told);
         }
     }
 
@@ -125,17 +139,19 @@ impl Kept {
 }
 
 impl State {
-    fn take(&mut self, store: &Store) -> BTreeSet<Told> {
+    /// How many times something was told, and what.
+    fn take(&mut self, store: &Store) -> Result<(usize, BTreeSet<Told>), Error> {
         const LIMIT: usize = 256;
-        // That it cannot be taken is seen when the domains are read.
-        let changes = std::iter::from_fn(|| store.told().ok().flatten()).take(LIMIT);
-        changes
-            .map(|(path, token)| {
-                let told = Told::of(&path, &token);
-                self.forget(told);
-                told
-            })
-            .collect()
+        let (mut count, mut all) = (0, BTreeSet::new());
+        while count < LIMIT
+            && let Some((path, token)) = store.told()?
+        {
+            let told = Told::of(&path, &token);
+            self.forget(told);
+            all.insert(told);
+            count += 1;
+        }
+        Ok((count, all))
     }
 
     fn forget(&mut self, told: Told) {
@@ -223,8 +239,8 @@ fn shows_changes(config: &DomainConfig) -> bool {
     let build = &config.build_info;
     let shows_cpus = match build.machine {
         Some(Machine::Pv(_) | Machine::Pvh(_)) => true,
-        // QEMU is asked which it has, which can only become more: libxl adds processors to it, and takes none away.
-        _ => build.max_vcpus.is_some_and(|max| usize::try_from(max).is_ok_and(|max| build.avail_vcpus.len() == max)),
+        // QEMU is asked which it has, and nothing tells of it. It has one at least.
+        _ => build.max_vcpus == Some(1),
     };
     !has_others && shows_cpus
 }
@@ -334,13 +350,13 @@ mod tests {
         };
         assert!(with(&|config| config.disks = vec![Disk::default()]));
         assert!(!with(&|config| config.pcidevs = vec![Pci::default()]));
-        let hvm = |max, online| {
+        let hvm = |max: i32| {
             with(&|config| {
                 let build = config.build_info.clone().machine(Machine::Hvm(Hvm::default()));
-                config.build_info = build.max_vcpus(max).avail_vcpus(0..online);
+                config.build_info = build.max_vcpus(max).avail_vcpus(0..max as u32);
             })
         };
-        assert!(hvm(2, 2) && !hvm(2, 1));
+        assert!(hvm(1) && !hvm(2));
     }
 
     #[test]

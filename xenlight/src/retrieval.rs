@@ -3,7 +3,7 @@
 use crate::config;
 use crate::error::Error;
 use crate::hosted::Hosted;
-use crate::kept::{self, Found, Keeping, OwnFile};
+use crate::kept::{self, Found, Keeping, Kept, OwnFile};
 use crate::operation::{self, Operation, Request};
 use crate::question::{Question, ask};
 use crate::structs::Typed;
@@ -44,12 +44,23 @@ pub(crate) fn begin(
     }
 }
 
-/// For `Ctx::followed_config`.
-pub(crate) fn followed(registry: &Arc<Registry<Hosted>>, domid: DomainId) -> Result<Operation<DomainConfig>, Error> {
-    match seek(registry, domid)? {
-        Sought::Kept(config) => Ok(Operation::ready(Ok(*config))),
-        Sought::Ask(keeping) => begin(registry, domid, keeping),
-    }
+/// For `Ctx::followed_configs`.
+pub(crate) fn followed(
+    registry: &Arc<Registry<Hosted>>,
+    domids: impl IntoIterator<Item = DomainId>,
+) -> Vec<Operation<DomainConfig>> {
+    let kept = kept(registry);
+    let one = |domid| {
+        let sought = match &kept {
+            Some(kept) => seek(registry, kept, domid)?,
+            None => Sought::Ask(None),
+        };
+        match sought {
+            Sought::Kept(config) => Ok(Operation::ready(Ok(*config))),
+            Sought::Ask(keeping) => begin(registry, domid, keeping),
+        }
+    };
+    domids.into_iter().map(|domid| Operation::begun(|| one(domid))).collect()
 }
 
 enum Sought {
@@ -58,28 +69,35 @@ enum Sought {
     Ask(Option<Keeping>),
 }
 
-fn seek(registry: &Registry<Hosted>, domid: DomainId) -> Result<Sought, Error> {
-    inside::check()?;
+/// What is kept, after it was told of all that had changed before. None where nothing can be, which libxl is asked about then.
+fn kept(registry: &Registry<Hosted>) -> Option<Arc<Kept>> {
     let hosted = registry.client();
-    hosted.closing.check_open()?;
-    let connection = hosted.followers.connection().filter(|_| kept::knows(hosted.library().release()));
-    let Some(connection) = connection else { return Ok(Sought::Ask(None)) };
-    let Ok(told) = connection.kept.catch_up(&connection.store) else { return Ok(Sought::Ask(None)) };
+    // Those who ask libxl are refused with the reason.
+    if inside::check().is_err() || hosted.closing.check_open().is_err() || !kept::knows(hosted.library().release()) {
+        return None;
+    }
+    let connection = hosted.followers.connection()?;
+    let told = connection.kept.catch_up(&connection.store).ok()?;
     // This thread has taken what the loop would have been told.
     if hosted.followers.note(told) {
         hosted.followers.ring();
     }
+    Some(connection.kept.clone())
+}
+
+fn seek(registry: &Registry<Hosted>, kept: &Arc<Kept>, domid: DomainId) -> Result<Sought, Error> {
+    let hosted = registry.client();
     ask(registry, Task::on(DOING, domid), |question| {
         // SAFETY: the ctx lives during the question.
         let info = unsafe { inventory::info(hosted, question.ctx, domid) }?.map_err(|rc| question.error(rc))?;
         let Ok(file) = OwnFile::read(OwnFile::path(domid, info.uuid)) else { return Ok(Sought::Ask(None)) };
-        match connection.kept.find(domid, info.uuid, file.bytes()) {
+        match kept.find(domid, info.uuid, file.bytes()) {
             Some(Found::Config(mut config)) => {
                 ask_the_rest(question, domid, &mut config)?;
                 Ok(Sought::Kept(config))
             }
             Some(Found::Nothing(since)) => {
-                Ok(Sought::Ask(Some(Keeping { kept: connection.kept.clone(), domid, uuid: info.uuid, since, file })))
+                Ok(Sought::Ask(Some(Keeping { kept: kept.clone(), domid, uuid: info.uuid, since, file })))
             }
             None => Ok(Sought::Ask(None)),
         }

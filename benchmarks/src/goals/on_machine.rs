@@ -6,7 +6,7 @@ use super::row::Bound::AtMost;
 use super::row::Row;
 use super::{Options, Skipped};
 use crate::figures::Pair;
-use crate::lists::by_xl;
+use crate::lists::{by_follower, by_xl};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
@@ -82,12 +82,16 @@ pub(super) fn list(options: &Options) -> anyhow::Result<Vec<Row>> {
     let domains = DOMAINS.min(options.many);
     let xl = options.xl.to_str().context("the path of xl is no UTF-8")?;
     let arguments = ["listing", &domains.to_string(), &options.rounds.min(11).to_string(), xl];
-    let rounds: Vec<(f64, f64)> = on_machine(domains, &std::env::current_exe()?, &arguments)?;
+    let rounds: Vec<[f64; 3]> = on_machine(domains, &std::env::current_exe()?, &arguments)?;
     let what = format!("{domains} domains with name, state and configuration, against xl list -l");
-    Ok(vec![Row { unit: "ms".into(), ..Row::of_pair(what, Some(AtMost(0.2)), &Pair::of(rounds)) }])
+    let row = |at: usize, what: String, bound| {
+        let pair = Pair::of(rounds.iter().map(|round| (round[0], round[at])).collect());
+        Row { unit: "ms".into(), ..Row::of_pair(what, bound, &pair) }
+    };
+    Ok(vec![row(1, what.clone(), None), row(2, format!("{what}: they are followed"), Some(AtMost(0.2)))])
 }
 
-/// By turns: `xl list -l`, with its start and end, and the same by a ctx that is open.
+/// By turns: `xl list -l`, with its start and end, the same by a ctx that is open, and by one that follows the domains.
 pub(crate) fn listing(listing: &Listing) -> anyhow::Result<()> {
     let host = Adapter::Epoll.start()?;
     let attached = host.attach()?;
@@ -114,9 +118,11 @@ pub(crate) fn listing(listing: &Listing) -> anyhow::Result<()> {
         ensure!(count == listing.domains as usize, "{count} domains are listed");
         Ok(began.elapsed().as_secs_f64() * 1e3)
     };
-    _ = (of_xl()?, of_osevent()?);
-    let rounds: Vec<(f64, f64)> =
-        (0..listing.rounds).map(|_| Ok((of_xl()?, of_osevent()?))).collect::<anyhow::Result<_>>()?;
+    let mut domains = ctx.follow_domains()?;
+    let mut round = || Ok([of_xl()?, of_osevent()?, by_follower(&ctx, &mut domains, listing.domains)?]);
+    // With the first list, for which all is asked.
+    round()?;
+    let rounds = (0..listing.rounds).map(|_| round()).collect::<anyhow::Result<Vec<_>>>()?;
     println!("{}", serde_json::to_string(&rounds)?);
     Ok(())
 }
