@@ -221,6 +221,9 @@ pub(crate) trait Request: Send + Sync + 'static {
     /// Whether libxl survives its abort.
     const ABORTABLE: bool = true;
 
+    /// Whether domains can be others after it: those who follow them have them read again.
+    const CHANGES: bool = true;
+
     /// Makes the call, and returns what it returns: with anything but 0, no callback comes ([E9]).
     ///
     /// The caller is inside the gate, so `ctx` is alive, and `library` is its own.
@@ -575,7 +578,9 @@ unsafe extern "C" fn completed<R: Request>(ctx: *mut RawCtx, rc: c_int, for_call
         begun.domain_is_gone.store(true, Ordering::Relaxed);
     }
     hosted.operations.remove(begun.number);
-    hosted.followers.ring();
+    if R::CHANGES {
+        hosted.followers.ring();
+    }
     hosted.queue.push(Item::Completed(begun, rc));
     // A close waits for the last operation; this call is still inside the gate.
     hosted.progressed(&registry);

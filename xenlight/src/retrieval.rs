@@ -137,6 +137,8 @@ struct Retrieve {
 impl Request for Retrieve {
     type Output = DomainConfig;
 
+    const CHANGES: bool = false;
+
     fn initiate(&self, _: &Library, ctx: *mut RawCtx, how: *const AsyncopHow) -> c_int {
         // SAFETY: the ctx is alive; the configuration is initialised, and lives until the operation has ended (E9).
         unsafe { (self.retrieve)(ctx, self.domid.get(), self.config.as_ptr(), how) }

@@ -5,7 +5,7 @@ use crate::cases::xen::end;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use crate::tiers::devices::LoopDevice;
-use crate::tiers::libxl::FIVE;
+use crate::tiers::libxl::{FIVE, Pretend};
 use crate::tiers::xen::{Image, Type};
 use crate::tiers::{Machine, Tier};
 use anyhow::{Context, ensure};
@@ -45,6 +45,16 @@ pub(crate) static NEVER_STALE: Case = Case {
     adapters: &[Adapter::Glib],
     modes: Mode::ALL,
     run: never_stale,
+};
+
+pub(crate) static ASKED: Case = Case {
+    name: "config-asked-for",
+    claim: "Where the domains are followed, a configuration that is asked for has none of them read again",
+    clauses: &["O10"],
+    tiers: &[Tier::Libxl],
+    adapters: Adapter::ALL,
+    modes: Mode::ALL,
+    run: asked_for,
 };
 
 /// Looks at a domain's configuration as a program does that follows the domains.
@@ -221,15 +231,20 @@ fn disk_device(stage: &Stage) -> anyhow::Result<(Option<LoopDevice>, String)> {
 
 const CHANGES: u32 = 200;
 
+/// All that libxl makes a domain's configuration of.
+fn keep_configuration(pretend: &Pretend, info: &DomainInfo) -> anyhow::Result<()> {
+    for (node, kib) in [("target", "4096"), ("static-max", "4096"), ("videoram", "0")] {
+        pretend.store.write(&format!("/local/domain/{}/memory/{node}", info.domid), kib.as_bytes())?;
+    }
+    pretend.keep_configuration(info)
+}
+
 fn never_stale(stage: &Stage) -> anyhow::Result<()> {
     let pretend = stage.machine.pretend()?;
     let opened = stage.open()?;
     let ctx = &opened.ctx;
-    for (node, kib) in [("target", "4096"), ("static-max", "4096"), ("videoram", "0")] {
-        pretend.store.write(&format!("/local/domain/{FIVE}/memory/{node}"), kib.as_bytes())?;
-    }
     let info = ctx.info(FIVE)?;
-    pretend.keep_configuration(&info)?;
+    keep_configuration(pretend, &info)?;
     let files = Files::of(&stage.machine, &info)?;
     let mut config = block_on(ctx.config(FIVE))?;
     let [even, odd] = ["even", "odd"].map(|line| {
@@ -291,6 +306,27 @@ fn never_stale(stage: &Stage) -> anyhow::Result<()> {
         ensure!(now == truth, "{} instead of {}", now.to_json(), truth.to_json());
         ensure!(now.create_info.uuid == Some(info.uuid), "{now:?}");
     }
+    drop(domains);
+    opened.close()
+}
+
+fn asked_for(stage: &Stage) -> anyhow::Result<()> {
+    const TIMES: u64 = 50;
+    let pretend = stage.machine.pretend()?;
+    let opened = stage.open()?;
+    keep_configuration(pretend, &opened.ctx.info(FIVE)?)?;
+    let hypercalls = || -> anyhow::Result<u64> {
+        let before = pretend.hypercalls();
+        for _ in 0..TIMES {
+            block_on(opened.ctx.config(FIVE))?;
+        }
+        Ok(pretend.hypercalls() - before)
+    };
+    let alone = hypercalls()?;
+    let domains = opened.ctx.follow_domains()?;
+    let followed = hypercalls()?;
+    // A reading takes several. There are a few readings for the beginning.
+    ensure!(followed < alone + TIMES, "{followed} hypercalls instead of {alone}");
     drop(domains);
     opened.close()
 }

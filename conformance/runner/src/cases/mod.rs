@@ -136,6 +136,7 @@ static ON_LIBXL: &[&Case] = &[
     &follow::REUSED,
     &follow::CLOSED_MEANWHILE,
     &kept::NEVER_STALE,
+    &kept::ASKED,
     &thread::DOES_NOT_WAIT,
     &thread::CLOSED_MEANWHILE,
     &thread::LOOP_IS_FREE,
