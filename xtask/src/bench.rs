@@ -60,6 +60,7 @@ fn run_all(workspace: &Workspace, all: &All) -> Result<u8> {
     fs::create_dir_all(&folder)?;
     let mut goals = Command::new(&program);
     goals.args(["goals", &format!("--rounds={}", all.rounds), "--json"]).arg(folder.join("goals.json"));
+    goals.arg("--plot").arg(folder.join("goals.svg"));
     if apt::available() {
         goals.arg("--xl").arg(libxl::xl(workspace, Release::DEFAULT)?);
     }

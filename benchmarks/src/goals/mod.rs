@@ -28,6 +28,7 @@ use crate::conditions::Conditions;
 use crate::eventfd::allow_many_fds;
 use crate::peers::Peer;
 use anyhow::Context;
+use osevent_standin_machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -93,6 +94,11 @@ impl fmt::Display for Skipped {
 }
 
 impl std::error::Error for Skipped {}
+
+/// For those that need one.
+fn simulated_machine() -> Result<Machine, Skipped> {
+    Machine::new().map_err(|error| Skipped(format!("no simulated machine: {error}")))
+}
 
 /// All of a run.
 #[derive(Serialize, Deserialize)]

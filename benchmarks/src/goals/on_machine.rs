@@ -4,13 +4,12 @@
 
 use super::row::Bound::AtMost;
 use super::row::Row;
-use super::{Options, Skipped};
+use super::{Options, Skipped, simulated_machine};
 use crate::figures::Pair;
 use crate::lists::{by_follower, by_xl};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
-use osevent_standin_machine::Machine;
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +30,7 @@ pub(crate) struct Listing {
 
 /// A machine with so many domains, and what this program writes on it.
 fn on_machine<T: DeserializeOwned>(domains: u32, program: &Path, arguments: &[&str]) -> anyhow::Result<T> {
-    let machine = Machine::new().map_err(|error| Skipped(format!("no simulated machine: {error}")))?;
+    let machine = simulated_machine()?;
     for domid in 1..=domains {
         machine.add_domain(domid).map_err(|error| anyhow::anyhow!("no domain {domid}: {error}"))?;
         // A domain's configuration has it, in KiB.

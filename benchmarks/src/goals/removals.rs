@@ -4,7 +4,7 @@
 
 use super::row::Bound::AtMost;
 use super::row::Row;
-use super::{Options, Skipped};
+use super::{Options, simulated_machine};
 use crate::figures::Pair;
 use crate::silent;
 use anyhow::{Context, ensure};
@@ -30,7 +30,7 @@ pub(crate) struct Removals {
 }
 
 pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
-    let machine = Machine::new().map_err(|error| Skipped(format!("no simulated machine: {error}")))?;
+    let machine = simulated_machine()?;
     let rounds = options.rounds;
     let each = (options.events / rounds).max(1);
     let ways: Vec<Option<Adapter>> = [None].into_iter().chain(Adapter::ALL.iter().copied().map(Some)).collect();

@@ -2,11 +2,10 @@
 
 use super::row::Bound::AtMost;
 use super::row::Row;
-use super::{Options, Skipped};
+use super::{Options, simulated_machine};
 use crate::kind::Kind;
 use crate::stall;
 use anyhow::Context;
-use osevent_standin_machine::Machine;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 type Longest = (f64, f64);
 
 pub(super) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
-    let machine = Machine::new().map_err(|error| Skipped(format!("no simulated machine: {error}")))?;
+    let machine = simulated_machine()?;
     let folder = tempfile::tempdir()?;
     let kernel = folder.path().join("kernel");
     fs::write(&kernel, osevent_domains::kernel::idle())?;
