@@ -90,36 +90,16 @@ impl Kept {
     /// # Errors
     /// The connection is broken.
     pub(crate) fn take(&self, store: &Store) -> Result<BTreeSet<Told>, Error> {
-        lock(&self.0).take(store).map(|(_, told)| told)
+        let mut told = BTreeSet::new();
+        lock(&self.0).take(store, &mut told).map(|_| told)
     }
 
-    /// All that was told of what had changed before this call. Waits for xenstored.
-    ///
-    /// # Errors
-    /// Xenstored does not answer.
-    pub(crate) fn catch_up(&self, store: &Store) -> Result<BTreeSet<Told>, Error> {
-        let mut state = lock(&self.0);
-        if !state.is_noted_watched {
-            store.watch(NOTED.0, NOTED.1)?;
-            state.is_noted_watched = true;
-        }
-        let mut all = BTreeSet::new();
-        loop {
-            // It has a value. Of a broken connection, libxenstore can say that there is no such node.
-            store.read("/")?.ok_or(Error::XenstoredLost)?;
-            let mut count = 0;
-            loop {
-                let (more, told) = state.take(store)?;
-                count += more;
-                all.extend(told);
-                if more == 0 {
-                    break;
-                }
-            }
-            if count < MANY {
-                return Ok(all);
-            }
-        }
+    /// All that was told of what had changed before this call. Waits for xenstored. An error is that it does not answer; then some may be
+    /// missing, but what was told until then has been taken.
+    pub(crate) fn catch_up(&self, store: &Store) -> (BTreeSet<Told>, Result<(), Error>) {
+        let mut told = BTreeSet::new();
+        let result = lock(&self.0).catch_up(store, &mut told);
+        (told, result)
     }
 
     /// For whoever has [caught up](Self::catch_up). Nothing at all if its nodes are not watched.
@@ -139,10 +119,32 @@ impl Kept {
 }
 
 impl State {
-    /// How many times something was told, and what.
-    fn take(&mut self, store: &Store) -> Result<(usize, BTreeSet<Told>), Error> {
+    fn catch_up(&mut self, store: &Store, all: &mut BTreeSet<Told>) -> Result<(), Error> {
+        if !self.is_noted_watched {
+            store.watch(NOTED.0, NOTED.1)?;
+            self.is_noted_watched = true;
+        }
+        loop {
+            // It has a value. Of a broken connection, libxenstore can say that there is no such node.
+            store.read("/")?.ok_or(Error::XenstoredLost)?;
+            let mut count = 0;
+            loop {
+                let more = self.take(store, all)?;
+                count += more;
+                if more == 0 {
+                    break;
+                }
+            }
+            if count < MANY {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds what was told, and returns how many times something was.
+    fn take(&mut self, store: &Store, all: &mut BTreeSet<Told>) -> Result<usize, Error> {
         const LIMIT: usize = 256;
-        let (mut count, mut all) = (0, BTreeSet::new());
+        let mut count = 0;
         while count < LIMIT
             && let Some((path, token)) = store.told()?
         {
@@ -151,7 +153,7 @@ impl State {
             all.insert(told);
             count += 1;
         }
-        Ok((count, all))
+        Ok(count)
     }
 
     fn forget(&mut self, told: Told) {

@@ -77,11 +77,12 @@ fn kept(registry: &Registry<Hosted>) -> Option<Arc<Kept>> {
         return None;
     }
     let connection = hosted.followers.connection()?;
-    let told = connection.kept.catch_up(&connection.store).ok()?;
-    // This thread has taken what the loop would have been told.
+    let (told, caught_up) = connection.kept.catch_up(&connection.store);
+    // This thread has taken what the loop would have been told, be it all or not.
     if hosted.followers.note(told) {
         hosted.followers.ring();
     }
+    caught_up.ok()?;
     Some(connection.kept.clone())
 }
 
@@ -124,7 +125,7 @@ fn keep(keeping: Option<Keeping>, config: &DomainConfig) {
     }
 }
 
-/// From 4.15 on.
+/// From 4.13 on.
 struct Retrieve {
     domid: DomainId,
     config: Typed<DomainConfig>,
