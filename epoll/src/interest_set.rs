@@ -11,13 +11,17 @@
 //! nothing ([R8]). Generations repeat after 2^32 additions, all of which would have to be made while one chunk of events
 //! is worked off; even then the client would only get one occurrence too many, which it tolerates ([O4]).
 //!
-//! # Added without the lock
+//! # Added and deleted without the lock
 //! An fd that nobody watches yet is added to the kernel's set in two steps: the entry is made, and then the caller tells the
 //! kernel, without the lock under which this is ([`Addition`]). For if the fd is ready, this wakes a thread that sleeps in the set,
-//! often on the processor of the one that registers, and there it would find the lock held. The entry is whole before the
-//! kernel can report it, with the key under which it will; if the kernel refuses, nobody has got it by this key. Meanwhile
-//! nobody else changes entries: those who do have another lock, which dispatches do not take. All other changes are
-//! made under both.
+//! often on the processor of the one that registers, and there it would find the lock held. And where a thread's time is up, the
+//! kernel stops it at the end of a system call: with the lock held, all others would wait until it goes on. The entry is whole before the
+//! kernel can report it, with the key under which it will; if the kernel refuses, nobody has got it by this key. An fd that
+//! nobody watches any more is deleted likewise: the entry is taken out, and then the caller tells the kernel ([`Deletion`]). What that
+//! reports until then finds no entry.
+//!
+//! Meanwhile nobody else changes what is watched of that fd: those who do have a lock for it, which dispatches do not take. All other
+//! changes are made under both.
 //!
 //! # A client that closes first and tells later
 //! The kernel forgets an fd with its file, or does not, where a duplicate keeps the file open; and the number may name
@@ -139,6 +143,19 @@ impl Addition {
     }
 }
 
+/// What the kernel has to be told for an entry that has just been taken out, without the lock.
+#[must_use]
+pub(crate) struct Deletion {
+    fd: RawFd,
+}
+
+impl Deletion {
+    pub(crate) fn make(&self, epoll: BorrowedFd<'_>) {
+        // See the head of this file.
+        let _ = os::control(epoll, Change::Delete, self.fd, 0, 0);
+    }
+}
+
 impl InterestSet {
     /// Adds it, or leaves an addition to the caller, who makes it without the lock. On failure nothing has changed.
     pub(crate) fn add(
@@ -194,15 +211,26 @@ impl InterestSet {
         entry.tell_kernel(&mut self.watched, epoll, fd).inspect_err(|_| entry.members.of(token).interest = before)
     }
 
-    pub(crate) fn remove(&mut self, epoll: BorrowedFd<'_>, token: Token) {
-        let Some(&fd) = self.fds.get(&token) else { return };
+    /// The fd of a registration.
+    pub(crate) fn fd(&self, token: Token) -> Option<RawFd> {
+        self.fds.get(&token).copied()
+    }
+
+    /// Removes it, or leaves a deletion to the caller, who makes it without the lock.
+    pub(crate) fn remove(&mut self, epoll: BorrowedFd<'_>, token: Token) -> Option<Deletion> {
+        let fd = self.fd(token)?;
         let entry = self.entries.get_mut(&fd).expect("each fd has an entry");
+        if entry.place == Place::Kernel && entry.members.all().len() == 1 {
+            self.take_out(token);
+            return Some(Deletion { fd });
+        }
         // First, so that an entry without members is not in the kernel's set. It cannot matter that the kernel refuses:
         // where another registration remains, it has what it had, and more than its interest is masked out; where
         // none does, only deletion is asked, which does not fail.
         entry.members.of(token).interest = Interest::NONE;
         let _ = entry.tell_kernel(&mut self.watched, epoll, fd);
         self.take_out(token);
+        None
     }
 
     fn take_out(&mut self, token: Token) {

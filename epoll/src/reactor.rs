@@ -27,9 +27,10 @@ use std::time::Duration;
 pub struct Reactor {
     process: Process,
     epoll: OwnedFd,
-    /// Held by whoever changes what is watched, before `state` and while the kernel is told without it: see `interest_set`. Not
-    /// taken by a dispatch, and as short as `state`.
-    changes: Mutex<()>,
+    /// That of an fd is held by whoever changes what is watched of it, before `state` and while the kernel is told without it: see
+    /// `interest_set`. Not taken by a dispatch. Several, so that a thread which the kernel stops at the end of a system
+    /// call, as it does, keeps hardly another one waiting.
+    changes: [Mutex<()>; CHANGING],
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
     /// `gone` handler: so hooks may wait for it ([R15], [O2]).
     ///
@@ -68,6 +69,9 @@ struct Host {
 /// dispatch: each call of epoll_wait costs as much as two or three occurrences.
 const CHUNK: usize = 16;
 
+/// How many fds can be changed at a time, at best.
+const CHANGING: usize = 16;
+
 /// In nanoseconds: rounds that took less have been quick.
 const QUICK: u64 = Reactor::TIME.as_nanos() as u64 / 8;
 
@@ -89,7 +93,7 @@ impl Reactor {
         Ok(Arc::new(Self {
             process: Process::current(),
             epoll,
-            changes: Mutex::new(()),
+            changes: Default::default(),
             state: Mutex::new(state),
             rings: AtomicBool::new(false),
         }))
@@ -255,8 +259,16 @@ impl Reactor {
     }
 
     /// See [`Reactor::changes`]; taken before `state`.
-    fn changes(&self) -> MutexGuard<'_, ()> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self, fd: RawFd) -> MutexGuard<'_, ()> {
+        self.changes[fd.unsigned_abs() as usize % CHANGING].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for the fd of a registration, and the state.
+    fn changes_of(&self, token: Token) -> Option<(MutexGuard<'_, ()>, MutexGuard<'_, State>)> {
+        // An fd is that of its token as long as there is the token.
+        let fd = self.state().fds.fd(token)?;
+        let changes = self.changes(fd);
+        Some((changes, self.state()))
     }
 
     /// Sets the alarm to what is there now.
@@ -280,7 +292,7 @@ impl EventLoop for Reactor {
     fn add_fd(&self, source: FdSource, interest: Interest) -> Result<(), LoopError> {
         self.check_process()?;
         let token = source.token();
-        let _changes = self.changes();
+        let _changes = self.changes(source.fd());
         let mut state = self.state();
         if let Some(addition) = state.fds.add(self.epoll.as_fd(), source, interest)? {
             // Whoever is woken by this does not find the lock held.
@@ -292,13 +304,16 @@ impl EventLoop for Reactor {
             state = self.state();
             state.fds.add_otherwise(self.epoll.as_fd(), &addition, token)?;
         }
-        self.arm(&mut state).inspect_err(|_| state.fds.remove(self.epoll.as_fd(), token))
+        self.arm(&mut state).inspect_err(|_| {
+            if let Some(deletion) = state.fds.remove(self.epoll.as_fd(), token) {
+                deletion.make(self.epoll.as_fd());
+            }
+        })
     }
 
     fn modify_fd(&self, token: Token, interest: Interest) -> Result<(), LoopError> {
         self.check_process()?;
-        let _changes = self.changes();
-        let mut state = self.state();
+        let (_changes, mut state) = self.changes_of(token).ok_or(LoopError::UnknownToken(token))?;
         state.fds.modify(self.epoll.as_fd(), token, interest)?;
         self.arm(&mut state)
     }
@@ -307,9 +322,12 @@ impl EventLoop for Reactor {
         if self.is_forked() {
             return;
         }
-        let _changes = self.changes();
-        let mut state = self.state();
-        state.fds.remove(self.epoll.as_fd(), token);
+        let Some((_changes, mut state)) = self.changes_of(token) else { return };
+        if let Some(deletion) = state.fds.remove(self.epoll.as_fd(), token) {
+            drop(state);
+            // The alarm has no part in it.
+            return deletion.make(self.epoll.as_fd());
+        }
         // It fails only where the fd is not ours any more; then a later dispatch reports it.
         let _ = self.arm(&mut state);
     }
@@ -450,7 +468,7 @@ mod tests {
         let modify = || reactor.modify_fd(token, Interest::OUT).unwrap();
         let remove = || reactor.remove_fd(token);
         for change in [&add as &(dyn Fn() + Sync), &modify, &remove] {
-            let held = reactor.changes();
+            let held = reactor.changes(fd);
             thread::scope(|scope| {
                 let (begins, begun) = channel();
                 let changing = scope.spawn(move || {
@@ -463,6 +481,28 @@ mod tests {
                 drop(held);
             });
         }
+    }
+
+    #[test]
+    fn who_changes_what_is_watched_of_an_fd_does_not_wait_for_who_does_of_the_next() {
+        let reactor = Reactor::new().unwrap();
+        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (near, _far) = UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        let held = reactor.changes(fd + 1);
+        let (ends, ended) = channel();
+        thread::scope(|scope| {
+            let (reactor, registry) = (&reactor, &registry);
+            scope.spawn(move || {
+                let token = registry.watch_fd(fd, Interest::IN, ClientValue(1)).unwrap();
+                reactor.modify_fd(token, Interest::OUT).unwrap();
+                reactor.remove_fd(token);
+                ends.send(()).unwrap();
+            });
+            let waited = ended.recv_timeout(Duration::from_secs(10));
+            drop(held);
+            waited.expect("it does not wait");
+        });
     }
 
     #[test]
