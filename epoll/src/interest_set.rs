@@ -20,8 +20,9 @@
 //! nobody watches any more is deleted likewise: the entry is taken out, and then the caller tells the kernel ([`Deletion`]). What that
 //! reports until then finds no entry.
 //!
-//! Meanwhile nobody else changes what is watched of that fd: those who do have a lock for it, which dispatches do not take. All other
-//! changes are made under both.
+//! Meanwhile nobody else changes what is watched of that fd: whoever does takes the lock of its number first, which dispatches do not
+//! need. All other changes are made under both. Whoever finds a registration or an entry taken out waits for that lock, and
+//! so until the kernel has been told.
 //!
 //! # A client that closes first and tells later
 //! The kernel forgets an fd with its file, or does not, where a duplicate keeps the file open; and the number may name
@@ -113,6 +114,10 @@ pub(crate) struct Key {
 impl Key {
     /// No entry has this one.
     pub(crate) const NONE: Self = Self { fd: -1, generation: 0 };
+
+    pub(crate) fn fd(self) -> RawFd {
+        self.fd
+    }
 
     pub(crate) fn to_data(self) -> u64 {
         u64::from(self.fd.cast_unsigned()) << 32 | u64::from(self.generation)
@@ -224,9 +229,7 @@ impl InterestSet {
             self.take_out(token);
             return Some(Deletion { fd });
         }
-        // First, so that an entry without members is not in the kernel's set. It cannot matter that the kernel refuses:
-        // where another registration remains, it has what it had, and more than its interest is masked out; where
-        // none does, only deletion is asked, which does not fail.
+        // It cannot matter that the kernel refuses: what remains has what it had, and more than its interest is masked out.
         entry.members.of(token).interest = Interest::NONE;
         let _ = entry.tell_kernel(&mut self.watched, epoll, fd);
         self.take_out(token);
@@ -255,6 +258,11 @@ impl InterestSet {
                 is_last: at + 1 == members.len(),
             })
         })
+    }
+
+    /// Whether there is an entry of this key.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.entries.get(&key.fd).is_some_and(|entry| entry.generation == key.generation)
     }
 
     /// How many fds are always ready.

@@ -27,9 +27,9 @@ use std::time::Duration;
 pub struct Reactor {
     process: Process,
     epoll: OwnedFd,
-    /// That of an fd is held by whoever changes what is watched of it, before `state` and while the kernel is told without it: see
-    /// `interest_set`. Not taken by a dispatch. Several, so that a thread which the kernel stops at the end of a system
-    /// call, as it does, keeps hardly another one waiting.
+    /// The one of an fd, by its number, is held by whoever changes what is watched of it, before `state` and while the kernel is told
+    /// without it: see `interest_set`. A dispatch only waits for it, where an fd is being deleted. Several, so that a thread
+    /// which the kernel stops at the end of a system call, as it does, rarely keeps another one waiting.
     changes: [Mutex<()>; CHANGING],
     /// Held for a few instructions and at most a few system calls that do not wait, never across an occurrence or a
     /// `gone` handler: so hooks may wait for it ([R15], [O2]).
@@ -212,8 +212,12 @@ impl Reactor {
         for event in events {
             let (key, readiness) = (Key::from_data(event.u64), Readiness::from_poll(event.events as i16));
             let due = self.state().fds.next_due(key, readiness, None);
-            if let Some(due) = due {
-                made += self.serve((key, readiness), due);
+            match due {
+                Some(due) => made += self.serve((key, readiness), due),
+                // Whoever took it out may not have told the kernel yet. A host that came back at once, at a higher
+                // priority, would keep them from it.
+                None if !is_alarm(event) && !self.state().fds.has(key) => drop(self.changes(key.fd())),
+                None => {}
             }
         }
         made
@@ -265,7 +269,7 @@ impl Reactor {
 
     /// The same for the fd of a registration, and the state.
     fn changes_of(&self, token: Token) -> Option<(MutexGuard<'_, ()>, MutexGuard<'_, State>)> {
-        // An fd is that of its token as long as there is the token.
+        // A token never changes its fd; if it is removed meanwhile, it is not found the second time.
         let fd = self.state().fds.fd(token)?;
         let changes = self.changes(fd);
         Some((changes, self.state()))
@@ -322,7 +326,13 @@ impl EventLoop for Reactor {
         if self.is_forked() {
             return;
         }
-        let Some((_changes, mut state)) = self.changes_of(token) else { return };
+        let Some((_changes, mut state)) = self.changes_of(token) else {
+            // Another thread may have taken it out and not told the kernel yet; then it holds one of these.
+            for number in 0..CHANGING as RawFd {
+                drop(self.changes(number));
+            }
+            return;
+        };
         if let Some(deletion) = state.fds.remove(self.epoll.as_fd(), token) {
             drop(state);
             // The alarm has no part in it.
@@ -480,6 +490,35 @@ mod tests {
                 assert!(!changing.is_finished());
                 drop(held);
             });
+        }
+    }
+
+    /// What an addition does without the other lock, a deletion does too: until the kernel has been told, an fd that has a duplicate
+    /// would stay in its set for good if it were closed.
+    #[test]
+    fn who_removes_what_another_one_removes_or_meets_it_in_a_dispatch_waits_until_it_is_deleted() {
+        let reactor = Reactor::new().unwrap();
+        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (near, _far) = UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        let remove = |token| reactor.remove_fd(token);
+        let dispatch = |_| _ = reactor.dispatch().unwrap();
+        for meet in [&remove as &(dyn Fn(Token) + Sync), &dispatch] {
+            let token = registry.watch_fd(fd, Interest::OUT, ClientValue(1)).unwrap();
+            let held = reactor.changes(fd);
+            let deletion = reactor.state().fds.remove(reactor.as_fd(), token).unwrap();
+            thread::scope(|scope| {
+                let (begins, begun) = channel();
+                let meeting = scope.spawn(move || {
+                    begins.send(KernelThread::current()).unwrap();
+                    meet(token);
+                });
+                begun.recv().unwrap().sleeps();
+                assert!(!meeting.is_finished());
+                deletion.make(reactor.as_fd());
+                drop(held);
+            });
+            assert_eq!(reactor.dispatch(), Ok(0));
         }
     }
 
