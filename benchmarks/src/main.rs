@@ -23,6 +23,7 @@ mod lists;
 mod lives;
 mod memory_of;
 mod peers;
+mod processors;
 mod ring;
 mod rival;
 mod said;

@@ -3,6 +3,7 @@
 
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::used;
+use crate::processors::stay_on_first;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +52,10 @@ impl Links {
         {
             let mut round = self.round();
             match round.began {
-                None => round.began = Some(used()),
+                None => {
+                    stay_on_first();
+                    round.began = Some(used());
+                }
                 Some(began) => {
                     round.left -= 1;
                     if round.left == 0 {

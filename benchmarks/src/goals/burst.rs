@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd, raise};
 use crate::figures::{paired, used};
 use crate::kind::Kind;
+use crate::processors::stay_on_first;
 use crate::rival::Rival;
 use osevent_core::{ClientValue, Interest};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -113,7 +114,9 @@ impl Fds {
         let began = used();
         assert!(self.apart.iter().all(|fd| lower(fd)));
         // Only the burst that begins a round has the first fd, and it is on another thread.
-        if at != 0 {
+        if at == 0 {
+            stay_on_first();
+        } else {
             state.took += all;
             state.reads += used() - began;
         }

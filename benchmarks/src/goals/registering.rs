@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::eventfd::{lower, new_eventfd};
 use crate::figures::{each, paired};
 use crate::peers::{EventLoop, Peer, Program};
-use anyhow::Context;
+use crate::processors::first_of;
 use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::Adapter;
 use osevent_core::{ClientValue, Interest, Registry};
@@ -157,8 +157,7 @@ impl Placed {
     /// The loop has the same one.
     fn together() -> anyhow::Result<Self> {
         let all = sched_getaffinity(None)?;
-        let mut first = CpuSet::new();
-        first.set((0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).context("it runs on a processor")?);
+        let first = first_of(&all);
         sched_setaffinity(None, &first)?;
         Ok(Self { all, of_loop: first })
     }
