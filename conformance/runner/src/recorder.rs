@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Recorder {
     inner: Arc<dyn EventLoop>,
     record: Mutex<Record>,
+    /// While it is there, fds that are added are kept from the loop, and put in here.
+    held: Mutex<Option<Vec<FdSource>>>,
     /// Called after each `add_timer`, with how many there have been.
     timer_added: Mutex<Option<Count>>,
     /// Called after each `modify_timer` to `{0,0}`, with how many there have been.
@@ -46,6 +48,7 @@ impl Recorder {
         Arc::new(Self {
             inner,
             record: Mutex::default(),
+            held: Mutex::default(),
             timer_added: Mutex::default(),
             timer_cancelled: Mutex::default(),
         })
@@ -81,6 +84,17 @@ impl Recorder {
         *self.timer_cancelled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(callback));
     }
 
+    /// Keeps the fds that `add` adds from the loop: they occur when the case says so.
+    pub(crate) fn hold<T>(&self, add: impl FnOnce() -> T) -> (T, Vec<FdSource>) {
+        *self.held() = Some(Vec::new());
+        let added = add();
+        (added, self.held().take().unwrap_or_default())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<FdSource>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +111,10 @@ impl EventLoop for Recorder {
                 (None, _) => {}
             }
         }
-        self.inner.add_fd(source, interest)?;
+        match &mut *self.held() {
+            Some(held) => held.push(source),
+            None => self.inner.add_fd(source, interest)?,
+        }
         let mut record = self.lock();
         record.fds_added += 1;
         record.interests.push(interest);

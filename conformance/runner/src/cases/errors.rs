@@ -136,6 +136,7 @@ fn missing(stage: &Stage) -> anyhow::Result<()> {
     let ctx = &opened.ctx;
     let config = tiny("tiny")?;
     let before = states(ctx)?;
+    let followed = ctx.follow_domains()?;
     // The fourth and fifth are domains 0 and 5 to those who look at 16 bits.
     for domid in [9999, 32752, 65535, 65536, 65541, u32::MAX].map(DomainId::new) {
         let file = || File::create(stage.folder.join("saved"));
@@ -150,6 +151,7 @@ fn missing(stage: &Stage) -> anyhow::Result<()> {
             ("resume", block_on(ctx.resume(domid))),
             ("save", block_on(ctx.save(domid, file()?, &config))),
             ("config", block_on(ctx.config(domid)).map(drop)),
+            ("followed_config", block_on(ctx.followed_config(domid)).map(drop)),
             ("remove_nic", block_on(ctx.remove_nic(domid, 0))),
             ("destroy_nic", block_on(ctx.destroy_nic(domid, 0))),
             ("remove_disk", block_on(ctx.remove_disk(domid, "xvda"))),
@@ -163,6 +165,7 @@ fn missing(stage: &Stage) -> anyhow::Result<()> {
         }
         ensure!(is_empty(&stage.folder.join("saved")), "something was written to save a domain that is not there");
     }
+    drop(followed);
     ensure!(states(ctx)? == before, "other domains were meant: {before:?} before, {:?} after", states(ctx)?);
     opened.close()
 }

@@ -9,17 +9,20 @@
 //! The thread that looks is left out: it runs in order to look.
 
 use crate::case::Case;
+use crate::cases::kept;
 use crate::eventually::eventually;
 use crate::hosts::{Adapter, Mode};
 use crate::stage::Stage;
 use crate::tiers::Tier;
-use crate::tiers::libxl::SEVEN;
+use crate::tiers::libxl::{FIVE, SEVEN};
 use anyhow::{Context, ensure};
+use futures_lite::StreamExt;
+use futures_lite::future::block_on;
 use osevent_conformance::record::What;
 use procfs::process::Process;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use xenlight::DomainId;
+use xenlight::{DomainChange, DomainId};
 
 pub(crate) static COSTS_NOTHING: Case = Case {
     name: "idle-costs-nothing",
@@ -29,6 +32,13 @@ pub(crate) static COSTS_NOTHING: Case = Case {
     adapters: Adapter::ALL,
     modes: Mode::ALL,
     run: costs_nothing,
+};
+
+pub(crate) static FOLLOWING_COSTS_NOTHING: Case = Case {
+    name: "idle-while-followed",
+    claim: "While the domains are followed, and after their configurations were asked for, a ctx that is left alone for 5 s wakes no thread of the process",
+    run: following_costs_nothing,
+    ..COSTS_NOTHING
 };
 
 /// Left alone as long as this.
@@ -55,6 +65,47 @@ fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     // Xenstored reports each new watch once.
     eventually("the loop runs", || occurrences() > 0)?;
 
+    let after = left_alone()?;
+    // It was asleep, not dead, and the count counts.
+    let occurred = occurrences();
+    drop(watch);
+    let watch = opened.ctx.watch_death(DomainId::DOM0)?;
+    eventually("the loop wakes", || occurrences() > occurred)?;
+    ensure!(Sleeps::of_others()? != after, "the kernel does not count");
+    drop(watch);
+    opened.close()
+}
+
+fn following_costs_nothing(stage: &Stage) -> anyhow::Result<()> {
+    let opened = stage.open()?;
+    let asked = match stage.machine.pretend() {
+        Ok(pretend) => {
+            kept::keep_configuration(pretend, &opened.ctx.info(FIVE)?)?;
+            FIVE
+        }
+        Err(_) => DomainId::DOM0,
+    };
+    let mut domains = opened.ctx.follow_domains()?;
+    // The first one is libxl's, with what comes of that.
+    for _ in 0..2 {
+        block_on(opened.ctx.followed_config(asked))?;
+    }
+    let after = left_alone()?;
+
+    // It was asleep, not dead, and the count counts.
+    if let Ok(pretend) = stage.machine.pretend() {
+        pretend.store.write(&format!("/local/domain/{FIVE}/name"), b"five")?;
+        let change = block_on(domains.next());
+        ensure!(matches!(&change, Some(DomainChange::Changed { now, .. }) if now.domid() == FIVE), "{change:?}");
+    }
+    domains.refresh()?;
+    eventually("the loop wakes", || Sleeps::of_others().is_ok_and(|sleeps| sleeps != after))?;
+    drop(domains);
+    opened.close()
+}
+
+/// Waits until all threads have come to rest, and then that none wakes.
+fn left_alone() -> anyhow::Result<Sleeps> {
     let settling = Instant::now();
     let mut before = Sleeps::of_others()?;
     loop {
@@ -69,15 +120,7 @@ fn costs_nothing(stage: &Stage) -> anyhow::Result<()> {
     std::thread::sleep(IDLE);
     let after = Sleeps::of_others()?;
     ensure!(after == before, "while the ctx was idle: {}", after.since(&before));
-
-    // It was asleep, not dead, and the count counts.
-    let occurred = occurrences();
-    drop(watch);
-    let watch = opened.ctx.watch_death(DomainId::DOM0)?;
-    eventually("the loop wakes", || occurrences() > occurred)?;
-    ensure!(Sleeps::of_others()? != after, "the kernel does not count");
-    drop(watch);
-    opened.close()
+    Ok(after)
 }
 
 /// How often each thread but this one has been switched away from, by its number, with its name.

@@ -232,7 +232,7 @@ fn disk_device(stage: &Stage) -> anyhow::Result<(Option<LoopDevice>, String)> {
 const CHANGES: u32 = 200;
 
 /// All that libxl makes a domain's configuration of.
-fn keep_configuration(pretend: &Pretend, info: &DomainInfo) -> anyhow::Result<()> {
+pub(crate) fn keep_configuration(pretend: &Pretend, info: &DomainInfo) -> anyhow::Result<()> {
     for (node, kib) in [("target", "4096"), ("static-max", "4096"), ("videoram", "0")] {
         pretend.store.write(&format!("/local/domain/{}/memory/{node}", info.domid), kib.as_bytes())?;
     }

@@ -32,6 +32,7 @@ mod resources;
 mod save_file;
 mod shared_process;
 mod thread;
+mod told;
 mod types;
 mod xen;
 mod xen_errors;
@@ -124,6 +125,7 @@ static ON_LIBXL: &[&Case] = &[
     &shared_process::LOCK_HELD_AT_FORK,
     &shared_process::OTHER_CHILDREN,
     &idle::COSTS_NOTHING,
+    &idle::FOLLOWING_COSTS_NOTHING,
     &data::DELIVERED,
     &data::LOOP_FIRST,
     &follow::FOLLOWED,
@@ -137,6 +139,8 @@ static ON_LIBXL: &[&Case] = &[
     &follow::CLOSED_MEANWHILE,
     &kept::NEVER_STALE,
     &kept::ASKED,
+    &told::TAKEN,
+    &told::XENSTORED_FAILS,
     &thread::DOES_NOT_WAIT,
     &thread::CLOSED_MEANWHILE,
     &thread::LOOP_IS_FREE,

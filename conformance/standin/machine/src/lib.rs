@@ -31,7 +31,7 @@ pub use running::{Running, signal, with_errors};
 
 use std::error::Error;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -125,6 +125,11 @@ impl Machine {
     /// The number of hypercalls that the programs have requested.
     pub fn hypercalls(&self) -> u64 {
         self.hypervisor.counters().hypercalls.load(Relaxed)
+    }
+
+    /// Where libxl keeps its files, in place of `/var/lib/xen`.
+    pub fn state_folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The simulated xenstored.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     connection::Connection,
-    path::HOME,
+    path::{self, HOME},
     request::{self, Answer},
     tree::{Change, Tree},
     wire::{Message, Refusal, kind},
@@ -19,6 +19,12 @@ pub(crate) struct Daemon {
     shut_down: BTreeSet<u32>,
     pub(crate) connections: BTreeMap<u64, Connection>,
     last_connection: u64,
+    /// How many requests clients have made.
+    pub(crate) requests: u64,
+    /// The nodes of which a READ is refused, after so many that are answered.
+    pub(crate) failing: BTreeMap<String, u64>,
+    /// How many were refused so.
+    pub(crate) failed_reads: u64,
     /// Whether backends that are asked to close do so at once.
     pub(crate) auto_close_backends: bool,
 }
@@ -71,6 +77,9 @@ impl Daemon {
             shut_down: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_connection: 0,
+            requests: 0,
+            failing: BTreeMap::new(),
+            failed_reads: 0,
             auto_close_backends: false,
         }
     }
@@ -92,8 +101,14 @@ impl Daemon {
     /// Answers one message. The order of what goes out is the real daemon's.
     fn answer(&mut self, client: u64, message: &Message) {
         let header = message.header;
+        self.requests += 1;
+        let fails = self.fails(message);
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        let answer = request::handle(&mut self.tree, &mut self.domains, connection, message);
+        let answer = if fails {
+            Err(Refusal::Failed)
+        } else {
+            request::handle(&mut self.tree, &mut self.domains, connection, message)
+        };
         let Answer { payload, changes, first_event } = answer.unwrap_or_else(Answer::refusal);
         self.announce(&changes);
         let Some(connection) = self.connections.get_mut(&client) else { return };
@@ -108,6 +123,24 @@ impl Daemon {
             connection.queue_event(event);
         }
         self.close_backends(&changes);
+    }
+
+    /// Whether it is a READ that is to be refused.
+    fn fails(&mut self, message: &Message) -> bool {
+        let path = (message.header.kind == kind::READ).then(|| path::absolute(message.one_string()?));
+        let Some(Ok(path)) = path else { return false };
+        match self.failing.get_mut(&path) {
+            Some(0) => {
+                self.failing.remove(&path);
+                self.failed_reads += 1;
+                true
+            }
+            Some(answered) => {
+                *answered -= 1;
+                false
+            }
+            None => false,
+        }
     }
 
     /// Writes a value as a client of the socket would.

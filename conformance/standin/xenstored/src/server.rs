@@ -191,6 +191,23 @@ impl Server {
         self.shared.lock().daemon.connections.len()
     }
 
+    /// How many requests clients have made.
+    pub fn requests(&self) -> u64 {
+        self.shared.lock().daemon.requests
+    }
+
+    /// Refuses one READ of a node with EIO, as a daemon that has failed: the next after so many that are answered.
+    pub fn fail_read(&self, path: &str, after: u64) -> Result<(), Refusal> {
+        let path = path::absolute(path.as_bytes())?;
+        self.shared.change(|state| state.daemon.failing.insert(path, after));
+        Ok(())
+    }
+
+    /// How many READs were refused so.
+    pub fn failed_reads(&self) -> u64 {
+        self.shared.lock().daemon.failed_reads
+    }
+
     /// Disconnects all clients and forgets their watches: what they see when the daemon crashes and is started anew. The tree stays.
     pub fn disconnect(&self) {
         self.shared.change(|state| state.daemon.connections.clear());

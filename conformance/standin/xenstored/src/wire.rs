@@ -60,6 +60,9 @@ pub enum Refusal {
     /// The answer is longer than a payload may be.
     #[error("E2BIG: the answer exceeds 4096 bytes")]
     TooLong,
+    /// The daemon has failed.
+    #[error("EIO: the daemon has failed")]
+    Failed,
 }
 
 impl Refusal {
@@ -73,6 +76,7 @@ impl Refusal {
             Self::Nested => "EBUSY",
             Self::Conflict => "EAGAIN",
             Self::TooLong => "E2BIG",
+            Self::Failed => "EIO",
         }
     }
 }

@@ -46,6 +46,11 @@ fn inside() {
     }
     assert_eq!(one.directory("/big").len(), 600);
 
+    let before = server.requests();
+    server.fail_read("/a/b", 1).unwrap();
+    assert_eq!([(); 3].map(|()| one.read(0, "/a/b").is_some()), [true, false, true]);
+    assert_eq!((server.requests() - before, server.failed_reads()), (3, 1));
+
     assert!(one.watch("/a", "token"));
     assert_eq!(one.read_watch(), ("/a".into(), "token".into()));
     assert!(other.write(0, "/a/b", "2"));
