@@ -356,7 +356,8 @@ impl DomainObject {
     async fn get_configuration(&self, #[zbus(header)] header: Header<'_>) -> Result<String, Failure> {
         let domain = self.service.authorized(&header, Action::ReadConfiguration, self.uuid).await?;
         let ctx = self.service.host.ctx()?;
-        let configuration = ctx.config(DomainId::new(domain.id)).await?;
+        let asked = aside::done(move || ctx.followed_config(DomainId::new(domain.id)));
+        let configuration = asked.await?.await?;
         configuration.to_xl().map_err(|unsayable| Failure::Unsupported(unsayable.to_string()))
     }
 }

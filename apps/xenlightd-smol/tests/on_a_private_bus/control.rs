@@ -23,6 +23,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_domain_is_created_and_shuts_down", create),
     ("a_domain_that_is_reset_runs_again_with_another_id", reset),
     ("virtual_cpus_are_taken_the_console_answers_and_the_configuration_is_a_file", vcpus_and_console),
+    ("a_configuration_is_kept_and_never_outdated", configuration),
     ("a_screen_has_an_address_and_its_password_is_not_told", screen),
     ("a_creation_that_fails_has_libxls_words_and_leaves_nothing_behind", failed_creation),
     ("a_job_is_cancelled_by_who_may_begin_it", cancel),
@@ -353,6 +354,33 @@ fn vcpus_and_console() -> Outcome {
             let count = console.read(&mut more).await?;
             assert!(count > 0, "the console has ended: {said:?}");
             said.extend_from_slice(&more[..count]);
+        }
+        Ok(())
+    })
+}
+
+fn configuration() -> Outcome {
+    const TIMES: u64 = 10;
+    with_service(|bed| async move {
+        bed.polkit.lock().unwrap().allowed.extend([CREATE, READ_CONFIGURATION]);
+        let (_, domain, _) = created(&bed, true).await?;
+        let read = async || -> zbus::Result<String> {
+            bed.call(&domain, "Domain", "GetConfiguration", &()).await?.body().deserialize()
+        };
+        let first = read().await?;
+        let before = bed.machine.store().requests();
+        for _ in 0..TIMES {
+            assert_eq!(read().await?, first);
+        }
+        // libxl makes 17 and more for one that it is asked for.
+        let requests = bed.machine.store().requests() - before;
+        assert!(requests < 5 * TIMES, "{requests} requests for {TIMES} configurations");
+
+        // By another program. The service may not have been told when it is asked.
+        let name = format!("/local/domain/{}/name", id_of(&bed, &domain).await?);
+        for new in ["one", "two", "three"] {
+            bed.machine.store().write(&name, new.as_bytes())?;
+            assert_eq!(read().await?, first.replace("name = \"made\"", &format!("name = \"{new}\"")));
         }
         Ok(())
     })
