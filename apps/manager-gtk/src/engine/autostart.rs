@@ -32,7 +32,9 @@ impl Xen {
                 return elsewhere(move || unlink(&folder(), &name)).await;
             }
             let ctx = xen.ctx().clone();
-            let config = steps.run(&ctx, move |ctx| ctx.config(DomainId::new(domid))).await?;
+            let config = steps.run(&ctx, move |ctx| ctx.followed_config(DomainId::new(domid))).await?;
+            // One that is at hand is told though the work was aborted before.
+            steps.go_on()?;
             let text = Config::from(config).to_file();
             elsewhere(move || {
                 let folder = folder();

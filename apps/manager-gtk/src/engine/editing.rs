@@ -137,7 +137,7 @@ impl Xen {
     /// The configuration of a domain, and the one that waits.
     pub(crate) async fn editable(&self, domid: u32) -> Result<Editable, Failure> {
         let domid = DomainId::new(domid);
-        let (present, unsayable) = Config::from(self.ctx().config(domid).await?).into_xl();
+        let (present, unsayable) = Config::from(self.config(domid).await?).into_xl();
         Ok(Editable { present, unsayable, waiting: waiting(self.ctx(), domid).await? })
     }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use xenlight::types::Trigger;
 use xenlight::{
-    Close, Code, Ctx, Domain, DomainChange, DomainId, DomainKind, DomainState, Error, Library, Operation,
+    Close, Code, Ctx, Domain, DomainChange, DomainConfig, DomainId, DomainKind, DomainState, Error, Library, Operation,
     ShutdownReason,
 };
 
@@ -107,13 +107,13 @@ impl Xen {
 
     /// Such as PVH: what a domain was created as, if libxl knows.
     pub(crate) async fn kind(&self, domid: u32) -> Option<String> {
-        let config = self.ctx.config(DomainId::new(domid)).await.ok()?;
+        let config = self.config(DomainId::new(domid)).await.ok()?;
         Some(config.create_info.kind?.to_string().to_uppercase())
     }
 
     /// The most memory that a domain can have, in KiB: it was created for that.
     pub(crate) async fn memory_limit(&self, domid: u32) -> Result<Option<u64>, Failure> {
-        Ok(self.ctx.config(DomainId::new(domid)).await?.build_info.max_memory_kib)
+        Ok(self.config(DomainId::new(domid)).await?.build_info.max_memory_kib)
     }
 
     /// Has a domain use more or less memory.
@@ -128,6 +128,12 @@ impl Xen {
 
     pub(super) fn ctx(&self) -> &Arc<Ctx> {
         &self.ctx
+    }
+
+    /// A domain's configuration as of now. libxl is asked for it only if something has changed.
+    pub(super) async fn config(&self, domid: DomainId) -> Result<DomainConfig, Error> {
+        let ctx = self.ctx.clone();
+        elsewhere(move || ctx.followed_config(domid)).await.await
     }
 
     pub(super) fn own(&self, domid: DomainId) {

@@ -6,6 +6,42 @@ use crate::manager::{Manager, choose_action};
 use osevent_standin_machine::{Failure, Machine};
 use std::fs;
 
+/// What libxl was asked for once is at hand while nothing changes.
+pub(crate) fn kept() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("kernel"), osevent_domains::kernel::idle())?;
+    let here = folder.path().display();
+    fs::write(path("web.cfg"), format!("name = 'web'\ntype = 'pvh'\nmemory = 64\nkernel = '{here}/kernel'\n"))?;
+    let machine = Machine::new()?;
+    let manager = Manager::run(machine.command(PROGRAM).arg(path("web.cfg")))?;
+    let reader = &manager.reader;
+    reader.wait("list item", "web, Running, 64 MiB*")?;
+    reader.select("Domains", "list item", "web, *")?;
+    // Its configuration says so.
+    reader.wait("label", "PVH")?;
+    let ask_for_memory = || {
+        reader.press("button", "Change the Memory")?;
+        reader.wait("label", "Memory of web")?;
+        reader.press("button", "Cancel")?;
+        reader.wait_gone("label", "Memory of web")
+    };
+    ask_for_memory()?;
+    // libxl cannot tell it again: what it would lock is a folder.
+    let files = fs::read_dir(machine.state_folder())?.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let of_domain = |file: String| Some(file.strip_prefix("userdata-d.")?.strip_suffix(".libxl-json")?.to_owned());
+    let domain = files.filter_map(of_domain).next().ok_or("libxl has no file about the domain")?;
+    let lock = machine.state_folder().join(format!("userdata-l.{domain}.domain-userdata-lock"));
+    if lock.exists() {
+        fs::remove_file(&lock)?;
+    }
+    fs::create_dir(&lock)?;
+    ask_for_memory()?;
+    // What a domain gets with its next start is libxl's to tell.
+    choose_action(reader, "Clone…")?;
+    reader.wait("label", "Clone: *").map(drop)
+}
+
 pub(crate) fn editing() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     if std::env::var_os(AS_XENLIGHTD).is_some() {
         return xenlightd::main();
     }
-    let cases: [(&str, Case); 33] = [
+    let cases: [(&str, Case); 34] = [
         ("the_list_shows_domains_as_they_come_and_go_and_keeps_its_selection", list),
         ("a_domain_is_paused_resumed_and_destroyed_after_a_question", life),
         ("a_failure_is_a_toast_with_details_and_a_task_that_has_failed", failure),
@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         ("a_domain_that_is_being_saved_goes_on_if_the_window_is_closed", closing::in_a_save),
         ("a_domain_is_created_by_a_form_that_says_what_is_wrong", creating::assistant),
         ("a_configuration_is_changed_and_what_waits_for_a_restart_is_told", editing::editing),
+        ("a_configuration_that_has_not_changed_is_not_asked_for_again", editing::kept),
         ("what_may_run_elsewhere_is_not_reset", resetting::elsewhere),
         ("what_could_not_start_again_is_not_ended", resetting::without_its_kernel),
         ("devices_are_attached_and_detached_and_their_files_stay", devices::devices),
