@@ -1,7 +1,8 @@
 //! How long it takes until the death of a domain is told, beside libvirtd, which watches the same domains: on a real Xen, such as the lab's.
 
-use crate::figures::{Pair, Sample, table};
-use crate::libvirtd::Libvirtd;
+use crate::destructions::Destructions;
+use crate::figures::{Pair, Sample, now, table};
+use crate::libvirtd::{LibvirtDomain, Libvirtd};
 use crate::peers::{function, load};
 use crate::xl_file::XlFile;
 use anyhow::{Context, bail, ensure};
@@ -12,10 +13,11 @@ use osevent_conformance::hosts::Host;
 use osevent_conformance_loops::GlibHost;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::ptr;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xenlight::{Ctx, DomainId, EventKind, Library};
 
 #[derive(clap::Args)]
@@ -40,21 +42,23 @@ enum Told {
 struct Hypervisor {
     interface: *mut c_void,
     shutdown: unsafe extern "C" fn(*mut c_void, u32, c_int) -> c_int,
+    /// What ends a domain, by whomever. It is not called here.
+    destroy: *const c_void,
 }
 
 impl Hypervisor {
     fn open(library: &Library) -> anyhow::Result<Self> {
         let loaded = load(&format!("libxenctrl.so.{}", library.release()))?;
-        // SAFETY: both as <xenctrl.h> declares them.
-        let (open, shutdown) = unsafe {
+        // SAFETY: as <xenctrl.h> declares them.
+        let (open, shutdown, destroy) = unsafe {
             let open: unsafe extern "C" fn(*mut c_char, *mut c_char, c_uint) -> *mut c_void =
                 function(loaded, "xc_interface_open")?;
-            (open, function(loaded, "xc_domain_shutdown")?)
+            (open, function(loaded, "xc_domain_shutdown")?, function(loaded, "xc_domain_destroy")?)
         };
         // SAFETY: it takes no loggers for its own.
         let interface = unsafe { open(ptr::null_mut(), ptr::null_mut(), 0) };
         ensure!(!interface.is_null(), "no interface to the hypervisor");
-        Ok(Self { interface, shutdown })
+        Ok(Self { interface, shutdown, destroy })
     }
 
     fn power_off(&self, domid: u32) -> anyhow::Result<()> {
@@ -86,17 +90,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a domain meets until that is told, by libvirtd and by osevent on GLib, in milliseconds.
+/// What a domain meets until that is told, by libvirtd and by osevent on GLib, in milliseconds: a shutdown from the moment at which Xen is asked for it,
+/// an end from that at which Xen tells dom0 of it.
 pub(crate) fn measure(libvirtd: &Libvirtd, count: u32, config: &Path) -> anyhow::Result<[(&'static str, Pair); 3]> {
     let host = GlibHost::start(Priority::DEFAULT)?;
     let attached = host.attach()?;
     let library = Library::load()?;
     let ctx = Ctx::open(&library, attached.event_loop.clone())?;
     let hypervisor = Hypervisor::open(&library)?;
+    let destructions = Destructions::noted(hypervisor.destroy)?;
 
     let (tells, told) = channel();
     let stopped = tells.clone();
-    libvirtd.on_stopped(move || _ = stopped.send((Told::Stopped, Instant::now())))?;
+    libvirtd.on_stopped(move || _ = stopped.send((Told::Stopped, now())))?;
     let mut events = ctx.events();
     thread::spawn(move || {
         while let Some(event) = block_on(events.next()) {
@@ -105,55 +111,54 @@ pub(crate) fn measure(libvirtd: &Libvirtd, count: u32, config: &Path) -> anyhow:
                 EventKind::Death => Told::Death,
                 _ => continue,
             };
-            _ = tells.send((what, Instant::now()));
+            _ = tells.send((what, now()));
         }
     });
 
-    let xl_file = XlFile::read(config)?;
-    let mut domains = vec![];
-    for number in 0..count {
-        let xml = libvirtd.xml_of_xl(&xl_file.named(&format!("death-{number}")))?;
-        let domain = libvirtd.create(&xml)?;
-        let watch = ctx.watch_death(DomainId::new(domain.id()))?;
-        domains.push((domain, watch));
-    }
+    let domains = libvirtd.create_many(count, &XlFile::read(config)?, "death")?;
+    let watch = |domain: &LibvirtDomain| ctx.watch_death(DomainId::new(domain.id()));
+    let watches = domains.iter().map(watch).collect::<Result<Vec<_>, _>>()?;
     let (mut shut_down, mut gone, mut destroyed) = (vec![], vec![], vec![]);
-    for (number, (domain, _)) in domains.iter().enumerate() {
+    for (number, domain) in domains.iter().enumerate() {
         let domid = domain.id();
-        let began = Instant::now();
         if number % 2 == 0 {
+            let began = now();
             hypervisor.power_off(domid)?;
-            let [shutdown, death, stopped] = times(&told, began, [Told::Shutdown, Told::Death, Told::Stopped])?;
-            shut_down.push((stopped, shutdown));
-            gone.push((stopped, death));
+            let [shutdown, death, stopped] = times(&told, [Told::Shutdown, Told::Death, Told::Stopped])?;
+            shut_down.push((ms(stopped, began), ms(shutdown, began)));
+            let died = destructions.take()?;
+            gone.push((ms(stopped, died), ms(death, died)));
         } else {
-            block_on(ctx.destroy(DomainId::new(domid)))?;
-            let [death, stopped] = times(&told, began, [Told::Death, Told::Stopped])?;
-            destroyed.push((stopped, death));
+            let status = Command::new("xl").args(["destroy", &domid.to_string()]).status();
+            ensure!(status.context("no xl")?.success(), "xl does not destroy domain {domid}");
+            let [death, stopped] = times(&told, [Told::Death, Told::Stopped])?;
+            let died = destructions.take()?;
+            destroyed.push((ms(stopped, died), ms(death, died)));
         }
     }
 
-    drop(domains);
+    drop(watches);
     block_on(ctx.close());
     Ok([
         ("shuts down, until that is told", Pair::of(shut_down)),
-        ("shuts down, until its end is told", Pair::of(gone)),
-        ("is destroyed by another program, until that is told", Pair::of(destroyed)),
+        ("ends after its shutdown, by libvirtd, until that is told", Pair::of(gone)),
+        ("ends by xl, until that is told", Pair::of(destroyed)),
     ])
 }
 
-/// Waits until all of these have been told; how long that took for each, in milliseconds.
-fn times<const N: usize>(
-    told: &Receiver<(Told, Instant)>,
-    began: Instant,
-    wanted: [Told; N],
-) -> anyhow::Result<[f64; N]> {
+/// Waits until all of these have been told; when that was.
+fn times<const N: usize>(told: &Receiver<(Told, Duration)>, wanted: [Told; N]) -> anyhow::Result<[Duration; N]> {
     const LIMIT: Duration = Duration::from_secs(60);
     let mut times = [None; N];
     while times.contains(&None) {
         let (what, at) = told.recv_timeout(LIMIT).with_context(|| format!("of {wanted:?} came {times:?}"))?;
         let Some(place) = wanted.iter().position(|wanted| *wanted == what) else { bail!("{what:?} was told") };
-        times[place] = Some((at - began).as_secs_f64() * 1e3);
+        times[place] = Some(at);
     }
     Ok(times.map(|time| time.expect("all have been told")))
+}
+
+/// Milliseconds from `began` to `ended`, which the clocks of two processors may have the other way round.
+fn ms(ended: Duration, began: Duration) -> f64 {
+    (ended.as_secs_f64() - began.as_secs_f64()) * 1e3
 }

@@ -63,6 +63,11 @@ pub(crate) fn paired(rounds: u32, mut base: impl FnMut() -> f64, mut measured: i
     Pair::of((0..rounds.max(1)).map(|_| (base(), measured())).collect())
 }
 
+/// The monotonic clock, which other processes and the kernel have as well.
+pub(crate) fn now() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).expect("it is not negative")
+}
+
 /// What the calling thread has used of a processor. On a machine that others use, the time of day says more about them.
 pub(crate) fn used() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it is not negative")

@@ -1,12 +1,11 @@
 //! How long it takes until a change of a domain is in the list of one who follows them. On the installed libxl, without a hypervisor.
 
-use crate::figures::{Sample, table};
+use crate::figures::{Sample, now, table};
 use anyhow::{Context, ensure};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
 use osevent_standin_machine::Machine;
-use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::thread;
@@ -89,9 +88,4 @@ fn inside(options: &Options) -> anyhow::Result<()> {
     shown.add_row([what, shown_as(sample.median()), shown_as(sample.quantile(99)), shown_as(sample.worst())]);
     println!("{shown}\nto begin with all of them takes {}", shown_as(first));
     Ok(())
-}
-
-/// The same for all processes.
-fn now() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }

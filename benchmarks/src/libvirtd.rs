@@ -1,6 +1,7 @@
 //! A client of libvirtd with its driver for libxl. The library is loaded where it is needed, since few machines have it.
 
 use crate::peers::{DefaultLoop, EventLoop, function, load};
+use crate::xl_file::XlFile;
 use anyhow::{Context, bail, ensure};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::process::Command;
@@ -113,6 +114,11 @@ impl Libvirtd {
             bail!("libvirt creates no domain: {}", self.words());
         }
         Ok(LibvirtDomain { domain, of: *self })
+    }
+
+    /// So many of them, by a file of xl's, whose names begin with `prefix`.
+    pub(crate) fn create_many(&self, count: u32, file: &XlFile, prefix: &str) -> anyhow::Result<Vec<LibvirtDomain>> {
+        (0..count).map(|number| self.create(&self.xml_of_xl(&file.named(&format!("{prefix}-{number}")))?)).collect()
     }
 
     /// The domains that run, and domain 0.

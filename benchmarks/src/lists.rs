@@ -81,9 +81,7 @@ fn list(libvirtd: &Libvirtd, count: u32, rounds: u32, config: &Path) -> anyhow::
     let attached = host.attach()?;
     let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
     let xl_file = XlFile::read(config)?;
-    let created = (0..count)
-        .map(|number| libvirtd.create(&libvirtd.xml_of_xl(&xl_file.named(&format!("listed-{number}")))?))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let created = libvirtd.create_many(count, &xl_file, "listed")?;
     let other = config.with_file_name("beside.cfg");
     std::fs::write(&other, xl_file.named("beside"))?;
     let began = Instant::now();

@@ -7,6 +7,7 @@ mod client;
 mod conditions;
 mod counting;
 mod deaths;
+mod destructions;
 mod dispatch;
 mod document;
 mod eventfd;

@@ -11,6 +11,7 @@ mod one_hot;
 mod plot;
 mod registering;
 mod removals;
+mod resident;
 mod row;
 mod stalls;
 mod threads;
@@ -119,15 +120,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             continue;
         }
         eprintln!("{goal} ...");
-        let rows = match measure(options) {
-            Ok(rows) => rows,
-            Err(error) if error.is::<Skipped>() => {
-                skipped.push(format!("{goal}: {error:#}"));
-                continue;
-            }
-            Err(error) => return Err(error.context(goal)),
-        };
-        results.extend(rows.into_iter().map(|row| Measured::of(goal, row)));
+        take(goal, measure(options), &mut results, &mut skipped)?;
     }
     if let Some(path) = &options.on_xen {
         results.extend(on_xen::read(path)?);
@@ -145,6 +138,21 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(docs) = &options.record {
         history::record(docs, &serde_json::to_value(&run)?)?;
         plot::write(&docs.join("benchmarks/goals.svg"), &run.results)?;
+    }
+    Ok(())
+}
+
+/// Adds what was measured for a goal, or why it could not be.
+fn take(
+    goal: &'static str,
+    measured: anyhow::Result<Vec<Row>>,
+    results: &mut Vec<Measured>,
+    skipped: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    match measured {
+        Ok(rows) => results.extend(rows.into_iter().map(|row| Measured::of(goal, row))),
+        Err(error) if error.is::<Skipped>() => skipped.push(format!("{goal}: {error:#}")),
+        Err(error) => return Err(error.context(goal)),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use super::row::Bound::AtMost;
 use super::row::Row;
-use super::{Options, Skipped, simulated_machine};
+use super::{Options, Skipped, resident, simulated_machine};
 use crate::figures::Pair;
 use crate::lists::{by_follower, by_xl};
 use anyhow::{Context, ensure};
@@ -29,7 +29,7 @@ pub(crate) struct Listing {
 }
 
 /// A machine with so many domains, and what this program writes on it.
-fn on_machine<T: DeserializeOwned>(domains: u32, program: &Path, arguments: &[&str]) -> anyhow::Result<T> {
+fn on_machine<T: DeserializeOwned>(domains: u32, program: &Path, arguments: &[String]) -> anyhow::Result<T> {
     let machine = simulated_machine()?;
     for domid in 1..=domains {
         machine.add_domain(domid).map_err(|error| anyhow::anyhow!("no domain {domid}: {error}"))?;
@@ -50,26 +50,11 @@ pub(super) fn output_of<T: DeserializeOwned>(process: &mut Command) -> anyhow::R
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// P16: a ctx and a watch of each domain's death.
+/// P16.
 pub(super) fn memory(options: &Options) -> anyhow::Result<Vec<Row>> {
     let domains = DOMAINS.min(options.many);
-    // Programs of their own, since this one is much larger, and parts of it come into memory with what is needed.
-    let measured = |name: &str| {
-        let program = std::env::current_exe()?.with_file_name(name);
-        if !program.exists() {
-            return Err(Skipped(format!("there is no {}, which `./x bench` builds", program.display())).into());
-        }
-        on_machine::<[f64; 2]>(domains, &program, &[&domains.to_string()])
-    };
-    let rounds: Vec<_> = (0..options.rounds.min(5))
-        .map(|_| Ok((measured("host-without-osevent")?, measured("host")?)))
-        .collect::<anyhow::Result<_>>()?;
-    let row = |what: &str, at: usize, bound| -> anyhow::Result<Row> {
-        let rounds: Vec<_> = rounds.iter().map(|(without, with)| (without[at], with[at])).collect();
-        let what = format!("a program with a ctx and {domains} watches, above libxl alone{what}");
-        Ok(Row::of_difference(what, "KiB", bound, rounds))
-    };
-    Ok(vec![row("", 0, Some(AtMost(1024.0)))?, row(": of that, not from files", 1, None)?])
+    let domids: Vec<_> = (1..=domains).collect();
+    resident::rows(options.rounds.min(5), &domids, "", |program, domids| on_machine(domains, program, domids))
 }
 
 /// P15: all domains with name, state and configuration, against `xl list -l`.
@@ -80,7 +65,7 @@ pub(super) fn list(options: &Options) -> anyhow::Result<Vec<Row>> {
     }
     let domains = DOMAINS.min(options.many);
     let xl = options.xl.to_str().context("the path of xl is no UTF-8")?;
-    let arguments = ["listing", &domains.to_string(), &options.rounds.min(11).to_string(), xl];
+    let arguments = ["listing", &domains.to_string(), &options.rounds.min(11).to_string(), xl].map(str::to_owned);
     let rounds: Vec<[f64; 3]> = on_machine(domains, &std::env::current_exe()?, &arguments)?;
     let what = format!("{domains} domains with name, state and configuration, against xl list -l");
     let row = |at: usize, what: String, bound| {

@@ -1,30 +1,36 @@
-//! P11, P13 and P15 on a real Xen, such as that of `lab --libvirt`: beside xl and libvirtd.
+//! P11, P13, P15 and P16 on a real Xen, such as that of `lab --libvirt`: beside xl and libvirtd.
 
+use super::on_machine::output_of;
 use super::row::Bound::{self, AtMost};
 use super::row::{Measured, Row, show};
-use super::{Run, write_json};
+use super::{Run, resident, take, write_json};
 use crate::conditions::Conditions;
 use crate::figures::Pair;
-use crate::libvirtd::Libvirtd;
+use crate::libvirtd::{LibvirtDomain, Libvirtd};
+use crate::xl_file::XlFile;
 use crate::{deaths, lists, lives};
 use anyhow::Context;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many domains are listed, and die
+    /// How many domains are listed, watched, and die
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     domains: u32,
     /// How many are created and destroyed, one after the other
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     lives: u32,
-    /// How often all are listed
+    /// How often all are listed and watched
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// The domain, as a file for xl with its name in a line of its own
     #[arg(long, default_value = "/lab/idle.cfg", value_name = "FILE")]
     config: PathBuf,
+    /// Measures this goal and leaves out the others; repeat for more
+    #[arg(long, value_name = "GOAL", value_parser = GOALS.map(|(name, _)| name))]
+    only: Vec<String>,
     /// Writes the results here, for `goals --on-xen`
     #[arg(long, value_name = "FILE")]
     json: PathBuf,
@@ -32,17 +38,19 @@ pub(crate) struct Options {
 
 type Measure = fn(&Libvirtd, &Options) -> anyhow::Result<Vec<Row>>;
 
+const GOALS: [(&str, Measure); 4] = [("P11", of_lives), ("P13", of_deaths), ("P15", of_lists), ("P16", of_memory)];
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let conditions = Conditions::now();
     let libvirtd = Libvirtd::start()?;
-    let mut results = vec![];
-    for (goal, measure) in [("P11", of_lives as Measure), ("P13", of_deaths), ("P15", of_lists)] {
+    let (mut results, mut skipped) = (vec![], vec![]);
+    let wanted = |goal: &str| options.only.is_empty() || options.only.iter().any(|only| only == goal);
+    for (goal, measure) in GOALS.into_iter().filter(|(goal, _)| wanted(goal)) {
         eprintln!("{goal} ...");
-        let rows = measure(&libvirtd, options).with_context(|| goal)?;
-        results.extend(rows.into_iter().map(|row| Measured::of(goal, row)));
+        take(goal, measure(&libvirtd, options), &mut results, &mut skipped)?;
     }
-    show(&results, &[]);
-    write_json(&options.json, &Run { conditions, results, skipped: vec![] })
+    show(&results, &skipped);
+    write_json(&options.json, &Run { conditions, results, skipped })
 }
 
 /// What [`run`] has written.
@@ -84,4 +92,16 @@ fn of_lists(libvirtd: &Libvirtd, options: &Options) -> anyhow::Result<Vec<Row>> 
         row(format!("on Xen: {} domains {what}", options.domains), Some(AtMost(0.2)), pair)
     };
     Ok(lists.iter().map(row).collect())
+}
+
+/// Each of a few domains is watched more than once.
+fn of_memory(libvirtd: &Libvirtd, options: &Options) -> anyhow::Result<Vec<Row>> {
+    const WATCHES: usize = 200;
+    let domains = libvirtd.create_many(options.domains.min(20), &XlFile::read(&options.config)?, "watched")?;
+    let watched: Vec<_> = domains.iter().map(LibvirtDomain::id).cycle().take(WATCHES).collect();
+    let rows = resident::rows(options.rounds, &watched, "on Xen: ", |program, domids| {
+        output_of(Command::new(program).args(domids))
+    });
+    domains.iter().try_for_each(LibvirtDomain::destroy)?;
+    rows
 }
