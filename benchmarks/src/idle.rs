@@ -1,26 +1,76 @@
 //! How often a program that waits is woken: its threads' switches, as the kernel counts them.
 
 use crate::client::Client;
+use crate::configured;
 use crate::eventfd::new_eventfd;
 use crate::figures::table;
 use crate::kind::Kind;
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use futures_lite::future::block_on;
 use osevent_core::{ClientValue, Deadline, Interest};
+use osevent_standin_machine::Machine;
 use procfs::process::Process;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
+use xenlight::{Ctx, Domain, DomainId, Library};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// How long each is left alone
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// How many domains there are, for those who follow them
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..32000))]
+    domains: u32,
+    /// Is the process that follows them, on a machine that is there
+    #[arg(long, hide = true)]
+    inside: bool,
 }
 
 /// Until async-io's own thread leaves the waiting to the executor's.
 const SETTLING: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if options.inside {
+        return followed(options);
+    }
+    attached(options)?;
+    let machine = Machine::new().map_err(|error| anyhow::anyhow!("no simulated machine: {error}"))?;
+    configured::add(&machine, options.domains)?;
+    let (seconds, domains) = (options.seconds.to_string(), options.domains.to_string());
+    let mut command = machine.command(std::env::current_exe()?);
+    let status = command.args(["idle", "--inside", "--seconds", &seconds, "--domains", &domains]).status()?;
+    ensure!(status.success(), "the process that follows ended with {status}");
+    Ok(())
+}
+
+/// Of who follows domains, before and after their configurations were asked for.
+fn followed(options: &Options) -> anyhow::Result<()> {
+    let wake_ups = || Ok::<_, anyhow::Error>(wake_ups(options.seconds)?.to_string());
+    let mut shown = table(["loop", "wake-ups a second with followed domains", "with their configurations"]);
+    for kind in Kind::ALL {
+        let host = kind.start()?;
+        let attached = host.attach()?;
+        let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
+        configured::write_files(&ctx)?;
+        let domains = ctx.follow_domains()?;
+        let before = wake_ups()?;
+        let of = domains.list().map(Domain::domid).filter(|domid| *domid != DomainId::DOM0);
+        let configs = ctx.followed_configs(of);
+        ensure!(configs.len() == options.domains as usize, "{} domains are followed", configs.len());
+        for config in configs {
+            block_on(config)?;
+        }
+        shown.add_row([kind.name().to_owned(), before, wake_ups()?]);
+        drop(domains);
+        block_on(ctx.close());
+    }
+    println!("{shown}");
+    Ok(())
+}
+
+/// Of a client that has nothing to do.
+fn attached(options: &Options) -> anyhow::Result<()> {
     let mut shown = table(["loop", "wake-ups a second without osevent", "with an idle client"]);
     for kind in Kind::ALL {
         let alone = {

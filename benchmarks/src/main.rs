@@ -5,6 +5,7 @@
 
 mod client;
 mod conditions;
+mod configured;
 mod counting;
 mod deaths;
 mod destructions;

@@ -5,18 +5,17 @@
 use super::row::Bound::AtMost;
 use super::row::Row;
 use super::{Options, Skipped, resident, simulated_machine};
+use crate::configured;
 use crate::figures::Pair;
 use crate::lists::{by_follower, by_xl};
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
 use serde::de::DeserializeOwned;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use xenlight::types::{Machine as Kind, Pv};
-use xenlight::{Ctx, DomainConfig, DomainId, Library};
+use xenlight::{Ctx, DomainId, Library};
 
 const DOMAINS: u32 = 200;
 
@@ -31,14 +30,7 @@ pub(crate) struct Listing {
 /// A machine with so many domains, and what this program writes on it.
 fn on_machine<T: DeserializeOwned>(domains: u32, program: &Path, arguments: &[String]) -> anyhow::Result<T> {
     let machine = simulated_machine()?;
-    for domid in 1..=domains {
-        machine.add_domain(domid).map_err(|error| anyhow::anyhow!("no domain {domid}: {error}"))?;
-        // A domain's configuration has it, in KiB.
-        for name in ["target", "static-max", "videoram"] {
-            let kib: &[u8] = if name == "videoram" { b"0" } else { b"4096" };
-            machine.store().write(&format!("/local/domain/{domid}/memory/{name}"), kib)?;
-        }
-    }
+    configured::add(&machine, domains)?;
     output_of(machine.command(program).args(arguments))
 }
 
@@ -80,13 +72,7 @@ pub(crate) fn listing(listing: &Listing) -> anyhow::Result<()> {
     let host = Adapter::Epoll.start()?;
     let attached = host.attach()?;
     let ctx = Ctx::open(&Library::load()?, attached.event_loop.clone())?;
-    // libxl keeps a file about each domain that it has created; these have been added without it.
-    let folder = std::env::var_os("OSEVENT_XENCALL_STATE_DIR").context("this is no simulated machine")?;
-    for domain in ctx.domains()? {
-        let file = format!("userdata-d.{}.{}.libxl-json", domain.domid, domain.uuid);
-        let config = DomainConfig::new(format!("pretend-{}", domain.domid), Kind::Pv(Pv::default()));
-        fs::write(Path::new(&folder).join(file), config.to_json() + "\0")?;
-    }
+    configured::write_files(&ctx)?;
     let of_xl = || by_xl(&listing.xl, listing.domains);
     let of_osevent = || -> anyhow::Result<f64> {
         let began = Instant::now();
