@@ -47,13 +47,18 @@ impl DomainRow {
         let (name, state) = (wording::name(domain), domain.state().text());
         let size = format!("{} · {}", wording::memory_of(domain), wording::vcpus(domain.vcpus()));
         row.name.set_text(&name);
-        self.set_tooltip_text(Some(&name));
         row.state.set_text(&state);
         row.size.set_text(&size);
         let icon = if domain.is_host() { "computer-symbolic" } else { wording::state_icon(domain.state()) };
-        row.icon.set_icon_name(Some(icon));
-        wording::STATE_CLASSES.iter().for_each(|class| row.icon.remove_css_class(class));
-        row.icon.add_css_class(wording::state_class(domain.state()));
+        // What is set again is looked up, styled and laid out again, also if it is the same.
+        if row.icon.icon_name().as_deref() != Some(icon) {
+            row.icon.set_icon_name(Some(icon));
+        }
+        let class = wording::state_class(domain.state());
+        if !row.icon.has_css_class(class) {
+            wording::STATE_CLASSES.iter().for_each(|class| row.icon.remove_css_class(class));
+            row.icon.add_css_class(class);
+        }
         // A screen reader is at the list's own widget.
         let reader_is_at = self.parent().unwrap_or_else(|| self.clone().upcast());
         accessible::label(&reader_is_at, &format!("{name}, {state}, {size}"));
@@ -100,6 +105,7 @@ mod imp {
             lines.append(&self.name);
             lines.append(&second);
             let row = self.obj();
+            row.set_has_tooltip(true);
             row.set_spacing(12);
             row.set_margin_top(8);
             row.set_margin_bottom(8);
@@ -110,7 +116,13 @@ mod imp {
         }
     }
 
-    impl WidgetImpl for DomainRow {}
+    impl WidgetImpl for DomainRow {
+        /// The name, which may be shortened. To give a row another tooltip would take longer: GTK asks the display where the pointer is.
+        fn query_tooltip(&self, _: i32, _: i32, _: bool, tooltip: &gtk::Tooltip) -> bool {
+            tooltip.set_text(Some(&self.name.text()));
+            true
+        }
+    }
 
     impl BoxImpl for DomainRow {}
 }
