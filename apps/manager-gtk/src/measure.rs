@@ -83,16 +83,24 @@ async fn come_and_go(session: &Session) {
         session.create(config);
     }
     until_done(session).await;
+    let are_listed = |listed: bool| names.iter().all(|name| session.domains().has_name(name) == listed);
+    // The list may be a little late.
+    until(|| are_listed(true)).await;
     for name in &names {
         let domain = session.domains().find(name).expect("it was created");
         session.act(&domain, Action::Destroy);
     }
     until_done(session).await;
+    until(|| are_listed(false)).await;
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        glib::timeout_future(EACH).await;
+    }
 }
 
 async fn until_done(session: &Session) {
-    while session.tasks().count_running() > 0 {
-        glib::timeout_future(EACH).await;
-    }
+    until(|| session.tasks().count_running() == 0).await;
     assert!(session.tasks().all_done(), "a task has failed");
 }

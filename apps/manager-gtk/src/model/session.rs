@@ -8,7 +8,7 @@ use crate::engine::{
 };
 use crate::i18n::{gettext, with};
 use futures_lite::StreamExt;
-use futures_lite::future::{or, yield_now};
+use futures_lite::future::or;
 use futures_lite::stream::BoxedLocal;
 use gtk::glib;
 use gtk::glib::clone;
@@ -17,11 +17,15 @@ use gtk::glib::subclass::prelude::*;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 glib::wrapper! {
     /// The connection to the host. It can be opened again; its lists stay the same objects.
     pub(crate) struct Session(ObjectSubclass<imp::Session>);
 }
+
+/// Between two changes: a frame, of which there are 60 in a second, has a few.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// How the connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -375,10 +379,12 @@ impl Session {
                         Err(failure) => self.fail(failure),
                     }
                 }
-                change => self.apply(change),
+                change => {
+                    self.apply(change);
+                    // Many at once must not keep the window from being drawn, and what they change is not to be drawn in one frame.
+                    glib::timeout_future(PAUSE).await;
+                }
             }
-            // Many at once must not keep the window from being drawn.
-            yield_now().await;
         }
         if self.imp().generation.get() == generation {
             self.imp().engine.take();
