@@ -134,6 +134,7 @@
 //! 4.20 are tested live. For the other releases, libxl's sources and headers were read.
 #![deny(missing_debug_implementations, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod buffer;
 mod buttons;
 mod cache;
 mod child_watch;

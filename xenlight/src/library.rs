@@ -1,13 +1,22 @@
+use crate::buffer::Spare;
 use crate::error::Error;
+use core::ffi::c_void;
 use std::path::Path;
 use std::sync::Arc;
 use xenlight_sys as sys;
+use xenlight_sys::domain::Opaque;
 
 pub use sys::Release;
 
 /// A loaded libxl. It is cheap to clone, and stays loaded until the process ends.
 #[derive(Clone, Debug)]
-pub struct Library(Arc<sys::Library>);
+pub struct Library(Arc<Loaded>);
+
+#[derive(Debug)]
+struct Loaded {
+    libxl: sys::Library,
+    spare: Spare,
+}
 
 impl Library {
     /// Loads the newest libxl that the dynamic linker finds in its usual directories, which `LD_LIBRARY_PATH` can extend. May be
@@ -16,7 +25,7 @@ impl Library {
     /// # Errors
     /// [`Error::Load`]: no usable libxl was found. The message says what to install.
     pub fn load() -> Result<Self, Error> {
-        Ok(Self(Arc::new(sys::Library::load()?)))
+        Ok(Self::of(sys::Library::load()?))
     }
 
     /// Loads the libxl at `path`, for instance that of a second Xen installation.
@@ -29,17 +38,21 @@ impl Library {
     /// The same as for [`load`](Self::load).
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         // SAFETY: the caller's promise.
-        Ok(Self(Arc::new(unsafe { sys::Library::open(path)? })))
+        Ok(Self::of(unsafe { sys::Library::open(path)? }))
+    }
+
+    fn of(libxl: sys::Library) -> Self {
+        Self(Arc::new(Loaded { libxl, spare: Spare::default() }))
     }
 
     /// The release of Xen that it belongs to. All 4.2.x releases count as 4.2.
     pub fn release(&self) -> Release {
-        self.0.release()
+        self.0.libxl.release()
     }
 
     /// The path of the file.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.0.libxl.path()
     }
 
     /// The error for what only later releases have.
@@ -48,6 +61,15 @@ impl Library {
     }
 
     pub(crate) fn sys(&self) -> &sys::Library {
-        &self.0
+        &self.0.libxl
+    }
+
+    /// Memory for a struct, to be put back.
+    pub(crate) fn take_buffer(&self) -> Opaque<c_void> {
+        self.0.spare.take()
+    }
+
+    pub(crate) fn put_back(&self, buffer: Opaque<c_void>) {
+        self.0.spare.put_back(buffer);
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use std::ffi::CString;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use xenlight_sys::domain::{OPAQUE_SIZE, Opaque};
 use xenlight_sys::{self as sys, Release, StructFunctions};
@@ -66,18 +67,20 @@ impl Handling {
 /// A struct that does not move. Whoever gives its address to an operation keeps this until
 /// the operation has ended ([E9]).
 pub(crate) struct Struct {
-    memory: Opaque<c_void>,
+    memory: ManuallyDrop<Opaque<c_void>>,
     handling: Handling,
+    /// The memory is of this.
+    library: Library,
 }
 
 impl Struct {
     /// # Errors
     /// The loaded libxl does not have this struct, which came with `since`.
     pub(crate) fn new(library: &Library, name: &'static str, since: Release) -> Result<Self, Error> {
-        let (handling, memory) = (Handling::of(library, name, since)?, Opaque::zeroed());
-        // SAFETY: far larger than any release needs.
+        let (handling, memory) = (Handling::of(library, name, since)?, library.take_buffer());
+        // SAFETY: far larger than any release needs. It writes all of the struct, whatever was there.
         unsafe { (handling.functions.init)(memory.as_ptr()) };
-        Ok(Self { memory, handling })
+        Ok(Self { memory: ManuallyDrop::new(memory), handling, library: library.clone() })
     }
 
     /// A parameter for libxl: `R` is what libxl's headers call this struct.
@@ -101,6 +104,8 @@ impl Drop for Struct {
             // SAFETY: initialised in `new`, and the memory goes right after.
             unsafe { dispose(self.memory.as_ptr()) };
         }
+        // SAFETY: taken once, and not used after.
+        self.library.put_back(unsafe { ManuallyDrop::take(&mut self.memory) });
     }
 }
 
