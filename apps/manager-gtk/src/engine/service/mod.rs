@@ -191,6 +191,13 @@ impl Service {
     async fn wait_for(&self, job: ObjectPath, steps: &Steps) -> Result<(), Failure> {
         let (told, cancelling, job) = (steps.clone(), self.bus.clone(), job.as_str().to_owned());
         let percentages = self.bus.percentages(&job, move |percent| told.tell(percent));
+        let waited = async {
+            // What it had got to before that is not told again.
+            let now = self.bus.properties(&job, JOB).await.ok();
+            let percent = now.and_then(|now| now.get("Percent")?.get()).filter(|percent| *percent > 0);
+            percent.into_iter().for_each(|percent| steps.tell(percent));
+            self.bus.read::<()>(&job, JOB, "Wait", None).await
+        };
         let cancelled = job.clone();
         let cancel = move || {
             let (bus, job) = (cancelling.clone(), cancelled.clone());
@@ -199,7 +206,7 @@ impl Service {
                 let _ = bus.call::<()>(&job, JOB, "Cancel", None).await;
             });
         };
-        let ended = steps.until(self.bus.read::<()>(&job, JOB, "Wait", None), cancel).await;
+        let ended = steps.until(waited, cancel).await;
         drop(percentages);
         let Err(mut failure) = ended else { return Ok(()) };
         // Its object stays for a while. Without it, the error's own text has to do.
