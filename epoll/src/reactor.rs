@@ -466,11 +466,31 @@ mod tests {
 
     impl Owner for Nobody {}
 
+    fn with_registry() -> (Arc<Reactor>, Arc<Registry<Nobody>>) {
+        let reactor = Reactor::new().unwrap();
+        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        (reactor, registry)
+    }
+
+    /// Another thread that acts waits until this is no longer held, and `meanwhile` does not.
+    fn waits(held: MutexGuard<'_, ()>, act: impl FnOnce() + Send, meanwhile: impl FnOnce()) {
+        thread::scope(|scope| {
+            let (begins, begun) = channel();
+            let acting = scope.spawn(move || {
+                begins.send(KernelThread::current()).unwrap();
+                act();
+            });
+            begun.recv().unwrap().sleeps();
+            meanwhile();
+            assert!(!acting.is_finished());
+            drop(held);
+        });
+    }
+
     /// An addition tells the kernel without the other lock: whoever came in between would change the entry that it is about.
     #[test]
     fn who_changes_what_is_watched_waits_for_another_one_who_does_and_a_dispatch_does_not() {
-        let reactor = Reactor::new().unwrap();
-        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (reactor, registry) = with_registry();
         let (near, _far) = UnixStream::pair().unwrap();
         let fd = near.as_raw_fd();
         let token = registry.watch_fd(fd, Interest::IN, ClientValue(1)).unwrap();
@@ -478,18 +498,7 @@ mod tests {
         let modify = || reactor.modify_fd(token, Interest::OUT).unwrap();
         let remove = || reactor.remove_fd(token);
         for change in [&add as &(dyn Fn() + Sync), &modify, &remove] {
-            let held = reactor.changes(fd);
-            thread::scope(|scope| {
-                let (begins, begun) = channel();
-                let changing = scope.spawn(move || {
-                    begins.send(KernelThread::current()).unwrap();
-                    change();
-                });
-                begun.recv().unwrap().sleeps();
-                reactor.dispatch().unwrap();
-                assert!(!changing.is_finished());
-                drop(held);
-            });
+            waits(reactor.changes(fd), change, || _ = reactor.dispatch().unwrap());
         }
     }
 
@@ -497,8 +506,7 @@ mod tests {
     /// would stay in its set for good if it were closed.
     #[test]
     fn who_removes_what_another_one_removes_or_meets_it_in_a_dispatch_waits_until_it_is_deleted() {
-        let reactor = Reactor::new().unwrap();
-        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (reactor, registry) = with_registry();
         let (near, _far) = UnixStream::pair().unwrap();
         let fd = near.as_raw_fd();
         let remove = |token| reactor.remove_fd(token);
@@ -507,25 +515,14 @@ mod tests {
             let token = registry.watch_fd(fd, Interest::OUT, ClientValue(1)).unwrap();
             let held = reactor.changes(fd);
             let deletion = reactor.state().fds.remove(reactor.as_fd(), token).unwrap();
-            thread::scope(|scope| {
-                let (begins, begun) = channel();
-                let meeting = scope.spawn(move || {
-                    begins.send(KernelThread::current()).unwrap();
-                    meet(token);
-                });
-                begun.recv().unwrap().sleeps();
-                assert!(!meeting.is_finished());
-                deletion.make(reactor.as_fd());
-                drop(held);
-            });
+            waits(held, || meet(token), || deletion.make(reactor.as_fd()));
             assert_eq!(reactor.dispatch(), Ok(0));
         }
     }
 
     #[test]
     fn who_changes_what_is_watched_of_an_fd_does_not_wait_for_who_does_of_the_next() {
-        let reactor = Reactor::new().unwrap();
-        let registry = Registry::new(reactor.clone(), LockRule::Concurrent, current_thread, |_| Nobody);
+        let (reactor, registry) = with_registry();
         let (near, _far) = UnixStream::pair().unwrap();
         let fd = near.as_raw_fd();
         let held = reactor.changes(fd + 1);

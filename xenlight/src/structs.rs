@@ -101,7 +101,7 @@ impl Struct {
 impl Drop for Struct {
     fn drop(&mut self) {
         if let Some(dispose) = self.handling.functions.dispose {
-            // SAFETY: initialised in `new`, and the memory goes right after.
+            // SAFETY: initialised in `new`, and not used after: the next one is initialised again.
             unsafe { dispose(self.memory.as_ptr()) };
         }
         // SAFETY: taken once, and not used after.
