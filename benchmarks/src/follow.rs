@@ -1,11 +1,11 @@
 //! How long it takes until a change of a domain is in the list of one who follows them. On the installed libxl, without a hypervisor.
 
 use crate::figures::{Sample, now, table};
+use crate::goals::simulated_machine;
 use anyhow::{Context, ensure};
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use osevent_conformance_loops::Adapter;
-use osevent_standin_machine::Machine;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::thread;
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.inside {
         return inside(options);
     }
-    let machine = Machine::new().map_err(|error| anyhow::anyhow!("no simulated machine: {error}"))?;
+    let machine = simulated_machine()?;
     for domid in 1..=options.domains {
         machine.add_domain(domid).map_err(|error| anyhow::anyhow!("no domain {domid}: {error}"))?;
     }

@@ -4,11 +4,11 @@ use crate::client::Client;
 use crate::configured;
 use crate::eventfd::new_eventfd;
 use crate::figures::table;
+use crate::goals::simulated_machine;
 use crate::kind::Kind;
 use anyhow::{Context, ensure};
 use futures_lite::future::block_on;
 use osevent_core::{ClientValue, Deadline, Interest};
-use osevent_standin_machine::Machine;
 use procfs::process::Process;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         return followed(options);
     }
     attached(options)?;
-    let machine = Machine::new().map_err(|error| anyhow::anyhow!("no simulated machine: {error}"))?;
+    let machine = simulated_machine()?;
     configured::add(&machine, options.domains)?;
     let (seconds, domains) = (options.seconds.to_string(), options.domains.to_string());
     let mut command = machine.command(std::env::current_exe()?);

@@ -1,10 +1,10 @@
 //! What it takes to list domains with all that a manager shows of them, and to have a ctx open. On the installed libxl, without a hypervisor.
 
 use crate::figures::table;
+use crate::goals::simulated_machine;
 use crate::memory_of;
 use anyhow::{Context, ensure};
 use osevent_conformance_loops::Adapter;
-use osevent_standin_machine::Machine;
 use std::time::{Duration, Instant};
 use xenlight::types::{Disk, Nic};
 use xenlight::{Ctx, Library};
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.inside {
         return inside(options);
     }
-    let machine = Machine::new().map_err(|error| anyhow::anyhow!("no simulated machine: {error}"))?;
+    let machine = simulated_machine()?;
     for domid in 1..=options.domains {
         machine.add_domain(domid).map_err(|error| anyhow::anyhow!("no domain {domid}: {error}"))?;
     }

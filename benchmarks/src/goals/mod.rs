@@ -86,7 +86,7 @@ const GOALS: [(&str, Measure); 13] = [
 
 /// Something is missing on this machine, without which a goal cannot be measured; it says what.
 #[derive(Debug)]
-struct Skipped(String);
+pub(crate) struct Skipped(String);
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,8 +96,8 @@ impl fmt::Display for Skipped {
 
 impl std::error::Error for Skipped {}
 
-/// For those that need one.
-fn simulated_machine() -> Result<Machine, Skipped> {
+/// For what needs one.
+pub(crate) fn simulated_machine() -> Result<Machine, Skipped> {
     Machine::new().map_err(|error| Skipped(format!("no simulated machine: {error}")))
 }
 

@@ -2,15 +2,15 @@
 
 use super::{Options, Series, Subject, decades};
 use crate::figures::Sample;
+use crate::goals::simulated_machine;
 use anyhow::{Context, ensure};
 use osevent_conformance_loops::Adapter;
-use osevent_standin_machine::Machine;
 use std::time::Instant;
 use xenlight::{Ctx, Library};
 
 /// Measures in a process on the machine, which is started anew for each number of domains.
 pub(super) fn domains_and_ctxs(options: &Options) -> anyhow::Result<Vec<Subject>> {
-    let machine = Machine::new().map_err(|error| anyhow::anyhow!("no simulated machine: {error}"))?;
+    let machine = simulated_machine()?;
     let mut there = 0;
     let mut subjects: Vec<Subject> = vec![];
     for count in decades(options.domains) {
