@@ -10,6 +10,7 @@ use core::ffi::{c_char, c_int, c_uint, c_ulong};
 use osevent_core::InHook;
 use std::borrow::Cow;
 use std::ffi::CStr;
+use std::io;
 use std::sync::Arc;
 use xenlight_sys::log::{self as sys, VaList, format_message};
 
@@ -32,6 +33,12 @@ impl Logger {
         let functions = sys::Logger { vmessage, progress: Some(progress), destroy };
         // SAFETY: no preconditions.
         Self { functions, process: unsafe { libc::getpid() }, hearing: Hearing::default(), queue }
+    }
+
+    /// Whether a message may be of use to anybody. Most are not, and are not even formatted: whenever a domain ends, libxl says two lines
+    /// for each that is watched. It takes no lock and makes no system call; forked children may ask, too.
+    fn wants(&self, level: log::Level) -> bool {
+        level == log::Level::Error || level <= log::max_level() || self.hearing.needs_notes()
     }
 
     /// Whether this is a forked child, where nothing is logged or heard.
@@ -64,7 +71,7 @@ unsafe extern "C" fn vmessage(
         sys::LEVEL_PROGRESS | sys::LEVEL_DETAIL | sys::LEVEL_VERBOSE => log::Level::Debug,
         _ => log::Level::Trace,
     };
-    if logger.is_forked() {
+    if !logger.wants(level) || logger.is_forked() {
         return;
     }
     let mut buffer = [0; LONGEST];
@@ -77,8 +84,8 @@ unsafe extern "C" fn vmessage(
         // SAFETY: libxl passes a string that lasts for the call.
         unsafe { CStr::from_ptr(context) }.to_string_lossy()
     };
-    let errno = (errno > 0).then(|| std::io::Error::from_raw_os_error(errno));
-    let message = errno.map_or_else(|| message.to_string(), |errno| format!("{message}: {errno}"));
+    let message =
+        if errno > 0 { format!("{message}: {}", io::Error::from_raw_os_error(errno)).into() } else { message };
     if level == log::Level::Error {
         logger.hearing.hear(&context, &message);
     } else {
@@ -117,3 +124,23 @@ unsafe extern "C" fn progress(
 
 /// Libxl never calls it; the ctx owns the logger.
 unsafe extern "C" fn destroy(_: *mut sys::Logger) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Listener;
+
+    #[test]
+    fn r15_only_errors_are_looked_at_while_nobody_is_at_work_or_logs() {
+        let logger = Logger::new(Arc::new(Queue::new().expect("there are fds")));
+        let wants = || (logger.wants(log::Level::Error), logger.wants(log::Level::Trace));
+        assert_eq!(wants(), (true, false));
+        {
+            let _occurrence = logger.hearing.attend(None);
+            assert_eq!(wants(), (true, false));
+            let _call = logger.hearing.attend(Some(Listener::new(None)));
+            assert_eq!(wants(), (true, true));
+        }
+        assert_eq!(wants(), (true, false));
+    }
+}

@@ -38,6 +38,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 use xenlight_types::DomainId;
@@ -135,26 +136,28 @@ impl Listener {
 
 /// Of one ctx: who is at work, and what is whose.
 #[derive(Default)]
-pub(crate) struct Hearing(Mutex<State>);
+pub(crate) struct Hearing {
+    state: Mutex<State>,
+    /// Whether a watch in xenstore has an owner; written under the lock. Relaxed: libxl sets such a watch, and says that it is about to call it, under its
+    /// own lock ([R15]).
+    has_watches: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
     /// The operations whose callback has not run.
     at_work: Vec<Arc<Listener>>,
-    owners: HashMap<Key, Weak<Listener>>,
+    /// By the `for_libxl` of an fd or timeout.
+    registrations: Owners,
+    /// By the address of one of libxl's watches in xenstore.
+    watches: Owners,
     /// Registered while the ctx opened.
     shared: Vec<RawFd>,
     opened: bool,
 }
 
-/// What libxl is called with.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    /// The `for_libxl` of an fd or timeout.
-    Registration(u64),
-    /// The address of one of libxl's watches in xenstore.
-    Watch(u64),
-}
+#[derive(Default)]
+struct Owners(HashMap<u64, Weak<Listener>>);
 
 struct Frame {
     /// The address of the ctx's `Hearing`: calls on several ctxs can nest.
@@ -198,20 +201,22 @@ impl Hearing {
 
     /// An operation is about to begin.
     pub(crate) fn begins(&self, operation: &Arc<Listener>) {
-        lock(&self.0).at_work.push(operation.clone());
+        lock(&self.state).at_work.push(operation.clone());
     }
 
     /// Its callback runs, or it did not begin.
     pub(crate) fn ended(&self, operation: &Arc<Listener>) {
-        let mut state = lock(&self.0);
-        state.at_work.retain(|other| !Arc::ptr_eq(other, operation));
-        state.owners.retain(|_, owner| !std::ptr::eq(owner.as_ptr(), Arc::as_ptr(operation)));
+        self.with_watches(|state| {
+            state.at_work.retain(|other| !Arc::ptr_eq(other, operation));
+            state.registrations.forget(operation);
+            state.watches.forget(operation);
+        });
     }
 
     /// What [`registers`](Self::registers) was told of did not come about.
     pub(crate) fn refused(&self, value: u64, fd: Option<RawFd>) {
-        let mut state = lock(&self.0);
-        state.owners.remove(&Key::Registration(value));
+        let mut state = lock(&self.state);
+        state.registrations.set(value, None);
         if !state.opened
             && let Some(at) = state.shared.iter().rposition(|shared| Some(*shared) == fd)
         {
@@ -222,7 +227,7 @@ impl Hearing {
     /// Libxl registers an fd, or a timeout, to be called with this value.
     pub(crate) fn registers(&self, value: u64, fd: Option<RawFd>) {
         let owner = self.current();
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if let Some(fd) = fd
             && !state.opened
         {
@@ -230,17 +235,23 @@ impl Hearing {
         }
         let serves_several = |fd| state.shared.contains(&fd) || is_device(fd);
         let owner = owner.filter(|_| !fd.is_some_and(serves_several));
-        state.set_owner(Key::Registration(value), owner.as_ref());
+        state.registrations.set(value, owner.as_ref());
     }
 
     /// What is registered from now on is for somebody.
     pub(crate) fn opened(&self) {
-        lock(&self.0).opened = true;
+        lock(&self.state).opened = true;
     }
 
     /// Whom an occurrence with this value is for.
     pub(crate) fn owner(&self, value: u64) -> Option<Arc<Listener>> {
-        lock(&self.0).owner(Key::Registration(value))
+        lock(&self.state).registrations.owner(value)
+    }
+
+    /// Whether a message below the level of errors may be of use: whether this call has an owner, or may get one. It takes no lock, so a forked child may
+    /// ask.
+    pub(crate) fn needs_notes(&self) -> bool {
+        self.has_watches.load(Ordering::Relaxed) || self.innermost(|frame| frame.owner.is_some()).unwrap_or(false)
     }
 
     /// A message below the level of errors.
@@ -256,9 +267,9 @@ impl Hearing {
         let Ok(watch) = u64::from_str_radix(watch, 16) else { return };
         if rest.contains(": register slotnum=") {
             let owner = self.current();
-            lock(&self.0).set_owner(Key::Watch(watch), owner.as_ref());
+            self.with_watches(|state| state.watches.set(watch, owner.as_ref()));
         } else if rest.contains(": event epath=") {
-            let owner = lock(&self.0).owner(Key::Watch(watch));
+            let owner = self.with_watches(|state| state.watches.owner(watch));
             let _replaced = self.innermost(|frame| std::mem::replace(&mut frame.owner, owner));
         }
     }
@@ -277,7 +288,7 @@ impl Hearing {
         }
         let line = line(context, message);
         let owner = self.current();
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         let about = |domid| state.at_work.iter().filter(move |other| other.domid == Some(domid));
         match (line.domid, owner) {
             (Some(domid), Some(owner)) if owner.domid == Some(domid) => owner.hear(line),
@@ -302,6 +313,16 @@ impl Hearing {
         }
     }
 
+    /// For what looks at the watches in xenstore, or changes them.
+    fn with_watches<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = lock(&self.state);
+        let result = work(&mut state);
+        // What a call has set that has returned is nobody's: so libxl's one watch for the ends of domains.
+        state.watches.0.retain(|_, owner| owner.strong_count() > 0);
+        self.has_watches.store(!state.watches.0.is_empty(), Ordering::Relaxed);
+        result
+    }
+
     fn innermost<R>(&self, look: impl FnOnce(&mut Frame) -> R) -> Option<R> {
         let address = self.address();
         FRAMES
@@ -315,16 +336,20 @@ impl Hearing {
     }
 }
 
-impl State {
-    fn owner(&self, key: Key) -> Option<Arc<Listener>> {
-        self.owners.get(&key).and_then(Weak::upgrade)
+impl Owners {
+    fn owner(&self, key: u64) -> Option<Arc<Listener>> {
+        self.0.get(&key).and_then(Weak::upgrade)
     }
 
-    fn set_owner(&mut self, key: Key, owner: Option<&Arc<Listener>>) {
+    fn set(&mut self, key: u64, owner: Option<&Arc<Listener>>) {
         match owner {
-            Some(owner) => _ = self.owners.insert(key, Arc::downgrade(owner)),
-            None => _ = self.owners.remove(&key),
+            Some(owner) => _ = self.0.insert(key, Arc::downgrade(owner)),
+            None => _ = self.0.remove(&key),
         }
+    }
+
+    fn forget(&mut self, gone: &Arc<Listener>) {
+        self.0.retain(|_, owner| !std::ptr::eq(owner.as_ptr(), Arc::as_ptr(gone)));
     }
 }
 

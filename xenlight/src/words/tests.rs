@@ -126,6 +126,34 @@ fn e12_xenstores_fd_is_nobodys_until_libxl_says_which_watch_it_is_for() {
 }
 
 #[test]
+fn e12_notes_are_needed_as_long_as_a_watch_in_xenstore_is_somebodys() {
+    let hearing = hearing();
+    let says = |what| hearing.note(&format!("libxl_event.c:8:f: watch w=0x5a0 wpath=/x token=3/1: {what}"));
+    let sets = |owner: &Arc<Listener>| {
+        let _attending = hearing.attend(Some(owner.clone()));
+        assert!(hearing.needs_notes(), "of a call with an owner");
+        says("register slotnum=3");
+    };
+    let occurs = || {
+        let _occurrence = hearing.attend(None);
+        says("event epath=/x/y");
+        hearing.needs_notes()
+    };
+    assert!(!occurs());
+    let five = at_work(&hearing, Some(5));
+    assert!(!hearing.needs_notes(), "it watches nothing");
+    sets(&five);
+    assert!(hearing.needs_notes() && occurs());
+    hearing.ended(&five);
+    assert!(!hearing.needs_notes(), "it has ended");
+
+    let call = Listener::new(Some(DomainId::new(5)));
+    sets(&call);
+    drop(call);
+    assert!(!occurs(), "whose call has returned needs none");
+}
+
+#[test]
 fn e12_a_device_is_nobodys() {
     use std::os::fd::AsRawFd;
     let (hearing, null) = (hearing(), std::fs::File::open("/dev/null").expect("every Unix has one"));
