@@ -101,12 +101,20 @@ impl Workspace {
         let mut cargo = self.cargo();
         cargo.args([command, "--message-format=json-render-diagnostics", "--package", &program.package]);
         cargo.arg(format!("--{}", program.kind)).arg(&program.name);
-        let mut child = more(&mut cargo).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+        Self::built(program, more(&mut cargo))
+    }
+
+    /// Has `cargo`, which is to print messages in JSON, make `program` among others, and returns where cargo says that it lies.
+    pub(crate) fn built(program: &Program, cargo: &mut Command) -> Result<PathBuf> {
+        let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
         let mut built = None;
         let messages = child.stdout.take().expect("cargo's output is a pipe");
         for line in BufReader::new(messages).lines() {
             let message: Value = serde_json::from_str(&line?).unwrap_or_default();
+            // The tests within a binary have its name, too.
             if message["target"]["name"] == *program.name
+                && message["target"]["kind"][0] == program.kind
+                && message["profile"]["test"] == (program.kind == "test")
                 && let Some(executable) = message["executable"].as_str()
             {
                 built = Some(PathBuf::from(executable));

@@ -13,15 +13,17 @@ use serde_json::Value;
 use super::published::Published;
 use super::steps::{Step, check};
 use super::tally::Tally;
+use crate::setup::WITH_WINDOWS;
 use crate::workspace::Workspace;
 use crate::{package, setup};
 
 /// All steps.
-pub(super) const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 9] = [
     Step::new("published", "manifests, licences and READMEs", super::published::check),
     Step::new("package", "each package, built from what would be uploaded", crates),
     Step::new("msrv", "each crate with the oldest Rust that its manifest names", msrv),
     Step::new("minimal-versions", "all crates with the oldest dependencies that they name", minimal_versions),
+    Step::new("alone", "lints of each crate and its tests alone, with its own features of what it depends on", alone),
     Step::new("features", "each crate alone with each set of its features", features),
     Step::new("external-types", "whose types the interfaces show", external_types),
     Step::new("debian", "Debian packages, what lintian says of them, and how they fare on clean systems", debian),
@@ -121,6 +123,22 @@ fn with_members(manifest: &str, folders: &[String]) -> String {
         in_members = line == "members = [" || in_members && line != "]";
     }
     lines.join("\n") + "\n"
+}
+
+fn alone(workspace: &Workspace) -> Result<Tally> {
+    let lacking = setup::for_windows()?;
+    let mut tally = Tally::default();
+    for package in &workspace.packages {
+        tally += match &lacking {
+            Some(lacking) if WITH_WINDOWS.contains(&package.as_str()) => Tally::skipped_for(lacking),
+            _ => {
+                let mut cargo = workspace.cargo();
+                cargo.args(["clippy", "--quiet", "--all-targets", "--package", package, "--", "-D", "warnings"]);
+                check(&mut cargo)?
+            }
+        };
+    }
+    Ok(tally)
 }
 
 fn features(workspace: &Workspace) -> Result<Tally> {

@@ -41,16 +41,15 @@ impl Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 25] = [
+pub(super) const STEPS: [Step; 24] = [
     Step::new("setup", "system packages", |_| setup::run().map(|()| Tally::PASSED)),
     Step::new("fmt", "the format of the sources", fmt),
     Step::new("published", "what is to be published: manifests, licences, READMEs", published::check),
-    Step::new("clippy", "lints, each crate alone", clippy),
+    Step::new("clippy", "lints", clippy),
     Step::new("docs", "the documentation, private items too", docs),
-    Step::new("test", "tests of all crates but xtask and programs with windows", test),
+    Step::new("test", "tests of all crates but xtask", test),
     Step::new("doctest", "the programs in the documentation", doctest),
     Step::new("book", "what builds the book: lints, tests; the book, and the links in it", build_book),
-    Step::new("gtk", "programs with windows: lints, documentation, tests", gtk),
     Step::new("packages", "Debian packages of the programs, and clean systems with them", packages),
     Step::new("loom", "the core's races, every interleaving", loom),
     Step::new("no-std", "a program without std that links the core", no_std),
@@ -70,8 +69,22 @@ pub(super) const STEPS: [Step; 25] = [
 ];
 
 /// Life, save, death and close, devices, and a device model: the cases that run on each release's Xen.
-const ON_EACH_XEN: [&str; 8] =
-    ["xen-life", "xen-saved", "xen-destroyed", "xen-powers", "xen-close", "xen-plug", "xen-qemu-share", "xen-hvm-vnc"];
+const ON_EACH_XEN: [&str; 8] = [
+    "xen-life",
+    "xen-saved",
+    "xen-destroyed",
+    "xen-powers",
+    "xen-close",
+    "xen-plugged",
+    "xen-qemu-share",
+    "xen-hvm-vnc",
+];
+
+/// Cargo's arguments for what the step `test` builds of each package.
+pub(super) const TESTED: [&str; 3] = ["--all-targets", "--features", "osevent-standin-machine/demo"];
+
+/// The step `lab` has its tests.
+pub(super) const WITHOUT_XTASK: [&str; 2] = ["--exclude", "xtask"];
 
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";
@@ -88,10 +101,10 @@ fn fmt(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn clippy(workspace: &Workspace) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for package in workspace.packages.iter().filter(|package| !WITH_WINDOWS.contains(&package.as_str())) {
-        tally += clippy_of(workspace, package)?;
-    }
+    let (packages, mut tally) = packages_here()?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--keep-going"]).args(packages).args(TESTED).args(["--", "-D", "warnings"]);
+    tally += check(&mut cargo)?;
     let mut cargo = workspace.cargo();
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("no-std"));
     // Not all targets: without std there is no test harness.
@@ -102,42 +115,44 @@ fn clippy(workspace: &Workspace) -> Result<Tally> {
     Ok(tally)
 }
 
-fn clippy_of(workspace: &Workspace, package: &str) -> Result<Tally> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["clippy", "--all-targets", "--package", package]);
-    check(cargo.args(["--", "-D", "warnings"]))
-}
-
 fn docs(workspace: &Workspace) -> Result<Tally> {
-    docs_of(workspace, &without_windows())
-}
-
-fn docs_of(workspace: &Workspace, packages: &[&str]) -> Result<Tally> {
+    let (packages, mut tally) = packages_here()?;
     let mut cargo = workspace.cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings");
-    check(cargo.arg("doc").args(packages).args(["--no-deps", "--document-private-items"]))
+    tally += check(cargo.arg("doc").args(packages).args(["--no-deps", "--document-private-items"]))?;
+    Ok(tally)
 }
 
-/// Cargo's arguments for all packages but those.
-fn without_windows() -> Vec<&'static str> {
-    let excluded = WITH_WINDOWS.iter().flat_map(|package| ["--exclude", package]);
-    ["--workspace"].into_iter().chain(excluded).collect()
+/// Cargo's arguments for the packages that can be built here, all at once: each alone would be built with other features of what it
+/// depends on, and that anew. And what is skipped by that.
+fn packages_here() -> Result<(Vec<&'static str>, Tally)> {
+    Ok(match setup::for_windows()? {
+        None => (vec!["--workspace"], Tally::default()),
+        Some(lacking) => {
+            let excluded = WITH_WINDOWS.iter().flat_map(|package| ["--exclude", package]);
+            (["--workspace"].into_iter().chain(excluded).collect(), Tally::skipped_for(lacking))
+        }
+    })
 }
 
 fn test(workspace: &Workspace) -> Result<Tally> {
-    let mut cargo = workspace.cargo();
-    count(cargo.arg("test").args(tested()).arg("--no-fail-fast"))
-}
-
-/// Cargo's arguments for what the step `test` builds.
-fn tested() -> Vec<&'static str> {
-    let rest = ["--exclude", "xtask", "--features", "osevent-standin-machine/demo", "--all-targets"];
-    without_windows().into_iter().chain(rest).collect()
+    let (packages, mut tally) = packages_here()?;
+    let cargo = |command| {
+        let mut cargo = workspace.cargo();
+        cargo.arg(command).args(&packages).args(WITHOUT_XTASK).args(TESTED);
+        cargo
+    };
+    // Tests run examples, which `cargo test --all-targets` builds as tests alone.
+    tally += check(&mut cargo("build"))?;
+    tally += count(cargo("test").arg("--no-fail-fast"))?;
+    Ok(tally)
 }
 
 fn doctest(workspace: &Workspace) -> Result<Tally> {
+    let (packages, mut tally) = packages_here()?;
     let mut cargo = workspace.cargo();
-    count(cargo.arg("test").args(without_windows()).args(["--doc", "--no-fail-fast"]))
+    tally += count(cargo.arg("test").args(packages).args(["--doc", "--no-fail-fast"]))?;
+    Ok(tally)
 }
 
 fn build_book(workspace: &Workspace) -> Result<Tally> {
@@ -149,29 +164,12 @@ fn build_book(workspace: &Workspace) -> Result<Tally> {
     Ok(tally)
 }
 
-fn gtk(workspace: &Workspace) -> Result<Tally> {
-    if let Some(lacking) = setup::for_windows()? {
-        return Ok(Tally::skipped_for(lacking));
-    }
-    let mut tally = Tally::default();
-    for package in WITH_WINDOWS {
-        tally += clippy_of(workspace, package)?;
-        tally += docs_of(workspace, &["--package", package])?;
-        let mut cargo = workspace.cargo();
-        tally += count(cargo.args(["test", "--package", package, "--no-fail-fast"]))?;
-    }
-    Ok(tally)
-}
-
 fn packages(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_packaging()? {
         return Ok(Tally::skipped_for(lacking));
     }
     // What earlier steps have built is there already, if all is asked for that they have asked for.
-    let mut tally = check(workspace.cargo().arg("build").args(tested()))?;
-    for package in WITH_WINDOWS {
-        tally += check(workspace.cargo().args(["build", "--all-targets", "--package", package]))?;
-    }
+    let mut tally = check(workspace.cargo().args(["build", "--workspace"]).args(WITHOUT_XTASK).args(TESTED))?;
     let well = package::check_built(workspace, &workspace.target.join("debug"))?;
     tally += if well { Tally::PASSED } else { Tally::failed_by(package::FAULT) };
     Ok(tally)

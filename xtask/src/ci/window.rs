@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::steps::{TESTED, WITHOUT_XTASK};
 use crate::command::ends_well;
 use crate::workspace::{Program, Workspace};
 
@@ -19,11 +20,18 @@ const PACKED: &str = "pictures.tar";
 /// What runs the test, whose pictures replace those of the last time.
 pub(super) fn command(workspace: &Workspace) -> Result<Command> {
     let program = workspace.program(PACKAGE).with_context(|| format!("the workspace has no {PACKAGE}"))?;
-    // Together, with what the tests need: alone, the program would be built with fewer features of its dependencies, which no
-    // step before this one has done.
-    let test = Program::test(PACKAGE, TEST);
-    let program = workspace.executable(program, "build", |cargo| cargo.args(["--test", TEST]))?;
-    let test = workspace.executable(&test, "build", |cargo| cargo.args(["--bin", PACKAGE]))?;
+    // With all that other steps have built, or else it would be built anew with fewer features of its dependencies.
+    let cargo = || {
+        let mut cargo = workspace.cargo();
+        cargo
+            .args(["build", "--workspace"])
+            .args(WITHOUT_XTASK)
+            .args(TESTED)
+            .arg("--message-format=json-render-diagnostics");
+        cargo
+    };
+    let test = Workspace::built(&Program::test(PACKAGE, TEST), &mut cargo())?;
+    let program = Workspace::built(program, &mut cargo())?;
     let pictures = pictures(workspace);
     if pictures.exists() {
         fs::remove_dir_all(&pictures)?;
