@@ -81,10 +81,7 @@ const ON_EACH_XEN: [&str; 8] = [
 ];
 
 /// Cargo's arguments for what the step `test` builds of each package.
-pub(super) const TESTED: [&str; 3] = ["--all-targets", "--features", "osevent-standin-machine/demo"];
-
-/// The step `lab` has its tests.
-pub(super) const WITHOUT_XTASK: [&str; 2] = ["--exclude", "xtask"];
+const TESTED: [&str; 3] = ["--all-targets", "--features", "osevent-standin-machine/demo"];
 
 /// The program that links the core without std, outside the workspace.
 const NO_STD: &str = "core/no-std-program/Cargo.toml";
@@ -137,15 +134,18 @@ fn packages_here() -> Result<(Vec<&'static str>, Tally)> {
 
 fn test(workspace: &Workspace) -> Result<Tally> {
     let (packages, mut tally) = packages_here()?;
-    let cargo = |command| {
-        let mut cargo = workspace.cargo();
-        cargo.arg(command).args(&packages).args(WITHOUT_XTASK).args(TESTED);
-        cargo
-    };
     // Tests run examples, which `cargo test --all-targets` builds as tests alone.
-    tally += check(&mut cargo("build"))?;
-    tally += count(cargo("test").arg("--no-fail-fast"))?;
+    tally += check(&mut of_tested(workspace, "build", &packages))?;
+    tally += count(of_tested(workspace, "test", &packages).arg("--no-fail-fast"))?;
     Ok(tally)
+}
+
+/// Cargo's `command` for all that the step `test` builds of `packages`: with less, what is there already would be built anew, with fewer
+/// features of what it depends on. Without xtask, whose tests are the step `lab`.
+pub(super) fn of_tested(workspace: &Workspace, command: &str, packages: &[&str]) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.arg(command).args(packages).args(["--exclude", "xtask"]).args(TESTED);
+    cargo
 }
 
 fn doctest(workspace: &Workspace) -> Result<Tally> {
@@ -168,8 +168,7 @@ fn packages(workspace: &Workspace) -> Result<Tally> {
     if let Some(lacking) = setup::for_packaging()? {
         return Ok(Tally::skipped_for(lacking));
     }
-    // What earlier steps have built is there already, if all is asked for that they have asked for.
-    let mut tally = check(workspace.cargo().args(["build", "--workspace"]).args(WITHOUT_XTASK).args(TESTED))?;
+    let mut tally = check(&mut of_tested(workspace, "build", &["--workspace"]))?;
     let well = package::check_built(workspace, &workspace.target.join("debug"))?;
     tally += if well { Tally::PASSED } else { Tally::failed_by(package::FAULT) };
     Ok(tally)

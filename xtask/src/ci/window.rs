@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::steps::{TESTED, WITHOUT_XTASK};
+use super::steps::of_tested;
 use crate::command::ends_well;
 use crate::workspace::{Program, Workspace};
 
@@ -20,18 +20,12 @@ const PACKED: &str = "pictures.tar";
 /// What runs the test, whose pictures replace those of the last time.
 pub(super) fn command(workspace: &Workspace) -> Result<Command> {
     let program = workspace.program(PACKAGE).with_context(|| format!("the workspace has no {PACKAGE}"))?;
-    // With all that other steps have built, or else it would be built anew with fewer features of its dependencies.
-    let cargo = || {
-        let mut cargo = workspace.cargo();
-        cargo
-            .args(["build", "--workspace"])
-            .args(WITHOUT_XTASK)
-            .args(TESTED)
-            .arg("--message-format=json-render-diagnostics");
-        cargo
-    };
-    let test = Workspace::built(&Program::test(PACKAGE, TEST), &mut cargo())?;
-    let program = Workspace::built(program, &mut cargo())?;
+    let test = Program::test(PACKAGE, TEST);
+    let [program, test] = [program, &test].map(|wanted| {
+        let mut cargo = of_tested(workspace, "build", &["--workspace"]);
+        Workspace::built(wanted, cargo.arg("--message-format=json-render-diagnostics"))
+    });
+    let (program, test) = (program?, test?);
     let pictures = pictures(workspace);
     if pictures.exists() {
         fs::remove_dir_all(&pictures)?;
