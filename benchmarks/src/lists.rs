@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
-use xenlight::{Ctx, DomainId, Domains, Library};
+use xenlight::{Ctx, DomainConfig, DomainId, Domains, Library, Operation};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -30,7 +30,16 @@ pub(crate) struct Options {
 }
 
 /// Those that list, by turns.
-const WAYS: [&str; 4] = ["xl list -l", "libvirtd", "osevent on GLib", "osevent on GLib, which follows the domains"];
+const WAYS: [&str; 5] = [
+    "xl list -l",
+    "libvirtd",
+    "osevent on GLib",
+    "osevent on GLib, which follows the domains",
+    "osevent on GLib, which follows the domains, as kept",
+];
+
+/// What those that follow the domains ask for.
+pub(crate) type Configs = fn(&Ctx, Vec<DomainId>) -> Vec<Operation<DomainConfig>>;
 
 /// What each took in each round, in milliseconds.
 type Rounds = Vec<[f64; WAYS.len()]>;
@@ -56,17 +65,21 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The lists of an osevent that follows the domains against those of the others, each at rest and beside creations.
+/// The lists of an osevent that follows the domains, also as kept, against those of the others, each at rest and beside creations.
 pub(crate) fn measure(
     libvirtd: &Libvirtd,
     count: u32,
     rounds: u32,
     config: &Path,
 ) -> anyhow::Result<Vec<(String, Pair)>> {
-    let [others @ .., _] = WAYS;
+    let [others @ .., _, _] = WAYS;
+    let followed = [("", others.len()), (" as kept", others.len() + 1)];
     let against = |(when, rounds): &(&str, Rounds)| {
-        let against = |(at, other)| (format!("listed {when}, against {other}"), pair(rounds, at, others.len()));
-        others.into_iter().enumerate().map(against).collect::<Vec<_>>()
+        let of = |(how, measured): (&str, usize)| {
+            let against = |(at, other)| (format!("listed {when}{how}, against {other}"), pair(rounds, at, measured));
+            others.into_iter().enumerate().map(against).collect::<Vec<_>>()
+        };
+        followed.into_iter().flat_map(of).collect::<Vec<_>>()
     };
     Ok(list(libvirtd, count, rounds, config)?.iter().flat_map(against).collect())
 }
@@ -89,7 +102,7 @@ fn list(libvirtd: &Libvirtd, count: u32, rounds: u32, config: &Path) -> anyhow::
     let follows = ms_since(began);
     println!(
         "follows the domains after {follows:.0} ms, has the first list {:.0} ms later",
-        by_follower(&ctx, &mut domains, count)?
+        by_follower(&ctx, &mut domains, count, Ctx::followed_configs)?
     );
     let mut all = || {
         let round = |_| {
@@ -97,7 +110,8 @@ fn list(libvirtd: &Libvirtd, count: u32, rounds: u32, config: &Path) -> anyhow::
                 by_xl(Path::new("xl"), count)?,
                 by_libvirtd(libvirtd, count)?,
                 by_osevent(&ctx, count)?,
-                by_follower(&ctx, &mut domains, count)?,
+                by_follower(&ctx, &mut domains, count, Ctx::followed_configs)?,
+                by_follower(&ctx, &mut domains, count, Ctx::followed_configs_as_kept)?,
             ])
         };
         (0..=rounds).map(round).collect()
@@ -167,11 +181,11 @@ fn by_osevent(ctx: &Ctx, count: u32) -> anyhow::Result<f64> {
 }
 
 /// Whose domains are followed: names and states are at hand, and the configurations that have not changed are kept.
-pub(crate) fn by_follower(ctx: &Ctx, domains: &mut Domains, count: u32) -> anyhow::Result<f64> {
+pub(crate) fn by_follower(ctx: &Ctx, domains: &mut Domains, count: u32, configs: Configs) -> anyhow::Result<f64> {
     let began = Instant::now();
     while let Some(Some(_)) = block_on(poll_once(domains.next())) {}
     let all: Vec<_> = domains.list().filter(|domain| domain.domid() != DomainId::DOM0).collect();
-    let configs = ctx.followed_configs(all.iter().map(|domain| domain.domid()));
+    let configs = configs(ctx, all.iter().map(|domain| domain.domid()).collect());
     let mut listed = 0;
     for (domain, config) in all.iter().zip(configs) {
         // As above.

@@ -11,7 +11,7 @@ use crate::hosted::Hosted;
 use crate::inventory;
 use crate::operation::{self, Action, Operation, Request};
 use crate::question::{self, Question};
-use crate::retrieval;
+use crate::retrieval::{self, Rest};
 use crate::structs::Typed;
 use crate::task::Task;
 use core::ffi::c_int;
@@ -238,7 +238,8 @@ impl Ctx {
     /// The same as [`config`](Self::config) of each of these domains, for whoever asks again and again: while somebody [follows](Self::follow_domains)
     /// the domains, a configuration is kept until something that it is made of has changed. Then its operation is over at once: this call has made one
     /// request of xenstored, and for each domain one more (with Xen 4.22 up to ten, for its limits), has read a file and made some hypercalls. `config`
-    /// makes 17 requests and takes locks of the whole host. Each operation that libxl is asked for has a file open until it is over.
+    /// makes 17 requests and takes locks of the whole host, and [`followed_configs_as_kept`](Self::followed_configs_as_kept) one for all domains. Each
+    /// operation that libxl is asked for has a file open until it is over.
     ///
     /// They are as up to date as that of `config`: what any program has changed before this call is in them. Nothing is kept, and libxl is asked each
     /// time, where a change would not show: with Xen 4.13 and earlier, or a release that is later than this crate; of a domain with other devices than
@@ -261,7 +262,20 @@ impl Ctx {
     /// # Ok(()) }
     /// ```
     pub fn followed_configs(&self, domids: impl IntoIterator<Item = DomainId>) -> Vec<Operation<DomainConfig>> {
-        retrieval::followed(&self.registry, domids)
+        retrieval::followed(&self.registry, domids, Rest::Asked)
+    }
+
+    /// [`followed_configs`](Self::followed_configs), but what nobody tells of may be out of date: in a configuration that is kept, the parameters of the
+    /// scheduler (`build_info.sched_params`), and with Xen 4.22 the limits of xenstore (`build_info.xenstore_quota`), are what they were when libxl
+    /// was last asked; it is asked again after each other change. So one request is made of xenstored for all domains, and for each a file is read and Xen
+    /// asked whose its number is. All else is as up to date.
+    ///
+    /// For a list that is shown many times a second. [`Ctx::scheduling`] has the parameters of one domain.
+    ///
+    /// # Errors
+    /// Each operation has those of [`config`](Self::config).
+    pub fn followed_configs_as_kept(&self, domids: impl IntoIterator<Item = DomainId>) -> Vec<Operation<DomainConfig>> {
+        retrieval::followed(&self.registry, domids, Rest::Kept)
     }
 
     /// [`followed_configs`](Self::followed_configs) of one domain.

@@ -5,7 +5,7 @@
 //! ways, or the configuration is not kept ([`shows_changes`]):
 //! - Xenstored tells of it ([`Told`]): of the name, the memory, the processors of PV and PVH domains, and of the devices below `/libxl`.
 //! - libxl's file about the domain differs. It is read each time.
-//! - The scheduler's parameters, and the limits of xenstore, are asked for each time.
+//! - The scheduler's parameters, and the limits of xenstore, are asked for each time, unless the caller takes them as they are kept.
 //!
 //! # None that is given is stale
 //! Xenstored tells a connection of a change before it answers what is asked on it after that. So whoever looks for a configuration asks

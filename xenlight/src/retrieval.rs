@@ -44,15 +44,23 @@ pub(crate) fn begin(
     }
 }
 
-/// For `Ctx::followed_configs`.
+/// What shows no changes, of a configuration that is kept.
+#[derive(Clone, Copy)]
+pub(crate) enum Rest {
+    Asked,
+    Kept,
+}
+
+/// For `Ctx::followed_configs` and `Ctx::followed_configs_as_kept`.
 pub(crate) fn followed(
     registry: &Arc<Registry<Hosted>>,
     domids: impl IntoIterator<Item = DomainId>,
+    rest: Rest,
 ) -> Vec<Operation<DomainConfig>> {
     let kept = kept(registry);
     let one = |domid| {
         let sought = match &kept {
-            Some(kept) => seek(registry, kept, domid)?,
+            Some(kept) => seek(registry, kept, domid, rest)?,
             None => Sought::Ask(None),
         };
         match sought {
@@ -86,7 +94,7 @@ fn kept(registry: &Registry<Hosted>) -> Option<Arc<Kept>> {
     Some(connection.kept.clone())
 }
 
-fn seek(registry: &Registry<Hosted>, kept: &Arc<Kept>, domid: DomainId) -> Result<Sought, Error> {
+fn seek(registry: &Registry<Hosted>, kept: &Arc<Kept>, domid: DomainId, rest: Rest) -> Result<Sought, Error> {
     let hosted = registry.client();
     ask(registry, Task::on(DOING, domid), |question| {
         // SAFETY: the ctx lives during the question.
@@ -94,7 +102,9 @@ fn seek(registry: &Registry<Hosted>, kept: &Arc<Kept>, domid: DomainId) -> Resul
         let Ok(file) = OwnFile::read(OwnFile::path(domid, info.uuid)) else { return Ok(Sought::Ask(None)) };
         match kept.find(domid, info.uuid, file.bytes()) {
             Some(Found::Config(mut config)) => {
-                ask_the_rest(question, domid, &mut config)?;
+                if let Rest::Asked = rest {
+                    ask_the_rest(question, domid, &mut config)?;
+                }
                 Ok(Sought::Kept(config))
             }
             Some(Found::Nothing(since)) => {

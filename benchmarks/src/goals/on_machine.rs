@@ -89,7 +89,8 @@ pub(crate) fn listing(listing: &Listing) -> anyhow::Result<()> {
         Ok(began.elapsed().as_secs_f64() * 1e3)
     };
     let mut domains = ctx.follow_domains()?;
-    let mut round = || Ok([of_xl()?, of_osevent()?, by_follower(&ctx, &mut domains, listing.domains)?]);
+    let mut round =
+        || Ok([of_xl()?, of_osevent()?, by_follower(&ctx, &mut domains, listing.domains, Ctx::followed_configs)?]);
     // With the first list, for which all is asked.
     round()?;
     let rounds = (0..listing.rounds).map(|_| round()).collect::<anyhow::Result<Vec<_>>>()?;

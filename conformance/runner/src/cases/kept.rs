@@ -77,6 +77,11 @@ impl<'a> Looking<'a> {
         Ok(block_on(self.ctx.followed_config(self.domid))?)
     }
 
+    fn look_as_kept(&self) -> anyhow::Result<DomainConfig> {
+        let mut one = self.ctx.followed_configs_as_kept([self.domid]);
+        Ok(block_on(one.pop().context("there is an operation for each domain")?)?)
+    }
+
     /// Nothing has changed since the beginning.
     pub(crate) fn expect_first(&self) -> anyhow::Result<()> {
         ensure!(self.look()? == self.last);
@@ -100,6 +105,10 @@ impl<'a> Looking<'a> {
         ensure!(of_libxl.is_err(), "libxl tells what it should not be able to");
         let now = now.with_context(|| format!("nothing is kept after: {what}"))?;
         ensure!(now == self.last, "after: {what}: {} instead of {}", now.to_json(), self.last.to_json());
+        let mut as_kept = self.look_as_kept()?;
+        // The only thing that may be another.
+        as_kept.build_info.sched_params = now.build_info.sched_params.clone();
+        ensure!(as_kept == now, "after: {what}: {} is kept", as_kept.to_json());
         Ok(())
     }
 
@@ -181,10 +190,13 @@ fn kept(stage: &Stage) -> anyhow::Result<()> {
     looking.expect_change("one processor less")?;
     other.set_scheduling(domid, &SchedulerParams::default().weight(512))?;
     looking.expect_change("another weight")?;
+    let weight = |config: DomainConfig| config.build_info.sched_params.weight;
+    ensure!(weight(looking.look_as_kept()?) != Some(512), "the scheduler is asked for what is to be as it is kept");
     let mut replaced = looking.last.clone();
     replaced.on_crash = Some(ShutdownAction::Preserve);
     looking.files.replace(&replaced)?;
     looking.expect_change("another file of libxl's")?;
+    ensure!(weight(looking.look_as_kept()?) == Some(512), "the scheduler was not asked with the rest");
 
     let (device, path) = disk_device(stage)?;
     let disk = Disk::default().vdev("xvdb").pdev_path(&path).format(DiskFormat::Raw).backend(DiskBackend::Phy);
