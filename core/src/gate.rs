@@ -286,7 +286,12 @@ impl Gate {
     /// Whether this thread is inside, or is the one that releases.
     pub(crate) fn current_is_inside(&self) -> bool {
         let me = (self.current_thread)();
-        self.locked(|state| state.phase == Phase::Releasing(me) || state.position(me).is_some())
+        // Relaxed: the answer depends on what this thread has done, and it reads no word older than that. From its `enter` to its `leave`,
+        // and while it releases, all words are its number or `LOCKED`; otherwise none is its number.
+        match self.quiet.as_ref().map_or(LOCKED, |quiet| quiet.load(Ordering::Relaxed)) {
+            LOCKED => self.locked(|state| state.phase == Phase::Releasing(me) || state.position(me).is_some()),
+            word => word == me.0.get(),
+        }
     }
 
     /// Threads inside; one that releases is not.

@@ -370,6 +370,30 @@ fn nested_calls_and_a_close_end_in_one_release_o3() {
 }
 
 #[test]
+fn a_thread_knows_whether_it_is_inside_whatever_others_do_x5() {
+    model(|| {
+        let world = World::concurrent();
+        let in_and_out = |registry: &Registry<_>| {
+            assert!(!registry.is_inside());
+            if let Ok(call) = registry.enter() {
+                assert!(registry.is_inside());
+                drop(call);
+                assert!(!registry.is_inside());
+            }
+        };
+        let other = {
+            let registry = world.registry.clone();
+            thread::spawn(move || in_and_out(&registry))
+        };
+        in_and_out(&world.registry);
+        world.registry.close();
+        assert!(!world.registry.is_inside());
+        other.join().unwrap();
+        world.finish();
+    });
+}
+
+#[test]
 fn of_a_call_and_a_look_at_the_gate_one_is_first() {
     model(|| {
         let world = World::concurrent();
