@@ -28,10 +28,10 @@
 //! - [`LOCKED`]: all is as `state` says. In the other two, `inside` there is empty, and the rest is as above.
 //!
 //! Without the lock, a thread only exchanges `NOBODY` for its own number, which is an `enter`, or its own number for `NOBODY`, a `leave`
-//! after which nothing is due. Everything else takes the lock, and with it the word: it makes it `LOCKED` and moves into `inside` the
-//! thread whose number was there ([`Gate::locked`]). From then on the exchanges of others fail, and they take the lock as well. So
-//! whoever has the lock finds all of the state behind it, and the proof above holds; before the lock is given back, the word is set to
-//! what the state is, if that can be said in it.
+//! after which nothing is due; and it reads in the word whether it is inside itself. Everything else takes the lock, and with it the
+//! word: it makes it `LOCKED` and moves into `inside` the thread whose number was there ([`Gate::locked`]). From then on the exchanges of
+//! others fail, and they take the lock as well. So whoever has the lock finds all of the state behind it, and the proof above holds;
+//! before the lock is given back, the word is set to what the state is, if that can be said in it.
 //!
 //! What a call did happens before the release also here: the exchange of its `leave` is a release, and whoever takes the word acquires
 //! it; what lies in between are exchanges, which continue the sequence, or others that hold the lock.
@@ -142,7 +142,7 @@ pub(crate) struct Gate {
     /// All of the state, while it is simple: see the head of this file. `None` with an outer lock, for which whoever leaves has more to do.
     ///
     /// As with a lock, whoever comes later sees what those before did, also who finds somebody inside, or nobody. So: Release where somebody
-    /// leaves, and where a holder of the lock gives it back; Acquire where a holder of the lock takes it; both where somebody goes in.
+    /// leaves, and where a holder of the lock gives it back; Acquire where a holder of the lock takes it; both where somebody goes in. Who asks only whether it is inside itself needs none of them ([`Gate::current_is_inside`]).
     quiet: Option<AtomicU64>,
     state: Lock<State>,
 }
@@ -286,7 +286,8 @@ impl Gate {
     /// Whether this thread is inside, or is the one that releases.
     pub(crate) fn current_is_inside(&self) -> bool {
         let me = (self.current_thread)();
-        // Relaxed: the answer depends on what this thread has done, and it reads no word older than that. From its `enter` to its `leave`,
+        // Relaxed: the answer depends on what this thread has done, and it reads no word older than that,
+        // as it has written the word itself, or had the lock after who wrote it. From its `enter` to its `leave`,
         // and while it releases, all words are its number or `LOCKED`; otherwise none is its number.
         match self.quiet.as_ref().map_or(LOCKED, |quiet| quiet.load(Ordering::Relaxed)) {
             LOCKED => self.locked(|state| state.phase == Phase::Releasing(me) || state.position(me).is_some()),

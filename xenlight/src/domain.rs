@@ -266,9 +266,9 @@ impl Ctx {
     }
 
     /// [`followed_configs`](Self::followed_configs), but what nobody tells of may be out of date: in a configuration that is kept, the parameters of the
-    /// scheduler (`build_info.sched_params`), and with Xen 4.22 the limits of xenstore (`build_info.xenstore_quota`), are what they were when libxl
-    /// was last asked; it is asked again after each other change. So one request is made of xenstored for all domains, and for each a file is read and Xen
-    /// asked whose its number is. All else is as up to date.
+    /// scheduler (`build_info.sched_params`), and with Xen 4.22 the limits of xenstore (`build_info.xenstore_quota`), are what they were at some
+    /// time since something else last changed, whoever has changed them since. So one request is made of xenstored for all domains, and for each a file is
+    /// read and Xen asked whose its number is. All else is as up to date.
     ///
     /// For a list that is shown many times a second. [`Ctx::scheduling`] has the parameters of one domain.
     ///
