@@ -74,14 +74,15 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Vec<(String, Pair)>> {
     let [others @ .., _, _] = WAYS;
     let followed = [("", others.len()), (" as kept", others.len() + 1)];
-    let against = |(when, rounds): &(&str, Rounds)| {
-        let of = |(how, measured): (&str, usize)| {
-            let against = |(at, other)| (format!("listed {when}{how}, against {other}"), pair(rounds, at, measured));
-            others.into_iter().enumerate().map(against).collect::<Vec<_>>()
-        };
-        followed.into_iter().flat_map(of).collect::<Vec<_>>()
-    };
-    Ok(list(libvirtd, count, rounds, config)?.iter().flat_map(against).collect())
+    let mut all = Vec::new();
+    for (when, rounds) in list(libvirtd, count, rounds, config)? {
+        for (how, measured) in followed {
+            for (at, other) in others.iter().enumerate() {
+                all.push((format!("listed {when}{how}, against {other}"), pair(&rounds, at, measured)));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The first round is not counted.

@@ -142,7 +142,7 @@ pub(crate) struct Gate {
     /// All of the state, while it is simple: see the head of this file. `None` with an outer lock, for which whoever leaves has more to do.
     ///
     /// As with a lock, whoever comes later sees what those before did, also who finds somebody inside, or nobody. So: Release where somebody
-    /// leaves, and where a holder of the lock gives it back; Acquire where a holder of the lock takes it; both where somebody goes in. Who asks only whether it is inside itself needs none of them ([`Gate::current_is_inside`]).
+    /// leaves, and where a holder of the lock gives it back; Acquire where a holder of the lock takes it; both where somebody goes in. A thread that asks about itself sees no others: see [`Gate::current_is_inside`].
     quiet: Option<AtomicU64>,
     state: Lock<State>,
 }
